@@ -1,0 +1,56 @@
+"""GET /get_report: how a report stands, and where it can be downloaded."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.api import answer, new_app
+from store_monitoring.logs import logger
+from store_monitoring.report_answer import report_body
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.read_report import read_report
+from store_monitoring.use_cases.report import Status, checked_report_id
+
+settings = Settings.from_environment()
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+executions = StateMachineExecutions(settings.state_machine_arn)
+files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
+app = new_app()
+
+
+@app.get("/get_report")
+def get_report_by_query() -> Response[str]:
+    """Tell how the report of the query string stands."""
+    return get_report(app.current_event.get_query_string_value("report_id", ""))
+
+
+@app.get("/get_report/<report_id>")
+def get_report(report_id: str) -> Response[str]:
+    """Tell how a report stands, or lead to its file."""
+    now = datetime.now(UTC)
+    view = read_report(checked_report_id(report_id), now, reports, executions, files)
+    body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
+    if _wants_file():
+        if view.url is not None:
+            return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.url})
+        if view.report.status is Status.RUNNING:
+            return answer(HTTPStatus.ACCEPTED, body)
+    return answer(HTTPStatus.OK, body)
+
+
+def _wants_file() -> bool:
+    accept = app.current_event.headers.get("Accept", "")
+    download = app.current_event.get_query_string_value("download", "")
+    return "text/csv" in accept.lower() or download.lower() == "true"
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,33 @@
+"""GET /healthz: whether the tables and buckets answer."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.health import unreachable
+from store_monitoring.api import answer, new_app
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+
+settings = Settings.from_environment()
+app = new_app()
+
+
+@app.get("/healthz")
+def get_healthz() -> Response[str]:
+    """Say whether the service can work, and if not, what does not answer."""
+    missing = unreachable(
+        tables=(settings.report_table, settings.ingest_table),
+        buckets=(settings.data_bucket, settings.inbox_bucket),
+    )
+    if missing:
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, {"ok": False, "unreachable": missing})
+    return answer(HTTPStatus.OK, {"ok": True})
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

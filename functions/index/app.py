@@ -1,0 +1,35 @@
+"""GET /: what this is and where its endpoints are."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.api import answer, new_app
+from store_monitoring.logs import logger
+
+INDEX = {
+    "service": "store-monitoring",
+    "description": "How long each store was up and down during its own business hours.",
+    "endpoints": {
+        "POST /trigger_report": "start a report",
+        "GET /get_report?report_id=": "how a report stands, and where to download it",
+        "GET /get_report/{report_id}": "the same; with Accept: text/csv, the file itself",
+        "GET /healthz": "whether the service can work",
+    },
+}
+
+app = new_app()
+
+
+@app.get("/")
+def get_index() -> Response[str]:
+    """Say what this is."""
+    return answer(HTTPStatus.OK, INDEX)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

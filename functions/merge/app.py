@@ -1,0 +1,21 @@
+"""Last step of a report: merge its parts into the CSV."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.merge_report import merge_report
+
+settings = Settings.from_environment()
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Merge the report, once all its parts are there."""
+    stores = merge_report(event["report_id"], tables)
+    logger.info("report merged", report_id=event["report_id"], stores=stores)
+    return {"stores": stores}

@@ -1,0 +1,41 @@
+"""First step of a report: fix its snapshot and cut it into shards."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.instants import to_text
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.storage.keys import shards_key
+from store_monitoring.use_cases.plan_report import plan_report
+from store_monitoring.use_cases.report import ReportRequest
+
+settings = Settings.from_environment()
+log = DynamoDbIngestLog(settings.ingest_table)
+files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Plan the report and tell the state machine how many shards it has and where they are."""
+    report_id = event["report_id"]
+    plan = plan_report(
+        report_id,
+        ReportRequest.from_json(event["request"]),
+        settings.poll_memory_days * DAY_US,
+        settings.shard_polls,
+        log,
+        files,
+    )
+    logger.info("report planned", report_id=report_id, shards=len(plan.shards), stores=plan.stores)
+    return {
+        "now": to_text(plan.now_us),
+        "shards": len(plan.shards),
+        "stores": plan.stores,
+        "shards_key": shards_key(report_id),
+        "max_concurrency": settings.map_concurrency,
+    }

@@ -1,0 +1,52 @@
+"""POST (or, for old clients, GET) /trigger_report: start a report."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from json import JSONDecodeError
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.api import answer, new_app
+from store_monitoring.errors import InvalidRequest
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.start_report import start_report
+
+settings = Settings.from_environment()
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+executions = StateMachineExecutions(settings.state_machine_arn)
+app = new_app()
+
+
+@app.post("/trigger_report")
+def post_trigger_report() -> Response[str]:
+    """Start the report that the body asks for; an empty body asks for the default one."""
+    try:
+        body = app.current_event.json_body if app.current_event.body else {}
+    except JSONDecodeError:
+        raise InvalidRequest("the body is not JSON") from None
+    return _start(ReportRequest.from_json(body))
+
+
+@app.get("/trigger_report")
+def get_trigger_report() -> Response[str]:
+    """Start the default report."""
+    return _start(ReportRequest())
+
+
+def _start(request: ReportRequest) -> Response[str]:
+    report = start_report(request, datetime.now(UTC), reports, executions)
+    logger.info("report started", report_id=report.report_id)
+    body = {"report_id": report.report_id, "status": report.status.value}
+    return answer(HTTPStatus.ACCEPTED, body)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

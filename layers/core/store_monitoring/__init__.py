@@ -1,0 +1,1 @@
+"""Store monitoring: uptime and downtime of stores within their own business hours."""

@@ -1,0 +1,1 @@
+"""The ports' real sides: DynamoDB, S3 and Step Functions."""

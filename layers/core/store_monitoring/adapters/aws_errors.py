@@ -1,0 +1,49 @@
+"""AWS's errors as ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from store_monitoring.errors import TransientError
+
+_TRANSIENT_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+
+
+def error_code(error: ClientError) -> str:
+    """Return the code that the service gave its error."""
+    return error.response["Error"]["Code"]
+
+
+@contextmanager
+def transient_errors(action: str) -> Iterator[None]:
+    """Turn errors that can pass (throttling, a broken connection, 5xx) into `TransientError`.
+
+    Parameters
+    ----------
+    action : str
+        What was tried, for the message: "cannot {action}: …".
+    """
+    try:
+        yield
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if error_code(error) in _TRANSIENT_CODES or status >= 500:
+            raise TransientError(f"cannot {action}: {error_code(error)}") from error
+        raise
+    except BotoCoreError as error:
+        raise TransientError(f"cannot {action}: {type(error).__name__}") from error

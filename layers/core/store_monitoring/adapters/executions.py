@@ -1,0 +1,41 @@
+"""The executions of the report state machine, in Step Functions."""
+
+import json
+
+import boto3
+
+from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.report_table import failure_from_cause
+from store_monitoring.use_cases.report import Failure, ReportRequest
+
+
+class StateMachineExecutions:
+    """Executions of one state machine; each is named by its report."""
+
+    def __init__(self, state_machine_arn: str) -> None:
+        self._state_machine_arn = state_machine_arn
+        self._client = boto3.client("stepfunctions")
+
+    def start(self, report_id: str, request: ReportRequest) -> None:
+        """Start a report's execution."""
+        with transient_errors("start the report"):
+            self._client.start_execution(
+                stateMachineArn=self._state_machine_arn,
+                name=report_id,
+                input=json.dumps({"report_id": report_id, "request": request.to_json()}),
+            )
+
+    def failure(self, report_id: str) -> Failure | None:
+        """Return why a report's execution ended without success, None if it did not."""
+        arn = self._state_machine_arn.replace(":stateMachine:", ":execution:")
+        try:
+            with transient_errors("ask for the report's execution"):
+                execution = self._client.describe_execution(executionArn=f"{arn}:{report_id}")
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+        if execution["status"] in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
+            return None
+        return failure_from_cause(
+            execution.get("error", execution["status"]),
+            execution.get("cause", f"the report's execution is {execution['status']}"),
+        )

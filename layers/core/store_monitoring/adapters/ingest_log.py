@@ -1,0 +1,152 @@
+"""The log of ingests, in DynamoDB.
+
+Key `log`, `entry`:
+
+- ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
+- a kind, an ingest id: one committed ingest, with the version that committed it.
+- ``uploads``, an object key: what became of the last upload under that key.
+
+A commit writes its own entry and the head in one transaction, conditional on the head's version.
+So a version names a snapshot: all entries up to it, and nothing of later ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from store_monitoring.adapters.aws_errors import error_code, transient_errors
+from store_monitoring.adapters.dynamodb_items import from_item, to_item
+from store_monitoring.errors import CommitConflict
+from store_monitoring.ingest.kinds import Kind
+from store_monitoring.storage.keys import polls_key
+from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
+
+_HEAD_KEY = {"log": "head", "entry": "head"}
+_BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
+
+
+class DynamoDbIngestLog:
+    """The log of ingests in one DynamoDB table."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._client = boto3.client("dynamodb")
+
+    def head(self) -> Head:
+        """Return what is committed now, strongly consistent."""
+        item = self._get(_HEAD_KEY)
+        if item is None:
+            return Head(version=0, stores={}, greatest_us=None, latest={})
+        files = [StoresFile(int(bucket), **file) for bucket, file in item["stores"].items()]
+        return Head(
+            version=item["version"],
+            stores={file.bucket: file for file in files},
+            greatest_us=item.get("greatest_us"),
+            latest=item["latest"],
+        )
+
+    def is_committed(self, kind: str, ingest_id: str) -> bool:
+        """Tell whether an ingest was ever committed."""
+        return self._get({"log": kind, "entry": ingest_id}) is not None
+
+    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+        """Commit an ingest on top of the head that it was made from, all or nothing."""
+        version = head.version + 1
+        greatest_us = max((file.greatest_us for file in commit.polls), default=None)
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        known_us = [us for us in (head.greatest_us, greatest_us) if us is not None]
+        new_head = _HEAD_KEY | {
+            "version": version,
+            "stores": {
+                str(bucket): {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+                for bucket, file in stores.items()
+            },
+            "greatest_us": max(known_us, default=None),
+            "latest": head.latest | {commit.kind: commit.ingest_id},
+        }
+        entry = {
+            "log": commit.kind,
+            "entry": commit.ingest_id,
+            "version": version,
+            "rows": commit.rows,
+            "rejected": commit.rejected,
+            "committed_at": commit.committed_at.isoformat(),
+            "greatest_us": greatest_us,
+            "least_us": min((file.least_us for file in commit.polls), default=None),
+            "files": [_without_key(file) for file in commit.polls],
+        }
+        try:
+            with transient_errors("commit the ingest"):
+                self._client.transact_write_items(
+                    TransactItems=[
+                        {
+                            "Put": {
+                                "TableName": self._table,
+                                "Item": to_item(new_head),
+                                "ConditionExpression": (
+                                    "attribute_not_exists(version) OR version = :version"
+                                ),
+                                "ExpressionAttributeValues": to_item({":version": head.version}),
+                            }
+                        },
+                        {"Put": {"TableName": self._table, "Item": to_item(entry)}},
+                    ]
+                )
+        except ClientError as error:
+            if error_code(error) == "TransactionCanceledException":
+                raise CommitConflict(f"version {head.version} is not current") from error
+            raise
+
+    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
+        """Return the files that have polls in [least_us, greatest_us], as of a version."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=_BY_GREATEST_TIMESTAMP,
+            ConsistentRead=True,
+            KeyConditionExpression="#log = :polls AND greatest_us >= :least_us",
+            FilterExpression="least_us <= :greatest_us AND version <= :version",
+            ExpressionAttributeNames={"#log": "log"},
+            ExpressionAttributeValues=to_item(
+                {
+                    ":polls": Kind.POLLS.value,
+                    ":least_us": least_us,
+                    ":greatest_us": greatest_us,
+                    ":version": version,
+                }
+            ),
+        )
+        with transient_errors("read the ingest log"):
+            items = [from_item(item) for page in pages for item in page["Items"]]
+        files = [
+            PollsFile(key=polls_key(file["bucket"], item["entry"]), **file)
+            for item in items
+            for file in item["files"]
+        ]
+        return [
+            file for file in files if file.greatest_us >= least_us and file.least_us <= greatest_us
+        ]
+
+    def record_upload(self, outcome: UploadOutcome) -> None:
+        """Record what became of an upload."""
+        values = asdict(outcome)
+        entry = {"log": "uploads", "entry": values.pop("key"), **values}
+        entry["ended_at"] = outcome.ended_at.isoformat()
+        with transient_errors("record the upload"):
+            self._client.put_item(TableName=self._table, Item=to_item(entry))
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        with transient_errors("read the ingest log"):
+            answer = self._client.get_item(
+                TableName=self._table, Key=to_item(key), ConsistentRead=True
+            )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _without_key(file: PollsFile) -> dict[str, Any]:
+    """Return a file's entry: its key follows from its bucket and its ingest."""
+    entry = asdict(file)
+    del entry["key"]
+    return entry

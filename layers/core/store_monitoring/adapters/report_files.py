@@ -1,0 +1,58 @@
+"""A report's objects, for the functions that carry no Arrow."""
+
+import json
+
+import boto3
+from botocore.config import Config
+
+from store_monitoring.adapters.aws_errors import transient_errors
+
+
+class S3ReportFiles:
+    """Objects of the data bucket.
+
+    Parameters
+    ----------
+    bucket : str
+    link_seconds : int
+        How long a presigned URL works, unless the role's session that signed it ends first.
+    """
+
+    def __init__(self, bucket: str, link_seconds: int) -> None:
+        self._bucket = bucket
+        self._link_seconds = link_seconds
+        # boto3 would presign with SigV2, and for the global endpoint, in us-east-1
+        self._client = boto3.client(
+            "s3",
+            config=Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"}),
+        )
+
+    def write_json(self, key: str, value: object) -> None:
+        """Write an object of JSON."""
+        with transient_errors(f"write {key}"):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=json.dumps(value).encode(),
+                ContentType="application/json",
+            )
+
+    def count(self, prefix: str) -> int:
+        """Return how many objects there are under a prefix."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        with transient_errors(f"list {prefix}"):
+            return sum(page["KeyCount"] for page in pages)
+
+    def presigned_url(self, key: str, filename: str) -> str:
+        """Return an address under which the object can be downloaded for a while."""
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+            },
+            ExpiresIn=self._link_seconds,
+        )

@@ -1,0 +1,60 @@
+"""The HTTP side of our errors: one table from exceptions to answers."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+
+from store_monitoring.errors import (
+    InvalidRequest,
+    MalformedReportId,
+    StoreMonitoringError,
+    TransientError,
+    UnknownReport,
+)
+from store_monitoring.logs import logger
+
+_RETRY_AFTER_SECONDS = "2"
+
+_ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
+    InvalidRequest: (HTTPStatus.BAD_REQUEST, "invalid_request"),
+    MalformedReportId: (HTTPStatus.BAD_REQUEST, "malformed_report_id"),
+    UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
+    TransientError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+}
+
+
+def answer(
+    status: HTTPStatus, body: object, headers: dict[str, str] | None = None
+) -> Response[str]:
+    """Return an answer in JSON."""
+    return Response(
+        int(status), content_types.APPLICATION_JSON, json.dumps(body), dict(headers or {})
+    )
+
+
+def new_app() -> APIGatewayRestResolver:
+    """Return an app whose errors are answered as ``{"error": {"code", "message"}}``."""
+    app = APIGatewayRestResolver()
+
+    def answer_known(error: StoreMonitoringError) -> Response[str]:
+        status, code = _ANSWERS[type(error)]
+        headers = {}
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = _RETRY_AFTER_SECONDS
+            logger.exception("an upstream service failed")
+        return answer(status, _error(code, str(error)), headers)
+
+    def answer_unknown(_: Exception) -> Response[str]:
+        logger.exception("a bug")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return answer(status, _error("internal_error", "something went wrong on our side"))
+
+    app.exception_handler(list(_ANSWERS))(answer_known)
+    app.exception_handler(Exception)(answer_unknown)  # the outermost boundary: no trace leaves it
+    return app
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}

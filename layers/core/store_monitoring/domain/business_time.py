@@ -1,0 +1,192 @@
+"""Business time: the instants at which each store is open, as UTC intervals (rules 1 to 7)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from store_monitoring.domain.model import Bools, Int64s, Stores
+from store_monitoring.domain.time_units import DAY_US, MINUTE_US
+from store_monitoring.domain.time_zones import zone_offsets
+
+END_OF_DAY_US = DAY_US - MINUTE_US
+"""A closing time from 23:59:00 on means the midnight that ends its date (rule 3)."""
+
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+_DAYS_BEFORE = 4  # an overnight row reaches two dates on; local time and a skipped date, two more
+_DAYS_AFTER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time laid end to end for all stores, on one axis.
+
+    Store 0 has the positions 0 … length, store 1 length … 2·length, and so on. So one sorted
+    array and one `searchsorted` serve all stores at once.
+    """
+
+    start_us: int
+    end_us: int
+
+    @property
+    def length_us(self) -> int:
+        """Length of the span, and of each store's part of the axis."""
+        return self.end_us - self.start_us
+
+    def position(self, store: Int64s, instant_us: Int64s | int) -> Int64s:
+        """Return the axis positions of instants within the span."""
+        return store * self.length_us + (instant_us - self.start_us)
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessTime:
+    """Each store's business time within a span: disjoint intervals, ascending.
+
+    Attributes
+    ----------
+    span : Span
+    start, end : int64 (intervals,)
+        Positions on the span's axis.
+    elapsed_us : int64 (intervals + 1,)
+        Total length of the intervals before each one, and of all.
+    """
+
+    span: Span
+    start: Int64s
+    end: Int64s
+    elapsed_us: Int64s
+
+    def before(self, position: Int64s) -> Int64s:
+        """Return the total business time on the axis before each position, in microseconds.
+
+        Differences of it are business time between two positions of one store.
+        """
+        interval = np.searchsorted(self.start, position, side="right")
+        last = np.maximum(interval - 1, 0)
+        if not len(self.start):
+            return np.zeros_like(position)
+        beyond = np.maximum(self.end[last] - position, 0)
+        return np.where(interval > 0, self.elapsed_us[interval] - beyond, 0)
+
+    def contains(self, position: Int64s) -> Bools:
+        """Tell for each position whether its store is open then (start included, end not)."""
+        if not len(self.start):
+            return np.zeros(len(position), np.bool_)
+        interval = np.searchsorted(self.start, position, side="right")
+        return (interval > 0) & (position < self.end[np.maximum(interval - 1, 0)])
+
+
+def business_time(stores: Stores, span: Span) -> BusinessTime:
+    """Return the business time of all stores within a span.
+
+    Parameters
+    ----------
+    stores : Stores
+    span : Span
+
+    Examples
+    --------
+    A store in Chicago that is open on Mondays from 22:00 to 02:00, over the Monday
+    2024-10-14 and the day after (local time is five hours behind UTC):
+
+    >>> from store_monitoring.domain.model import WeeklyHours
+    >>> from store_monitoring.domain.time_units import HOUR_US
+    >>> hours = WeeklyHours(*(np.array([n]) for n in (0, 0, 22 * HOUR_US, 2 * HOUR_US)))
+    >>> stores = Stores(np.array([0]), ("America/Chicago",), hours)
+    >>> monday_us = int(np.datetime64("2024-10-14T00:00", "us").astype(np.int64))
+    >>> open_time = business_time(stores, Span(monday_us, monday_us + 2 * DAY_US))
+    >>> (open_time.start // HOUR_US).tolist(), (open_time.end // HOUR_US).tolist()
+    ([27], [31])
+    """
+    store, start_us, end_us = _openings(stores, span)
+    always_open = np.setdiff1d(np.arange(stores.count), stores.hours.store)  # rule 5
+    start = np.append(
+        span.position(store, np.maximum(start_us, span.start_us)),
+        span.position(always_open, span.start_us),
+    )
+    end = np.append(
+        span.position(store, np.minimum(end_us, span.end_us)),
+        span.position(always_open, span.end_us),
+    )
+    start, end = _union(start, end)
+    return BusinessTime(span, start, end, np.append(0, np.cumsum(end - start)))
+
+
+def _openings(stores: Stores, span: Span) -> tuple[Int64s, Int64s, Int64s]:
+    """Return (store, start_us, end_us) of every opening that meets the span, one a row and date."""
+    kinds, kind_of_row = _distinct(stores)
+    kind, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
+
+    # Each row of hours gets the openings of its kind: a run of `kind`, which ascends.
+    first = np.searchsorted(kind, kind_of_row, side="left")
+    count = np.searchsorted(kind, kind_of_row, side="right") - first
+    row = np.repeat(np.arange(len(kind_of_row)), count)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    opening = first[row] + nth
+    return stores.hours.store[row], start_us[opening], end_us[opening]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """The distinct (zone, day, start, end) of all rows of hours: int64 (kinds,) each."""
+
+    zone: Int64s
+    day: Int64s
+    start_us: Int64s
+    end_us: Int64s
+
+
+def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
+    """Return the distinct kinds of hours, and the kind of each row.
+
+    Stores share them: thousands of rows need the tz database for some hundred kinds.
+    """
+    hours = stores.hours
+    time_us, time = np.unique(np.append(hours.start_us, hours.end_us), return_inverse=True)
+    start, end = np.split(time, 2)
+    code = ((stores.zone[hours.store] * 7 + hours.day) * len(time_us) + start) * len(time_us) + end
+    _, first, kind_of_row = np.unique(code, return_index=True, return_inverse=True)
+    zone = stores.zone[hours.store[first]]
+    kinds = _Kinds(zone, hours.day[first], hours.start_us[first], hours.end_us[first])
+    return kinds, kind_of_row
+
+
+def _kind_openings(
+    kinds: _Kinds, zone_names: tuple[str, ...], span: Span
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Return (kind, start_us, end_us) of the openings that meet the span, `kind` ascending."""
+    date = np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
+    weekday = (date + _EPOCH_WEEKDAY) % 7
+    kind, nth_date = np.nonzero(kinds.day[:, np.newaxis] == weekday)  # rule 1
+    opens_wall_us = date[nth_date] * DAY_US + kinds.start_us[kind]
+    closes_wall_us = date[nth_date] * DAY_US + _closing_time_us(kinds)[kind]
+
+    start_us = np.empty_like(opens_wall_us)
+    end_us = np.empty_like(closes_wall_us)
+    zone = kinds.zone[kind]
+    for index in np.unique(zone):
+        of_zone = zone == index
+        offsets = zone_offsets(zone_names[index], date[0] * DAY_US, (date[-1] + 3) * DAY_US)
+        start_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
+        end_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])
+
+    meets = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
+    return kind[meets], start_us[meets], end_us[meets]
+
+
+def _closing_time_us(kinds: _Kinds) -> Int64s:
+    """Return the closing times, in microseconds since midnight of the opening date (rules 2, 3)."""
+    whole_day = kinds.end_us == kinds.start_us
+    overnight = kinds.end_us <= kinds.start_us
+    to_midnight = ~whole_day & (kinds.end_us >= END_OF_DAY_US)
+    return np.where(to_midnight, DAY_US, kinds.end_us) + np.where(overnight, DAY_US, 0)
+
+
+def _union(start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
+    """Return the union of intervals as disjoint ones, ascending (rule 4)."""
+    if not len(start):
+        return start, end
+    order = np.argsort(start)
+    start, end = start[order], np.maximum.accumulate(end[order])
+    begins = np.append(True, start[1:] > end[:-1])
+    ends = np.append(begins[1:], True)
+    return start[begins], end[ends]

@@ -1,0 +1,44 @@
+"""The errors that callers tell apart. Their names are a contract with the state machine."""
+
+
+class StoreMonitoringError(Exception):
+    """Base of all errors of this library."""
+
+
+class TransientError(StoreMonitoringError):
+    """Something outside failed in a way that can pass; the same call may succeed later.
+
+    The only one of our errors that the state machine retries.
+    """
+
+
+class MissingObject(StoreMonitoringError):
+    """An object that should be there is not."""
+
+
+class UnreadableFile(StoreMonitoringError):
+    """An uploaded file cannot be read as a whole; nothing of it was taken."""
+
+
+class CommitConflict(StoreMonitoringError):
+    """Another ingest was committed since the head was read."""
+
+
+class NoPolls(StoreMonitoringError):
+    """A report was asked for before any poll was ingested."""
+
+
+class IncompleteReport(StoreMonitoringError):
+    """The parts of a report are not what its plan says."""
+
+
+class InvalidRequest(StoreMonitoringError):
+    """A request says something that we do not understand; the message names it."""
+
+
+class MalformedReportId(StoreMonitoringError):
+    """A report id is not of the form that we give out."""
+
+
+class UnknownReport(StoreMonitoringError):
+    """There is no report with this id."""

@@ -1,0 +1,77 @@
+"""A whole uploaded file, read once as a stream and set aside on disk."""
+
+import csv
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from store_monitoring.errors import UnreadableFile
+from store_monitoring.ingest.kinds import Kind, read_header
+from store_monitoring.ingest.lines import Block, LineReader
+from store_monitoring.ingest.parse import parse
+from store_monitoring.ingest.rows import read_rows
+from store_monitoring.ingest.spill import Spill
+
+_ID_DIGITS = 32  # of the content's SHA-256 in hexadecimal: 128 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds.
+
+    Attributes
+    ----------
+    kind : Kind
+    ingest_id : str
+        Names the content: the same bytes (once unzipped) are the same ingest.
+    rows, rejected : int
+        How many rows were taken, and how many not.
+    spill : Spill
+        The rows that were taken.
+    rejects : Path
+        A CSV of the others: line, reason and text.
+    """
+
+    kind: Kind
+    ingest_id: str
+    rows: int
+    rejected: int
+    spill: Spill
+    rejects: Path
+
+
+def read_content(kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path) -> Content:
+    """Read a file to its end; what it holds is set aside in `folder`.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file cannot be read as a whole; the message says why.
+    """
+    reader = LineReader(stream)
+    blocks = reader.blocks()
+    first = next(blocks, None)
+    if first is None:
+        raise UnreadableFile("the file is empty")
+    header_line, _, rest = first.data.partition(b"\n")
+    header = read_header(header_line, kind)
+    rejects_path = folder / "rejects.csv"
+    rows = rejected = 0
+    with (
+        Spill(folder / "rows.arrow", bucket_count) as spill,
+        rejects_path.open("w", newline="", encoding="utf-8") as rejects_file,
+    ):
+        writer = csv.writer(rejects_file, lineterminator="\n")
+        writer.writerow(["line", "reason", "text"])
+        for block in chain([Block(first.first_line + 1, rest)], blocks):
+            in_rows, not_rows = read_rows(block, header)
+            table, bad_rows = parse(kind, in_rows)
+            spill.add(table)
+            rejects = sorted(not_rows + bad_rows, key=lambda reject: reject.line)
+            writer.writerows((reject.line, reject.reason, reject.text) for reject in rejects)
+            rows += len(table)
+            rejected += len(rejects)
+    if not rows and not rejected:
+        raise UnreadableFile("the file has a header and no rows")
+    return Content(kind, reader.digest[:_ID_DIGITS], rows, rejected, spill, rejects_path)

@@ -1,0 +1,87 @@
+"""A byte stream as blocks of whole lines."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+from store_monitoring.errors import UnreadableFile
+
+BLOCK_BYTES = 16 * 1024 * 1024
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a file.
+
+    Attributes
+    ----------
+    first_line : int
+        Number of the first one; the file's first line is line 1.
+    data : bytes
+        The lines, each ending in a newline.
+    """
+
+    first_line: int
+    data: bytes
+
+
+class LineReader:
+    """Reads a CSV, plain or gzipped, block by block, and takes its digest on the way.
+
+    Parameters
+    ----------
+    stream : binary file
+    block_bytes : int
+        About how much is read at a time; what bounds our memory.
+    """
+
+    def __init__(self, stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> None:
+        self._stream = _decompressed(stream)
+        self._block_bytes = block_bytes
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the (decompressed) content that was read so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the file's lines; the last one gets its newline if it lacks one.
+
+        Raises
+        ------
+        UnreadableFile
+            If a line is longer than a block, or the gzip data are broken.
+        """
+        line, rest = 1, b""
+        while chunk := self._read():
+            rest += chunk
+            end = rest.rfind(b"\n") + 1
+            if end:
+                yield Block(line, rest[:end])
+                line += rest.count(b"\n", 0, end)
+                rest = rest[end:]
+            elif len(rest) >= self._block_bytes:
+                raise UnreadableFile(f"line {line} is longer than {self._block_bytes} bytes")
+        if rest:
+            yield Block(line, rest + b"\n")
+
+    def _read(self) -> bytes:
+        try:
+            chunk = self._stream.read(self._block_bytes)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableFile(f"the gzip data are broken: {error}") from error
+        self._digest.update(chunk)
+        return chunk
+
+
+def _decompressed(stream: IO[bytes]) -> io.BufferedIOBase:
+    buffered = io.BufferedReader(cast(io.RawIOBase, stream))  # any readable will do
+    if buffered.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+        return gzip.GzipFile(fileobj=buffered)
+    return buffered

@@ -1,0 +1,71 @@
+"""The rows of each kind of file as a table of what they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.ingest import values
+from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.rows import Reject, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How one column of a file becomes one column of a table."""
+
+    column: str
+    name: str
+    parse: Callable[[pa.StringArray], pa.Array]
+    problem: str
+
+
+_STORE_ID = _Field("store_id", "store_id", values.store_ids, "store_id is empty or not printable")
+
+_FIELDS: dict[Kind, tuple[_Field, ...]] = {
+    Kind.POLLS: (
+        _STORE_ID,
+        _Field("timestamp_utc", "timestamp", values.instants, "timestamp_utc is not a UTC time"),
+        _Field("status", "active", values.statuses, "status is neither active nor inactive"),
+    ),
+    Kind.BUSINESS_HOURS: (
+        _STORE_ID,
+        _Field("day_of_week", "day", values.days, "day_of_week is not 0 to 6"),
+        _Field("start_time_local", "start_us", values.times_of_day, "start_time_local is no time"),
+        _Field("end_time_local", "end_us", values.times_of_day, "end_time_local is no time"),
+    ),
+    Kind.TIMEZONES: (
+        _STORE_ID,
+        _Field("timezone_str", "timezone", values.zone_names, "timezone_str is no known zone"),
+    ),
+}
+
+
+def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
+    """Return the good rows as a table, in file order, and the others as rejects.
+
+    The table's columns are those of the kind: `store_id` with `timestamp` and `active`; `day`,
+    `start_us` and `end_us`; or `timezone`.
+    """
+    columns: dict[str, pa.Array] = {}
+    reasons: dict[int, str] = {}
+    for field in _FIELDS[kind]:
+        text = pc.ascii_trim_whitespace(rows.columns[field.column])
+        parsed = field.parse(text)
+        columns[field.name] = parsed
+        for row in _null_rows(parsed):
+            reasons.setdefault(row, f"{field.problem}: {text[row].as_py()!r}")
+    table = pa.table(columns)
+    if reasons:
+        good = np.ones(len(table), np.bool_)
+        good[list(reasons)] = False
+        table = table.filter(pa.array(good))
+    return table, rows.rejects(reasons)
+
+
+def _null_rows(column: pa.Array) -> list[int]:
+    if not column.null_count:
+        return []
+    return np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)).tolist()

@@ -1,0 +1,27 @@
+"""A report as the API tells it."""
+
+from datetime import datetime
+from typing import Any
+
+from store_monitoring.use_cases.read_report import ReportView
+from store_monitoring.use_cases.report import Status
+
+
+def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
+    """Return the JSON body that tells how a report stands."""
+    report = view.report
+    body: dict[str, Any] = {"report_id": report.report_id, "status": report.status.value}
+    match report.status:
+        case Status.RUNNING if view.shards_done is not None:
+            body["progress"] = {
+                "shards_done": view.shards_done,
+                "shards_total": report.shards_total,
+            }
+        case Status.COMPLETE:
+            body["url"] = view.url
+            body["expires_at"] = link_ends_at.isoformat(timespec="seconds")
+            body["stores"] = report.stores
+            body["as_of"] = report.as_of
+        case Status.FAILED if report.failure is not None:
+            body["error"] = {"code": report.failure.error, "message": report.failure.message}
+    return body

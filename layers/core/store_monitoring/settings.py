@@ -1,0 +1,49 @@
+"""What a function is told by its environment, checked when it starts."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from store_monitoring.errors import StoreMonitoringError
+
+
+class InvalidSettings(StoreMonitoringError):
+    """The environment lacks a variable, or has one that is not of its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of all functions; `template.yaml` gives each of them all."""
+
+    data_bucket: str
+    inbox_bucket: str
+    report_table: str
+    ingest_table: str
+    state_machine_arn: str
+    bucket_count: int
+    poll_memory_days: int
+    shard_polls: int
+    map_concurrency: int
+    download_link_seconds: int
+    report_retention_days: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings: field ``data_bucket`` from ``DATA_BUCKET``, and so on.
+
+        Raises
+        ------
+        InvalidSettings
+            If a variable is missing, or no whole number where one is needed.
+        """
+        values: dict[str, str | int] = {}
+        for name, kind in cls.__annotations__.items():
+            variable = name.upper()
+            try:
+                values[name] = kind(environment[variable])
+            except KeyError:
+                raise InvalidSettings(f"{variable} is not set") from None
+            except ValueError:
+                raise InvalidSettings(f"{variable} is not a whole number") from None
+        return cls(**values)  # type: ignore[arg-type]  # each is of its field's own type

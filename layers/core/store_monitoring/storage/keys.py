@@ -1,0 +1,41 @@
+"""Keys of the data bucket. All are deterministic: a step done twice overwrites its own bytes."""
+
+
+def polls_key(bucket: int, ingest_id: str) -> str:
+    """Return the key of the polls that one ingest brought to one bucket of stores."""
+    return f"polls/bucket={bucket:03d}/{ingest_id}.parquet"
+
+
+def stores_key(bucket: int, version: str) -> str:
+    """Return the key of one version of a bucket's stores."""
+    return f"stores/bucket={bucket:03d}/{version}.parquet"
+
+
+def rejects_key(ingest_id: str) -> str:
+    """Return the key of the rows that an ingest rejected."""
+    return f"rejects/{ingest_id}.csv"
+
+
+def plan_key(report_id: str) -> str:
+    """Return the key of a report's plan."""
+    return f"reports/{report_id}/plan.json"
+
+
+def shards_key(report_id: str) -> str:
+    """Return the key of the list of shards that the Distributed Map reads."""
+    return f"reports/{report_id}/shards.json"
+
+
+def parts_prefix(report_id: str) -> str:
+    """Return the prefix of a report's parts."""
+    return f"reports/{report_id}/parts/"
+
+
+def part_key(report_id: str, shard: int) -> str:
+    """Return the key of what one shard computed."""
+    return f"{parts_prefix(report_id)}{shard:05d}.parquet"
+
+
+def report_csv_key(report_id: str) -> str:
+    """Return the key of the report itself."""
+    return f"reports/{report_id}/report.csv"

@@ -1,0 +1,43 @@
+"""Schemas of all Parquet files in the data bucket."""
+
+import pyarrow as pa
+
+POLLS = pa.schema(
+    [
+        pa.field("store_id", pa.string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("active", pa.bool_(), nullable=False),
+    ]
+)
+
+HOURS_ROW = pa.struct(
+    [
+        pa.field("day", pa.int8(), nullable=False),
+        pa.field("start_us", pa.int64(), nullable=False),
+        pa.field("end_us", pa.int64(), nullable=False),
+    ]
+)
+
+STORES = pa.schema(
+    [
+        pa.field("store_id", pa.string(), nullable=False),
+        pa.field("timezone", pa.string()),
+        pa.field("hours", pa.list_(HOURS_ROW)),
+    ]
+)
+"""One row a store, ascending by `store_id`; null where zone or hours are not known."""
+
+TOTAL_COLUMNS = (
+    "uptime_last_hour_us",
+    "uptime_last_day_us",
+    "uptime_last_week_us",
+    "downtime_last_hour_us",
+    "downtime_last_day_us",
+    "downtime_last_week_us",
+)
+
+PART = pa.schema(
+    [pa.field("store_id", pa.string(), nullable=False)]
+    + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
+)
+"""What one shard computed: one row a store, ascending by `store_id`, exact microseconds."""

@@ -1,0 +1,1 @@
+"""What the system does: one module a step. They know the domain and ports, no cloud service."""

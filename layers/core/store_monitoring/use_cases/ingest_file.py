@@ -1,0 +1,181 @@
+"""Ingest an uploaded file: all of it, or nothing."""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.errors import CommitConflict, TransientError, UnreadableFile
+from store_monitoring.ingest.content import Content, read_content
+from store_monitoring.ingest.kinds import Kind, kind_of
+from store_monitoring.storage.keys import polls_key, rejects_key, stores_key
+from store_monitoring.storage.schemas import POLLS
+from store_monitoring.storage.stores import with_hours, with_stores, with_zones
+from store_monitoring.use_cases.ports import (
+    Commit,
+    Head,
+    IngestLog,
+    PollsFile,
+    StoresFile,
+    Tables,
+    UploadOutcome,
+)
+
+_WRITERS = 4  # waiting for S3, not writing Parquet, takes the time
+_COMMIT_ATTEMPTS = 20
+_COMMIT_WAIT_SECONDS = 0.5
+_EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded object."""
+
+    key: str
+    etag: str
+
+
+def ingest_file(
+    upload: Upload,
+    stream: IO[bytes],
+    bucket_count: int,
+    clock: Callable[[], datetime],
+    tables: Tables,
+    log: IngestLog,
+) -> UploadOutcome:
+    """Ingest an uploaded CSV, plain or gzipped, and record what became of it.
+
+    Parameters
+    ----------
+    upload : Upload
+    stream : binary file
+        The object's content; read once, block by block.
+    bucket_count : int
+    clock : callable
+        Returns the time now.
+    tables, log : ports
+
+    Returns
+    -------
+    UploadOutcome
+        A file that cannot be read as a whole is an outcome too: "Failed", with the reason.
+
+    Raises
+    ------
+    TransientError
+        If storage failed, or other ingests were always faster; nothing was committed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            content = read_content(kind_of(upload.key), stream, bucket_count, Path(folder))
+        except UnreadableFile as error:
+            outcome = UploadOutcome(upload.key, upload.etag, "Failed", clock(), error=str(error))
+        else:
+            changed = not _is_current(content, log)
+            if changed:
+                _store(content, clock, tables, log)
+            outcome = UploadOutcome(
+                upload.key,
+                upload.etag,
+                "Committed" if changed else "Unchanged",
+                clock(),
+                content.ingest_id,
+                content.rows,
+                content.rejected,
+                rejects_key(content.ingest_id) if content.rejected else None,
+            )
+    log.record_upload(outcome)
+    return outcome
+
+
+def _is_current(content: Content, log: IngestLog) -> bool:
+    """Tell whether ingesting the content would change nothing.
+
+    Polls accumulate: once is enough. Hours and zones replace: an older file that is uploaded
+    again replaces what came after it.
+    """
+    if content.kind is Kind.POLLS:
+        return log.is_committed(content.kind, content.ingest_id)
+    return log.head().latest.get(content.kind) == content.ingest_id
+
+
+def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log: IngestLog) -> None:
+    """Write what the content brings, then commit it: until then nobody reads it."""
+    if content.rejected:
+        tables.write_file(rejects_key(content.ingest_id), content.rejects)
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        buckets = content.spill.buckets()
+        polls: tuple[PollsFile, ...] = ()
+        if content.kind is Kind.POLLS:
+            polls = tuple(pool.map(partial(_write_polls, content, tables), buckets))
+        for _ in range(_COMMIT_ATTEMPTS):
+            head = log.head()
+            written = pool.map(partial(_write_stores, content, head, tables), buckets)
+            commit = Commit(
+                content.kind, content.ingest_id, content.rows, content.rejected, clock(), polls
+            )
+            try:
+                log.commit(head, [file for file in written if file is not None], commit)
+            except CommitConflict:
+                time.sleep(random.uniform(0, _COMMIT_WAIT_SECONDS))  # noqa: S311  # no secret
+            else:
+                return
+    raise TransientError(f"{_COMMIT_ATTEMPTS} other ingests were committed first")
+
+
+def _write_polls(content: Content, tables: Tables, bucket: int) -> PollsFile:
+    """Write a bucket's polls, a row group a chunk and ISO week, each by store and time."""
+    rows, least_us, greatest_us = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+    def groups() -> Iterator[pa.Table]:
+        nonlocal rows, least_us, greatest_us
+        for chunk in content.spill.chunks(bucket):
+            timestamp_us = chunk.column("timestamp").cast(pa.int64()).to_numpy()
+            rows += len(chunk)
+            least_us = min(least_us, timestamp_us.min())
+            greatest_us = max(greatest_us, timestamp_us.max())
+            yield from _by_week(chunk, timestamp_us)
+
+    key = polls_key(bucket, content.ingest_id)
+    size = tables.write_row_groups(key, groups())
+    return PollsFile(bucket, key, rows, size, int(least_us), int(greatest_us))
+
+
+def _by_week(polls: pa.Table, timestamp_us: Int64s) -> Iterator[pa.Table]:
+    week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
+    keyed = polls.append_column("week", pa.array(week))
+    order = [(name, "ascending") for name in ("week", "store_id", "timestamp", "active")]
+    ordered = keyed.sort_by(order)
+    _, first = np.unique(ordered.column("week").to_numpy(), return_index=True)
+    for begin, end in pairwise([*first, len(ordered)]):
+        yield ordered.slice(begin, end - begin).select(POLLS.names).cast(POLLS)
+
+
+def _write_stores(content: Content, head: Head, tables: Tables, bucket: int) -> StoresFile | None:
+    """Write a new version of a bucket's stores; None if the content says nothing new of them."""
+    current = head.stores.get(bucket)
+    before = tables.read_stores([current] if current else [])
+    rows = pa.concat_tables(content.spill.chunks(bucket))
+    match content.kind:
+        case Kind.POLLS:
+            after = with_stores(before, rows.column("store_id"))
+        case Kind.BUSINESS_HOURS:
+            after = with_hours(before, rows)
+        case Kind.TIMEZONES:
+            after = with_zones(before, rows)
+    if after.equals(before):
+        return None
+    key = stores_key(bucket, f"{head.version + 1:08d}-{content.ingest_id}")
+    return StoresFile(bucket, key, len(after), tables.write_table(key, after))

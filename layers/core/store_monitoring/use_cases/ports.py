@@ -1,0 +1,196 @@
+"""What the use cases need from outside, as protocols; `adapters` has the real ones."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from store_monitoring.use_cases.report import Failure, Report, ReportRequest
+
+if TYPE_CHECKING:  # not for the functions that carry no Arrow
+    import pyarrow as pa
+
+
+class Reports(Protocol):
+    """The table of reports."""
+
+    def add(self, report: Report, request: ReportRequest) -> None:
+        """Add a report that is Running."""
+
+    def get(self, report_id: str) -> Report | None:
+        """Return a report as it stands, strongly consistent."""
+
+    def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
+        """Mark a report Failed if it is Running; otherwise change nothing."""
+
+
+class Executions(Protocol):
+    """The executions of the state machine, one a report and named by it."""
+
+    def start(self, report_id: str, request: ReportRequest) -> None:
+        """Start a report's execution."""
+
+    def failure(self, report_id: str) -> Failure | None:
+        """Return why a report's execution ended without success, None if it did not.
+
+        An execution that does not exist is a failure too.
+        """
+
+
+class ReportFiles(Protocol):
+    """A report's objects, for those who do not read Parquet."""
+
+    def write_json(self, key: str, value: object) -> None:
+        """Write an object of JSON."""
+
+    def count(self, prefix: str) -> int:
+        """Return how many objects there are under a prefix."""
+
+    def presigned_url(self, key: str, filename: str) -> str:
+        """Return an address under which the object can be downloaded for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollsFile:
+    """One Parquet file of polls."""
+
+    bucket: int
+    key: str
+    rows: int
+    bytes: int
+    least_us: int
+    greatest_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoresFile:
+    """The current Parquet file of a bucket's stores."""
+
+    bucket: int
+    key: str
+    stores: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is committed, as of one version of the ingest log.
+
+    Attributes
+    ----------
+    version : int
+        Number of commits so far.
+    stores : dict of int to StoresFile
+        By bucket.
+    greatest_us : int or None
+        Greatest poll timestamp.
+    latest : dict of str to str
+        Id of the last committed ingest of each kind.
+    """
+
+    version: int
+    stores: dict[int, StoresFile]
+    greatest_us: int | None
+    latest: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What an ingest makes known, all at once."""
+
+    kind: str
+    ingest_id: str
+    rows: int
+    rejected: int
+    committed_at: datetime
+    polls: tuple[PollsFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOutcome:
+    """What became of an uploaded object.
+
+    Attributes
+    ----------
+    key, etag : str
+        The object.
+    status : str
+        "Committed", "Unchanged" (its content had been ingested before) or "Failed".
+    ended_at : datetime
+    ingest_id : str or None
+    rows, rejected : int
+    rejects_key : str or None
+        Where the rejected rows are, if there are any.
+    error : str or None
+        Why the file could not be read as a whole.
+    """
+
+    key: str
+    etag: str
+    status: str
+    ended_at: datetime
+    ingest_id: str | None = None
+    rows: int = 0
+    rejected: int = 0
+    rejects_key: str | None = None
+    error: str | None = None
+
+
+class IngestLog(Protocol):
+    """The log of ingests: what it does not say is committed does not count."""
+
+    def head(self) -> Head:
+        """Return what is committed now, strongly consistent."""
+
+    def is_committed(self, kind: str, ingest_id: str) -> bool:
+        """Tell whether an ingest was ever committed."""
+
+    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+        """Commit an ingest on top of the head that it was made from, all or nothing.
+
+        Raises
+        ------
+        CommitConflict
+            If that head is no longer the current one.
+        """
+
+    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
+        """Return the files that have polls in [least_us, greatest_us], as of a version."""
+
+    def record_upload(self, outcome: UploadOutcome) -> None:
+        """Record what became of an upload."""
+
+
+class Tables(Protocol):
+    """Tables and byte streams in object storage."""
+
+    def read_bytes(self, key: str) -> bytes:
+        """Return an object's content."""
+
+    def read_part(self, key: str) -> "pa.Table":
+        """Return what one shard computed.
+
+        Raises
+        ------
+        MissingObject
+        """
+
+    def read_stores(self, files: Sequence[StoresFile]) -> "pa.Table":
+        """Return the stores of all files."""
+
+    def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> "pa.Table":
+        """Return the polls of all files in [least_us, greatest_us], in any order."""
+
+    def write_table(self, key: str, table: "pa.Table") -> int:
+        """Write a table as a Parquet object; return its size in bytes."""
+
+    def write_row_groups(self, key: str, groups: Iterable["pa.Table"]) -> int:
+        """Write tables as the row groups of one Parquet object; return its size in bytes."""
+
+    def write_file(self, key: str, path: Path) -> None:
+        """Write a local file as an object."""
+
+    def open_output(self, key: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a stream that becomes the object's content at the end of the context."""

@@ -1,0 +1,60 @@
+"""Tell how a report stands, and where it can be downloaded."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from store_monitoring.errors import UnknownReport
+from store_monitoring.storage.keys import parts_prefix, report_csv_key
+from store_monitoring.use_cases.ports import Executions, ReportFiles, Reports
+from store_monitoring.use_cases.report import Report, Status
+
+_START_GRACE = timedelta(minutes=1)  # a report is recorded a moment before its execution starts
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report, with what is known only at the moment of asking.
+
+    Attributes
+    ----------
+    report : Report
+    shards_done : int or None
+        While it is Running and planned.
+    url : str or None
+        When it is Complete.
+    """
+
+    report: Report
+    shards_done: int | None = None
+    url: str | None = None
+
+
+def read_report(
+    report_id: str, now: datetime, reports: Reports, executions: Executions, files: ReportFiles
+) -> ReportView:
+    """Return a report as it stands.
+
+    A report that says it is Running is believed only if its execution has not ended.
+
+    Raises
+    ------
+    UnknownReport
+    """
+    report = _get(report_id, reports)
+    may_have_ended = report.status is Status.RUNNING and now - report.started_at > _START_GRACE
+    if may_have_ended and (failure := executions.failure(report_id)):
+        reports.fail(report_id, failure, now)
+        report = _get(report_id, reports)
+    if report.status is Status.COMPLETE:
+        filename = f"store-report-{report_id}.csv"
+        return ReportView(report, url=files.presigned_url(report_csv_key(report_id), filename))
+    if report.status is Status.RUNNING and report.shards_total is not None:
+        return ReportView(report, shards_done=files.count(parts_prefix(report_id)))
+    return ReportView(report)
+
+
+def _get(report_id: str, reports: Reports) -> Report:
+    report = reports.get(report_id)
+    if report is None:
+        raise UnknownReport(f"there is no report {report_id}")
+    return report

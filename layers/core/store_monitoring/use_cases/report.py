@@ -1,0 +1,132 @@
+"""A report as its requester and its table know it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import InvalidRequest, MalformedReportId
+from store_monitoring.instants import to_text, to_us
+
+_REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Status(StrEnum):
+    """How a report stands. Running becomes Complete or Failed, once."""
+
+    RUNNING = "Running"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """What a report is asked for.
+
+    Attributes
+    ----------
+    as_of_us : int or None
+        The instant that the report is about; None: the greatest poll timestamp.
+    poll_filter : PollFilter
+    """
+
+    as_of_us: int | None = None
+    poll_filter: PollFilter = PollFilter.ALL
+
+    @classmethod
+    def from_json(cls, body: object) -> Self:
+        """Read a request's decoded JSON body.
+
+        Raises
+        ------
+        InvalidRequest
+            Naming the field that is unknown, of a wrong type or out of range.
+
+        Examples
+        --------
+        >>> ReportRequest.from_json({"as_of": "2024-10-14T00:00:00Z"}).as_of_us
+        1728864000000000
+        """
+        if not isinstance(body, dict):
+            raise InvalidRequest("the body is not a JSON object")
+        if unknown := sorted(body.keys() - {"as_of", "poll_filter"}):
+            raise InvalidRequest(f"unknown field {unknown[0]!r}")
+        return cls(_as_of_us(body.get("as_of")), _poll_filter(body.get("poll_filter")))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        as_of = None if self.as_of_us is None else to_text(self.as_of_us)
+        return {"as_of": as_of, "poll_filter": self.poll_filter.value}
+
+
+def _as_of_us(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidRequest("as_of: not a string")
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidRequest("as_of: not an instant such as 2024-10-14T23:55:00Z") from None
+    if not 1970 < instant.year < 2200:
+        raise InvalidRequest("as_of: not between the years 1971 and 2199")
+    return to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+def _poll_filter(value: object) -> PollFilter:
+    if value is None:
+        return PollFilter.ALL
+    if not isinstance(value, str) or value not in set(PollFilter):
+        raise InvalidRequest(f"poll_filter: not one of {', '.join(PollFilter)}")
+    return PollFilter(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a report failed: the error's name, and what it says to a person."""
+
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as it stands.
+
+    Attributes
+    ----------
+    report_id : str
+    status : Status
+    started_at : datetime
+    as_of : str or None
+        End of its windows, ISO 8601; known once it is planned.
+    shards_total : int or None
+        Known once it is planned.
+    stores : int or None
+        Number of its rows; known once it is complete.
+    failure : Failure or None
+    """
+
+    report_id: str
+    status: Status
+    started_at: datetime
+    as_of: str | None = None
+    shards_total: int | None = None
+    stores: int | None = None
+    failure: Failure | None = None
+
+
+def checked_report_id(text: str) -> str:
+    """Return a report id as we write it.
+
+    Raises
+    ------
+    MalformedReportId
+        If it is not a UUID; so it is never a key or a path of another kind.
+    """
+    report_id = text.lower()
+    if not _REPORT_ID.fullmatch(report_id):
+        raise MalformedReportId("a report_id is a UUID, as trigger_report returned it")
+    return report_id

@@ -1,0 +1,120 @@
+"""The ports' in-memory sides: quick, and without a network."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from pyarrow import fs
+from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.errors import CommitConflict
+from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
+from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
+
+
+class FolderTables(ArrowTables):
+    """The real adapter over a local folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem()))
+        self.folder = folder
+
+    @contextmanager
+    def open_output(self, key: str) -> Iterator[IO[bytes]]:
+        (self.folder / key).parent.mkdir(parents=True, exist_ok=True)
+        with super().open_output(key) as stream:
+            yield stream
+
+
+@dataclass
+class FolderFiles:
+    """A report's objects in a local folder."""
+
+    folder: Path
+
+    def write_json(self, key: str, value: object) -> None:
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+
+    def count(self, prefix: str) -> int:
+        return len(list(self.folder.glob(f"{prefix}*")))
+
+    def presigned_url(self, key: str, filename: str) -> str:
+        return f"https://bucket.example/{key}?filename={filename}"
+
+
+@dataclass
+class MemoryLog:
+    """An ingest log that keeps all its versions."""
+
+    heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None, {})])
+    commits: list[Commit] = field(default_factory=list)
+    uploads: dict[str, UploadOutcome] = field(default_factory=dict)
+
+    def head(self) -> Head:
+        return self.heads[-1]
+
+    def is_committed(self, kind: str, ingest_id: str) -> bool:
+        return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)
+
+    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+        if head.version != self.heads[-1].version:
+            raise CommitConflict(f"version {head.version} is not current")
+        greatest = [file.greatest_us for file in commit.polls]
+        if head.greatest_us is not None:
+            greatest.append(head.greatest_us)
+        self.heads.append(
+            Head(
+                head.version + 1,
+                head.stores | {file.bucket: file for file in new_stores},
+                max(greatest, default=None),
+                head.latest | {commit.kind: commit.ingest_id},
+            )
+        )
+        self.commits.append(commit)
+
+    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
+        files = [file for commit in self.commits[:version] for file in commit.polls]
+        return [f for f in files if f.greatest_us >= least_us and f.least_us <= greatest_us]
+
+    def record_upload(self, outcome: UploadOutcome) -> None:
+        self.uploads[outcome.key] = outcome
+
+
+@dataclass
+class MemoryReports:
+    """A table of reports."""
+
+    reports: dict[str, Report] = field(default_factory=dict)
+
+    def add(self, report: Report, request: ReportRequest) -> None:
+        self.reports[report.report_id] = report
+
+    def get(self, report_id: str) -> Report | None:
+        return self.reports.get(report_id)
+
+    def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
+        report = self.reports[report_id]
+        if report.status is Status.RUNNING:
+            self.reports[report_id] = replace(report, status=Status.FAILED, failure=failure)
+
+
+@dataclass
+class MemoryExecutions:
+    """Executions that start, or fail to, as they are told."""
+
+    start_error: Exception | None = None
+    failures: dict[str, Failure] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+
+    def start(self, report_id: str, request: ReportRequest) -> None:
+        if self.start_error:
+            raise self.start_error
+        self.started.append(report_id)
+
+    def failure(self, report_id: str) -> Failure | None:
+        return self.failures.get(report_id)
