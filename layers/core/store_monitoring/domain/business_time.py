@@ -11,6 +11,9 @@ from store_monitoring.domain.time_zones import zone_offsets
 END_OF_DAY_US = DAY_US - MINUTE_US
 """A closing time from 23:59:00 on means the midnight that ends its date (rule 3)."""
 
+_AXIS_US = 2**61
+"""Length of an axis that leaves int64 room for what is packed beside a position."""
+
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 _DAYS_BEFORE = 4  # an overnight row reaches two dates on; local time and a skipped date, two more
 _DAYS_AFTER = 2
@@ -83,6 +86,11 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     stores : Stores
     span : Span
 
+    Raises
+    ------
+    ValueError
+        If the stores' spans, end to end, are longer than int64 microseconds can tell.
+
     Examples
     --------
     A store in Chicago that is open on Mondays from 22:00 to 02:00, over the Monday
@@ -97,6 +105,8 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     >>> (open_time.start // HOUR_US).tolist(), (open_time.end // HOUR_US).tolist()
     ([27], [31])
     """
+    if stores.count * span.length_us > _AXIS_US:
+        raise ValueError(f"{stores.count} stores × {span.length_us} µs do not fit on one axis")
     store, start_us, end_us = _openings(stores, span)
     always_open = np.setdiff1d(np.arange(stores.count), stores.hours.store)  # rule 5
     start = np.append(

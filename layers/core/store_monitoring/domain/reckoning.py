@@ -13,8 +13,6 @@ from store_monitoring.domain.model import (
 )
 from store_monitoring.domain.poll_filter import PollFilter
 
-_MAX_STORES = 7_000_000  # beyond, a store's week no longer fits on an int64 axis with all others
-
 
 def reckon(
     stores: Stores,
@@ -45,7 +43,7 @@ def reckon(
     Raises
     ------
     ValueError
-        If there are more stores than one call can hold (7 million).
+        If there are more stores than one call can hold (about 3.8 million).
 
     Examples
     --------
@@ -62,11 +60,9 @@ def reckon(
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
     ([[30, 30, 30]], [[30, 1410, 10050]])
     """
-    if stores.count > _MAX_STORES:
-        raise ValueError(f"{stores.count} stores in one call; at most {_MAX_STORES} fit")
     polls = _known(polls, now_us, memory_us)
     if poll_filter is PollFilter.BUSINESS_HOURS:
-        polls = _within_business_time(stores, polls, Span(now_us - memory_us, now_us + 1))
+        polls = _within_business_time(stores, polls)
     week = Span(now_us - max(WINDOWS_US), now_us)
     open_time = business_time(stores, week)
     up_from, up_until = _active_stretches(polls, week, stores.count)
@@ -79,7 +75,10 @@ def _known(polls: Polls, now_us: int, memory_us: int) -> Polls:
     return polls if known.all() else polls.where(known)
 
 
-def _within_business_time(stores: Stores, polls: Polls, span: Span) -> Polls:
+def _within_business_time(stores: Stores, polls: Polls) -> Polls:
+    if not len(polls.timestamp_us):
+        return polls
+    span = Span(int(polls.timestamp_us.min()), int(polls.timestamp_us.max()) + 1)
     open_time = business_time(stores, span)
     return polls.where(open_time.contains(span.position(polls.store, polls.timestamp_us)))
 
@@ -100,7 +99,8 @@ def _active_stretches(polls: Polls, week: Span, store_count: int) -> tuple[Int64
     since = np.where(first, store * week.length_us, instant)  # rule 8: extended backwards
     last = np.append(first[1:], True)[: len(store)]
     until = np.where(last, (store + 1) * week.length_us, np.append(since[1:], 0)[: len(store)])
-    return since[active], until[active]
+    up = active & (since < until)  # a poll at now says nothing of the time before it
+    return since[up], until[up]
 
 
 def _ordered(polls: Polls, week: Span, store_count: int) -> tuple[Int64s, Int64s, Bools]:

@@ -1,0 +1,70 @@
+# Everything a developer does, on a machine with Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Settings of `make run` and `make serve`.
+DATA ?=
+SAMPLE ?= full
+OUT ?= report.csv
+AS_OF ?=
+PORT ?= 3000
+
+export SAM_CLI_TELEMETRY := 0
+# A Region is needed to validate a template, though nothing is asked of AWS.
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant.
+	@$(BIN)/python -m local run --sample $(SAMPLE) --out '$(OUT)' \
+		$(if $(DATA),--data '$(DATA)') $(if $(AS_OF),--as-of '$(AS_OF)')
+
+.PHONY: serve
+serve: $(READY)  ## Leave the embedded cloud running: PORT=3000, with DATA=folder ingested.
+	@$(BIN)/python -m local serve --port $(PORT) $(if $(DATA),--data '$(DATA)')
+
+.PHONY: test
+test: $(READY)  ## Run all tests.
+	$(BIN)/python -m pytest
+
+.PHONY: bench
+bench: $(READY)  ## Measure the reckoning and the embedded run.
+	$(BIN)/python -m bench
+
+.PHONY: lint
+lint: $(READY)  ## Check style and types.
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+.PHONY: validate
+validate: $(READY)  ## Check the template.
+	$(BIN)/sam validate --lint
+
+.PHONY: lock
+lock: $(READY)  ## Pin the requirements anew, with hashes.
+	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) -c requirements.txt layers/core/requirements.in \
+		-o layers/core/requirements.txt
+	$(BIN)/uv pip compile $(LOCK) -c requirements.txt layers/data/requirements.in \
+		-o layers/data/requirements.txt
+
+LOCK := --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate
+
+# The lock names every package with its hash, so nothing is left for pip to resolve.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or later is needed; say which with PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements.txt
+	@touch $@

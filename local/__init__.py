@@ -1,0 +1,1 @@
+"""The embedded cloud: the whole system on one machine, and its command line."""

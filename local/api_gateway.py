@@ -1,0 +1,71 @@
+"""API Gateway: SAM CLI's own local service, the one behind ``sam local start-api``.
+
+It builds the proxy events and reads the proxy answers. We give it the routes of the deployed API
+and a way to run functions.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from samcli.commands.local.lib.swagger.parser import SwaggerParser
+from samcli.lib.providers.provider import Api
+from samcli.lib.utils.stream_writer import StreamWriter
+from samcli.local.apigw.local_apigw_service import LocalApigwService
+from werkzeug.serving import make_server
+
+from local.execution_environment import InvocationResult
+from local.settings import HOST
+
+
+def start_api(
+    openapi: Mapping[str, Any], invoke: Callable[[str, bytes], InvocationResult], port: int
+) -> str:
+    """Serve a REST API in a thread of its own.
+
+    Parameters
+    ----------
+    openapi
+        The API's definition, with its references resolved.
+    invoke
+        Runs the function of a name with an event.
+    port
+        Port to listen on, or 0 for a free one.
+
+    Returns
+    -------
+    str
+        The address of the API.
+    """
+    os.environ["SAM_CLI_TELEMETRY"] = "0"
+    logging.getLogger("samcli").setLevel(logging.CRITICAL)
+    definition = SwaggerParser(stack_path="", swagger=openapi)
+    api = Api(definition.get_routes())
+    api.binary_media_types_set = set(definition.get_binary_media_types())
+    service = LocalApigwService(api, _Runner(invoke), port=port, host=HOST)
+    service.create()
+    for rule in service._app.url_map.iter_rules():
+        # Flask adds HEAD to every GET; API Gateway does not.
+        rule.methods.discard("HEAD")
+    server = make_server(HOST, port, service._app, threaded=True)
+    service.port = server.port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://{HOST}:{server.port}"
+
+
+class _Runner:
+    """What SAM CLI's service takes for its runner of functions."""
+
+    def __init__(self, invoke: Callable[[str, bytes], InvocationResult]) -> None:
+        self._invoke = invoke
+
+    def is_debugging(self) -> bool:
+        return False
+
+    def invoke(self, function: str, event: str, stdout: StreamWriter, **_: Any) -> None:
+        result = self._invoke(function, event.encode())
+        if not result.failed:
+            # No answer at all makes the service say 502, as API Gateway does of an error.
+            stdout.write_str(result.payload.decode())

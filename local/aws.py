@@ -1,0 +1,140 @@
+"""S3, DynamoDB, Step Functions and more: moto's server, with real Lambda functions behind it.
+
+moto wants Docker for Lambda. Here its invocations, and S3's notifications, go to our Lambda service
+instead. moto keeps a function's configuration, so what boto3 updates holds from the next call on.
+"""
+
+import json
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.responses import LambdaResponse
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.core.config import default_user_config
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from moto.s3 import notifications
+from werkzeug.serving import make_server
+
+from local.execution_environment import (
+    EnvironmentStartError,
+    FunctionConfiguration,
+    InvocationResult,
+)
+from local.lambda_service import LambdaService, RequestTooLarge
+from local.settings import HOST, REGION
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCode:
+    """Where a function's code and the contents of its layers lie."""
+
+    task_root: Path
+    layers: tuple[Path, ...]
+
+
+class Functions:
+    """The deployed functions: their configuration is moto's, their code is ours."""
+
+    def __init__(self, service: LambdaService) -> None:
+        self._service = service
+        self._code: dict[str, FunctionCode] = {}
+
+    def add(self, name: str, code: FunctionCode) -> None:
+        """Say where the code of a function lies."""
+        self._code[name] = code
+
+    def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
+        """Run a function and wait for its answer."""
+        return self._service.invoke(self._configuration(name_or_arn), payload)
+
+    def invoke_event(self, name_or_arn: str, payload: bytes) -> None:
+        """Accept an event for a function, to be run later."""
+        self._service.invoke_event(self._configuration(name_or_arn), payload)
+
+    def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
+        function: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(name_or_arn)
+        code = self._code[function.function_name]
+        return FunctionConfiguration(
+            name=function.function_name,
+            handler=str(function.handler),
+            task_root=code.task_root,
+            layers=code.layers,
+            variables=dict(function.environment_vars),
+            timeout_seconds=int(function.timeout),
+            memory_mb=int(function.memory_size),
+        )
+
+
+def start_server() -> str:
+    """Start moto's server on a free port, in a thread of its own.
+
+    Returns
+    -------
+    str
+        Its address, the endpoint URL of every service.
+    """
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server(
+        HOST,
+        0,
+        DomainDispatcherApplication(create_backend_app),
+        threaded=True,
+        request_handler=MotoRequestHandler,
+    )
+    # moto's own services call each other there.
+    os.environ["MOTO_PORT"] = str(server.port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://{HOST}:{server.port}"
+
+
+def route_invocations(functions: Functions) -> None:
+    """Make moto's Lambda API and its S3 notifications run these functions."""
+
+    def invoke(request: LambdaResponse) -> tuple[int, dict[str, str], bytes]:
+        name = unquote(request.path.rsplit("/", 2)[-2])
+        try:
+            if request.headers.get("X-Amz-Invocation-Type") == "Event":
+                functions.invoke_event(name, request.body)
+                return HTTPStatus.ACCEPTED, {"status": "202"}, b""
+            result = functions.invoke(name, request.body)
+        except RequestTooLarge as error:
+            raise _RequestEntityTooLargeException(str(error)) from error
+        except EnvironmentStartError as error:
+            raise _ServiceException(str(error)) from error
+        headers = {"X-Amz-Executed-Version": "$LATEST", "content-type": "application/json"}
+        if result.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        return HTTPStatus.OK, headers, result.payload
+
+    def notify(_account: str, event: Any, function_arn: str, _region: str) -> None:
+        functions.invoke_event(function_arn, json.dumps(event).encode())
+
+    LambdaResponse.invoke = invoke  # type: ignore[method-assign, assignment]
+    notifications._invoke_awslambda = notify
+
+
+class _RequestEntityTooLargeException(LambdaClientError):
+    code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, message: str) -> None:
+        super().__init__("RequestEntityTooLargeException", message)
+
+
+class _ServiceException(LambdaClientError):
+    code = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ServiceException", message)

@@ -1,0 +1,166 @@
+"""The embedded cloud, as programs and tests use it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from local.settings import ACCESS_KEY, REGION, SECRET_KEY, STACK_NAME
+
+_ROOT = Path(__file__).parent.parent
+_START_SECONDS = 60
+_STOP_SECONDS = 15
+_LONGEST_CALL_SECONDS = 960
+
+
+class EmbeddedCloudError(Exception):
+    """The embedded cloud did not start; the message says why."""
+
+
+class EmbeddedCloud:
+    """A SAM template, deployed on this machine. Use it as a context manager.
+
+    Its processes end with it, and also when the program that made it is killed.
+
+    Parameters
+    ----------
+    template
+        The template; this project's, unless another is named.
+    parameter_overrides
+        Values that win over the template's defaults.
+    api_port
+        Port of the API, or 0 for a free one.
+
+    Attributes
+    ----------
+    endpoint_url
+        Address of S3, DynamoDB, Step Functions, Lambda and the other services.
+    api_url
+        Address of the REST API.
+    outputs
+        The stack's outputs.
+
+    Raises
+    ------
+    EmbeddedCloudError
+        If it could not start or the template could not be deployed.
+
+    Examples
+    --------
+    >>> with EmbeddedCloud() as cloud:  # doctest: +SKIP
+    ...     cloud.client("s3").upload_file("polls.csv", cloud.outputs["InboxBucketName"], "p.csv")
+    """
+
+    def __init__(
+        self,
+        template: Path = _ROOT / "template.yaml",
+        parameter_overrides: Mapping[str, str] | None = None,
+        api_port: int = 0,
+    ) -> None:
+        self._state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "local.server",
+                f"--template={template.resolve()}",
+                f"--state={self._state}",
+                f"--api-port={api_port}",
+                f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
+            ],
+            cwd=_ROOT,
+            env=_server_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,
+        )
+        ready = self._wait_until_ready()
+        self.endpoint_url: str = ready["endpoint_url"]
+        self.api_url: str = ready["api_url"]
+        self.outputs: dict[str, str] = ready["outputs"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def client(self, service: str) -> Any:
+        """Make a boto3 client for a service of this cloud, such as ``"s3"``."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(
+                # A checksum within the body slows an upload to this cloud down.
+                request_checksum_calculation="when_required",
+                # A call waits for a handler as long as it takes, and is not repeated meanwhile.
+                read_timeout=_LONGEST_CALL_SECONDS,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+
+    def logs(self, function: str) -> str:
+        """Read what a function has written so far, from all its execution environments.
+
+        Parameters
+        ----------
+        function
+            Its logical id in the template, or its name.
+        """
+        logs = [self._state / f"{function}.log", self._state / f"{STACK_NAME}-{function}.log"]
+        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+
+    def close(self) -> None:
+        """End all processes and remove what they left. Closing again does nothing."""
+        if self._errors.closed:
+            return
+        # Closes the server's standard input, which ends it; then the watchdog, which shares its
+        # standard output, ends the rest.
+        self._process.communicate(timeout=_STOP_SECONDS)
+        self._errors.close()
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def _wait_until_ready(self) -> dict[str, Any]:
+        patience = threading.Timer(_START_SECONDS, self._process.kill)
+        patience.start()
+        line = self._process.stdout.readline()
+        patience.cancel()
+        if line:
+            return json.loads(line)
+        self._process.wait()
+        self._errors.seek(0)
+        errors = self._errors.read()
+        self.close()
+        raise EmbeddedCloudError(f"the embedded cloud did not start:\n{errors}")
+
+
+def _server_environment() -> dict[str, str]:
+    """Keep the user's AWS account and proxy out of it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "localhost,127.0.0.1",
+    }

@@ -1,0 +1,196 @@
+"""Deploys a template into the embedded cloud, through the services' own APIs.
+
+Code is not packed: functions run from the folders that the template names, so an edit holds from
+the next cold start on. Resources that only guard or describe (roles, permissions, log groups,
+alarms, usage plans) are left out; nothing here enforces them.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local.aws import FunctionCode, Functions
+from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.template import Resource, Template, TemplateError
+
+_TABLE_PROPERTIES = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "BillingMode",
+    "ProvisionedThroughput",
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+)
+
+
+def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
+    """Make a template's buckets, tables, functions, state machines, rules and notifications."""
+    session = boto3.Session(
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=REGION,
+    )
+    deployment = _Deployment(template, functions, session, endpoint_url)
+    for bucket in template.resources("AWS::S3::Bucket"):
+        deployment.make_bucket(bucket)
+    for table in template.resources("AWS::DynamoDB::Table"):
+        deployment.make_table(table)
+    for function in template.resources("AWS::Lambda::Function"):
+        deployment.make_function(function)
+    for state_machine in template.resources("AWS::StepFunctions::StateMachine"):
+        deployment.make_state_machine(state_machine)
+    for rule in template.resources("AWS::Events::Rule"):
+        deployment.make_rule(rule)
+    for bucket in template.resources("AWS::S3::Bucket"):
+        deployment.make_notifications(bucket)
+
+
+def api_definition(template: Template) -> Mapping[str, Any] | None:
+    """Find the definition of the template's REST API, if it has one."""
+    apis = list(template.resources("AWS::ApiGateway::RestApi"))
+    if len(apis) > 1:
+        raise TemplateError("only one REST API can be served")
+    return apis[0].properties["Body"] if apis else None
+
+
+class _Deployment:
+    def __init__(
+        self,
+        template: Template,
+        functions: Functions,
+        session: boto3.Session,
+        endpoint_url: str,
+    ) -> None:
+        self._template = template
+        self._functions = functions
+        self._s3 = session.client("s3", endpoint_url=endpoint_url)
+        self._dynamodb = session.client("dynamodb", endpoint_url=endpoint_url)
+        self._lambda = session.client("lambda", endpoint_url=endpoint_url)
+        self._stepfunctions = session.client("stepfunctions", endpoint_url=endpoint_url)
+        self._events = session.client("events", endpoint_url=endpoint_url)
+        # One role stands for all: nothing here looks at permissions.
+        role = session.client("iam", endpoint_url=endpoint_url).create_role(
+            RoleName="embedded-cloud", AssumeRolePolicyDocument="{}"
+        )
+        self._role_arn = role["Role"]["Arn"]
+
+    def make_bucket(self, bucket: Resource) -> None:
+        self._s3.create_bucket(Bucket=bucket.name)
+
+    def make_notifications(self, bucket: Resource) -> None:
+        wanted = bucket.properties.get("NotificationConfiguration", {})
+        configurations = [
+            _notification(configuration) for configuration in wanted.get("LambdaConfigurations", [])
+        ]
+        if configurations:
+            self._s3.put_bucket_notification_configuration(
+                Bucket=bucket.name,
+                NotificationConfiguration={"LambdaFunctionConfigurations": configurations},
+            )
+
+    def make_table(self, table: Resource) -> None:
+        wanted = {
+            name: table.properties[name] for name in _TABLE_PROPERTIES if name in table.properties
+        }
+        self._dynamodb.create_table(TableName=table.name, **wanted)
+        if time_to_live := table.properties.get("TimeToLiveSpecification"):
+            self._dynamodb.update_time_to_live(
+                TableName=table.name, TimeToLiveSpecification=time_to_live
+            )
+
+    def make_function(self, function: Resource) -> None:
+        properties = function.properties
+        variables = properties.get("Environment", {}).get("Variables", {})
+        self._lambda.create_function(
+            FunctionName=function.name,
+            Runtime=properties["Runtime"],
+            Handler=properties["Handler"],
+            Role=self._role_arn,
+            Code={"ZipFile": _empty_zip()},
+            Timeout=int(properties.get("Timeout", 3)),
+            MemorySize=int(properties.get("MemorySize", 128)),
+            Environment={"Variables": {name: str(value) for name, value in variables.items()}},
+        )
+        contents = {
+            layer.logical_id: self._template.local_path(layer.properties["Content"])
+            for layer in self._template.resources("AWS::Lambda::LayerVersion")
+        }
+        code = FunctionCode(
+            task_root=self._template.local_path(properties["Code"]),
+            layers=tuple(_importable(contents[layer]) for layer in properties.get("Layers", [])),
+        )
+        self._functions.add(function.name, code)
+
+    def make_state_machine(self, state_machine: Resource) -> None:
+        properties = state_machine.properties
+        definition = properties.get("DefinitionString")
+        if definition is None:
+            location = properties["DefinitionS3Location"]
+            definition = self._template.local_path(location).read_text(encoding="utf-8")
+        self._stepfunctions.create_state_machine(
+            name=state_machine.name,
+            type=properties.get("StateMachineType", "STANDARD"),
+            definition=_interpretable(definition, properties.get("DefinitionSubstitutions", {})),
+            roleArn=self._role_arn,
+        )
+
+    def make_rule(self, rule: Resource) -> None:
+        if "EventPattern" not in rule.properties:
+            return  # A schedule: nothing here keeps time.
+        self._events.put_rule(
+            Name=rule.name,
+            EventPattern=json.dumps(rule.properties["EventPattern"]),
+            State=rule.properties.get("State", "ENABLED"),
+        )
+        self._events.put_targets(Rule=rule.name, Targets=rule.properties["Targets"])
+
+
+def _notification(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Say a bucket's notification in the words of the API rather than of CloudFormation."""
+    notification = {
+        "LambdaFunctionArn": configuration["Function"],
+        "Events": [configuration["Event"]],
+    }
+    if "Filter" in configuration:
+        rules = configuration["Filter"]["S3Key"]["Rules"]
+        notification["Filter"] = {"Key": {"FilterRules": rules}}
+    return notification
+
+
+def _importable(layer: Path) -> Path:
+    """Find the folder of a layer from which Python imports: ``python/`` once it is built."""
+    built = layer / "python"
+    return built if built.is_dir() else layer
+
+
+def _interpretable(definition: str, substitutions: Mapping[str, Any]) -> str:
+    """Fill in a definition's substitutions, and spare moto what it refuses."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in substitutions:
+            raise TemplateError(f"the state machine's definition has no value for {match[0]}")
+        return str(substitutions[match[1]])
+
+    # moto runs the children of a Distributed Map as standard executions only.
+    return json.dumps(
+        json.loads(
+            re.sub(r"\$\{([A-Za-z0-9_]+)\}", value, definition),
+            object_hook=lambda node: {
+                name: "STANDARD" if (name, item) == ("ExecutionType", "EXPRESS") else item
+                for name, item in node.items()
+            },
+        )
+    )
+
+
+def _empty_zip() -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w"):
+        pass
+    return archive.getvalue()

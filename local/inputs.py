@@ -1,0 +1,62 @@
+"""A user's files, found by the names that known data sets give them."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from store_monitoring.ingest.kinds import Kind
+
+_NAMES: dict[Kind, tuple[str, ...]] = {
+    Kind.BUSINESS_HOURS: ("menu_hours.csv", "business_hours.csv", "menu hours.csv"),
+    Kind.TIMEZONES: (
+        "timezones.csv",
+        "store_timezone.csv",
+        "store_timezones.csv",
+        "bq-results-*.csv",
+    ),
+    Kind.POLLS: ("store_status.csv", "store status.csv"),
+}
+
+
+class InputProblem(Exception):
+    """The folder does not hold what is needed; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file to upload."""
+
+    kind: Kind
+    path: Path
+
+    @property
+    def key(self) -> str:
+        """Where it is uploaded to."""
+        return f"{self.kind}/{self.path.name}"
+
+
+def find_inputs(folder: Path) -> list[InputFile]:
+    """Return the files of a folder, hours and zones before polls; gzipped ones are found too.
+
+    Raises
+    ------
+    InputProblem
+        If the folder or its polls file is missing, or two files are of one kind.
+    """
+    if not folder.is_dir():
+        raise InputProblem(f"{folder} is no folder")
+    found: list[InputFile] = []
+    for kind, names in _NAMES.items():
+        paths = sorted(path for path in folder.iterdir() if _has_name(path, names))
+        if len(paths) > 1:
+            raise InputProblem(f"{paths[0].name} and {paths[1].name} are both {kind} files")
+        found += [InputFile(kind, path) for path in paths]
+    if not any(file.kind is Kind.POLLS for file in found):
+        names = " or ".join(_NAMES[Kind.POLLS])
+        raise InputProblem(f"there is no polls file in {folder}: it should be named {names}")
+    return found
+
+
+def _has_name(path: Path, names: tuple[str, ...]) -> bool:
+    plain = path.name.lower().removesuffix(".gz")
+    return path.is_file() and any(fnmatch(plain, name) for name in names)

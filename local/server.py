@@ -1,0 +1,85 @@
+"""The embedded cloud's server process: one template, deployed and running.
+
+``local.cloud.EmbeddedCloud`` starts it. It lives as long as its standard input is open, so that it
+ends with whoever started it; a watchdog process then cleans up after it. When everything is ready
+it prints one line of JSON.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from local import watchdog
+from local.api_gateway import start_api
+from local.aws import ACCOUNT, Functions, route_invocations, start_server
+from local.deployment import api_definition, deploy
+from local.event_bus import EventBus
+from local.lambda_service import LambdaService
+from local.settings import ACCESS_KEY, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
+from local.step_functions import mend
+from local.template import Stack, Template, TemplateError
+
+
+def main() -> None:
+    """Start the cloud, say so, and serve until standard input ends."""
+    arguments = _parse_arguments()
+    if os.getsid(0) != os.getpid():
+        raise SystemExit("the server has to lead a session of its own: the watchdog ends it all")
+    subprocess.Popen(
+        [sys.executable, "-I", "-S", watchdog.__file__, str(arguments.state)],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            ready = _start(arguments)
+    except TemplateError as error:
+        raise SystemExit(f"{arguments.template}: {error}") from error
+    print(json.dumps(ready), flush=True)
+    sys.stdin.buffer.read()
+    # Threads that wait for a handler must not hold up the end.
+    os._exit(0)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--template", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=True, help="folder for logs; is removed")
+    parser.add_argument("--api-port", type=int, default=0)
+    parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    return parser.parse_args()
+
+
+def _start(arguments: argparse.Namespace) -> dict[str, object]:
+    stack = Stack(STACK_NAME, REGION, ACCOUNT)
+    template = Template(arguments.template, stack, arguments.parameters)
+    endpoint_url = start_server()
+    variables = {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_SESSION_TOKEN": SESSION_TOKEN,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": endpoint_url,
+    }
+    functions = Functions(LambdaService(arguments.state, variables))
+    route_invocations(functions)
+    mend(endpoint_url, EventBus(functions).execution_ended)
+    deploy(template, functions, endpoint_url)
+    definition = api_definition(template)
+    return {
+        "endpoint_url": endpoint_url,
+        "api_url": (
+            None
+            if definition is None
+            else start_api(definition, functions.invoke, arguments.api_port)
+        ),
+        "outputs": template.outputs(),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""What the parts of the embedded cloud have to agree on."""
+
+HOST = "127.0.0.1"
+STACK_NAME = "local"
+REGION = "us-east-1"
+# Nothing checks these, but clients do not call without any.
+ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"

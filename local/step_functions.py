@@ -1,0 +1,167 @@
+"""Where moto's interpreter of state machines falls short of Step Functions, and the mends.
+
+Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
+
+- A Distributed Map goes on when a child fails or times out, with ``null`` for its result. On AWS
+  the map fails with ``States.ExceedToleratedFailureThreshold``; so it does here.
+- A stopped execution is reported as running until its current state ends. Here, as on AWS, it is
+  ABORTED at once.
+- Nothing tells EventBridge that an execution ended.
+- Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import boto3
+from moto.stepfunctions.parser.api import (
+    ExecutionStatus,
+    HistoryEventType,
+    MapRunFailedEventDetails,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker,
+    map_run_record,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import Job
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.program_state import (
+    ProgramEnded,
+    ProgramStopped,
+    ProgramTimedOut,
+)
+from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.backend.execution import (
+    BaseExecutionWorkerCommunication,
+    Execution,
+)
+
+_Worker = distributed_item_processor_worker.DistributedItemProcessorWorker
+
+
+def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
+    """Mend the interpreter.
+
+    Parameters
+    ----------
+    endpoint_url
+        Address of the services that tasks call.
+    on_end
+        Called with each execution when it has ended, however it ended.
+    """
+    boto_client.boto3 = _SharedClients(endpoint_url)
+    _fail_maps_whose_children_fail()
+    _tell_of_ends(on_end)
+
+
+class _SharedClients:
+    """Stands for the module ``boto3``: one client for each service."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._endpoint_url = endpoint_url
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service_name: Any, **options: Any) -> Any:
+        with self._lock:
+            if service_name not in self._clients:
+                options["endpoint_url"] = self._endpoint_url
+                self._clients[service_name] = boto3.client(service_name, **options)
+            return self._clients[service_name]
+
+
+def _fail_maps_whose_children_fail() -> None:
+    original = _Worker._eval_job
+
+    def eval_job(worker: Any, env: Environment, job: Job) -> None:
+        original(worker, env, job)
+        outcome = env.program_state()
+        if isinstance(outcome, ProgramEnded | ProgramStopped):
+            return
+        record = worker._map_run_record
+        if isinstance(outcome, ProgramTimedOut):
+            # moto has counted it as a success.
+            for counter in (record.item_counter, record.execution_counter):
+                counter.succeeded.offset(-1)
+                counter.timed_out.count()
+        if not _tolerates(record):
+            job.job_output = FailureEventException(_threshold_exceeded(env))
+
+    _Worker._eval_job = eval_job  # type: ignore[method-assign]
+
+
+def _tolerates(record: map_run_record.MapRunRecord) -> bool:
+    failures = record.item_counter.failed.get() + record.item_counter.timed_out.get()
+    allowed = record.tolerated_failure_count
+    allowed_percentage = record.tolerated_failure_percentage
+    if not allowed and not allowed_percentage:
+        return failures == 0
+    percentage = 100 * failures / record.item_counter.total.get()
+    return (not allowed or failures <= allowed) and (
+        not allowed_percentage or percentage <= allowed_percentage
+    )
+
+
+def _threshold_exceeded(env: Environment) -> FailureEvent:
+    name = StatesErrorName(StatesErrorNameType.StatesExceedToleratedFailureThreshold)
+    details = MapRunFailedEventDetails(
+        error=name.error_name, cause="The specified tolerated failure threshold was exceeded"
+    )
+    return FailureEvent(
+        env=env,
+        error_name=name,
+        event_type=HistoryEventType.MapRunFailed,
+        event_details=EventDetails(mapRunFailedEventDetails=details),
+    )
+
+
+def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
+    original_end = BaseExecutionWorkerCommunication.terminated
+    original_stop = Execution.stop
+    lock = threading.Lock()
+
+    def terminated(communication: BaseExecutionWorkerCommunication) -> None:
+        execution = communication.execution
+        with lock:
+            if execution.exec_status is not ExecutionStatus.RUNNING:
+                return  # It was stopped before.
+            original_end(communication)
+        on_end(execution)
+
+    def stop(
+        execution: Execution, stop_date: datetime, error: str | None, cause: str | None
+    ) -> None:
+        _wait_for_start(execution)
+        with lock:
+            if execution.exec_status is not ExecutionStatus.RUNNING:
+                return
+            original_stop(execution, stop_date, error, cause)
+            execution.exec_status = ExecutionStatus.ABORTED
+            execution.stop_date, execution.error, execution.cause = stop_date, error, cause
+        on_end(execution)
+
+    BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
+    Execution.stop = stop  # type: ignore[method-assign]
+
+
+def _wait_for_start(execution: Execution) -> None:
+    """Wait until an execution can be stopped: moto forgets a stop that comes before."""
+    while execution.exec_status is ExecutionStatus.RUNNING:
+        env = execution.exec_worker.env
+        if env is not None and env.is_running():
+            return
+        time.sleep(0.005)

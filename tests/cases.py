@@ -1,0 +1,33 @@
+"""Short ways to write the cases of the reckoning down."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from tests.oracle import Case, HoursRow, Poll, Totals
+
+Reckon = Callable[[Case], dict[str, Totals]]
+
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = EVERY_DAY = range(7)
+
+
+def utc(text: str) -> datetime:
+    """Return the UTC instant of `YYYY-MM-DD HH:MM[:SS[.ffffff]]`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def active(at: datetime | str, store_id: str = "s") -> Poll:
+    return Poll(store_id, utc(at) if isinstance(at, str) else at, active=True)
+
+
+def inactive(at: datetime | str, store_id: str = "s") -> Poll:
+    return Poll(store_id, utc(at) if isinstance(at, str) else at, active=False)
+
+
+def opens(start: str, end: str, *days: int, store_id: str = "s") -> tuple[HoursRow, ...]:
+    """Return rows of business hours, one a day."""
+    return tuple(HoursRow(store_id, day, start, end) for day in days)
+
+
+def us(**length: float) -> int:
+    """Return a length of time in microseconds: ``us(hours=2, minutes=30)``."""
+    return timedelta(**length) // timedelta(microseconds=1)

@@ -1,0 +1,23 @@
+"""What all tests share: how much Hypothesis tries, and the two ways to reckon."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from tests.cases import Reckon
+from tests.oracle import report
+from tests.reckon_by_domain import reckon_by_domain
+
+settings.register_profile("default", max_examples=150, deadline=None)
+settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.register_profile("ci", max_examples=150, deadline=None, derandomize=True, database=None)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
+)
+
+
+@pytest.fixture(params=[report, reckon_by_domain], ids=["oracle", "domain"])
+def reckon(request: pytest.FixtureRequest) -> Reckon:
+    """Reckon by brute force, and by the domain: what is worked out by hand holds for both."""
+    return request.param

@@ -1,0 +1,294 @@
+"""The reckoning by brute force: slow, short and plainly what the rules say.
+
+It is what the product is tested against, so it shares nothing with it: no code, no numpy, no
+vectors, no prefix sums, not even the copy of the tz database (this reads the ``tzdata`` package,
+never the machine's own). The time line is cut at every instant at which anything can change, and
+for each piece the rows and the polls are looked through from end to end. The numbers in the
+comments are those of the rules in the design.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from functools import lru_cache
+from importlib.resources import files
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+HEADER = (
+    "store_id",
+    "uptime_last_hour(in minutes)",
+    "uptime_last_day(in hours)",
+    "uptime_last_week(in hours)",
+    "downtime_last_hour(in minutes)",
+    "downtime_last_day(in hours)",
+    "downtime_last_week(in hours)",
+)
+DEFAULT_ZONE = "America/Chicago"
+WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
+MINUTE_US = 60_000_000
+HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class HoursRow:
+    """One row of business hours, its times as written in the CSV."""
+
+    store_id: str
+    day: int
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One observation of one store; `timestamp` is an aware UTC datetime."""
+
+    store_id: str
+    timestamp: datetime
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one report is reckoned from: rows that ingest has accepted, and the request."""
+
+    polls: tuple[Poll, ...] = ()
+    hours: tuple[HoursRow, ...] = ()
+    zones: Mapping[str, str] = field(default_factory=dict)
+    now: datetime | None = None  # None: the greatest poll timestamp
+    memory_days: int = 14
+    poll_filter: str = "all"  # or "business_hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Exact microseconds of the last hour, day and week."""
+
+    uptime_us: tuple[int, int, int]
+    downtime_us: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open interval of UTC instants."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+
+def report(case: Case) -> dict[str, Totals]:
+    """Reckon every store of the case, in ascending byte order of `store_id` (12)."""
+    return {store_id: _totals(case, store_id) for store_id in _store_ids(case)}
+
+
+def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
+    """Length of each store's business time in the last hour, day and week, polls apart."""
+    now = _now(case)
+    lengths_us: dict[str, tuple[int, int, int]] = {}
+    for store_id in _store_ids(case):
+        spans = _business_time(case, store_id)
+        pieces = _pieces(now, _edges(spans))
+        open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
+        lengths_us[store_id] = _window_lengths_us(open_pieces, now)
+    return lengths_us
+
+
+def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
+    """Write a report as CSV (14)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(HEADER)
+    for store_id, totals in totals_by_store.items():
+        writer.writerow([store_id, *_figures(totals.uptime_us), *_figures(totals.downtime_us)])
+    return out.getvalue()
+
+
+def _figures(lengths_us: tuple[int, int, int]) -> list[str]:
+    units_us = (MINUTE_US, HOUR_US, HOUR_US)
+    return [_two_decimals(n, unit) for n, unit in zip(lengths_us, units_us, strict=True)]
+
+
+def _two_decimals(length_us: int, unit_us: int) -> str:
+    hundredths = round(Fraction(100 * length_us, unit_us))  # a Fraction rounds half to even
+    return f"{hundredths // 100}.{hundredths % 100:02d}"
+
+
+def _store_ids(case: Case) -> list[str]:
+    polled = {poll.store_id for poll in case.polls}
+    with_hours = {row.store_id for row in case.hours}
+    return sorted(polled | with_hours | set(case.zones), key=str.encode)
+
+
+def _now(case: Case) -> datetime:
+    return case.now or max(poll.timestamp for poll in case.polls)
+
+
+def _totals(case: Case, store_id: str) -> Totals:
+    now = _now(case)
+    spans = _business_time(case, store_id)
+    polls = _evidence(case, store_id, spans)
+    pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
+    open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
+    up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
+    down = [piece for piece in open_pieces if not _is_active(polls, piece.start)]
+    return Totals(_window_lengths_us(up, now), _window_lengths_us(down, now))  # (13)
+
+
+def _edges(spans: Sequence[Span]) -> list[datetime]:
+    return [edge for span in spans for edge in (span.start, span.end)]
+
+
+def _pieces(now: datetime, changes: Sequence[datetime]) -> list[Span]:
+    """The last week, cut at every change and at the edges of the windows."""
+    cuts = {now, *(now - window for window in WINDOWS), *changes}
+    in_last_week = sorted(t for t in cuts if now - WINDOWS[-1] <= t <= now)
+    return [Span(a, b) for a, b in pairwise(in_last_week)]
+
+
+def _window_lengths_us(pieces: Sequence[Span], now: datetime) -> tuple[int, int, int]:
+    hour, day, week = (
+        sum((piece.end - piece.start) // MICROSECOND for piece in pieces if piece.start >= begin)
+        for begin in (now - window for window in WINDOWS)
+    )
+    return hour, day, week
+
+
+# --- status ---------------------------------------------------------------------------------
+
+
+def _evidence(case: Case, store_id: str, spans: Sequence[Span]) -> list[Poll]:
+    now = _now(case)
+    oldest = now - timedelta(days=case.memory_days)
+    return [
+        poll
+        for poll in case.polls
+        if poll.store_id == store_id
+        and oldest <= poll.timestamp <= now  # (9)
+        and (case.poll_filter == "all" or _is_open(spans, poll.timestamp))
+    ]
+
+
+def _is_active(polls: Sequence[Poll], instant: datetime) -> bool:
+    if not polls:
+        return False  # (11)
+    earlier = [poll.timestamp for poll in polls if poll.timestamp <= instant]
+    ruling = max(earlier) if earlier else min(poll.timestamp for poll in polls)  # (8)
+    return all(poll.active for poll in polls if poll.timestamp == ruling)  # (10)
+
+
+# --- business time --------------------------------------------------------------------------
+
+
+def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
+    return any(instant in span for span in spans)  # (4) open is open, however many rows say so
+
+
+def _business_time(case: Case, store_id: str) -> list[Span]:
+    """All spans of business time that can touch the last week or the memory of polls."""
+    now = _now(case)
+    # A span may begin two dates before it ends, and local dates run up to a day beside UTC's.
+    first = now - max(WINDOWS[-1], timedelta(days=case.memory_days)) - 4 * DAY
+    last = now + 2 * DAY
+    rows = [row for row in case.hours if row.store_id == store_id]
+    if not rows:
+        return [Span(first, last)]  # (5)
+    clock = _clock(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
+    spans = [
+        Span(clock.opening(opens), clock.closing(closes))
+        for local_date in _dates(first.date(), last.date())
+        for row in rows
+        if row.day == local_date.weekday()  # (1) weekday() of a Monday is 0
+        for opens, closes in [_wall_times(row, local_date)]
+    ]
+    return [span for span in spans if span.start < span.end]
+
+
+def _dates(first: date, last: date) -> Iterator[date]:
+    while first <= last:
+        yield first
+        first += DAY
+
+
+def _wall_times(row: HoursRow, local_date: date) -> tuple[datetime, datetime]:
+    """The wall times at which a row opens and closes on a date: rules 2 and 3."""
+    start, end = _time_of_day(row.start), _time_of_day(row.end)
+    opening_date = datetime.combine(local_date, time())
+    closing_date = opening_date if start < end else opening_date + DAY  # (2)
+    if start != end and end >= timedelta(hours=23, minutes=59):
+        end = timedelta(hours=24)  # (3)
+    return opening_date + start, closing_date + end
+
+
+def _time_of_day(text: str) -> timedelta:
+    """Time since midnight, on the face of the clock, of `HH:MM[:SS[.ffffff]]`."""
+    hours, minutes, seconds = [*text.split(":"), "0"][:3]
+    in_us = Fraction(seconds) * 1_000_000
+    return timedelta(hours=int(hours), minutes=int(minutes), microseconds=int(in_us))
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """A local clock over some weeks of UTC: pieces in which its offset does not change."""
+
+    pieces: tuple[tuple[Span, timedelta], ...]
+
+    def opening(self, wall: datetime) -> datetime:
+        """The first instant at which the local clock shows `wall` or later (6).
+
+        That is the first of two, and the end of a gap for a wall time that lies in it.
+        """
+        as_utc = wall.replace(tzinfo=UTC)
+        return min(
+            max(piece.start, as_utc - offset)
+            for piece, offset in self.pieces
+            if as_utc - offset < piece.end
+        )
+
+    def closing(self, wall: datetime) -> datetime:
+        """The last instant at which the local clock shows `wall` or earlier (6).
+
+        That is the second of two, and the end of a gap for a wall time that lies in it.
+        """
+        as_utc = wall.replace(tzinfo=UTC)
+        return max(
+            min(piece.end, as_utc - offset)
+            for piece, offset in self.pieces
+            if as_utc - offset >= piece.start
+        )
+
+
+@lru_cache(maxsize=64)
+def _clock(zone_name: str, first: datetime, last: datetime) -> _Clock:
+    """Watch the clocks of a zone hour by hour; in an hour that changes them, by seconds."""
+    zone = _zone(zone_name)
+    pieces = []
+    start = hour = first.replace(minute=0, second=0, microsecond=0)
+    while hour < last:
+        if _offset(zone, hour) != _offset(zone, hour + HOUR):
+            seconds = (hour + timedelta(seconds=n) for n in range(1, 3601))
+            change = next(t for t in seconds if _offset(zone, t) != _offset(zone, hour))
+            pieces.append((Span(start, change), _offset(zone, start)))
+            start = change
+        hour += HOUR
+    return _Clock((*pieces, (Span(start, hour), _offset(zone, start))))
+
+
+def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
+    offset = instant.astimezone(zone).utcoffset()
+    assert offset is not None  # a ZoneInfo always knows
+    return offset
+
+
+def _zone(name: str) -> ZoneInfo:
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as compiled:
+        return ZoneInfo.from_file(compiled, key=name)

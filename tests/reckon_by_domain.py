@@ -1,0 +1,74 @@
+"""The domain, asked in the oracle's words."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.reckoning import reckon
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from tests.oracle import Case, HoursRow, Poll, Totals
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def reckon_by_domain(case: Case) -> dict[str, Totals]:
+    """Reckon every store of the case in one call of the domain."""
+    polled = {poll.store_id for poll in case.polls}
+    with_hours = {row.store_id for row in case.hours}
+    store_ids = sorted(polled | with_hours | set(case.zones), key=str.encode)
+    index = {store_id: i for i, store_id in enumerate(store_ids)}
+    totals = reckon(
+        _stores(case, index),
+        _polls(case.polls, index),
+        _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
+        case.memory_days * DAY_US,
+        PollFilter(case.poll_filter),
+    )
+    figures = zip(totals.uptime_us.tolist(), totals.downtime_us.tolist(), strict=True)
+    return {
+        store_id: Totals(tuple(up), tuple(down))
+        for store_id, (up, down) in zip(store_ids, figures, strict=True)
+    }
+
+
+def _stores(case: Case, index: dict[str, int]) -> Stores:
+    zones = [case.zones.get(store_id, DEFAULT_ZONE_NAME) for store_id in index]
+    zone_names = tuple(sorted(set(zones)))
+    return Stores(
+        _int64s([zone_names.index(zone) for zone in zones]), zone_names, _hours(case.hours, index)
+    )
+
+
+def _hours(rows: Sequence[HoursRow], index: dict[str, int]) -> WeeklyHours:
+    return WeeklyHours(
+        _int64s([index[row.store_id] for row in rows]),
+        _int64s([row.day for row in rows]),
+        _int64s([_time_of_day_us(row.start) for row in rows]),
+        _int64s([_time_of_day_us(row.end) for row in rows]),
+    )
+
+
+def _polls(polls: Sequence[Poll], index: dict[str, int]) -> Polls:
+    return Polls(
+        _int64s([index[poll.store_id] for poll in polls]),
+        _int64s([_instant_us(poll.timestamp) for poll in polls]),
+        np.array([poll.active for poll in polls], np.bool_),
+    )
+
+
+def _int64s(numbers: Sequence[int]) -> Int64s:
+    return np.array(numbers, np.int64)
+
+
+def _instant_us(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def _time_of_day_us(text: str) -> int:
+    hour, minute, second = [*map(Decimal, text.split(":")), Decimal(0)][:3]
+    return int(hour * HOUR_US + minute * MINUTE_US + second * SECOND_US)
