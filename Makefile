@@ -12,6 +12,8 @@ OUT ?= report.csv
 AS_OF ?=
 PORT ?= 3000
 
+# The command line shares the library with the functions, which find it in their layer.
+export PYTHONPATH := $(CURDIR)/layers/core
 export SAM_CLI_TELEMETRY := 0
 # A Region is needed to validate a template, though nothing is asked of AWS.
 export AWS_DEFAULT_REGION ?= us-east-1

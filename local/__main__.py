@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from local.client import RunFailed
-from local.cloud import CloudFailed
+from local.cloud import EmbeddedCloudError
 from local.inputs import InputProblem
 from local.run import run
 from local.sample_data import FULL, SMALL, cached_sample
@@ -27,7 +27,7 @@ def main() -> int:
         else:
             assert data is not None  # run has a sample where no data are given
             run(data, arguments.out, arguments.as_of)
-    except (InputProblem, RunFailed, CloudFailed) as error:
+    except (InputProblem, RunFailed, EmbeddedCloudError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -4,6 +4,7 @@ moto wants Docker for Lambda. Here its invocations, and S3's notifications, go t
 instead. moto keeps a function's configuration, so what boto3 updates holds from the next call on.
 """
 
+import functools
 import json
 import logging
 import os
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from moto import backends
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
-from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -33,7 +34,8 @@ from local.execution_environment import (
     InvocationResult,
 )
 from local.lambda_service import LambdaService, RequestTooLarge
-from local.settings import HOST, REGION
+from local.patching import replace
+from local.settings import ACCOUNT, HOST, REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ def start_server() -> str:
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # It looks through the folders of its 190 services at every request.
+    modules = frozenset(backends.list_of_moto_modules())
+    replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
     server = make_server(
         HOST,
         0,
@@ -122,8 +127,10 @@ def route_invocations(functions: Functions) -> None:
     def notify(_account: str, event: Any, function_arn: str, _region: str) -> None:
         functions.invoke_event(function_arn, json.dumps(event).encode())
 
-    LambdaResponse.invoke = invoke  # type: ignore[method-assign, assignment]
-    notifications._invoke_awslambda = notify
+    replace(LambdaResponse, "invoke", lambda _original: invoke)
+    replace(notifications, "_invoke_awslambda", lambda _original: notify)
+    # S3 leaves the slashes of a key as they are.
+    replace(notifications, "quote_plus", lambda original: functools.partial(original, safe="/"))
 
 
 class _RequestEntityTooLargeException(LambdaClientError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from boto3.s3.transfer import TransferConfig
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
 
@@ -16,6 +17,7 @@ _ASK_EVERY_SECONDS = 0.1
 _INGEST_TIMEOUT_SECONDS = 900
 _REPORT_TIMEOUT_SECONDS = 900
 _HTTP_TIMEOUT_SECONDS = 30
+_ONE_PART = TransferConfig(multipart_threshold=4 * 1024**3)  # moto is slow at joining parts
 
 
 class RunFailed(Exception):
@@ -52,7 +54,7 @@ class Uploader:
         """
         began = time.monotonic()
         before = self._outcome(file.key)
-        self._s3.upload_file(str(file.path), self._inbox, file.key)
+        self._s3.upload_file(str(file.path), self._inbox, file.key, Config=_ONE_PART)
         outcome = _until(
             lambda: self._new_outcome(file.key, before),
             _INGEST_TIMEOUT_SECONDS,

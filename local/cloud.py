@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from local import supervisor
 from local.settings import ACCESS_KEY, REGION, SECRET_KEY, STACK_NAME
 
 _ROOT = Path(__file__).parent.parent
@@ -68,12 +68,11 @@ class EmbeddedCloud:
         api_port: int = 0,
     ) -> None:
         self._state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
-        self._errors = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(  # noqa: S603
             [
-                sys.executable,
-                "-m",
-                "local.server",
+                *(sys.executable, "-I", "-S", supervisor.__file__, self._state),
+                *(sys.executable, "-m", "local.server"),
                 f"--template={template.resolve()}",
                 f"--state={self._state}",
                 f"--api-port={api_port}",
@@ -135,19 +134,20 @@ class EmbeddedCloud:
         """End all processes and remove what they left. Closing again does nothing."""
         if self._errors.closed:
             return
-        # Closes the server's standard input, which ends it; then the watchdog, which shares its
-        # standard output, ends the rest.
+        # This closes the supervisor's standard input, which tells it to end everything.
         self._process.communicate(timeout=_STOP_SECONDS)
         self._errors.close()
-        shutil.rmtree(self._state, ignore_errors=True)
 
     def _wait_until_ready(self) -> dict[str, Any]:
         patience = threading.Timer(_START_SECONDS, self._process.kill)
+        patience.daemon = True
         patience.start()
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         patience.cancel()
         if line:
-            return json.loads(line)
+            ready: dict[str, Any] = json.loads(line)
+            return ready
         self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()

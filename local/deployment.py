@@ -16,8 +16,9 @@ from typing import Any
 import boto3
 
 from local.aws import FunctionCode, Functions
+from local.intrinsics import TemplateError
 from local.settings import ACCESS_KEY, REGION, SECRET_KEY
-from local.template import Resource, Template, TemplateError
+from local.template import Resource, Template
 
 _TABLE_PROPERTIES = (
     "AttributeDefinitions",

@@ -54,6 +54,11 @@ class InvocationResult:
     failed: bool
 
 
+def log_path(state: Path, function: str) -> Path:
+    """Name the file that holds what a function's handlers write."""
+    return state / f"{function}.log"
+
+
 class ExecutionEnvironment:
     """A running emulator and runtime client for one function; serves one request at a time.
 
@@ -79,7 +84,7 @@ class ExecutionEnvironment:
         self._process, self._connection = _start(
             function,
             _process_environment(function, variables, self._scratch),
-            state / f"{function.name}.log",
+            log_path(state, function.name),
         )
         self.usable = True
         """False once the environment has to be thrown away: its process ended or hung."""
@@ -133,7 +138,7 @@ def _start(
         # Another program can take a free port before the emulator does; then its process ends.
         runtime_port, emulator_port = _free_ports(2)
         with log.open("ab") as output:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603
                 [
                     str(_emulator()),
                     "--log-level=error",

@@ -1,6 +1,5 @@
 """The Lambda service: pools of execution environments, and asynchronous invocation."""
 
-import logging
 import os
 import threading
 import time
@@ -13,12 +12,11 @@ from local.execution_environment import (
     ExecutionEnvironment,
     FunctionConfiguration,
     InvocationResult,
+    log_path,
 )
 
 SYNCHRONOUS_PAYLOAD_BYTES = 6_291_456
 ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
-
-_logger = logging.getLogger(__name__)
 
 # Lambda waits one minute, then two.
 _RETRY_DELAYS_SECONDS = (0.5, 1.0)
@@ -85,7 +83,8 @@ class LambdaService:
             time.sleep(delay_seconds)
             result = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES).result()
         if result.failed:
-            _logger.error("%s dropped an event: %s", function.name, result.payload.decode())
+            with log_path(self._state, function.name).open("a", encoding="utf-8") as log:
+                log.write(f"Event dropped after the last attempt: {result.payload.decode()}\n")
 
     def _submit(
         self, function: FunctionConfiguration, payload: bytes, limit_bytes: int

@@ -1,53 +1,45 @@
 """The embedded cloud's server process: one template, deployed and running.
 
-``local.cloud.EmbeddedCloud`` starts it. It lives as long as its standard input is open, so that it
-ends with whoever started it; a watchdog process then cleans up after it. When everything is ready
-it prints one line of JSON.
+``local.cloud.EmbeddedCloud`` starts it, under the supervisor that cleans up after it. When all is
+ready it prints one line of JSON; then it serves until it is killed.
 """
 
 import argparse
 import contextlib
 import json
-import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
-from local import watchdog
 from local.api_gateway import start_api
-from local.aws import ACCOUNT, Functions, route_invocations, start_server
+from local.aws import Functions, route_invocations, start_server
 from local.deployment import api_definition, deploy
 from local.event_bus import EventBus
+from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
+from local.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
 from local.step_functions import mend
-from local.template import Stack, Template, TemplateError
+from local.template import Stack, Template
 
 
 def main() -> None:
-    """Start the cloud, say so, and serve until standard input ends."""
+    """Start the cloud, say so, and serve."""
     arguments = _parse_arguments()
-    if os.getsid(0) != os.getpid():
-        raise SystemExit("the server has to lead a session of its own: the watchdog ends it all")
-    subprocess.Popen(
-        [sys.executable, "-I", "-S", watchdog.__file__, str(arguments.state)],
-        stdin=subprocess.PIPE,
-    )
     try:
         with contextlib.redirect_stdout(sys.stderr):
             ready = _start(arguments)
     except TemplateError as error:
         raise SystemExit(f"{arguments.template}: {error}") from error
     print(json.dumps(ready), flush=True)
-    sys.stdin.buffer.read()
-    # Threads that wait for a handler must not hold up the end.
-    os._exit(0)
+    signal.pause()
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--template", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=True, help="folder for logs; is removed")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="folder for logs and temporary files"
+    )
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     return parser.parse_args()

@@ -3,5 +3,6 @@
 HOST = "127.0.0.1"
 STACK_NAME = "local"
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
 # Nothing checks these, but clients do not call without any.
-ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"
+ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"  # noqa: S105

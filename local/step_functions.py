@@ -6,12 +6,15 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
   the map fails with ``States.ExceedToleratedFailureThreshold``; so it does here.
 - A stopped execution is reported as running until its current state ends. Here, as on AWS, it is
   ABORTED at once.
+- An execution that is started without a name is called ``None``, so there can be only one. Here
+  it gets a name of its own.
 - Nothing tells EventBridge that an execution ended.
 - Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
 """
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -32,9 +35,11 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
-    distributed_item_processor_worker,
-    map_run_record,
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.distributed_item_processor_worker import (  # noqa: E501
+    DistributedItemProcessorWorker,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.map_run_record import (  # noqa: E501
+    MapRunRecord,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import Job
 from moto.stepfunctions.parser.asl.eval.environment import Environment
@@ -49,8 +54,9 @@ from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
     Execution,
 )
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-_Worker = distributed_item_processor_worker.DistributedItemProcessorWorker
+from local.patching import replace
 
 
 def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
@@ -63,7 +69,8 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     on_end
         Called with each execution when it has ended, however it ended.
     """
-    boto_client.boto3 = _SharedClients(endpoint_url)
+    replace(boto_client, "boto3", lambda _original: _SharedClients(endpoint_url))
+    _name_executions()
     _fail_maps_whose_children_fail()
     _tell_of_ends(on_end)
 
@@ -84,33 +91,46 @@ class _SharedClients:
             return self._clients[service_name]
 
 
+def _name_executions() -> None:
+    def named(original: Callable[..., Execution]) -> Callable[..., Execution]:
+        def start_execution(
+            backend: Any, state_machine_arn: str, name: str | None, execution_input: str
+        ) -> Execution:
+            return original(backend, state_machine_arn, name or str(uuid.uuid4()), execution_input)
+
+        return start_execution
+
+    replace(StepFunctionsParserBackend, "start_execution", named)
+
+
 def _fail_maps_whose_children_fail() -> None:
-    original = _Worker._eval_job
+    def failing(original: Callable[..., None]) -> Callable[..., None]:
+        def eval_job(worker: Any, env: Environment, job: Job) -> None:
+            original(worker, env, job)
+            end = env.program_state()
+            if isinstance(end, ProgramEnded | ProgramStopped):
+                return
+            record = worker._map_run_record
+            if isinstance(end, ProgramTimedOut):
+                # moto has counted it as a success.
+                for counter in (record.item_counter, record.execution_counter):
+                    counter.succeeded.offset(-1)
+                    counter.timed_out.count()
+            if not _tolerates(record, items=worker._job_pool._jobs_number):
+                job.job_output = FailureEventException(_threshold_exceeded(env))
 
-    def eval_job(worker: Any, env: Environment, job: Job) -> None:
-        original(worker, env, job)
-        outcome = env.program_state()
-        if isinstance(outcome, ProgramEnded | ProgramStopped):
-            return
-        record = worker._map_run_record
-        if isinstance(outcome, ProgramTimedOut):
-            # moto has counted it as a success.
-            for counter in (record.item_counter, record.execution_counter):
-                counter.succeeded.offset(-1)
-                counter.timed_out.count()
-        if not _tolerates(record):
-            job.job_output = FailureEventException(_threshold_exceeded(env))
+        return eval_job
 
-    _Worker._eval_job = eval_job  # type: ignore[method-assign]
+    replace(DistributedItemProcessorWorker, "_eval_job", failing)
 
 
-def _tolerates(record: map_run_record.MapRunRecord) -> bool:
+def _tolerates(record: MapRunRecord, items: int) -> bool:
     failures = record.item_counter.failed.get() + record.item_counter.timed_out.get()
     allowed = record.tolerated_failure_count
     allowed_percentage = record.tolerated_failure_percentage
     if not allowed and not allowed_percentage:
         return failures == 0
-    percentage = 100 * failures / record.item_counter.total.get()
+    percentage = 100 * failures / items
     return (not allowed or failures <= allowed) and (
         not allowed_percentage or percentage <= allowed_percentage
     )
@@ -130,32 +150,36 @@ def _threshold_exceeded(env: Environment) -> FailureEvent:
 
 
 def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
-    original_end = BaseExecutionWorkerCommunication.terminated
-    original_stop = Execution.stop
     lock = threading.Lock()
 
-    def terminated(communication: BaseExecutionWorkerCommunication) -> None:
-        execution = communication.execution
-        with lock:
-            if execution.exec_status is not ExecutionStatus.RUNNING:
-                return  # It was stopped before.
-            original_end(communication)
-        on_end(execution)
+    def telling(original: Callable[..., None]) -> Callable[..., None]:
+        def terminated(communication: BaseExecutionWorkerCommunication) -> None:
+            execution = communication.execution
+            with lock:
+                if execution.exec_status is not ExecutionStatus.RUNNING:
+                    return  # It was stopped before.
+                original(communication)
+            on_end(execution)
 
-    def stop(
-        execution: Execution, stop_date: datetime, error: str | None, cause: str | None
-    ) -> None:
-        _wait_for_start(execution)
-        with lock:
-            if execution.exec_status is not ExecutionStatus.RUNNING:
-                return
-            original_stop(execution, stop_date, error, cause)
-            execution.exec_status = ExecutionStatus.ABORTED
-            execution.stop_date, execution.error, execution.cause = stop_date, error, cause
-        on_end(execution)
+        return terminated
 
-    BaseExecutionWorkerCommunication.terminated = terminated  # type: ignore[method-assign]
-    Execution.stop = stop  # type: ignore[method-assign]
+    def stopping(original: Callable[..., None]) -> Callable[..., None]:
+        def stop(
+            execution: Execution, stop_date: datetime, error: str | None, cause: str | None
+        ) -> None:
+            _wait_for_start(execution)
+            with lock:
+                if execution.exec_status is not ExecutionStatus.RUNNING:
+                    return
+                original(execution, stop_date, error, cause)
+                execution.exec_status = ExecutionStatus.ABORTED
+                execution.stop_date, execution.error, execution.cause = stop_date, error, cause
+            on_end(execution)
+
+        return stop
+
+    replace(BaseExecutionWorkerCommunication, "terminated", telling)
+    replace(Execution, "stop", stopping)
 
 
 def _wait_for_start(execution: Execution) -> None:

@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from samcli.lib.intrinsic_resolver.intrinsic_property_resolver import IntrinsicResolver
-from samcli.lib.intrinsic_resolver.intrinsics_symbol_table import IntrinsicsSymbolTable
+from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
+
+from local.intrinsics import Intrinsics, TemplateError
 
 # The properties in which a SAM template names a local file or folder.
 _LOCAL_PATHS = ("CodeUri", "ContentUri", "DefinitionUri")
 # The translator takes such a path only as an object of S3. The bucket has no meaning here.
 _PATH_PREFIX = "s3://local/"
-
-
-class TemplateError(Exception):
-    """A template cannot be deployed as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Template:
     Raises
     ------
     TemplateError
-        If a parameter is unknown or has no value.
+        If the template is not valid, or a parameter is unknown or has no value.
     """
 
     def __init__(self, path: Path, stack: Stack, parameters: Mapping[str, str]) -> None:
@@ -90,30 +87,33 @@ class Template:
         self._folder = path.resolve().parent
         self._stack = stack
         translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=stack.region))
-        self._document = translator.translate(_without_local_paths(source), values)
+        try:
+            self._document = translator.translate(_without_local_paths(source), values)
+        except InvalidDocumentException as error:
+            raise TemplateError("; ".join(each.message for each in error.causes)) from error
         self._symbols: dict[str, Any] = {
             **values,
             "AWS::StackName": stack.name,
             "AWS::Region": stack.region,
             "AWS::AccountId": stack.account,
+            "AWS::Partition": "aws",
+            "AWS::URLSuffix": "amazonaws.com",
         }
-        self._resolver = IntrinsicResolver(
-            self._document, IntrinsicsSymbolTable(self._document, self._symbols)
-        )
+        self._intrinsics = Intrinsics(self._document, self._symbols)
         self._names = self._name_resources()
 
     def resources(self, resource_type: str) -> Iterator[Resource]:
         """List the resources of a type that the template makes."""
         for logical_id, resource in self._document["Resources"].items():
             if resource["Type"] == resource_type and self._is_wanted(resource):
-                properties = self._resolve(resource.get("Properties", {}))
+                properties = self._intrinsics.resolve(resource.get("Properties", {}))
                 name = self._names.get(logical_id, logical_id)
                 yield Resource(resource_type, logical_id, name, properties)
 
     def outputs(self) -> dict[str, str]:
         """List the outputs of the stack."""
         return {
-            name: str(self._resolve(output["Value"]))
+            name: str(self._intrinsics.resolve(output["Value"]))
             for name, output in self._document.get("Outputs", {}).items()
             if self._is_wanted(output)
         }
@@ -123,32 +123,29 @@ class Template:
         key = location.get("S3Key") or location.get("Key")
         if key is None:
             raise TemplateError("code within the template is not supported; name a folder")
-        return self._folder / key
+        return self._folder / str(key)
 
     def _name_resources(self) -> dict[str, str]:
         names = {}
         for logical_id, resource in self._document["Resources"].items():
             kind = _KINDS.get(resource["Type"])
             if kind is None:
-                self._symbols[logical_id] = {"Ref": logical_id}
+                self._symbols[logical_id] = logical_id
                 continue
             name = resource.get("Properties", {}).get(kind.name_property)
             if name is None:
                 name = f"{self._stack.name}-{logical_id}"
-            name = str(self._resolve(name))
+            name = str(self._intrinsics.resolve(name))
             if resource["Type"] == "AWS::S3::Bucket":
                 name = name.lower()
             arn = kind.arn.format(name=name, region=self._stack.region, account=self._stack.account)
-            self._symbols[logical_id] = {"Ref": arn if kind.ref_is_arn else name, "Arn": arn}
+            self._symbols[logical_id] = arn if kind.ref_is_arn else name
+            self._symbols[f"{logical_id}.Arn"] = arn
             names[logical_id] = name
         return names
 
     def _is_wanted(self, item: Mapping[str, Any]) -> bool:
-        condition = item.get("Condition")
-        return condition is None or bool(self._resolve({"Fn::If": [condition, True, False]}))
-
-    def _resolve(self, value: Any) -> Any:
-        return self._resolver.intrinsic_property_resolver(value, ignore_errors=False)
+        return "Condition" not in item or self._intrinsics.holds(item["Condition"])
 
 
 def _parameter_values(source: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, str]:
@@ -167,8 +164,8 @@ def _parameter_values(source: Mapping[str, Any], overrides: Mapping[str, str]) -
 
 
 def _without_local_paths(source: dict[str, Any]) -> dict[str, Any]:
-    for resource in source["Resources"].values():
-        properties = resource.get("Properties", {})
+    sections = [resource.get("Properties", {}) for resource in source["Resources"].values()]
+    for properties in (*source.get("Globals", {}).values(), *sections):
         for name in _LOCAL_PATHS:
             if isinstance(properties.get(name), str):
                 properties[name] = _PATH_PREFIX + properties[name]

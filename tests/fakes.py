@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from pyarrow import fs
+
 from store_monitoring.adapters.arrow_tables import ArrowTables
 from store_monitoring.errors import CommitConflict
 from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome

@@ -1,30 +1,40 @@
 """An upload in the inbox bucket: ingest it."""
 
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.utilities.data_classes import S3Event, event_source
+from aws_lambda_powertools.utilities.data_classes import S3Event
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.adapters.inbox import Inbox
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
+from store_monitoring.use_cases.ports import UploadOutcome
 
 settings = Settings.from_environment()
-inbox = ArrowTables(s3_bucket(settings.inbox_bucket))
+inbox = Inbox(settings.inbox_bucket)
 data = ArrowTables(s3_bucket(settings.data_bucket))
 log = DynamoDbIngestLog(settings.ingest_table)
 
 
+def now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
 @logger.inject_lambda_context
-@event_source(data_class=S3Event)
-def lambda_handler(event: S3Event, context: LambdaContext) -> None:
-    """Ingest each uploaded object that the event names."""
-    for record in event.records:
-        upload = Upload(record.s3.get_object.key, record.s3.get_object.etag)
-        with inbox.open_input(upload.key) as stream:
-            outcome = ingest_file(
-                upload, stream, settings.bucket_count, lambda: datetime.now(UTC), data, log
-            )
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Ingest each uploaded object that the event names; Lambda calls again if that fails."""
+    for record in S3Event(event).records:
+        upload = Upload(unquote_plus(record.s3.get_object.key), record.s3.get_object.etag)
+        try:
+            with inbox.open(upload.key) as stream:
+                outcome = ingest_file(upload, stream, settings.bucket_count, now, data, log)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            log.record_upload(UploadOutcome(upload.key, upload.etag, "Failed", now(), error=reason))
+            raise
         logger.info("upload ingested", outcome=outcome)

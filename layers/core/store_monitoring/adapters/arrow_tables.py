@@ -5,24 +5,25 @@ Arrow reads ranges, in parallel and without boto3, whose import alone would doub
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from store_monitoring.errors import MissingObject, TransientError
-from store_monitoring.storage.schemas import PART, POLLS, STORES
+from store_monitoring.instants import to_us
+from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.use_cases.ports import PollsFile, StoresFile
 
 _COPY_BYTES = 8 * 1024 * 1024
-_PARQUET = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True)
-)
+_WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
+_READERS = 8  # waiting for S3, not reading, takes the time
 
 
 def s3_bucket(bucket: str) -> fs.FileSystem:
@@ -50,39 +51,28 @@ class ArrowTables:
     def __init__(self, bucket: fs.FileSystem) -> None:
         self._bucket = bucket
 
-    def open_input(self, key: str) -> IO[bytes]:
-        """Return an object's content as a stream."""
-        with _storage_errors(f"read {key}"):
-            stream: IO[bytes] = self._bucket.open_input_stream(key)
-            return stream
-
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
-        with _storage_errors(f"read {key}"), self.open_input(key) as stream:
-            return stream.read()
+        with _storage_errors(f"read {key}"), self._bucket.open_input_stream(key) as stream:
+            content: bytes = stream.read()
+            return content
 
     def read_part(self, key: str) -> pa.Table:
         """Return what one shard computed."""
-        with _storage_errors(f"read {key}"):
-            return pq.read_table(key, filesystem=self._bucket, schema=PART)
+        return self._read(key)
 
     def read_stores(self, files: Sequence[StoresFile]) -> pa.Table:
         """Return the stores of all files."""
-        with _storage_errors("read stores"):
-            return self._dataset(files, STORES).to_table()
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = pool.map(self._read, [file.key for file in files])
+            return pa.concat_tables([STORES.empty_table(), *tables])
 
     def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> pa.Table:
-        """Return the polls of all files in [least_us, greatest_us].
-
-        Row groups without such polls, by their statistics, are not read.
-        """
-        timestamp = ds.field("timestamp")
-        least, greatest = (
-            pa.scalar(us, POLLS.field("timestamp").type) for us in (least_us, greatest_us)
-        )
-        with _storage_errors("read polls"):
-            dataset = self._dataset(files, POLLS)
-            return dataset.to_table(filter=(timestamp >= least) & (timestamp <= greatest))
+        """Return the polls of all row groups that, by their statistics, have some in the range."""
+        row_groups = partial(_row_groups, least_us=least_us, greatest_us=greatest_us)
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = pool.map(lambda file: self._read(file.key, row_groups), files)
+            return pa.concat_tables([POLLS.empty_table(), *tables])
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""
@@ -110,14 +100,18 @@ class ArrowTables:
         with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as file:
             yield file
 
-    def _dataset(
-        self, files: Sequence[StoresFile] | Sequence[PollsFile], schema: pa.Schema
-    ) -> ds.Dataset:
-        # A known size saves the request that asks for it.
-        fragments = [
-            _PARQUET.make_fragment(file.key, self._bucket, file_size=file.bytes) for file in files
-        ]
-        return ds.FileSystemDataset(fragments, schema, _PARQUET, self._bucket)
+    def _read(
+        self, key: str, row_groups: Callable[[pq.FileMetaData], list[int]] | None = None
+    ) -> pa.Table:
+        # Not `pyarrow.dataset`, which does all this, nor `pq.read_table`, which is built on it:
+        # it imports pandas, and that takes longer than a shard.
+        with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+            whole = file.size() <= _WHOLE_BYTES
+            source = pa.BufferReader(file.read()) if whole else file
+            parquet = pq.ParquetFile(source, pre_buffer=not whole)
+            if row_groups is None:
+                return parquet.read()
+            return parquet.read_row_groups(row_groups(parquet.metadata))
 
 
 @contextmanager
@@ -128,3 +122,14 @@ def _storage_errors(action: str) -> Iterator[None]:
         raise MissingObject(f"cannot {action}: there is no such object") from error
     except OSError as error:
         raise TransientError(f"cannot {action}: {error}") from error
+
+
+def _row_groups(metadata: pq.FileMetaData, least_us: int, greatest_us: int) -> list[int]:
+    """Return the row groups that, by their statistics, have timestamps in [least, greatest]."""
+    column = POLLS.get_field_index("timestamp")
+    groups = []
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(column).statistics
+        if to_us(statistics.max) >= least_us and to_us(statistics.min) <= greatest_us:
+            groups.append(group)
+    return groups

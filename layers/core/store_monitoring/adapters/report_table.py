@@ -88,8 +88,15 @@ def _report(item: dict[str, Any]) -> Report:
         as_of=item.get("now"),
         shards_total=item.get("shards_total"),
         stores=item.get("stores"),
-        failure=failure_from_cause(item["error"], item["cause"]) if failed else None,
+        failure=_failure(item) if failed else None,
     )
+
+
+def _failure(item: dict[str, Any]) -> Failure:
+    failure = failure_from_cause(item["error"], item["cause"])
+    if "failed_shard" in item:
+        return Failure(failure.error, f"shard {item['failed_shard']}: {failure.message}")
+    return failure
 
 
 def failure_from_cause(error: str, cause: str) -> Failure:

@@ -8,7 +8,7 @@ from typing import IO
 
 from store_monitoring.errors import UnreadableFile
 from store_monitoring.ingest.kinds import Kind, read_header
-from store_monitoring.ingest.lines import Block, LineReader
+from store_monitoring.ingest.lines import BLOCK_BYTES, Block, LineReader
 from store_monitoring.ingest.parse import parse
 from store_monitoring.ingest.rows import read_rows
 from store_monitoring.ingest.spill import Spill
@@ -41,7 +41,13 @@ class Content:
     rejects: Path
 
 
-def read_content(kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path) -> Content:
+def read_content(
+    kind: Kind,
+    stream: IO[bytes],
+    bucket_count: int,
+    folder: Path,
+    block_bytes: int = BLOCK_BYTES,
+) -> Content:
     """Read a file to its end; what it holds is set aside in `folder`.
 
     Raises
@@ -49,7 +55,7 @@ def read_content(kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path)
     UnreadableFile
         If the file cannot be read as a whole; the message says why.
     """
-    reader = LineReader(stream)
+    reader = LineReader(stream, block_bytes)
     blocks = reader.blocks()
     first = next(blocks, None)
     if first is None:
@@ -64,8 +70,11 @@ def read_content(kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path)
     ):
         writer = csv.writer(rejects_file, lineterminator="\n")
         writer.writerow(["line", "reason", "text"])
-        for block in chain([Block(first.first_line + 1, rest)], blocks):
-            in_rows, not_rows = read_rows(block, header)
+        rest_of_first = Block(first.first_line + 1, rest)
+        parts = chain.from_iterable(
+            read_rows(block, header) for block in chain([rest_of_first], blocks)
+        )
+        for in_rows, not_rows in parts:
             table, bad_rows = parse(kind, in_rows)
             spill.add(table)
             rejects = sorted(not_rows + bad_rows, key=lambda reject: reject.line)

@@ -1,15 +1,26 @@
 """The rows of a block as columns of text."""
 
 import csv
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from store_monitoring.domain.model import Int64s
 from store_monitoring.ingest.kinds import Header
 from store_monitoring.ingest.lines import Block
+
+_LINE_BY_LINE_BYTES = 64 * 1024
+
+# Lines of fields that either have no quote or are quoted as RFC 4180 says.
+_WELL_FORMED = r'^(?:(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")(?:,|\r?\n))*$'
+
+csv.field_size_limit(sys.maxsize)  # a field is never longer than its block
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +61,33 @@ class Rows:
         ]
 
 
-def read_rows(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
+def read_rows(block: Block, header: Header) -> Iterator[tuple[Rows, list[Reject]]]:
     r"""Split a block into rows and columns. A row is a line: no field of ours spans lines.
 
     Blank lines are passed over; lines that are not a row of the header's width are rejected.
 
+    Yields
+    ------
+    Rows, list of Reject
+        Of one part of the block after the other.
+
     Examples
     --------
     >>> header = Header(2, {"store_id": 0, "timezone_str": 1})
-    >>> rows, rejects = read_rows(Block(2, b'a,Asia/Tokyo\n\n"b,UTC\nc\n'), header)
+    >>> [(rows, rejects)] = read_rows(Block(2, b'a,Asia/Tokyo\n\n"b,UTC\nc\n'), header)
     >>> rows.columns["timezone_str"].to_pylist(), rows.line.tolist()
     (['Asia/Tokyo'], [2])
-    >>> [(reject.line, reject.text, reject.reason) for reject in rejects]
-    [(4, '"b,UTC', 'unexpected end of data'), (5, 'c', '1 columns instead of 2')]
+    >>> [(reject.line, reject.reason) for reject in rejects]
+    [(4, 'a quote or carriage return is out of place'), (5, 'number of columns is 1, not 2')]
     """
     columns = _parse_at_once(block, header)
     if columns is not None:
-        return Rows(columns, _line_numbers(block), block), []
-    return _parse_line_by_line(block, header)
+        yield Rows(columns, _line_numbers(block), block), []
+    elif halves := _halves(block):  # one bad line is not to make the whole block slow
+        for half in halves:
+            yield from read_rows(half, header)
+    else:
+        yield _parse_line_by_line(block, header)
 
 
 def _line_numbers(block: Block) -> Int64s:
@@ -75,12 +95,8 @@ def _line_numbers(block: Block) -> Int64s:
 
 
 def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | None:
-    """Parse a block whose lines are all plain rows; None if any is not.
-
-    If carriage returns stand only before newlines, Arrow finds at most as many rows as there are
-    lines; when it finds as many, each row is a line.
-    """
-    if block.data.count(b"\r") != block.data.count(b"\r\n"):
+    """Parse a block whose lines are all rows; None if any is not, or may be read differently."""
+    if not _is_plain(block.data):
         return None
     names = [str(position) for position in range(header.width)]
     read = [str(position) for position in header.positions.values()]
@@ -92,14 +108,36 @@ def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | 
                 column_types=dict.fromkeys(read, pa.string()), include_columns=read
             ),
         )
-    except pa.ArrowInvalid:  # a row of another width, or bytes that are not UTF-8
+    except pa.ArrowInvalid:  # a row of another width
         return None
-    if len(table) != block.data.count(b"\n"):
+    if len(table) != block.data.count(b"\n"):  # Arrow passes over blank lines
         return None
     return {
         column: table.column(str(position)).combine_chunks()
         for column, position in header.positions.items()
     }
+
+
+def _is_plain(data: bytes) -> bool:
+    """Tell whether Arrow reads the lines as we do: it is laxer, and reads on over line ends."""
+    try:
+        text = pa.scalar(data).cast(pa.string())
+    except pa.ArrowInvalid:  # not UTF-8
+        return False
+    if data.startswith(BOM_UTF8):  # Arrow would take it off
+        return False
+    plain = b'"' not in data and b"\r" not in data
+    return plain or pc.match_substring_regex(text, _WELL_FORMED).as_py()
+
+
+def _halves(block: Block) -> tuple[Block, Block] | None:
+    """Cut a block between two lines; None if it is too small for that."""
+    data = block.data
+    middle = data.find(b"\n", len(data) // 2) + 1
+    if len(data) <= _LINE_BY_LINE_BYTES or middle == len(data):
+        return None
+    second_line = block.first_line + data.count(b"\n", 0, middle)
+    return Block(block.first_line, data[:middle]), Block(second_line, data[middle:])
 
 
 def _parse_line_by_line(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
@@ -110,12 +148,9 @@ def _parse_line_by_line(block: Block, header: Header) -> tuple[Rows, list[Reject
         if not line.strip():
             continue
         try:
-            row = next(csv.reader([line.decode()], strict=True))
-            if len(row) != header.width:
-                raise csv.Error(f"{len(row)} columns instead of {header.width}")
-        except (UnicodeDecodeError, csv.Error) as error:
-            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            rejects.append(Reject(number, _text(line), reason))
+            row = _fields(line, header.width)
+        except _NoRow as error:
+            rejects.append(Reject(number, _text(line), str(error)))
         else:
             fields.append([row[position] for position in header.positions.values()])
             numbers.append(number)
@@ -125,6 +160,22 @@ def _parse_line_by_line(block: Block, header: Header) -> tuple[Rows, list[Reject
         for column, values in zip(header.positions, by_column, strict=True)
     }
     return Rows(columns, np.array(numbers, np.int64), block), rejects
+
+
+class _NoRow(Exception):
+    """A line is not a row; the message says why."""
+
+
+def _fields(line: bytes, width: int) -> list[str]:
+    try:
+        fields = next(csv.reader([line.decode()], strict=True))
+    except UnicodeDecodeError:
+        raise _NoRow("not UTF-8") from None
+    except csv.Error:
+        raise _NoRow("a quote or carriage return is out of place") from None
+    if len(fields) != width:
+        raise _NoRow(f"number of columns is {len(fields)}, not {width}")
+    return fields
 
 
 def _lines(block: Block) -> list[bytes]:

@@ -83,9 +83,7 @@ def ingest_file(
         except UnreadableFile as error:
             outcome = UploadOutcome(upload.key, upload.etag, "Failed", clock(), error=str(error))
         else:
-            changed = not _is_current(content, log)
-            if changed:
-                _store(content, clock, tables, log)
+            changed = _store(content, clock, tables, log)
             outcome = UploadOutcome(
                 upload.key,
                 upload.etag,
@@ -100,19 +98,16 @@ def ingest_file(
     return outcome
 
 
-def _is_current(content: Content, log: IngestLog) -> bool:
-    """Tell whether ingesting the content would change nothing.
+def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log: IngestLog) -> bool:
+    """Write what the content brings, then commit it: until then nobody reads it.
 
-    Polls accumulate: once is enough. Hours and zones replace: an older file that is uploaded
-    again replaces what came after it.
+    Returns
+    -------
+    bool
+        False if there was nothing to do: the content is what is committed already.
     """
-    if content.kind is Kind.POLLS:
-        return log.is_committed(content.kind, content.ingest_id)
-    return log.head().latest.get(content.kind) == content.ingest_id
-
-
-def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log: IngestLog) -> None:
-    """Write what the content brings, then commit it: until then nobody reads it."""
+    if _is_current(content, log.head(), log):
+        return False
     if content.rejected:
         tables.write_file(rejects_key(content.ingest_id), content.rejects)
     with ThreadPoolExecutor(_WRITERS) as pool:
@@ -122,6 +117,8 @@ def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log:
             polls = tuple(pool.map(partial(_write_polls, content, tables), buckets))
         for _ in range(_COMMIT_ATTEMPTS):
             head = log.head()
+            if _is_current(content, head, log):  # by another ingest of it, at the same time
+                return False
             written = pool.map(partial(_write_stores, content, head, tables), buckets)
             commit = Commit(
                 content.kind, content.ingest_id, content.rows, content.rejected, clock(), polls
@@ -131,8 +128,19 @@ def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log:
             except CommitConflict:
                 time.sleep(random.uniform(0, _COMMIT_WAIT_SECONDS))  # noqa: S311  # no secret
             else:
-                return
+                return True
     raise TransientError(f"{_COMMIT_ATTEMPTS} other ingests were committed first")
+
+
+def _is_current(content: Content, head: Head, log: IngestLog) -> bool:
+    """Tell whether ingesting the content would change nothing.
+
+    Polls accumulate: once is enough. Hours and zones replace: an older file that is uploaded
+    again replaces what came after it.
+    """
+    if content.kind is Kind.POLLS:
+        return log.is_committed(content.kind, content.ingest_id)
+    return head.latest.get(content.kind) == content.ingest_id
 
 
 def _write_polls(content: Content, tables: Tables, bucket: int) -> PollsFile:

@@ -181,7 +181,7 @@ class Tables(Protocol):
         """Return the stores of all files."""
 
     def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> "pa.Table":
-        """Return the polls of all files in [least_us, greatest_us], in any order."""
+        """Return all polls in [least_us, greatest_us], and some others, in any order."""
 
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""

@@ -1,0 +1,117 @@
+"""Measure the reckoning in one process, and the main job through the embedded cloud."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from local.client import ReportClient
+from local.cloud import EmbeddedCloud
+from local.inputs import find_inputs
+from local.run import upload_all
+from local.sample_data import cached_sample
+from store_monitoring.domain.model import Polls, Stores, WeeklyHours
+from store_monitoring.domain.reckoning import reckon
+from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from store_monitoring.ingest.values import instants, times_of_day
+
+_RUNS = 5
+_DATA = Path(__file__).resolve().parent.parent / ".data"
+
+
+def main() -> None:
+    """Print medians."""
+    folder = cached_sample(_DATA)
+    stores, polls = _arrays(folder)
+    now_us = int(polls.timestamp_us.max())
+    dense = _within(polls, now_us, 8 * DAY_US)
+    memory_us = 14 * DAY_US
+    _show("reckoning, the sample", _seconds(lambda: reckon(stores, polls, now_us, memory_us)))
+    _show(
+        "reckoning, all polls in eight days",
+        _seconds(lambda: reckon(stores, dense, now_us, memory_us)),
+    )
+    ingest, cold, warm = [], [], []
+    for _ in range(_RUNS):
+        with EmbeddedCloud() as cloud:
+            began = time.perf_counter()
+            upload_all(find_inputs(folder), cloud)
+            ingest.append(time.perf_counter() - began)
+            client = ReportClient(cloud.api_url)
+            cold.append(_seconds(lambda: _report(client), runs=1))  # noqa: B023  # called at once
+            warm.append(_seconds(lambda: _report(client), runs=3))  # noqa: B023
+    _show("ingest of the three files", statistics.median(ingest))
+    _show("trigger to Complete, first report", statistics.median(cold))
+    _show("trigger to Complete, later ones", statistics.median(warm))
+
+
+def _report(client: ReportClient) -> None:
+    for _ in client.follow(client.trigger(None)):
+        pass
+
+
+def _arrays(folder: Path) -> tuple[Stores, Polls]:
+    """Return the sample as the arrays that the reckoning takes."""
+    polls, hours, zones = (
+        _read(folder / name)
+        for name in ("store_status.csv", "menu_hours.csv", "store_timezones.csv")
+    )
+    store_ids, store = np.unique(
+        np.concatenate([table["store_id"].to_numpy() for table in (polls, hours, zones)]),
+        return_inverse=True,
+    )
+    poll_store, hours_store, zone_store = np.split(store, np.cumsum([len(polls), len(hours)]))
+    zone_names, zone = np.unique(
+        np.append(zones["timezone_str"].to_numpy(), DEFAULT_ZONE_NAME), return_inverse=True
+    )
+    zone_of_store = np.full(len(store_ids), zone[-1])
+    zone_of_store[zone_store] = zone[:-1]
+    weekly = WeeklyHours(
+        hours_store,
+        hours["dayOfWeek"].to_numpy().astype(np.int64),
+        times_of_day(hours["start_time_local"].combine_chunks()).to_numpy(),
+        times_of_day(hours["end_time_local"].combine_chunks()).to_numpy(),
+    )
+    return Stores(zone_of_store, tuple(zone_names), weekly), Polls(
+        poll_store,
+        instants(polls["timestamp_utc"].combine_chunks()).cast(pa.int64()).to_numpy(),
+        polls["status"].to_numpy() == "active",
+    )
+
+
+def _read(path: Path) -> pa.Table:
+    text = pa.csv.ConvertOptions(
+        column_types={
+            name: pa.string() for name in ("timestamp_utc", "start_time_local", "end_time_local")
+        }
+    )
+    return pa.csv.read_csv(path, convert_options=text)
+
+
+def _within(polls: Polls, now_us: int, length_us: int) -> Polls:
+    """Squeeze all polls into a shorter time before now: the dense case."""
+    ago_us = now_us - polls.timestamp_us
+    squeezed_us = (ago_us / ago_us.max() * (length_us - SECOND_US)).astype(np.int64)
+    return Polls(polls.store, now_us - squeezed_us, polls.active)
+
+
+def _seconds(call: Callable[[], object], runs: int = _RUNS) -> float:
+    took = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def _show(what: str, seconds: float) -> None:
+    print(f"{seconds:8.3f} s  {what}")
+
+
+if __name__ == "__main__":
+    main()

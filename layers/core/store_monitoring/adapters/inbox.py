@@ -1,0 +1,46 @@
+"""The bucket that files are uploaded to."""
+
+import io
+from typing import IO
+
+import boto3
+from botocore.response import StreamingBody
+from typing_extensions import Buffer
+
+from store_monitoring.adapters.aws_errors import transient_errors
+
+
+class Inbox:
+    """Uploaded objects, each read once from its start to its end: one request a file."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._client = boto3.client("s3")
+
+    def open(self, key: str) -> IO[bytes]:
+        """Return an object's content as a stream."""
+        with transient_errors(f"read {key}"):
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        return io.BufferedReader(_Stream(body, key))
+
+
+class _Stream(io.RawIOBase):
+    """A response's body as a file: at its end it reads as empty, and its errors are ours."""
+
+    def __init__(self, body: StreamingBody, key: str) -> None:
+        self._body = body
+        self._key = key
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        with transient_errors(f"read {self._key}"):
+            chunk = self._body.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()

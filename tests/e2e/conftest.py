@@ -1,0 +1,100 @@
+"""One embedded cloud with the real template, and what a user does with it."""
+
+import gzip
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.cloud import EmbeddedCloud
+from local.sample_data import SMALL, write_sample
+
+_PATIENCE_SECONDS = 60
+_KINDS = {
+    "business_hours": "menu_hours.csv",
+    "timezones": "store_timezones.csv",
+    "polls": "store_status.csv",
+}
+
+
+@dataclass(frozen=True)
+class User:
+    """Uploads files and asks the API, as README tells users to."""
+
+    cloud: EmbeddedCloud
+
+    def upload(self, key: str, content: bytes) -> dict[str, Any]:
+        """Upload a file and wait for what becomes of it."""
+        before = self._outcome(key)
+        bucket = self.cloud.outputs["InboxBucketName"]
+        self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+        return until(lambda: None if (now := self._outcome(key)) == before else now)
+
+    def get(self, path: str, **arguments: Any) -> requests.Response:
+        return requests.get(f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> requests.Response:
+        return requests.post(f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+
+    def trigger(self, **body: Any) -> str:
+        answer = self.post("/trigger_report", json=body)
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["status"] == "Running"
+        return answer.json()["report_id"]
+
+    def ended(self, report_id: str) -> dict[str, Any]:
+        """Wait until a report is no longer Running; return the answer."""
+
+        def ask() -> dict[str, Any] | None:
+            answer = self.get(f"/get_report/{report_id}").json()
+            return None if answer["status"] == "Running" else answer
+
+        return until(ask)
+
+    def report(self, **body: Any) -> bytes:
+        """Make a report; return its CSV."""
+        answer = self.ended(self.trigger(**body))
+        assert answer["status"] == "Complete", answer
+        return requests.get(answer["url"], timeout=30).content
+
+    def _outcome(self, key: str) -> dict[str, Any] | None:
+        item = self.cloud.client("dynamodb").get_item(
+            TableName=self.cloud.outputs["IngestTableName"],
+            Key={"log": {"S": "uploads"}, "entry": {"S": key}},
+            ConsistentRead=True,
+        )
+        values = item.get("Item", {})
+        return {name: next(iter(value.values())) for name, value in values.items()} or None
+
+
+def until(ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+    """Ask until there is an answer."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if (answer := ask()) is not None:
+            return answer
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing came within {_PATIENCE_SECONDS} seconds")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The small sample: upload keys and contents."""
+    folder: Path = tmp_path_factory.mktemp("sample") / "small"
+    write_sample(folder, shape=SMALL)
+    return {f"{kind}/{name}": (folder / name).read_bytes() for kind, name in _KINDS.items()}
+
+
+@pytest.fixture(scope="session")
+def user(sample: dict[str, bytes]) -> Iterator[User]:
+    """A user of a cloud that has ingested the small sample; shards are small, so there are some."""
+    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000"}) as cloud:
+        user = User(cloud)
+        for key, content in sample.items():
+            outcome = user.upload(f"{key}.gz", gzip.compress(content))
+            assert outcome["status"] == "Committed", outcome
+        yield user

@@ -1,0 +1,243 @@
+"""The system as its users meet it: uploads to S3, questions over HTTP."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import requests
+
+from tests.e2e.conftest import User, until
+from tests.oracle import Case, HoursRow, Poll, csv_text, report
+
+LATEST = "2024-10-14T23:55:18.727055Z"
+
+
+def test_a_report_equals_the_oracles(user: User, sample: dict[str, bytes]) -> None:
+    assert user.report().decode() == csv_text(report(_case(sample)))
+
+
+def test_complete_report_tells_where_it_is_and_what_it_is_about(user: User) -> None:
+    report_id = user.trigger()
+    answer = user.ended(report_id)
+    assert answer["report_id"] == report_id
+    assert answer["as_of"] == LATEST
+    assert answer["stores"] == 91
+    left = datetime.fromisoformat(answer["expires_at"]) - datetime.now(UTC)
+    assert 0 < left.total_seconds() <= 900
+    download = requests.get(answer["url"], timeout=30)
+    assert download.headers["Content-Disposition"] == (
+        f'attachment; filename="store-report-{report_id}.csv"'
+    )
+    assert "AWS4-HMAC-SHA256" in answer["url"]
+
+
+def test_both_forms_of_every_endpoint(user: User) -> None:
+    by_get = user.get("/trigger_report")
+    assert by_get.status_code == 202
+    report_id = by_get.json()["report_id"]
+    user.ended(report_id)
+    by_path = user.get(f"/get_report/{report_id}").json()
+    by_query = user.get("/get_report", params={"report_id": report_id}).json()
+    assert by_path["status"] == by_query["status"] == "Complete"
+    assert by_path["stores"] == by_query["stores"]
+
+
+def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
+    with _functions_broken(user, "MergeFunction"):
+        report_id = user.trigger()
+        seen = [until(lambda: user.get(f"/get_report/{report_id}").json())]
+        while seen[-1]["status"] == "Running":
+            seen.append(user.get(f"/get_report/{report_id}").json())
+    running = [answer for answer in seen if answer["status"] == "Running"]
+    assert running
+    assert not any("url" in answer for answer in seen)
+    progress = [answer["progress"] for answer in running if "progress" in answer]
+    assert progress
+    done = [step["shards_done"] for step in progress]
+    assert done == sorted(done)
+    assert {step["shards_total"] for step in progress} == {progress[0]["shards_total"]}
+    assert max(done) <= progress[0]["shards_total"]
+
+
+@pytest.mark.parametrize(
+    "form", [{"headers": {"Accept": "text/csv"}}, {"params": {"download": "true"}}]
+)
+def test_the_file_itself_is_to_be_had(user: User, form: dict[str, dict[str, str]]) -> None:
+    report_id = user.trigger()
+    running = user.get(f"/get_report/{report_id}", allow_redirects=False, **form)
+    assert running.status_code in (202, 303)
+    user.ended(report_id)
+    moved = user.get(f"/get_report/{report_id}", allow_redirects=False, **form)
+    assert moved.status_code == 303
+    followed = user.get(f"/get_report/{report_id}", **form)
+    assert followed.content.startswith(b"store_id,uptime_last_hour(in minutes),")
+
+
+def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes]) -> None:
+    data = user.cloud.outputs["DataBucketName"]
+    s3 = user.cloud.client("s3")
+    listed = s3.list_objects_v2(Bucket=data, Prefix="polls/")["Contents"]
+    key = listed[0]["Key"]
+    whole = s3.get_object(Bucket=data, Key=key)["Body"].read()
+    s3.put_object(Bucket=data, Key=key, Body=b"not Parquet")
+    try:
+        report_id = user.trigger()
+        answer = user.ended(report_id)
+    finally:
+        s3.put_object(Bucket=data, Key=key, Body=whole)
+    assert answer["status"] == "Failed"
+    assert answer["error"]["code"] == "ArrowInvalid"
+    assert answer["error"]["message"].startswith("shard 0: ")
+    assert "Traceback" not in json.dumps(answer)
+    assert "url" not in answer
+    download = user.get(f"/get_report/{report_id}", headers={"Accept": "text/csv"})
+    assert download.headers["Content-Type"] == "application/json"
+    assert download.json()["status"] == "Failed"
+    assert user.report().decode() == csv_text(report(_case(sample)))
+
+
+def test_a_function_that_cannot_be_loaded_fails_the_report(user: User) -> None:
+    with _functions_broken(user, "ComputeShardFunction"):
+        answer = user.ended(user.trigger())
+    assert answer["status"] == "Failed"
+    assert answer["error"]["message"].startswith("shard ")
+
+
+def test_an_aborted_execution_leaves_no_report_running(user: User) -> None:
+    report_id = user.trigger()
+    machine = user.cloud.outputs["StateMachineArn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
+    user.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+    answer = user.ended(report_id)
+    assert answer["status"] == "Failed"
+    assert answer["error"]["code"] == "ABORTED"
+
+
+def test_as_of_moves_the_windows(user: User, sample: dict[str, bytes]) -> None:
+    as_of = datetime(2024, 9, 30, 12, 0, 0, 250, tzinfo=UTC)
+    case = _case(sample, now=as_of)
+    assert user.report(as_of=as_of.isoformat()).decode() == csv_text(report(case))
+
+
+def test_unknown_and_malformed_ids(user: User) -> None:
+    unknown = user.get(f"/get_report/{uuid4()}")
+    assert unknown.status_code == 404
+    assert unknown.json()["error"]["code"] == "unknown_report"
+    for text in ("nonsense", "1", "../etc", "%00", "a" * 500):
+        answer = user.get("/get_report", params={"report_id": text})
+        assert answer.status_code == 400, text
+        assert answer.json()["error"]["code"] == "malformed_report_id"
+    assert user.get("/get_report").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"as_of": 5}', "as_of"),
+        (b'{"as_of": "yesterday"}', "as_of"),
+        (b'{"poll_filter": "some"}', "poll_filter"),
+        (b'{"asof": null}', "asof"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_the_reason(user: User, body: bytes, said: str) -> None:
+    answer = user.post("/trigger_report", data=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_request"
+    assert said in answer.json()["error"]["message"]
+
+
+def test_index_and_health(user: User) -> None:
+    assert "POST /trigger_report" in user.get("/").json()["endpoints"]
+    health = user.get("/healthz")
+    assert (health.status_code, health.json()) == (200, {"ok": True})
+
+
+def test_a_file_that_is_no_csv_changes_nothing(user: User) -> None:
+    before = user.report()
+    outcome = user.upload("polls/photo.csv", b"\x89PNG\r\n\x1a\n")
+    assert outcome["status"] == "Failed"
+    assert "header" in outcome["error"]
+    missing = user.upload("polls/columns.csv", b"store_id,state\na,active\n")
+    assert "missing column status, timestamp_utc" in missing["error"]
+    assert user.upload("menus/x.csv", b"a,b\n")["status"] == "Failed"
+    assert user.report() == before
+
+
+def test_bad_rows_are_set_aside_and_the_rest_is_taken(user: User) -> None:
+    lines = [
+        "store_id,status,timestamp_utc",
+        "e2e-rejects,Active,2024-08-02 10:00:00 UTC",
+        "e2e-rejects,asleep,2024-08-02 11:00:00 UTC",
+        ",active,2024-08-02 11:00:00 UTC",
+        "e2e-rejects,active,noon",
+    ]
+    outcome = user.upload("polls/some_bad.csv", "\n".join(lines).encode())
+    assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", "1", "3")
+    rejects = user.cloud.client("s3").get_object(
+        Bucket=user.cloud.outputs["DataBucketName"], Key=outcome["rejects_key"]
+    )
+    rows = list(csv.reader(io.TextIOWrapper(rejects["Body"], "utf-8", newline="")))
+    assert [row[0] for row in rows] == ["line", "3", "4", "5"]
+    assert [row[2] for row in rows[1:]] == lines[2:]
+
+
+def test_the_same_file_twice_and_then_more_polls(user: User, sample: dict[str, bytes]) -> None:
+    before = user.report()
+    again = user.upload("polls/again.csv", sample["polls/store_status.csv"])
+    assert again["status"] == "Unchanged"
+    assert user.report() == before
+    more = b"store_id,status,timestamp_utc\ne2e-new-store,active,2024-10-14 23:55:18.727055 UTC\n"
+    assert user.upload("polls/more.csv", more)["status"] == "Committed"
+    after = user.report()
+    new_lines = set(after.splitlines()) - set(before.splitlines())
+    assert new_lines == {b"e2e-new-store,60.00,24.00,168.00,0.00,0.00,0.00"}
+
+
+@contextmanager
+def _functions_broken(user: User, *logical_ids: str) -> Iterator[None]:
+    """Point functions at a handler that is not there, so that every call of them fails."""
+    client = user.cloud.client("lambda")
+    names = [
+        function["FunctionName"]
+        for function in client.list_functions()["Functions"]
+        if function["FunctionName"].endswith(logical_ids)
+    ]
+    assert len(names) == len(logical_ids)
+    for name in names:
+        client.update_function_configuration(FunctionName=name, Handler="app.nothing")
+    try:
+        yield
+    finally:
+        for name in names:
+            client.update_function_configuration(FunctionName=name, Handler="app.lambda_handler")
+
+
+def _case(sample: dict[str, bytes], now: datetime | None = None) -> Case:
+    def rows(key: str) -> Iterator[list[str]]:
+        lines = csv.reader(io.StringIO(sample[key].decode()))
+        next(lines)
+        return lines
+
+    polls = (
+        Poll(store_id, _instant(text), status == "active")
+        for store_id, status, text in rows("polls/store_status.csv")
+    )
+    hours = (
+        HoursRow(store_id, int(day), start, end)
+        for store_id, day, start, end in rows("business_hours/menu_hours.csv")
+    )
+    zones = {row[0]: row[1] for row in rows("timezones/store_timezones.csv")}
+    return Case(tuple(polls), tuple(hours), zones, now)
+
+
+def _instant(text: str) -> datetime:
+    whole, _, fraction = text.removesuffix(" UTC").partition(".")
+    instant = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    return instant.replace(microsecond=int(fraction.ljust(6, "0") or 0))

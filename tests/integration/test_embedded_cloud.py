@@ -1,0 +1,465 @@
+"""The embedded cloud does as AWS does, whatever functions do."""
+
+import base64
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.cloud import EmbeddedCloud
+
+STACK = Path(__file__).parent / "fixtures" / "embedded_cloud"
+LARGEST_ANSWER_BYTES = 6_291_556
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[EmbeddedCloud]:
+    with EmbeddedCloud(STACK / "template.yaml", {"Greeting": "good day"}) as cloud:
+        yield cloud
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    value: Any
+    error: str | None
+
+
+Invoke = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def invoke(cloud: EmbeddedCloud) -> Invoke:
+    functions = cloud.client("lambda")
+
+    def invoke(function: str, **event: Any) -> Answer:
+        response = functions.invoke(FunctionName=f"local-{function}", Payload=json.dumps(event))
+        return Answer(json.load(response["Payload"]), response.get("FunctionError"))
+
+    return invoke
+
+
+def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "nothing to see"
+        time.sleep(0.02)
+    return seen
+
+
+def objects(cloud: EmbeddedCloud, prefix: str) -> list[Any]:
+    s3, bucket = cloud.client("s3"), cloud.outputs["RecordsBucket"]
+    listing = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+    return [
+        s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+        for item in listing.get("Contents", [])
+    ]
+
+
+# --- Lambda ---------------------------------------------------------------------------------------
+
+
+def test_a_function_runs_as_the_template_says(invoke: Invoke) -> None:
+    value = invoke("DescribeFunction", question="who?").value
+
+    assert value["event"] == {"question": "who?"}
+    assert value["function"] == "local-DescribeFunction"
+    assert value["memory_mb"] == 192
+    assert 4_000 < value["remaining_ms"] <= 5_000
+    assert value["layer"] == "layer"
+    assert value["folder"] == str(STACK / "functions")
+    variables = value["variables"]
+    assert variables["GREETING"] == "good day"
+    assert variables["TABLE"] == "local-ItemTable"
+    assert variables["TABLE_ARN"].endswith(":table/local-ItemTable")
+    assert variables["RECORDS_BUCKET"] == "local-recordsbucket"
+    assert variables["LAMBDA_TASK_ROOT"] == str(STACK / "functions")
+    assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "192"
+    assert variables["AWS_REGION"] == "us-east-1"
+    assert value["temporary_folder"] == variables["TMPDIR"]
+    assert "PYTEST_CURRENT_TEST" not in variables
+
+
+def test_a_warm_start_reuses_the_process(invoke: Invoke) -> None:
+    assert invoke("DescribeFunction").value["pid"] == invoke("DescribeFunction").value["pid"]
+
+
+def test_a_pool_grows_to_a_limit_and_then_queues(invoke: Invoke) -> None:
+    limit = max(2, os.cpu_count() or 1)
+    with ThreadPoolExecutor(limit + 3) as callers:
+        calls = [
+            callers.submit(invoke, "MisbehaveFunction", do="sleep", seconds=0.3)
+            for _ in range(limit + 3)
+        ]
+    pids = {call.result().value["pid"] for call in calls}
+
+    assert len(pids) == limit
+
+
+def test_a_raised_exception_is_reported_by_its_name(cloud: EmbeddedCloud, invoke: Invoke) -> None:
+    answer = invoke("MisbehaveFunction", do="raise")
+
+    assert answer.error == "Unhandled"
+    assert answer.value["errorType"] == "PermanentError"
+    assert answer.value["errorMessage"] == "as asked"
+    assert "misbehave.py" in answer.value["stackTrace"][0]
+    assert "PermanentError: as asked" in cloud.logs("MisbehaveFunction")
+
+
+def test_a_result_that_looks_like_an_error_is_none(invoke: Invoke) -> None:
+    answer = invoke("MisbehaveFunction", do="look like an error")
+
+    assert answer == Answer({"errorType": "NotAnError", "errorMessage": "only a result"}, None)
+
+
+def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
+    pid = invoke("MisbehaveFunction").value["pid"]
+    answer = invoke("MisbehaveFunction", do="sleep", seconds=5)
+
+    assert answer.error == "Unhandled"
+    assert answer.value["errorType"] == "Sandbox.Timedout"
+    assert answer.value["errorMessage"] == "Task timed out after 1.00 seconds"
+    assert not Path(f"/proc/{pid}").exists()
+    assert invoke("MisbehaveFunction").error is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "error_type"),
+    [
+        ({"do": "exit"}, "Runtime.ExitError"),
+        ({"do": "return a set"}, "Runtime.MarshalError"),
+        (
+            {"do": "return a string", "length": LARGEST_ANSWER_BYTES - 1},
+            "Function.ResponseSizeTooLarge",
+        ),
+    ],
+)
+def test_what_ends_badly_is_named(
+    invoke: Invoke, request_: dict[str, Any], error_type: str
+) -> None:
+    answer = invoke("MisbehaveFunction", **request_)
+
+    assert answer.error == "Unhandled"
+    assert answer.value["errorType"] == error_type
+    assert invoke("MisbehaveFunction").error is None
+
+
+def test_the_largest_answer_arrives(invoke: Invoke) -> None:
+    answer = invoke("MisbehaveFunction", do="return a string", length=LARGEST_ANSWER_BYTES - 2)
+
+    assert len(answer.value) == LARGEST_ANSWER_BYTES - 2
+
+
+def test_code_that_cannot_be_imported(invoke: Invoke) -> None:
+    answer = invoke("BrokenFunction")
+
+    assert answer.error == "Unhandled"
+    assert answer.value["errorType"] == "Runtime.ImportModuleError"
+    assert "no_such_module" in answer.value["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("invocation", "limit_bytes"), [("RequestResponse", 6_291_456), ("Event", 1_048_576)]
+)
+def test_a_request_that_is_too_large_is_refused(
+    cloud: EmbeddedCloud, invocation: str, limit_bytes: int
+) -> None:
+    with pytest.raises(ClientError) as refusal:
+        cloud.client("lambda").invoke(
+            FunctionName="local-MisbehaveFunction",
+            InvocationType=invocation,
+            Payload=json.dumps("x" * limit_bytes),
+        )
+
+    assert refusal.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+def test_an_unknown_function(cloud: EmbeddedCloud) -> None:
+    functions = cloud.client("lambda")
+
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.invoke(FunctionName="local-NoSuchFunction")
+
+
+def test_a_changed_configuration_holds_from_the_next_call_on(
+    cloud: EmbeddedCloud, invoke: Invoke
+) -> None:
+    before = invoke("DescribeFunction").value
+    cloud.client("lambda").update_function_configuration(
+        FunctionName="local-DescribeFunction", Environment={"Variables": {"GREETING": "bye"}}
+    )
+    after = invoke("DescribeFunction").value
+
+    assert after["variables"]["GREETING"] == "bye"
+    assert after["pid"] != before["pid"]
+    eventually(lambda: not Path(f"/proc/{before['pid']}").exists())
+
+
+@pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (1, 2), (9, 3)])
+def test_an_event_is_accepted_at_once_and_retried_twice(
+    cloud: EmbeddedCloud, failures: int, attempts: int
+) -> None:
+    name = uuid.uuid4().hex
+    response = cloud.client("lambda").invoke(
+        FunctionName="local-FlakyFunction",
+        InvocationType="Event",
+        Payload=json.dumps({"name": name, "failures": failures, "sleep_seconds": 0.2}),
+    )
+
+    assert response["StatusCode"] == 202
+    assert not objects(cloud, f"attempts/{name}/")
+    eventually(lambda: len(objects(cloud, f"attempts/{name}/")) == attempts)
+
+
+# --- S3 -------------------------------------------------------------------------------------------
+
+
+def test_an_upload_calls_its_function_and_does_not_wait_for_it(cloud: EmbeddedCloud) -> None:
+    s3, inbox = cloud.client("s3"), cloud.outputs["InboxBucket"]
+    key = f"in/{uuid.uuid4().hex} ü.csv"
+
+    def uploads() -> list[Any]:
+        events = [json.loads(record) for record in objects(cloud, "events/")]
+        return [event["Records"][0] for event in events if "Records" in event]
+
+    s3.put_object(Bucket=inbox, Key="elsewhere/other.csv", Body=b"other")
+    s3.put_object(Bucket=inbox, Key=key, Body=b"content")
+
+    assert not uploads()
+    (record,) = eventually(uploads)
+    assert record["eventName"] == "ObjectCreated:Put"
+    assert record["s3"]["bucket"]["name"] == inbox
+    assert record["s3"]["object"]["key"] == key.replace(" ", "+").replace("ü", "%C3%BC")
+    assert record["s3"]["object"]["size"] == len(b"content")
+
+
+# --- Step Functions and EventBridge ---------------------------------------------------------------
+
+
+def start(cloud: EmbeddedCloud, **test: Any) -> str:
+    return cloud.client("stepfunctions").start_execution(
+        stateMachineArn=cloud.outputs["Machine"], input=json.dumps(test)
+    )["executionArn"]
+
+
+def outcome(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found = cloud.client("stepfunctions").describe_execution(executionArn=execution)
+        return None if found["status"] == "RUNNING" else found
+
+    return eventually(look)
+
+
+def put_items(cloud: EmbeddedCloud, items: list[dict[str, Any]]) -> str:
+    key = f"items/{uuid.uuid4().hex}.json"
+    cloud.client("s3").put_object(
+        Bucket=cloud.outputs["RecordsBucket"], Key=key, Body=json.dumps(items)
+    )
+    return key
+
+
+def test_retry_sees_the_name_of_the_exception(cloud: EmbeddedCloud) -> None:
+    end = outcome(cloud, start(cloud, test="retry", name=uuid.uuid4().hex, failures=1))
+
+    assert end["status"] == "SUCCEEDED"
+    assert json.loads(end["output"]) == {"attempts": 2}
+
+
+def test_catch_sees_the_name_of_the_exception_and_its_report(cloud: EmbeddedCloud) -> None:
+    end = outcome(cloud, start(cloud, test="catch", do="raise"))
+
+    error = json.loads(end["output"])["error"]
+    assert error["Error"] == "PermanentError"
+    assert json.loads(error["Cause"])["errorMessage"] == "as asked"
+
+
+def test_an_uncaught_name_goes_to_the_next_catcher(cloud: EmbeddedCloud) -> None:
+    end = outcome(cloud, start(cloud, test="catch", do="exit"))
+
+    assert (end["status"], end["error"]) == ("FAILED", "Runtime.ExitError")
+
+
+@pytest.mark.parametrize("child", ["raise", "exit"])
+def test_a_distributed_map_fails_with_its_child(cloud: EmbeddedCloud, child: str) -> None:
+    items = put_items(cloud, [{"do": "nothing"}, {"do": child}, {"do": "nothing"}])
+
+    end = outcome(cloud, start(cloud, test="map", items_key=items, tolerated=0))
+
+    error = json.loads(end["output"])["error"]
+    assert error["Error"] == "States.ExceedToleratedFailureThreshold"
+    assert "threshold" in error["Cause"]
+
+
+@pytest.mark.parametrize(("failures", "fails"), [(1, False), (2, True)])
+def test_a_distributed_map_tolerates_what_it_says(
+    cloud: EmbeddedCloud, failures: int, fails: bool
+) -> None:
+    items = put_items(cloud, [{"do": "nothing"}] + [{"do": "raise"}] * failures)
+
+    end = outcome(cloud, start(cloud, test="map", items_key=items, tolerated=1))
+
+    assert ("error" in json.loads(end["output"])) == fails
+
+
+def test_a_distributed_map_runs_many_children(cloud: EmbeddedCloud) -> None:
+    items = put_items(cloud, [{"do": "nothing"}] * 40)
+
+    end = outcome(cloud, start(cloud, test="map", items_key=items, tolerated=0))
+
+    assert end["status"] == "SUCCEEDED"
+    assert "error" not in json.loads(end["output"])
+
+
+def test_a_task_times_out(cloud: EmbeddedCloud) -> None:
+    end = outcome(cloud, start(cloud, test="task_timeout"))
+
+    assert json.loads(end["output"])["error"]["Error"] == "States.Timeout"
+
+
+def told(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
+    """Wait for the event about an execution that the rule's function got."""
+
+    def look() -> list[dict[str, Any]]:
+        events = [json.loads(record) for record in objects(cloud, "events/")]
+        return [event for event in events if event.get("resources") == [execution]]
+
+    (event,) = eventually(look)
+    return event
+
+
+def test_a_failed_execution_reaches_the_rules_function(cloud: EmbeddedCloud) -> None:
+    execution = start(cloud, test="catch", do="exit")
+
+    event = told(cloud, execution)
+
+    assert event["source"] == "aws.states"
+    assert event["detail-type"] == "Step Functions Execution Status Change"
+    detail = event["detail"]
+    assert detail["executionArn"] == execution
+    assert detail["name"] == execution.rpartition(":")[2]
+    assert detail["stateMachineArn"] == cloud.outputs["Machine"]
+    assert (detail["status"], detail["error"]) == ("FAILED", "Runtime.ExitError")
+    assert json.loads(detail["input"]) == {"test": "catch", "do": "exit"}
+    assert detail["startDate"] <= detail["stopDate"]
+
+
+def test_an_execution_that_takes_too_long_reaches_the_rules_function(cloud: EmbeddedCloud) -> None:
+    execution = cloud.client("stepfunctions").start_execution(
+        stateMachineArn=cloud.outputs["ImpatientMachine"]
+    )["executionArn"]
+
+    assert told(cloud, execution)["detail"]["status"] == "TIMED_OUT"
+    assert outcome(cloud, execution)["status"] == "TIMED_OUT"
+
+
+def test_a_stopped_execution_ends_at_once_and_reaches_the_rules_function(
+    cloud: EmbeddedCloud,
+) -> None:
+    execution = start(cloud, test="wait", seconds=9)
+    cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+    end = cloud.client("stepfunctions").describe_execution(executionArn=execution)
+
+    assert end["status"] == "ABORTED"
+    assert told(cloud, execution)["detail"]["status"] == "ABORTED"
+
+
+def test_a_stop_ends_an_execution_while_its_task_runs(cloud: EmbeddedCloud) -> None:
+    execution = start(cloud, test="task_timeout")
+    cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+    assert outcome(cloud, execution)["status"] == "ABORTED"
+
+
+# --- API Gateway ----------------------------------------------------------------------------------
+
+
+def call(cloud: EmbeddedCloud, path: str, **request: Any) -> tuple[int, Any, bytes]:
+    try:
+        with urlopen(Request(cloud.api_url + path, **request), timeout=10) as response:
+            return response.status, response.headers, response.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_a_get_becomes_a_proxy_event(cloud: EmbeddedCloud) -> None:
+    status, headers, body = call(cloud, "/show?a=1&a=2&b=%C3%BC", headers={"X-Question": "what?"})
+    event = json.loads(body)
+
+    assert status == 200
+    assert headers["X-Answer"] == "yes"
+    assert headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+    assert (event["httpMethod"], event["path"], event["body"]) == ("GET", "/show", None)
+    assert event["queryStringParameters"] == {"a": "2", "b": "ü"}
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": ["ü"]}
+    assert event["headers"]["X-Question"] == "what?"
+
+
+def test_a_post_brings_its_body(cloud: EmbeddedCloud) -> None:
+    body = json.dumps({"größe": 1}, ensure_ascii=False)
+    status, _, answer = call(
+        cloud,
+        "/show",
+        data=body.encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+
+    assert status == 202
+    assert json.loads(answer)["body"] == body
+
+
+def test_parameters_in_the_path(cloud: EmbeddedCloud) -> None:
+    _, _, body = call(cloud, "/items/a%20b")
+    event = json.loads(body)
+
+    assert event["resource"] == "/items/{item_id}"
+    assert event["pathParameters"] == {"item_id": "a b"}
+
+
+def test_a_binary_answer(cloud: EmbeddedCloud) -> None:
+    status, headers, body = call(cloud, "/picture", headers={"Accept": "image/png"})
+
+    assert (status, headers["Content-Type"], body) == (200, "image/png", b"\x89PNG\xff\x00")
+
+
+def test_a_binary_request_is_base64_in_the_event(cloud: EmbeddedCloud) -> None:
+    picture = b"\x89PNG\xff"
+    _, _, body = call(
+        cloud, "/show", data=picture, headers={"Content-Type": "image/png"}, method="POST"
+    )
+    event = json.loads(body)
+
+    assert event["isBase64Encoded"] is True
+    assert base64.b64decode(event["body"]) == picture
+
+
+def test_a_handlers_error_stays_inside(cloud: EmbeddedCloud) -> None:
+    status, _, body = call(cloud, "/failure")
+
+    assert (status, json.loads(body)) == (502, {"message": "Internal server error"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), ("DELETE", "/show"), ("GET", "/items")]
+)
+def test_an_unknown_route(cloud: EmbeddedCloud, method: str, path: str) -> None:
+    status, _, body = call(cloud, path, method=method)
+
+    assert (status, json.loads(body)) == (403, {"message": "Missing Authentication Token"})
+
+
+def test_head_is_no_get(cloud: EmbeddedCloud) -> None:
+    assert call(cloud, "/show", method="HEAD")[0] == 403

@@ -1,0 +1,117 @@
+"""The whole way from an upload to a report, over a local folder and an in-memory log."""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.storage.keys import report_csv_key
+from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.use_cases.ingest_file import Upload, ingest_file
+from store_monitoring.use_cases.merge_report import merge_report
+from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.ports import UploadOutcome
+from store_monitoring.use_cases.report import ReportRequest
+from tests.cases import utc
+from tests.fakes import FolderFiles, FolderTables, MemoryLog
+
+CLOCK_SHOWS = utc("2024-10-15 00:00")
+EVER_US = (-(2**62), 2**62)
+
+HoursRows = set[tuple[int, timedelta, timedelta]]
+
+
+@dataclass
+class Pipeline:
+    """Ingests files and makes reports as the functions do."""
+
+    folder: Path
+    bucket_count: int = 4
+    log: MemoryLog = field(default_factory=MemoryLog)
+
+    @property
+    def tables(self) -> FolderTables:
+        return FolderTables(self.folder)
+
+    def ingest(self, key: str, content: str | bytes, etag: str = "etag") -> UploadOutcome:
+        """Ingest an upload with this content."""
+        stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
+        return ingest_file(
+            Upload(key, etag),
+            stream,
+            self.bucket_count,
+            lambda: CLOCK_SHOWS,
+            self.tables,
+            self.log,
+        )
+
+    def polls(self) -> list[tuple[str, datetime, bool]]:
+        """Return all polls that are committed, sorted."""
+        files = self.log.polls(self.log.head().version, *EVER_US)
+        polls = self.tables.read_polls(files, *EVER_US)
+        return sorted(tuple(poll.values()) for poll in polls.to_pylist())
+
+    def zones(self) -> dict[str, str | None]:
+        """Return the zone of each store."""
+        return {store["store_id"]: store["timezone"] for store in self._stores().to_pylist()}
+
+    def hours(self) -> dict[str, HoursRows | None]:
+        """Return the weekly hours of each store."""
+        return {
+            store["store_id"]: store["hours"]
+            and {
+                (
+                    row["day"],
+                    *(timedelta(microseconds=row[name]) for name in ("start_us", "end_us")),
+                )
+                for row in store["hours"]
+            }
+            for store in self._stores().to_pylist()
+        }
+
+    def rejects(self, outcome: UploadOutcome) -> list[dict[str, str]]:
+        """Return the rows that an ingest rejected: line, reason and text."""
+        assert outcome.rejects_key is not None
+        with (self.folder / outcome.rejects_key).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def files(self) -> set[str]:
+        """Return the keys of all objects."""
+        paths = (path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)) for path in paths}
+
+    def plan(
+        self,
+        report_id: str = "r",
+        request: ReportRequest | None = None,
+        memory_days: int = 14,
+        shard_polls: int = 50_000,
+    ) -> Plan:
+        return plan_report(
+            report_id,
+            request or ReportRequest(),
+            memory_days * DAY_US,
+            shard_polls,
+            self.log,
+            FolderFiles(self.folder),
+        )
+
+    def report(
+        self,
+        request: ReportRequest | None = None,
+        memory_days: int = 14,
+        shard_polls: int = 50_000,
+    ) -> bytes:
+        """Plan a report, compute its shards, merge them, and return the CSV."""
+        plan = self.plan("r", request, memory_days, shard_polls)
+        for shard in plan.shards:
+            compute_shard("r", shard.shard, self.tables)
+        merge_report("r", self.tables)
+        return (self.folder / report_csv_key("r")).read_bytes()
+
+    def _stores(self) -> pa.Table:
+        return self.tables.read_stores(list(self.log.head().stores.values()))

@@ -1,0 +1,152 @@
+"""A byte stream as blocks of whole lines, in bounded memory."""
+
+import gzip
+import hashlib
+import io
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from store_monitoring.errors import UnreadableFile
+from store_monitoring.ingest.content import read_content
+from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.lines import Block, LineReader
+
+LINE = b"00017c6a-7a77-4a95-bb2d-40647868aff6,active,2024-10-14 23:55:18.727055 UTC\n"
+
+
+def blocks_of(content: bytes, block_bytes: int) -> list[Block]:
+    return list(LineReader(io.BytesIO(content), block_bytes).blocks())
+
+
+@given(
+    st.lists(st.binary(max_size=10).map(lambda line: line.replace(b"\n", b""))),
+    st.booleans(),
+    st.integers(11, 100),
+    st.booleans(),
+)
+@example([b""], True, 11, False)
+def test_blocks_are_the_lines(
+    lines: list[bytes], newline_at_end: bool, block_bytes: int, zipped: bool
+) -> None:
+    content = b"\n".join(lines) + b"\n" * newline_at_end
+    if content.startswith(b"\x1f\x8b"):
+        content = b"x" + content
+    blocks = blocks_of(gzip.compress(content) if zipped else content, block_bytes)
+    whole = b"".join(block.data for block in blocks)
+    assert whole == content if content.endswith(b"\n") or not content else content + b"\n"
+    assert all(block.data.endswith(b"\n") for block in blocks)
+    lines_before = 0
+    for block in blocks:
+        assert block.first_line == lines_before + 1
+        lines_before += block.data.count(b"\n")
+
+
+def test_the_digest_is_of_the_content_however_it_is_packed_and_cut() -> None:
+    content = LINE * 100
+    for packed in (content, gzip.compress(content), gzip.compress(content, compresslevel=1)):
+        for block_bytes in (100, 100_000):
+            reader = LineReader(io.BytesIO(packed), block_bytes)
+            assert len(list(reader.blocks())) > (block_bytes == 100)
+            assert reader.digest == hashlib.sha256(content).hexdigest()
+
+
+def test_nothing_is_no_block() -> None:
+    assert blocks_of(b"", 10) == []
+    assert blocks_of(gzip.compress(b""), 10) == []
+
+
+def test_a_line_that_is_longer_than_a_block_is_refused() -> None:
+    with pytest.raises(UnreadableFile, match=r"^line 3 is longer than 10 bytes$"):
+        blocks_of(b"a\nb\n" + b"x" * 30, 10)
+
+
+GZIPPED = gzip.compress(LINE * 1000)
+BROKEN = {
+    "half": GZIPPED[: len(GZIPPED) // 2],
+    "cut in the header": GZIPPED[:5],
+    "one byte less": GZIPPED[:-1],
+    "overwritten": GZIPPED[:20] + bytes(20) + GZIPPED[40:],
+    "wrong checksum": GZIPPED[:-8] + bytes(8),
+    "appended to": GZIPPED + b"no gzip",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
+def test_broken_gzip_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"^the gzip data are broken: "):
+        blocks_of(content, 1000)
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+BLOCK_BYTES = 32 * 1024
+
+
+class Lines(io.RawIOBase):
+    """A file of lines that are made as they are read.
+
+    Attributes
+    ----------
+    given : int
+        How many bytes were read so far.
+    most_held : int
+        The most memory, in bytes, that Python and Arrow held at any read.
+    """
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self._rest = b""
+        self.given = 0
+        self.most_held = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        held = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
+        self.most_held = max(self.most_held, held + pa.total_allocated_bytes())
+        while len(self._rest) < len(buffer) and (line := next(self._lines, None)):
+            self._rest += line
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        self.given += size
+        return size
+
+
+def polls(count: int, bad: bool) -> Iterator[bytes]:
+    """Make a header and polls of as many stores; every tenth line, or none, is bad."""
+    yield b"store_id,status,timestamp_utc\n"
+    for number in range(count):
+        end = b",\n" if bad and number % 10 == 0 else b"\n"
+        yield b"%032d,active,2024-10-14 23:55:18.727055 UTC%s" % (number, end)
+
+
+def test_a_reader_is_at_most_two_blocks_ahead() -> None:
+    stream = Lines(iter([LINE] * 10_000))
+    taken = 0
+    for block in LineReader(stream, BLOCK_BYTES).blocks():
+        taken += len(block.data)
+        assert stream.given - taken <= BLOCK_BYTES + io.DEFAULT_BUFFER_SIZE
+    assert taken == 10_000 * len(LINE)
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, bad: bool) -> None:
+    def most_held(count: int) -> int:
+        stream = Lines(polls(count, bad))
+        tracemalloc.start()
+        before = pa.total_allocated_bytes()
+        content = read_content(Kind.POLLS, stream, 4, tmp_path, BLOCK_BYTES)
+        tracemalloc.stop()
+        assert content.rows + content.rejected == count
+        return stream.most_held - before
+
+    most_held(2_000)  # what is made once
+    assert most_held(12_000) < most_held(2_000) + 4 * BLOCK_BYTES

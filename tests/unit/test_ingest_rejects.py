@@ -1,0 +1,114 @@
+"""A bad row never fails a file and never vanishes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import Pipeline
+
+POLLS = "polls/a.csv"
+HOURS = "business_hours/a.csv"
+ZONES = "timezones/a.csv"
+
+HEADERS = {
+    POLLS: "store_id,status,timestamp_utc",
+    HOURS: "store_id,day,start_time_local,end_time_local",
+    ZONES: "store_id,timezone_str",
+}
+GOOD = {
+    POLLS: "good,active,2024-10-14 23:55:18 UTC",
+    HOURS: "good,0,09:00,17:00",
+    ZONES: "good,UTC",
+}
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return Pipeline(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "reason"),
+    [
+        (POLLS, ",active,2024-10-14 23:55:18", "store_id is empty or not printable: ''"),
+        (POLLS, "  ,active,2024-10-14 23:55:18", "store_id is empty or not printable: ''"),
+        (
+            POLLS,
+            "a\x00b,active,2024-10-14 23:55:18",
+            r"store_id is empty or not printable: 'a\x00b'",
+        ),
+        (POLLS, "s,on,2024-10-14 23:55:18", "status is neither active nor inactive: 'on'"),
+        (POLLS, "s,,2024-10-14 23:55:18", "status is neither active nor inactive: ''"),
+        (
+            POLLS,
+            "s,active,2024-02-30 00:00:00 UTC",
+            "timestamp_utc is not a UTC time: '2024-02-30 00:00:00 UTC'",
+        ),
+        (POLLS, "s,active, yesterday ", "timestamp_utc is not a UTC time: 'yesterday'"),
+        (
+            POLLS,
+            "s,off,never",  # the first of the reasons
+            "timestamp_utc is not a UTC time: 'never'",
+        ),
+        (POLLS, "s,active", "number of columns is 2, not 3"),
+        (POLLS, '"s,active,x', "a quote or carriage return is out of place"),
+        (HOURS, ",0,09:00,17:00", "store_id is empty or not printable: ''"),
+        (HOURS, "s,7,09:00,17:00", "day_of_week is not 0 to 6: '7'"),
+        (HOURS, "s,Mon,09:00,17:00", "day_of_week is not 0 to 6: 'Mon'"),
+        (HOURS, "s,0,9,17:00", "start_time_local is no time: '9'"),
+        (HOURS, "s,0,09:00,24:01", "end_time_local is no time: '24:01'"),
+        (ZONES, ",UTC", "store_id is empty or not printable: ''"),
+        (ZONES, "s,America/Gotham", "timezone_str is no known zone: 'America/Gotham'"),
+        (ZONES, "s,", "timezone_str is no known zone: ''"),
+    ],
+)
+def test_a_bad_row(pipeline: Pipeline, key: str, text: str, reason: str) -> None:
+    outcome = pipeline.ingest(key, f"{HEADERS[key]}\n{GOOD[key]}\n{text}\n")
+    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 1, 1)
+    assert outcome.rejects_key == f"rejects/{outcome.ingest_id}.csv"
+    assert pipeline.rejects(outcome) == [{"line": "3", "reason": reason, "text": text}]
+    assert list(pipeline.zones()) == ["good"]
+
+
+def test_rejects_are_in_the_order_of_lines_with_their_exact_text(pipeline: Pipeline) -> None:
+    content = (
+        b"store_id,status,timestamp_utc\r\n"
+        b"good,active,2024-10-14 23:55:18 UTC\r\n"
+        b' s ,"on, off",2024-10-14 23:55:18 UTC\r\n'
+        b"\r\n"
+        b"\xffs,active,2024-10-14 23:55:18 UTC\r\n"
+        b"good,inactive,2024-10-14 23:56:18 UTC\r\n"
+        b"\xc3\xa9,active,2024-10-32 23:55:18 UTC\r\n"
+        b"s"
+    )
+    outcome = pipeline.ingest(POLLS, content)
+    assert (outcome.rows, outcome.rejected) == (2, 4)
+    assert (pipeline.folder / f"rejects/{outcome.ingest_id}.csv").read_text("utf-8") == (
+        "line,reason,text\n"
+        "3,\"status is neither active nor inactive: 'on, off'\","
+        '" s ,""on, off"",2024-10-14 23:55:18 UTC"\n'
+        r'5,not UTF-8,"\xffs,active,2024-10-14 23:55:18 UTC"'
+        "\n"
+        "7,timestamp_utc is not a UTC time: '2024-10-32 23:55:18 UTC',"
+        '"é,active,2024-10-32 23:55:18 UTC"\n'
+        '8,"number of columns is 1, not 3",s\n'
+    )
+
+
+def test_a_file_of_bad_rows_only_is_an_ingest_too(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\n")
+    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 0, 1)
+    assert pipeline.log.commits[0].rejected == 1
+    assert pipeline.zones() == {}
+
+
+def test_no_bad_rows_no_rejects_file(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest(ZONES, "store_id,timezone_str\ns,UTC\n")
+    assert outcome.rejects_key is None
+    assert not any(key.startswith("rejects/") for key in pipeline.files())
+
+
+def test_an_unknown_zone_leaves_the_default(pipeline: Pipeline) -> None:
+    pipeline.ingest(HOURS, "store_id,day,start_time_local,end_time_local\ns,0,09:00,17:00\n")
+    pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\nt,UTC\n")
+    assert pipeline.zones() == {"s": None, "t": "UTC"}

@@ -1,0 +1,167 @@
+"""A block of lines as rows: what is a row, what is rejected, and that neighbours don't matter."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from store_monitoring.ingest import rows as rows_module
+from store_monitoring.ingest.kinds import Header
+from store_monitoring.ingest.lines import Block
+from store_monitoring.ingest.rows import Reject, read_rows
+
+HEADER = Header(3, {"store_id": 0, "timezone_str": 2})
+FIRST_LINE = 2
+GOOD = b"s,,UTC\n"
+BAD = b"a line of one column\n"
+
+Row = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module", autouse=True, params=[64 * 1024, 16], ids=["whole", "halved"])
+def _line_by_line_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Cut the blocks that have bad lines into small ones, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "_LINE_BY_LINE_BYTES", request.param)
+        yield
+
+
+def read(data: bytes) -> tuple[list[Row], list[Reject]]:
+    """Return the rows (line, store_id, timezone_str) and the rejects of a block."""
+    return read_all([Block(FIRST_LINE, data)])
+
+
+def read_all(blocks: Iterable[Block]) -> tuple[list[Row], list[Reject]]:
+    rows: list[Row] = []
+    rejects: list[Reject] = []
+    for block in blocks:
+        for more_rows, more_rejects in read_rows(block, HEADER):
+            columns = (more_rows.columns[name].to_pylist() for name in HEADER.positions)
+            rows += zip(more_rows.line.tolist(), *columns, strict=True)
+            rejects += more_rejects
+    return rows, rejects
+
+
+def of_line(data: bytes) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return what one line is: the fields of its row or the reason it is rejected for."""
+    rows, rejects = read(data)
+    return [row[1:] for row in rows], [reject.reason for reject in rejects]
+
+
+@pytest.mark.parametrize(
+    ("line", "store_id"),
+    [
+        (b"s,x,UTC\n", "s"),
+        (b"s,x,UTC\r\n", "s"),
+        (b'"s","x","UTC"\n', "s"),
+        (b'"s","x","UTC"\r\n', "s"),
+        (b'"a,b",,UTC\n', "a,b"),
+        (b'"a ""b""",,UTC\n', 'a "b"'),
+        (b'"",,UTC\n', ""),
+        (b'"""",,UTC\n', '"'),
+        (b's,"a ""note"", with, all",UTC\n', "s"),
+        (b'12" pizza,,UTC\n', '12" pizza'),
+        (b' "s",,UTC\n', ' "s"'),
+        (b"\xc3\xa9,,UTC\n", "é"),
+        (b"a\x00b,,UTC\n", "a\x00b"),
+        (b's,"a\rb",UTC\n', "s"),
+        (b"\xef\xbb\xbfs,,UTC\n", "\ufeffs"),
+        (b"s," + b"x" * 200_000 + b",UTC\n", "s"),
+    ],
+)
+def test_a_row(line: bytes, store_id: str) -> None:
+    assert of_line(line) == ([(store_id, "UTC")], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"s,UTC\n", "number of columns is 2, not 3"),
+        (b"s,,UTC,\n", "number of columns is 4, not 3"),
+        (b"s\n", "number of columns is 1, not 3"),
+        (b"s,,\xff\n", "not UTF-8"),
+        (b"s,\xff,UTC\n", "not UTF-8"),
+        (b"s,\xed\xa0\x80,UTC\n", "not UTF-8"),
+        (b'"s,,UTC\n', "a quote or carriage return is out of place"),
+        (b's,,"UTC\n', "a quote or carriage return is out of place"),
+        (b's,,"UTC""\n', "a quote or carriage return is out of place"),
+        (b'"a"b,,UTC\n', "a quote or carriage return is out of place"),
+        (b'""b,,UTC\n', "a quote or carriage return is out of place"),
+        (b'"a,"b",,UTC\n', "a quote or carriage return is out of place"),
+        (b"a\rb,,UTC\n", "a quote or carriage return is out of place"),
+        (b"s,,UTC\rt,,UTC\n", "a quote or carriage return is out of place"),
+    ],
+)
+def test_no_row(line: bytes, reason: str) -> None:
+    assert of_line(line) == ([], [reason])
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b"  \t\n", b"\r\r\n"])
+def test_a_blank_line_is_nothing(line: bytes) -> None:
+    assert read(line + GOOD + line + GOOD) == ([(3, "s", "UTC"), (5, "s", "UTC")], [])
+
+
+def test_an_empty_block_is_nothing() -> None:
+    assert read(b"") == ([], [])
+
+
+def test_rejects_have_line_number_and_exact_text() -> None:
+    _, rejects = read(GOOD + b'"s,\xc3\xa9\r\n' + GOOD + b"s, \xff\\ ,UTC\n")
+    assert [(reject.line, reject.text) for reject in rejects] == [
+        (3, '"s,é'),
+        (5, r"s, \xff\ ,UTC"),
+    ]
+
+
+def test_a_quote_that_is_never_closed_ends_with_its_line() -> None:
+    rows, rejects = read(GOOD + b'"s,,UTC\n' + GOOD + b's,",UTC\n' + GOOD)
+    assert [row[0] for row in rows] == [2, 4, 6]
+    assert [reject.line for reject in rejects] == [3, 5]
+
+
+# --- the two ways to parse a block ----------------------------------------------------------
+
+NASTY = st.sampled_from(
+    [b'"', b'""', b",", b"\r", b"\x00", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b" ", b"\\", b"#"]
+)
+FIELDS = st.sampled_from(
+    [b"s", b"UTC", b"", b'"a,b"', b'"a ""b"""', b'""', b"NA", b"null", b"-1", b"\xe2\x80\xa8"]
+) | st.lists(st.sampled_from([b"a", b"1"]) | NASTY, max_size=4).map(b"".join)
+ROWS = st.lists(FIELDS, min_size=3, max_size=3).map(b",".join)
+LINES = st.builds(
+    bytes.__add__,
+    ROWS | st.lists(FIELDS, max_size=5).map(b",".join),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
+
+
+@given(st.lists(LINES, max_size=12))
+@example([GOOD, b's,,"UTC\n'])  # to Arrow, the last row's last field ends with the block
+@example([b'"s"t,,UTC\n'])
+@example([b'"s,"t",,UTC\n'])
+@example([b"s,\xff,UTC\n"])  # Arrow does not look at columns that are not asked for
+@example([b"\xef\xbb\xbfs,,UTC\n", GOOD])  # Arrow takes a byte-order mark off each block
+def test_the_cut_into_blocks_does_not_matter(lines: list[bytes]) -> None:
+    one_by_one = (Block(number, line) for number, line in enumerate(lines, FIRST_LINE))
+    assert read(b"".join(lines)) == read_all(one_by_one)
+
+
+@given(st.lists(LINES, max_size=12), st.integers(0, 12))
+def test_a_bad_line_does_not_matter_to_the_others(lines: list[bytes], place: int) -> None:
+    place = min(place, len(lines))
+    rows, rejects = read(b"".join(lines))
+    rows_beside, rejects_beside = read(b"".join([*lines[:place], BAD, *lines[place:]]))
+    line = FIRST_LINE + place
+    [of_bad] = [reject for reject in rejects_beside if reject.line == line]
+    assert of_bad.reason == "number of columns is 1, not 3"
+
+    def moved(number: int) -> int:
+        return number - (number > line)
+
+    assert [(moved(number), *fields) for number, *fields in rows_beside] == rows
+    assert [
+        Reject(moved(reject.line), reject.text, reject.reason)
+        for reject in rejects_beside
+        if reject is not of_bad
+    ] == rejects

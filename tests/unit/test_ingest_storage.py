@@ -1,0 +1,176 @@
+"""How polls lie in Parquet, and that only those that are needed are read."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store_monitoring.errors import MissingObject, TransientError
+from store_monitoring.ingest import rows as rows_module
+from store_monitoring.ingest import spill as spill_module
+from store_monitoring.instants import to_us
+from store_monitoring.storage.schemas import POLLS, STORES
+from store_monitoring.use_cases.ports import PollsFile, StoresFile
+from tests.cases import utc
+from tests.fakes import FolderTables
+from tests.pipeline import Pipeline
+
+# Mondays begin ISO weeks: these are the last microsecond of one and the first of the next.
+SUNDAY = utc("2024-10-13 23:59:59.999999")
+MONDAY = utc("2024-10-14 00:00")
+THREE_WEEKS = [
+    ("b", MONDAY),
+    ("a", SUNDAY),
+    ("b", utc("2024-10-07 00:00")),
+    ("a", utc("2024-10-20 23:59:59.999999")),
+    ("a", MONDAY),
+    ("a", utc("1970-01-01 00:00")),
+    ("b", utc("2024-10-10 12:00")),
+]
+
+
+Polled = tuple[str, datetime]
+
+
+def polls_csv(polls: list[Polled]) -> str:
+    lines = [f"{store_id},active,{at:%Y-%m-%d %H:%M:%S.%f} UTC" for store_id, at in polls]
+    return "\n".join(["store_id,status,timestamp_utc", *lines])
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return Pipeline(tmp_path, bucket_count=1)
+
+
+def only_file(pipeline: Pipeline) -> PollsFile:
+    [commit] = pipeline.log.commits
+    [file] = commit.polls
+    return file
+
+
+def row_groups(path: Path) -> list[list[Polled]]:
+    file = pq.ParquetFile(path)
+    return [
+        [(poll["store_id"], poll["timestamp"]) for poll in group.to_pylist()]
+        for group in map(file.read_row_group, range(file.num_row_groups))
+    ]
+
+
+def test_a_row_group_is_an_iso_week_sorted_by_store_and_time(pipeline: Pipeline) -> None:
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    file = only_file(pipeline)
+    assert row_groups(pipeline.folder / file.key) == [
+        [("a", utc("1970-01-01 00:00"))],
+        [("a", SUNDAY), ("b", utc("2024-10-07 00:00")), ("b", utc("2024-10-10 12:00"))],
+        [("a", MONDAY), ("a", utc("2024-10-20 23:59:59.999999")), ("b", MONDAY)],
+    ]
+    assert (file.rows, file.least_us) == (7, 0)
+    assert file.greatest_us == to_us(utc("2024-10-20 23:59:59.999999"))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda d: MONDAY + d),
+        ),
+        min_size=1,
+    )
+)
+def test_row_groups_are_weeks_in_any_file(polls: list[Polled]) -> None:
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Path(folder), bucket_count=1)
+        pipeline.ingest("polls/a.csv", polls_csv(polls))
+        groups = row_groups(pipeline.folder / only_file(pipeline).key)
+    weeks = [{at.isocalendar()[:2] for _, at in group} for group in groups]
+    assert all(len(week) == 1 for week in weeks)
+    assert all(min(earlier) < min(later) for earlier, later in pairwise(weeks))
+    assert all(group == sorted(group) for group in groups)
+    assert sorted(poll for group in groups for poll in group) == sorted(polls)
+
+
+def test_a_file_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spill_module, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(rows_module, "_LINE_BY_LINE_BYTES", 1)
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS) + "\na bad line, so that it is cut")
+    groups = row_groups(pipeline.folder / only_file(pipeline).key)
+    assert len(groups) > 3
+    assert sorted(poll for group in groups for poll in group) == sorted(THREE_WEEKS)
+
+
+def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    pipeline.ingest("timezones/a.csv", "store_id,timezone_str\nc,UTC\na,UTC\n")
+    polls = pq.ParquetFile(pipeline.folder / only_file(pipeline).key)
+    stores = pq.ParquetFile(pipeline.folder / pipeline.log.head().stores[0].key)
+    assert polls.schema_arrow.equals(POLLS)
+    assert polls.metadata.row_group(0).column(0).compression == "SNAPPY"
+    assert stores.schema_arrow.names == STORES.names
+    assert stores.read()["store_id"].to_pylist() == ["a", "b", "c"]
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def spoil(path: Path, group: int) -> None:
+    """Overwrite the data of a row group."""
+    metadata = pq.ParquetFile(path).metadata.row_group(group)
+    with path.open("r+b") as file:
+        for column in map(metadata.column, range(metadata.num_columns)):
+            file.seek(column.dictionary_page_offset or column.data_page_offset)
+            file.write(b"\xff" * column.total_compressed_size)
+
+
+def test_only_the_row_groups_that_are_needed_are_read(pipeline: Pipeline) -> None:
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    file = only_file(pipeline)
+    for group in (0, 1):
+        spoil(pipeline.folder / file.key, group)
+    polls = pipeline.tables.read_polls([file], to_us(MONDAY), file.greatest_us)
+    assert polls.num_rows == 3
+    with pytest.raises(TransientError):
+        pipeline.tables.read_polls([file], to_us(SUNDAY), file.greatest_us)
+
+
+@pytest.mark.parametrize(
+    ("least", "greatest", "rows"),
+    [(SUNDAY, MONDAY, 3), (MONDAY, MONDAY, 2), (SUNDAY, SUNDAY, 1), (MONDAY, SUNDAY, 0)],
+)
+def test_both_ends_are_read(
+    pipeline: Pipeline, least: datetime, greatest: datetime, rows: int
+) -> None:
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    polls = pipeline.tables.read_polls([only_file(pipeline)], to_us(least), to_us(greatest))
+    assert polls.num_rows == rows
+    assert polls.schema.equals(POLLS)
+
+
+def test_no_files_are_empty_tables(tmp_path: Path) -> None:
+    tables = FolderTables(tmp_path)
+    assert tables.read_polls([], 0, 1).equals(POLLS.empty_table())
+    assert tables.read_stores([]).equals(STORES.empty_table())
+
+
+def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
+    tables = FolderTables(tmp_path)
+    with pytest.raises(MissingObject, match="cannot read reports/r/plan.json"):
+        tables.read_bytes("reports/r/plan.json")
+    with pytest.raises(MissingObject):
+        tables.read_part("reports/r/parts/00000.parquet")
+    with pytest.raises(MissingObject):
+        tables.read_stores([StoresFile(0, "stores/bucket=000/1.parquet", 1, 100)])
+
+
+def test_a_file_is_copied_byte_for_byte(tmp_path: Path) -> None:
+    source = tmp_path / "rejects.csv"
+    source.write_bytes(bytes(range(256)))
+    tables = FolderTables(tmp_path / "bucket")
+    tables.write_file("rejects/a.csv", source)
+    assert tables.read_bytes("rejects/a.csv") == bytes(range(256))

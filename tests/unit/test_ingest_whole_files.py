@@ -1,0 +1,93 @@
+"""A file that cannot be read as a whole says why, and changes nothing."""
+
+import gzip
+import random
+from pathlib import Path
+
+import pytest
+
+from store_monitoring.ingest.lines import BLOCK_BYTES
+from tests.pipeline import CLOCK_SHOWS, Pipeline
+
+HEADER = b"store_id,timezone_str\n"
+GOOD = HEADER + b"s,UTC\n"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("timezones/before.csv", GOOD)
+    return pipeline
+
+
+BAD_FILES = {
+    "empty": (b"", "the file is empty"),
+    "empty, zipped": (gzip.compress(b""), "the file is empty"),
+    "header only": (HEADER, "the file has a header and no rows"),
+    "header only, no newline": (HEADER.strip(), "the file has a header and no rows"),
+    "header and blank lines": (HEADER + b"\r\n\n", "the file has a header and no rows"),
+    "missing column": (
+        b"store_id,zone\ns,UTC\n",
+        "missing column timezone_str; the header has: store_id, zone",
+    ),
+    "no header": (
+        b"s,UTC\nt,UTC\n",
+        "missing column store_id, timezone_str; the header has: s, utc",
+    ),
+    "column twice": (
+        b"store_id,timezone_str,Store_ID\ns,UTC,s\n",
+        "the column store_id stands 2 times in the header",
+    ),
+    "junk": (random.Random(1).randbytes(5000), "the first line is not a CSV header in UTF-8"),
+    "UTF-16": (GOOD.decode().encode("utf-16"), "the first line is not a CSV header in UTF-8"),
+    "other line ends": (
+        GOOD.replace(b"\n", b"\r"),
+        "the first line is not a CSV header in UTF-8",
+    ),
+    "cut gzip": (
+        gzip.compress(GOOD)[:-4],
+        "the gzip data are broken: Compressed file ended before the end-of-stream marker was"
+        " reached",
+    ),
+    "one endless line": (b"x" * BLOCK_BYTES, f"line 1 is longer than {BLOCK_BYTES} bytes"),
+    "an endless line later on": (
+        GOOD * 100 + b"x" * 2 * BLOCK_BYTES,
+        f"line 201 is longer than {BLOCK_BYTES} bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "error"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_a_bad_file_changes_nothing(pipeline: Pipeline, content: bytes, error: str) -> None:
+    heads, commits, files = list(pipeline.log.heads), list(pipeline.log.commits), pipeline.files()
+    outcome = pipeline.ingest("timezones/bad.csv", content, etag="etag of bad")
+    assert (outcome.status, outcome.error) == ("Failed", error)
+    assert (outcome.key, outcome.etag) == ("timezones/bad.csv", "etag of bad")
+    assert outcome.ended_at == CLOCK_SHOWS
+    assert (outcome.ingest_id, outcome.rows, outcome.rejected) == (None, 0, 0)
+    assert pipeline.log.uploads["timezones/bad.csv"] == outcome
+    assert (pipeline.log.heads, pipeline.log.commits) == (heads, commits)
+    assert pipeline.files() == files
+
+
+@pytest.mark.parametrize("key", ["store_status.csv", "poll/a.csv", "rejects/a.csv"])
+def test_a_key_under_no_known_prefix_fails(pipeline: Pipeline, key: str) -> None:
+    outcome = pipeline.ingest(key, GOOD)
+    assert outcome.status == "Failed"
+    assert outcome.error == (
+        f"{key!r} is not under one of the prefixes polls/, business_hours/, timezones/"
+    )
+    assert pipeline.log.uploads[key] == outcome
+
+
+def test_what_was_read_before_the_file_broke_is_not_taken(pipeline: Pipeline) -> None:
+    cut = gzip.compress(b"store_id,timezone_str\ns,Asia/Tokyo\nt,Asia/Tokyo\n" * 1000)[:-20]
+    assert pipeline.ingest("timezones/a.csv", cut).status == "Failed"
+    assert pipeline.zones() == {"s": "UTC"}
+
+
+def test_the_same_key_with_good_content_afterwards_is_taken(pipeline: Pipeline) -> None:
+    pipeline.ingest("timezones/a.csv", b"")
+    pipeline.ingest("timezones/a.csv", HEADER + b"t,UTC\n")
+    assert pipeline.log.uploads["timezones/a.csv"].status == "Committed"
+    assert pipeline.zones() == {"s": "UTC", "t": "UTC"}
