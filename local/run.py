@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from local.client import ReportClient, Uploader
 from local.cloud import EmbeddedCloud
-from local.inputs import InputFile, find_inputs
+from local.inputs import InputFile, InputProblem, find_inputs
 from local.summary import summary
 
 console = Console(highlight=False)
@@ -36,11 +36,13 @@ def run(data: Path, out: Path, as_of: str | None) -> None:
     Raises
     ------
     InputProblem
-        If the folder does not hold what is needed.
+        If the folder does not hold what is needed, or there is none to save the report in.
     RunFailed
         If a file or the report could not be processed.
     """
     inputs = find_inputs(data)
+    if not out.parent.is_dir():
+        raise InputProblem(f"the report cannot be saved: {out.parent} is no folder")
     seconds: dict[str, float] = {}
     with _stage("start of the embedded cloud", seconds):
         cloud = EmbeddedCloud()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store_monitoring.adapters import arrow_tables as arrow_tables_module
 from store_monitoring.errors import MissingObject, TransientError
 from store_monitoring.ingest import rows as rows_module
 from store_monitoring.ingest import spill as spill_module
@@ -48,8 +49,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def only_file(pipeline: Pipeline) -> PollsFile:
-    [commit] = pipeline.log.commits
-    [file] = commit.polls
+    [file] = pipeline.log.commits[0].polls
     return file
 
 
@@ -94,15 +94,16 @@ def test_row_groups_are_weeks_in_any_file(polls: list[Polled]) -> None:
     assert sorted(poll for group in groups for poll in group) == sorted(polls)
 
 
-def test_a_file_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
+def test_a_bucket_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spill_module, "CHUNK_ROWS", 1)
     monkeypatch.setattr(rows_module, "_LINE_BY_LINE_BYTES", 1)
-    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS) + "\na bad line, so that it is cut")
+    polls = [("a", MONDAY + timedelta(hours=n)) for n in range(8)]
+    pipeline.ingest("polls/a.csv", polls_csv(polls) + "\na bad line, so that it is cut\n")
     groups = row_groups(pipeline.folder / only_file(pipeline).key)
-    assert len(groups) > 3
-    assert sorted(poll for group in groups for poll in group) == sorted(THREE_WEEKS)
+    assert len(groups) > 1
+    assert [poll for group in groups for poll in group] == polls
 
 
 def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
@@ -140,16 +141,36 @@ def test_only_the_row_groups_that_are_needed_are_read(pipeline: Pipeline) -> Non
 
 
 @pytest.mark.parametrize(
-    ("least", "greatest", "rows"),
-    [(SUNDAY, MONDAY, 3), (MONDAY, MONDAY, 2), (SUNDAY, SUNDAY, 1), (MONDAY, SUNDAY, 0)],
+    ("least", "greatest", "groups"),
+    [
+        (SUNDAY, MONDAY, [1, 2]),
+        (MONDAY, MONDAY, [2]),
+        (SUNDAY, SUNDAY, [1]),
+        (utc("1970-01-01 00:00"), utc("1970-01-01 00:00"), [0]),
+        (utc("1970-01-02 00:00"), utc("2024-10-06 00:00"), []),
+        (utc("2024-10-21 00:00"), utc("2024-11-01 00:00"), []),
+        (utc("1970-01-01 00:00"), utc("2024-11-01 00:00"), [0, 1, 2]),
+    ],
 )
-def test_both_ends_are_read(
-    pipeline: Pipeline, least: datetime, greatest: datetime, rows: int
+def test_row_groups_are_read_if_they_reach_into_the_range(
+    pipeline: Pipeline, least: datetime, greatest: datetime, groups: list[int]
 ) -> None:
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
-    polls = pipeline.tables.read_polls([only_file(pipeline)], to_us(least), to_us(greatest))
-    assert polls.num_rows == rows
+    file = only_file(pipeline)
+    all_groups = row_groups(pipeline.folder / file.key)
+    polls = pipeline.tables.read_polls([file], to_us(least), to_us(greatest))
+    read = [(poll["store_id"], poll["timestamp"]) for poll in polls.to_pylist()]
+    assert read == [poll for group in groups for poll in all_groups[group]]
     assert polls.schema.equals(POLLS)
+
+
+def test_a_large_file_is_read_row_group_by_row_group_too(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_tables_module, "_WHOLE_BYTES", 0)
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    file = only_file(pipeline)
+    assert pipeline.tables.read_polls([file], to_us(MONDAY), to_us(MONDAY)).num_rows == 3
 
 
 def test_no_files_are_empty_tables(tmp_path: Path) -> None:
@@ -160,7 +181,7 @@ def test_no_files_are_empty_tables(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path)
-    with pytest.raises(MissingObject, match="cannot read reports/r/plan.json"):
+    with pytest.raises(MissingObject, match="cannot read reports/r/plan"):
         tables.read_bytes("reports/r/plan.json")
     with pytest.raises(MissingObject):
         tables.read_part("reports/r/parts/00000.parquet")
