@@ -12,6 +12,9 @@ OUT ?= report.csv
 AS_OF ?=
 PORT ?= 3000
 
+# Setting of `make build`.
+ARCH ?= arm64
+
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
 export SAM_CLI_TELEMETRY := 0
@@ -36,6 +39,11 @@ serve: $(READY)  ## Leave the embedded cloud running: PORT=3000, with DATA=folde
 .PHONY: test
 test: $(READY)  ## Run all tests.
 	$(BIN)/python -m pytest
+
+.PHONY: build
+build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x86_64.
+	BUILD_PYTHON='$(CURDIR)/$(BIN)/python' $(BIN)/sam build --parallel \
+		--parameter-overrides Architecture=$(ARCH)
 
 .PHONY: bench
 bench: $(READY)  ## Measure the reckoning and the embedded run.

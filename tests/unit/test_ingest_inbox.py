@@ -1,14 +1,90 @@
-"""An uploaded object as a stream."""
+"""An uploaded object as a stream, without a network."""
 
+import gzip
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import boto3
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from urllib3.exceptions import ReadTimeoutError
 
-from store_monitoring.adapters import inbox as inbox_module
 from store_monitoring.adapters.inbox import Inbox
 from store_monitoring.errors import TransientError
-from tests.unit.test_ingest_lines import LINE
+from store_monitoring.ingest.lines import LineReader
+
+CONTENT = b"store_id,timezone_str\n" + b"s,UTC\n" * 10_000
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    return Inbox("inbox")
+
+
+@contextmanager
+def holding(inbox: Inbox, body: io.RawIOBase, size: int) -> Iterator[Stubber]:
+    """Let the inbox hold one object."""
+    with Stubber(inbox._client) as stub:
+        stub.add_response(
+            "get_object",
+            {"Body": StreamingBody(body, size)},
+            {"Bucket": "inbox", "Key": "polls/store status.csv"},
+        )
+        yield stub
+
+
+class BrokenConnection(io.RawIOBase):
+    """A body that breaks off."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise ReadTimeoutError(None, None, "Read timed out.")
+
+
+@pytest.mark.parametrize("content", [CONTENT, gzip.compress(CONTENT)], ids=["plain", "gzipped"])
+def test_an_object_is_read_block_by_block(inbox: Inbox, content: bytes) -> None:
+    with (
+        holding(inbox, io.BytesIO(content), len(content)),
+        inbox.open("polls/store status.csv") as stream,
+    ):
+        blocks = [block.data for block in LineReader(stream, 1000).blocks()]
+    assert b"".join(blocks) == CONTENT
+    assert len(blocks) == pytest.approx(len(CONTENT) / 1000, abs=2)
+
+
+def test_a_connection_that_breaks_is_a_transient_error(inbox: Inbox) -> None:
+    with (
+        holding(inbox, BrokenConnection(), 100),
+        inbox.open("polls/store status.csv") as stream,
+        pytest.raises(TransientError, match="cannot read polls/store status"),
+    ):
+        stream.read()
+
+
+def test_an_object_that_ends_early_is_a_transient_error(inbox: Inbox) -> None:
+    with (
+        holding(inbox, io.BytesIO(b"half"), 8),
+        inbox.open("polls/store status.csv") as stream,
+        pytest.raises(TransientError, match="cannot read polls/store status"),
+    ):
+        stream.read()
+
+
+@pytest.mark.parametrize(
+    ("code", "http_status", "error"),
+    [
+        ("SlowDown", 503, TransientError),
+        ("InternalError", 500, TransientError),
+        ("AccessDenied", 403, ClientError),
+        ("NoSuchKey", 404, ClientError),
+    ],
+)
+def test_only_errors_that_can_pass_are_transient(
+    inbox: Inbox, code: str, http_status: int, error: type[Exception]
+) -> None:
+    with Stubber(inbox._client) as stub:
+        stub.add_client_error("get_object", code, http_status_code=http_status)
+        with pytest.raises(error, match=code):
+            inbox.open("polls/a.csv")

@@ -1,0 +1,28 @@
+# How `sam build` makes the layers, without a container: wheels for Lambda's Python and processor,
+# whatever this machine's are. SAM calls a target in a scratch copy of the layer's folder, by way
+# of the Makefile in arm64/ or x86_64/ that the template's ContextPath names.
+
+# Some Python with pip, for pip and for the scripts here. `make build` names the venv's.
+BUILD_PYTHON ?= python3
+RUNTIME_VERSION := 3.13
+RECIPE := $(dir $(lastword $(MAKEFILE_LIST)))
+SITE = $(ARTIFACTS_DIR)/python
+
+INSTALL = $(BUILD_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile \
+	--no-deps --require-hashes --requirement requirements.txt --only-binary :all: \
+	--platform $(WHEEL_PLATFORM) --implementation cp --python-version $(RUNTIME_VERSION) \
+	--target "$(SITE)"
+PRUNE = $(BUILD_PYTHON) "$(RECIPE)prune.py" "$(SITE)"
+COMPILE = $(BUILD_PYTHON) "$(RECIPE)bytecode.py" "$(SITE)" $(RUNTIME_VERSION)
+
+.PHONY: build-CoreLayer
+build-CoreLayer:
+	@$(INSTALL)
+	@cp -r store_monitoring "$(SITE)"
+	@$(COMPILE)
+
+.PHONY: build-DataLayer
+build-DataLayer:
+	@$(INSTALL)
+	@$(PRUNE)
+	@$(COMPILE)

@@ -1,0 +1,72 @@
+"""Remove from the data layer what no function uses: whole, it is larger than Lambda allows.
+
+What docs/layers.md says of the reasons and the sizes is measured by tests/built.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+# What to remove, by packages. All that a wheel's own libraries link to must stay: pyarrow's
+# extension modules link to libarrow_substrait and libarrow_dataset, used or not.
+UNUSED = (
+    # Tests.
+    "numpy/**/tests",
+    "numpy/_core/*_tests.*.so",
+    "numpy/_core/_simd.*.so",
+    "pandas/tests",
+    "pyarrow/tests",
+    "pyarrow/_pyarrow_cpp_tests.*",
+    # What compilers need: headers, static libraries, sources of extension modules, type stubs.
+    "numpy/_core/include",
+    "numpy/f2py",
+    "pyarrow/include",
+    "pyarrow/includes",
+    "pyarrow/src",
+    "**/*.a",
+    "**/*.pxd",
+    "**/*.pxi",
+    "**/*.pyi",
+    "**/*.pyx",
+    "bin",
+    # Flight, a network protocol of Arrow's.
+    "pyarrow/_flight.*",
+    "pyarrow/libarrow_flight.*",
+    "pyarrow/libarrow_python_flight.*",
+    # ORC files, and file systems other than S3 and the local one.
+    "pyarrow/_orc.*",
+    "pyarrow/_dataset_orc.*",
+    "pyarrow/_azurefs.*",
+    "pyarrow/_gcsfs.*",
+    "pyarrow/_hdfs.*",
+    # Copies of libraries, for linking to: programs load the one with the short version.
+    "pyarrow/libarrow_python*.so",
+    "pyarrow/libarrow_python*.so.*.*.*",
+)
+
+
+class NothingToPrune(Exception):
+    """A pattern matches nothing: a new release has other names, and sizes."""
+
+
+def prune(site: Path) -> None:
+    """Remove what is unused from a folder of installed packages.
+
+    Raises
+    ------
+    NothingToPrune
+        If a pattern matches nothing.
+    """
+    for pattern in UNUSED:
+        paths = list(site.glob(pattern))
+        if not paths:
+            raise NothingToPrune(pattern)
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    prune(Path(sys.argv[1]))
