@@ -1,0 +1,78 @@
+"""A report's objects and the addresses under which they can be downloaded, without a network."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.stub import Stubber
+
+from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.errors import TransientError
+
+REGIONS = ["us-east-1", "eu-central-1"]
+
+
+@pytest.fixture(params=REGIONS)
+def region(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", request.param)
+    return request.param
+
+
+@pytest.fixture
+def files(region: str) -> S3ReportFiles:
+    return S3ReportFiles("data-bucket", link_seconds=900)
+
+
+def test_an_address_is_regional_and_signed_with_version_4(
+    files: S3ReportFiles, region: str
+) -> None:
+    url = urlsplit(files.presigned_url("reports/r/report.csv", "store-report-r.csv"))
+    query = {name: value for name, [value] in parse_qs(url.query).items()}
+    assert url.scheme == "https"
+    assert url.netloc == f"data-bucket.s3.{region}.amazonaws.com"
+    assert url.path == "/reports/r/report.csv"
+    assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
+    assert query["X-Amz-Credential"].startswith("AKIDEXAMPLE/")
+    assert query["X-Amz-Credential"].endswith(f"/{region}/s3/aws4_request")
+    assert query["X-Amz-Security-Token"] == "session"
+    assert query["X-Amz-Expires"] == "900"
+    assert query["response-content-disposition"] == 'attachment; filename="store-report-r.csv"'
+    assert len(query["X-Amz-Signature"]) == 64
+
+
+def test_json_is_written_as_such(files: S3ReportFiles) -> None:
+    with Stubber(files._client) as stub:
+        stub.add_response(
+            "put_object",
+            {},
+            {
+                "Bucket": "data-bucket",
+                "Key": "reports/r/plan.json",
+                "Body": b'{"stores": [1, 2]}',
+                "ContentType": "application/json",
+            },
+        )
+        files.write_json("reports/r/plan.json", {"stores": [1, 2]})
+        stub.assert_no_pending_responses()
+
+
+def test_all_pages_are_counted(files: S3ReportFiles) -> None:
+    asked = {"Bucket": "data-bucket", "Prefix": "reports/r/parts/"}
+    with Stubber(files._client) as stub:
+        first_page = {"KeyCount": 1000, "IsTruncated": True, "NextContinuationToken": "next"}
+        stub.add_response("list_objects_v2", first_page, asked)
+        stub.add_response("list_objects_v2", {"KeyCount": 7}, asked | {"ContinuationToken": "next"})
+        assert files.count("reports/r/parts/") == 1007
+
+
+def test_errors_that_can_pass_are_transient(files: S3ReportFiles) -> None:
+    with Stubber(files._client) as stub:
+        stub.add_client_error("put_object", "SlowDown", http_status_code=503)
+        with pytest.raises(TransientError, match="cannot write reports/r/plan"):
+            files.write_json("reports/r/plan.json", {})
+        stub.add_client_error("list_objects_v2", "InternalError", http_status_code=500)
+        with pytest.raises(TransientError, match="cannot list reports/r/parts/"):
+            files.count("reports/r/parts/")

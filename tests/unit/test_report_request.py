@@ -1,0 +1,94 @@
+"""What a report may be asked for, and how it is named."""
+
+from uuid import uuid4
+
+import pytest
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import InvalidRequest, MalformedReportId
+from store_monitoring.instants import to_us
+from store_monitoring.use_cases.report import ReportRequest, checked_report_id
+from tests.cases import utc
+
+
+@pytest.mark.parametrize("body", [{}, {"as_of": None, "poll_filter": None}])
+def test_nothing_asked_for_is_the_default(body: object) -> None:
+    assert ReportRequest.from_json(body) == ReportRequest(None, PollFilter.ALL)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "instant"),
+    [
+        ("2024-10-14T23:55:18.727055Z", "2024-10-14 23:55:18.727055"),
+        ("2024-10-14 23:55:18", "2024-10-14 23:55:18"),
+        ("2024-10-14T23:55:18+02:00", "2024-10-14 21:55:18"),
+        ("2024-10-14", "2024-10-14 00:00"),
+        ("1971-01-01T00:00:00Z", "1971-01-01 00:00"),
+        ("2199-12-31T23:59:59.999999Z", "2199-12-31 23:59:59.999999"),
+    ],
+)
+def test_as_of_is_an_instant(as_of: str, instant: str) -> None:
+    assert ReportRequest.from_json({"as_of": as_of}).as_of_us == to_us(utc(instant))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (None, "the body is not a JSON object"),
+        ([], "the body is not a JSON object"),
+        ("as_of", "the body is not a JSON object"),
+        ({"asof": "2024-10-14"}, "unknown field 'asof'"),
+        ({"as_of": 1728950118}, "as_of: not a string"),
+        ({"as_of": ["2024-10-14"]}, "as_of: not a string"),
+        ({"as_of": ""}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"as_of": "yesterday"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"as_of": "2024-02-30"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"as_of": "\ud800"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"as_of": "1970-12-31T23:59:59Z"}, "as_of: not between the years 1971 and 2199"),
+        ({"as_of": "2200-01-01T00:00:00Z"}, "as_of: not between the years 1971 and 2199"),
+        ({"as_of": "9999-12-31T23:59:59-23:59"}, "as_of: not between the years 1971 and 2199"),
+        ({"poll_filter": "none"}, "poll_filter: not one of all, business_hours"),
+        ({"poll_filter": "ALL"}, "poll_filter: not one of all, business_hours"),
+        ({"poll_filter": {}}, "poll_filter: not one of all, business_hours"),
+    ],
+)
+def test_what_is_not_understood_is_named(body: object, message: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        ReportRequest.from_json(body)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ReportRequest(),
+        ReportRequest(0),
+        ReportRequest(1_728_950_118_727_055, PollFilter.BUSINESS_HOURS),
+    ][::2],
+)
+def test_json_and_back(request_: ReportRequest) -> None:
+    assert ReportRequest.from_json(request_.to_json()) == request_
+
+
+def test_a_report_id_is_a_uuid_in_any_letter_case() -> None:
+    report_id = str(uuid4())
+    assert checked_report_id(report_id) == report_id
+    assert checked_report_id(report_id.upper()) == report_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "../../polls",
+        "00017c6a-7a77-4a95-bb2d-40647868aff",
+        "00017c6a-7a77-4a95-bb2d-40647868aff6\n",
+        "00017c6a-7a77-4a95-bb2d-40647868affg",
+        "00017c6a7a774a95bb2d40647868aff6",
+        "{00017c6a-7a77-4a95-bb2d-40647868aff6}",
+    ],
+)
+def test_what_is_no_report_id_is_refused(text: str) -> None:
+    with pytest.raises(MalformedReportId, match="as trigger_report returned it"):
+        checked_report_id(text)
