@@ -49,6 +49,10 @@ build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x
 bench: $(READY)  ## Measure the reckoning and the embedded run.
 	$(BIN)/python -m bench
 
+.PHONY: bench-cold-start
+bench-cold-start: $(READY)  ## Measure what is built for this machine: the import of each function.
+	@$(BIN)/python -m bench.cold_start
+
 .PHONY: lint
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff format --check

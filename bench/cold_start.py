@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,13 +22,24 @@ _RUNS = 3
 _BUILD = Path(__file__).resolve().parent.parent / ".aws-sam" / "build"
 _RUNTIME_VERSION = "3.13"
 _RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+# pyarrow puts part of its imports off until the first conversion.
 _IMPORT = """
 import json, sys, time
 sys.path[:0] = json.loads(sys.argv[2])
 began = time.perf_counter()
 __import__(sys.argv[1])
-print(time.perf_counter() - began)
+if "pyarrow" in sys.modules:
+    sys.modules["pyarrow"].array([1])
+print(json.dumps({"seconds": time.perf_counter() - began, "modules": list(sys.modules)}))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """What the import of a handler took and brought in."""
+
+    seconds: float
+    modules: frozenset[str]
 
 
 def main() -> None:
@@ -36,16 +48,34 @@ def main() -> None:
     if interpreter is None:
         sys.exit(f"error: no Python {_RUNTIME_VERSION} found, which Lambda uses")
     if not _BUILD.exists():
-        sys.exit("error: nothing is built; make build ARCH=x86_64 (or arm64, if this machine is)")
+        sys.exit(
+            "error: nothing is built; make build ARCH=x86_64, or arm64 if that is what this is"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        runtime = _copy_runtime(Path(folder), interpreter)
+        runtime = Path(folder)
+        fill_runtime(runtime, interpreter)
         for function in built_functions(_BUILD):
-            runs = [import_seconds(function, interpreter, runtime) for _ in range(_RUNS)]
+            runs = [cold_start(function, interpreter, runtime).seconds for _ in range(_RUNS)]
             print(f"{statistics.median(runs):8.3f} s  {function.logical_id}")
 
 
-def import_seconds(function: BuiltFunction, interpreter: Path, runtime: Path) -> float:
-    """Import a function's handler in a new process.
+def fill_runtime(folder: Path, interpreter: Path) -> None:
+    """Fill a folder that stands for Lambda's own packages, /var/runtime."""
+    for package in _RUNTIME_PACKAGES:
+        spec = find_spec(package)
+        assert spec is not None  # it is locked
+        assert spec.origin is not None
+        source = Path(spec.origin)
+        if source.name == "__init__.py":
+            stale = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source.parent, folder / package, ignore=stale)
+        else:
+            shutil.copy(source, folder)
+    compile_all(folder, interpreter)
+
+
+def cold_start(function: BuiltFunction, interpreter: Path, runtime: Path) -> ColdStart:
+    """Import a function's handler in a new process; its start is not counted.
 
     Parameters
     ----------
@@ -55,15 +85,18 @@ def import_seconds(function: BuiltFunction, interpreter: Path, runtime: Path) ->
     runtime : Path
         Folder that stands for Lambda's own packages.
 
-    Returns
-    -------
-    float
-        Seconds that the import took; the start of the interpreter is not counted.
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If the handler cannot be imported.
     """
     module = function.handler.partition(".")[0]
-    path = [function.code, *(layer / "python" for layer in function.layers), runtime]
+    folders = (function.code, *(layer / "python" for layer in function.layers), runtime)
     process = subprocess.run(  # noqa: S603
-        [interpreter, "-I", "-S", "-c", _IMPORT, module, json.dumps([str(part) for part in path])],
+        [
+            *(interpreter, "-I", "-S", "-B", "-c", _IMPORT),
+            *(module, json.dumps([str(folder) for folder in folders])),
+        ],
         env={
             **function.variables,
             "AWS_REGION": REGION,
@@ -72,26 +105,10 @@ def import_seconds(function: BuiltFunction, interpreter: Path, runtime: Path) ->
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         },
         check=True,
-        capture_output=True,
-        text=True,
+        stdout=subprocess.PIPE,
     )
-    return float(process.stdout)
-
-
-def _copy_runtime(folder: Path, interpreter: Path) -> Path:
-    for package in _RUNTIME_PACKAGES:
-        spec = find_spec(package)
-        assert spec is not None  # it is locked
-        assert spec.origin is not None
-        source = Path(spec.origin)
-        if source.name == "__init__.py":
-            shutil.copytree(
-                source.parent, folder / package, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        else:
-            shutil.copy(source, folder)
-    compile_all(folder, interpreter)
-    return folder
+    answer = json.loads(process.stdout)
+    return ColdStart(answer["seconds"], frozenset(answer["modules"]))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
 from local.settings import ACCOUNT, HOST, REGION
 
+_ARN_PARTS = 7  # of a function; one more names an alias
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionCode:
@@ -66,7 +68,9 @@ class Functions:
         self._service.invoke_event(self._configuration(name_or_arn), payload)
 
     def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
-        function: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(name_or_arn)
+        # An alias of a function stands for the function as it is: there are no versions here.
+        unqualified = ":".join(name_or_arn.split(":")[:_ARN_PARTS])
+        function: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(unqualified)
         code = self._code[function.function_name]
         return FunctionConfiguration(
             name=function.function_name,

@@ -18,7 +18,7 @@ from local.cloud import EmbeddedCloud
 from local.inputs import InputFile, InputProblem, find_inputs
 from local.summary import summary
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def run(data: Path, out: Path, as_of: str | None) -> None:

@@ -10,7 +10,7 @@ from local.cloud import EmbeddedCloud
 from local.inputs import find_inputs
 from local.run import upload_all
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def serve(data: Path | None, port: int) -> None:

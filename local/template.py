@@ -1,5 +1,6 @@
 """Reads a SAM template: what it deploys, under which names, with every reference resolved."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class _Kind:
 
     name_property: str
     arn: str
-    ref_is_arn: bool = False
+    ref: str = "{name}"
 
 
 _KINDS = {
@@ -56,10 +57,18 @@ _KINDS = {
     "AWS::StepFunctions::StateMachine": _Kind(
         "StateMachineName",
         "arn:aws:states:{region}:{account}:stateMachine:{name}",
-        ref_is_arn=True,
+        ref="{arn}",
     ),
     "AWS::Events::Rule": _Kind("Name", "arn:aws:events:{region}:{account}:rule/{name}"),
     "AWS::IAM::Role": _Kind("RoleName", "arn:aws:iam::{account}:role/{name}"),
+    "AWS::Logs::LogGroup": _Kind(
+        "LogGroupName", "arn:aws:logs:{region}:{account}:log-group:{name}:*"
+    ),
+    "AWS::SQS::Queue": _Kind(
+        "QueueName",
+        "arn:aws:sqs:{region}:{account}:{name}",
+        ref="https://sqs.{region}.amazonaws.com/{account}/{name}",
+    ),
 }
 
 
@@ -86,6 +95,8 @@ class Template:
         values = _parameter_values(source, parameters)
         self._folder = path.resolve().parent
         self._stack = stack
+        # It tells of each feature that its authors have not turned on yet.
+        logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
         translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=stack.region))
         try:
             self._document = translator.translate(_without_local_paths(source), values)
@@ -101,6 +112,11 @@ class Template:
         }
         self._intrinsics = Intrinsics(self._document, self._symbols)
         self._names = self._name_resources()
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The template as CloudFormation gets it, its references not resolved."""
+        return self._document
 
     def resources(self, resource_type: str) -> Iterator[Resource]:
         """List the resources of a type that the template makes."""
@@ -138,10 +154,17 @@ class Template:
             name = str(self._intrinsics.resolve(name))
             if resource["Type"] == "AWS::S3::Bucket":
                 name = name.lower()
-            arn = kind.arn.format(name=name, region=self._stack.region, account=self._stack.account)
-            self._symbols[logical_id] = arn if kind.ref_is_arn else name
+            where = {"region": self._stack.region, "account": self._stack.account}
+            arn = kind.arn.format(name=name, **where)
+            self._symbols[logical_id] = kind.ref.format(name=name, arn=arn, **where)
             self._symbols[f"{logical_id}.Arn"] = arn
             names[logical_id] = name
+        for logical_id, resource in self._document["Resources"].items():
+            if resource["Type"] == "AWS::Lambda::Alias":
+                # Its function is known by now, wherever it stands in the template.
+                alias = resource["Properties"]
+                function_arn = self._symbols[f"{alias['FunctionName']['Ref']}.Arn"]
+                self._symbols[logical_id] = f"{function_arn}:{alias['Name']}"
         return names
 
     def _is_wanted(self, item: Mapping[str, Any]) -> bool:

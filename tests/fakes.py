@@ -41,6 +41,9 @@ class FolderFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
 
+    def read_json(self, key: str) -> object:
+        return json.loads((self.folder / key).read_text())
+
     def count(self, prefix: str) -> int:
         return len(list(self.folder.glob(f"{prefix}*")))
 
@@ -112,7 +115,7 @@ class MemoryExecutions:
     failures: dict[str, Failure] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
 
-    def start(self, report_id: str, request: ReportRequest) -> None:
+    def start(self, report_id: str) -> None:
         if self.start_error:
             raise self.start_error
         self.started.append(report_id)

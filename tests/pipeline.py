@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.storage.keys import report_csv_key
+from store_monitoring.storage.keys import report_key, request_key
 from store_monitoring.use_cases.compute_shard import compute_shard
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
 from store_monitoring.use_cases.merge_report import merge_report
@@ -91,13 +91,15 @@ class Pipeline:
         memory_days: int = 14,
         shard_polls: int = 50_000,
     ) -> Plan:
+        files = FolderFiles(self.folder)
+        files.write_json(request_key(report_id), (request or ReportRequest()).to_json())
         return plan_report(
             report_id,
-            request or ReportRequest(),
             memory_days * DAY_US,
             shard_polls,
+            self.bucket_count,
             self.log,
-            FolderFiles(self.folder),
+            files,
         )
 
     def report(
@@ -111,7 +113,7 @@ class Pipeline:
         for shard in plan.shards:
             compute_shard("r", shard.shard, self.tables)
         merge_report("r", self.tables)
-        return (self.folder / report_csv_key("r")).read_bytes()
+        return (self.folder / report_key("r", "csv")).read_bytes()
 
     def _stores(self) -> pa.Table:
         return self.tables.read_stores(list(self.log.head().stores.values()))

@@ -15,7 +15,7 @@ from store_monitoring.logs import logger
 from store_monitoring.report_answer import report_body
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.read_report import read_report
-from store_monitoring.use_cases.report import Status, checked_report_id
+from store_monitoring.use_cases.report import Format, Status, checked_report_id
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
@@ -37,8 +37,8 @@ def get_report(report_id: str) -> Response[str]:
     view = read_report(checked_report_id(report_id), now, reports, executions, files)
     body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
     if _wants_file():
-        if view.url is not None:
-            return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.url})
+        if view.report.status is Status.COMPLETE:
+            return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
         if view.report.status is Status.RUNNING:
             return answer(HTTPStatus.ACCEPTED, body)
     return answer(HTTPStatus.OK, body)

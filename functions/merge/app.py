@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import store_monitoring.adapters.without_pandas  # noqa: F401
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings

@@ -12,7 +12,6 @@ from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.storage.keys import shards_key
 from store_monitoring.use_cases.plan_report import plan_report
-from store_monitoring.use_cases.report import ReportRequest
 
 settings = Settings.from_environment()
 log = DynamoDbIngestLog(settings.ingest_table)
@@ -25,9 +24,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     report_id = event["report_id"]
     plan = plan_report(
         report_id,
-        ReportRequest.from_json(event["request"]),
         settings.poll_memory_days * DAY_US,
         settings.shard_polls,
+        settings.bucket_count,
         log,
         files,
     )

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.api import answer, new_app
 from store_monitoring.errors import InvalidRequest
@@ -20,6 +21,7 @@ from store_monitoring.use_cases.start_report import start_report
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
+files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 app = new_app()
 
 
@@ -40,7 +42,7 @@ def get_trigger_report() -> Response[str]:
 
 
 def _start(request: ReportRequest) -> Response[str]:
-    report = start_report(request, datetime.now(UTC), reports, executions)
+    report = start_report(request, datetime.now(UTC), reports, executions, files)
     logger.info("report started", report_id=report.report_id)
     body = {"report_id": report.report_id, "status": report.status.value}
     return answer(HTTPStatus.ACCEPTED, body)

@@ -1,7 +1,7 @@
-"""Compile a layer's modules for Lambda's Python: /opt is read-only, so Lambda cannot keep what it
-compiles, and would do so at each cold start.
+"""Compile a layer's modules for Lambda's Python.
 
-Only a Python of that version can do it. Without one the layer works all the same.
+/opt is read-only: Lambda cannot keep what it compiles itself, and would do so at each cold start.
+Only a Python of the same version can do it here. Without one the layer works all the same.
 """
 
 import os
@@ -71,7 +71,9 @@ def main() -> None:
     interpreter = find_interpreter(version)
     if interpreter is None:
         # SAM shows what is written to stderr only if the build fails
-        print(f"No Python {version} found: {site.name} is not compiled, cold starts are slower.")
+        print(
+            f"No Python {version} found: {site.parent.name} is not compiled; its cold starts are slower."
+        )
     else:
         compile_all(site, interpreter)
 

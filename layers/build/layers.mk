@@ -11,14 +11,14 @@ SITE = $(ARTIFACTS_DIR)/python
 INSTALL = $(BUILD_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile \
 	--no-deps --require-hashes --requirement requirements.txt --only-binary :all: \
 	--platform $(WHEEL_PLATFORM) --implementation cp --python-version $(RUNTIME_VERSION) \
-	--target "$(SITE)"
+	--target "$(SITE)" && rm -rf "$(SITE)/bin"
 PRUNE = $(BUILD_PYTHON) "$(RECIPE)prune.py" "$(SITE)"
 COMPILE = $(BUILD_PYTHON) "$(RECIPE)bytecode.py" "$(SITE)" $(RUNTIME_VERSION)
 
 .PHONY: build-CoreLayer
 build-CoreLayer:
 	@$(INSTALL)
-	@cp -r store_monitoring "$(SITE)"
+	@cp -R store_monitoring "$(SITE)"
 	@$(COMPILE)
 
 .PHONY: build-DataLayer

@@ -1,6 +1,6 @@
 """Remove from the data layer what no function uses: whole, it is larger than Lambda allows.
 
-What docs/layers.md says of the reasons and the sizes is measured by tests/built.
+docs/layers.md says how much is left, and tests/built holds it to that.
 """
 
 import shutil
@@ -28,7 +28,6 @@ UNUSED = (
     "**/*.pxi",
     "**/*.pyi",
     "**/*.pyx",
-    "bin",
     # Flight, a network protocol of Arrow's.
     "pyarrow/_flight.*",
     "pyarrow/libarrow_flight.*",

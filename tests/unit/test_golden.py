@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from store_monitoring.storage.schemas import PART
-from store_monitoring.use_cases.merge_report import CSV_HEADER, csv_lines
+from store_monitoring.use_cases.report_forms import CSV_HEADER, csv_lines
 from tests.cases import (
     EVERY_DAY,
     FRIDAY,

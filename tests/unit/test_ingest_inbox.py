@@ -19,8 +19,7 @@ CONTENT = b"store_id,timezone_str\n" + b"s,UTC\n" * 10_000
 
 
 @pytest.fixture
-def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def inbox() -> Inbox:
     return Inbox("inbox")
 
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store_monitoring.adapters import arrow_tables as arrow_tables_module
@@ -73,6 +73,7 @@ def test_a_row_group_is_an_iso_week_sorted_by_store_and_time(pipeline: Pipeline)
     assert file.greatest_us == to_us(utc("2024-10-20 23:59:59.999999"))
 
 
+@settings(max_examples=settings().max_examples // 3)
 @given(
     st.lists(
         st.tuples(

@@ -59,12 +59,7 @@ def test_what_is_not_understood_is_named(body: object, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_",
-    [
-        ReportRequest(),
-        ReportRequest(0),
-        ReportRequest(1_728_950_118_727_055, PollFilter.BUSINESS_HOURS),
-    ][::2],
+    "request_", [ReportRequest(), ReportRequest(1_728_950_118_727_055, PollFilter.BUSINESS_HOURS)]
 )
 def test_json_and_back(request_: ReportRequest) -> None:
     assert ReportRequest.from_json(request_.to_json()) == request_

@@ -28,6 +28,14 @@ class NoPolls(StoreMonitoringError):
     """A report was asked for before any poll was ingested."""
 
 
+class UnknownStore(StoreMonitoringError):
+    """A report was asked for a store that no input knows; the message names it."""
+
+
+class TooManyStores(StoreMonitoringError):
+    """A report has more rows than a form that it was asked for can hold."""
+
+
 class IncompleteReport(StoreMonitoringError):
     """The parts of a report are not what its plan says."""
 

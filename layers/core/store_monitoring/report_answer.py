@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from store_monitoring.instants import to_text, to_us
 from store_monitoring.use_cases.read_report import ReportView
-from store_monitoring.use_cases.report import Status
+from store_monitoring.use_cases.report import Format, Status
 
 
 def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
@@ -18,8 +19,9 @@ def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
                 "shards_total": report.shards_total,
             }
         case Status.COMPLETE:
-            body["url"] = view.url
-            body["expires_at"] = link_ends_at.isoformat(timespec="seconds")
+            body["url"] = view.urls[Format.CSV]
+            body["urls"] = {format_: view.urls[format_] for format_ in report.formats}
+            body["expires_at"] = to_text(to_us(link_ends_at))
             body["stores"] = report.stores
             body["as_of"] = report.as_of
         case Status.FAILED if report.failure is not None:

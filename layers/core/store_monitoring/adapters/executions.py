@@ -6,7 +6,7 @@ import boto3
 
 from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.report_table import failure_from_cause
-from store_monitoring.use_cases.report import Failure, ReportRequest
+from store_monitoring.use_cases.report import Failure
 
 
 class StateMachineExecutions:
@@ -16,13 +16,13 @@ class StateMachineExecutions:
         self._state_machine_arn = state_machine_arn
         self._client = boto3.client("stepfunctions")
 
-    def start(self, report_id: str, request: ReportRequest) -> None:
+    def start(self, report_id: str) -> None:
         """Start a report's execution."""
         with transient_errors("start the report"):
             self._client.start_execution(
                 stateMachineArn=self._state_machine_arn,
                 name=report_id,
-                input=json.dumps({"report_id": report_id, "request": request.to_json()}),
+                input=json.dumps({"report_id": report_id}),
             )
 
     def failure(self, report_id: str) -> Failure | None:

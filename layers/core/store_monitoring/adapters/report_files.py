@@ -21,10 +21,14 @@ class S3ReportFiles:
     def __init__(self, bucket: str, link_seconds: int) -> None:
         self._bucket = bucket
         self._link_seconds = link_seconds
-        # boto3 would presign with SigV2, and for the global endpoint, in us-east-1
+        # Left to itself, boto3 presigns for the global endpoint, which redirects to other regions
+        # for as long as a bucket is new, and in us-east-1 with SigV2.
         self._client = boto3.client(
             "s3",
-            config=Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"}),
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+            ),
         )
 
     def write_json(self, key: str, value: object) -> None:
@@ -36,6 +40,11 @@ class S3ReportFiles:
                 Body=json.dumps(value).encode(),
                 ContentType="application/json",
             )
+
+    def read_json(self, key: str) -> object:
+        """Return an object's JSON, decoded."""
+        with transient_errors(f"read {key}"):
+            return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
 
     def count(self, prefix: str) -> int:
         """Return how many objects there are under a prefix."""

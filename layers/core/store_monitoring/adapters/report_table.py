@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from store_monitoring.adapters.aws_errors import error_code, transient_errors
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
-from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
+from store_monitoring.instants import to_text
+from store_monitoring.use_cases.report import Failure, Format, Report, ReportRequest, Status
 
 
 class ReportTable:
@@ -32,7 +33,10 @@ class ReportTable:
         item = {
             "report_id": report.report_id,
             "status": report.status.value,
-            "request": json.dumps(request.to_json()),
+            "as_of": None if request.as_of_us is None else to_text(request.as_of_us),
+            "poll_filter": request.poll_filter.value,
+            "stores_requested": None if request.store_ids is None else len(request.store_ids),
+            "formats": [format_.value for format_ in request.formats],
             "started_at": report.started_at.isoformat(),
             "expires_at": int((report.started_at + self._retention).timestamp()),
         }
@@ -89,6 +93,7 @@ def _report(item: dict[str, Any]) -> Report:
         shards_total=item.get("shards_total"),
         stores=item.get("stores"),
         failure=_failure(item) if failed else None,
+        formats=tuple(Format(name) for name in item["formats"]),
     )
 
 

@@ -16,6 +16,11 @@ def rejects_key(ingest_id: str) -> str:
     return f"rejects/{ingest_id}.csv"
 
 
+def request_key(report_id: str) -> str:
+    """Return the key of what a report was asked for."""
+    return f"reports/{report_id}/request.json"
+
+
 def plan_key(report_id: str) -> str:
     """Return the key of a report's plan."""
     return f"reports/{report_id}/plan.json"
@@ -36,6 +41,6 @@ def part_key(report_id: str, shard: int) -> str:
     return f"{parts_prefix(report_id)}{shard:05d}.parquet"
 
 
-def report_csv_key(report_id: str) -> str:
-    """Return the key of the report itself."""
-    return f"reports/{report_id}/report.csv"
+def report_key(report_id: str, ending: str) -> str:
+    """Return the key of the report itself, in one of its forms."""
+    return f"reports/{report_id}/report.{ending}"

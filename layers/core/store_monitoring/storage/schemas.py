@@ -41,3 +41,16 @@ PART = pa.schema(
     + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
 )
 """What one shard computed: one row a store, ascending by `store_id`, exact microseconds."""
+
+DETAILED_PART = pa.schema(
+    [
+        *PART,
+        pa.field("polls_last_week", pa.int64(), nullable=False),
+        pa.field("last_poll_at", pa.timestamp("us", tz="UTC")),
+        pa.field("last_poll_active", pa.bool_()),
+        pa.field("open_now", pa.bool_(), nullable=False),
+        pa.field("outages_last_week", pa.int64(), nullable=False),
+        pa.field("longest_outage_last_week_us", pa.int64(), nullable=False),
+    ]
+)
+"""The same with what the forms beside CSV tell; null where a store has no known poll."""

@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store_monitoring.domain.activity import NO_POLL
 from store_monitoring.domain.model import Polls, Stores, Totals, WeeklyHours
-from store_monitoring.domain.reckoning import reckon
+from store_monitoring.domain.reckoning import Details, reckon, reckon_in_detail
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from store_monitoring.errors import UnknownStore
 from store_monitoring.storage.keys import part_key, plan_key
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import DETAILED_PART, PART
 from store_monitoring.use_cases.plan_report import Plan
 from store_monitoring.use_cases.ports import Tables
 
@@ -25,21 +27,61 @@ class Receipt:
 
 
 def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
-    """Read a shard's files, reckon, and write its part."""
+    """Read a shard's files, reckon, and write its part.
+
+    Raises
+    ------
+    UnknownStore
+        If a requested store is in none of the files.
+    """
     plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
     files = plan.shards[shard]
     stores = tables.read_stores(files.stores_files).sort_by("store_id")
+    if files.store_ids is not None:
+        stores = _selected(stores, files.store_ids)
     polls = tables.read_polls(files.polls_files, plan.now_us - plan.memory_us, plan.now_us)
+    part = _part(plan, stores, polls)
+    tables.write_table(part_key(report_id, shard), part)
+    return Receipt(shard, len(stores), len(polls))
+
+
+def _selected(stores: pa.Table, store_ids: tuple[str, ...]) -> pa.Table:
+    wanted = pa.array(store_ids, pa.string())
+    unknown = pc.invert(pc.is_in(wanted, stores.column("store_id").combine_chunks()))
+    if pc.any(unknown).as_py():
+        raise UnknownStore(f"no input knows the store {wanted.filter(unknown)[0].as_py()!r}")
+    return stores.filter(pc.is_in(stores.column("store_id"), wanted))
+
+
+def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:
     store_ids = stores.column("store_id").combine_chunks()
-    totals = reckon(
+    inputs = (
         _stores(stores),
         _polls(polls, store_ids),
         plan.now_us,
         plan.memory_us,
         plan.poll_filter,
     )
-    tables.write_table(part_key(report_id, shard), _part(store_ids, totals))
-    return Receipt(shard, len(stores), len(polls))
+    if not plan.in_detail:
+        return pa.table([store_ids, *_totals(reckon(*inputs))], schema=PART)
+    totals, details = reckon_in_detail(*inputs)
+    return pa.table([store_ids, *_totals(totals), *_details(details)], schema=DETAILED_PART)
+
+
+def _totals(totals: Totals) -> list[pa.Array]:
+    return [pa.array(column) for column in np.hstack([totals.uptime_us, totals.downtime_us]).T]
+
+
+def _details(details: Details) -> list[pa.Array]:
+    never = details.polled.last_us == NO_POLL
+    return [
+        pa.array(details.polled.in_week),
+        pa.array(details.polled.last_us, pa.timestamp("us", tz="UTC"), mask=never),
+        pa.array(details.polled.last_active, mask=never),
+        pa.array(details.open_now),
+        pa.array(details.outages.count),
+        pa.array(details.outages.longest_us),
+    ]
 
 
 def _stores(table: pa.Table) -> Stores:
@@ -61,13 +103,10 @@ def _stores(table: pa.Table) -> Stores:
 
 def _polls(table: pa.Table, store_ids: pa.StringArray) -> Polls:
     store = pc.index_in(table.column("store_id"), store_ids)
+    if store.null_count:  # polls of stores that were not asked for
+        table, store = table.filter(pc.is_valid(store)), store.drop_null()
     return Polls(
         store=store.to_numpy().astype(np.int64),
         timestamp_us=table.column("timestamp").cast(pa.int64()).to_numpy(),
         active=table.column("active").to_numpy(),
     )
-
-
-def _part(store_ids: pa.StringArray, totals: Totals) -> pa.Table:
-    columns = np.hstack([totals.uptime_us, totals.downtime_us]).T
-    return pa.table([store_ids, *map(pa.array, columns)], schema=PART)

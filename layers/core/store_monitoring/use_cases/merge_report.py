@@ -1,23 +1,17 @@
-"""Merge a report's parts into its CSV, once they are all there."""
+"""Merge a report's parts into the report, once they are all there."""
+
+import tempfile
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from store_monitoring.domain.rounding import hundredths
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from store_monitoring.errors import IncompleteReport, MissingObject
-from store_monitoring.storage.keys import part_key, plan_key, report_csv_key
-from store_monitoring.storage.schemas import PART, TOTAL_COLUMNS
+from store_monitoring.storage.keys import part_key, plan_key, report_key
+from store_monitoring.storage.schemas import DETAILED_PART, PART
 from store_monitoring.use_cases.plan_report import Plan
 from store_monitoring.use_cases.ports import Tables
-
-CSV_HEADER = (
-    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),uptime_last_week(in hours),"
-    "downtime_last_hour(in minutes),downtime_last_day(in hours),downtime_last_week(in hours)"
-)
-_UNITS_US = (MINUTE_US, HOUR_US, HOUR_US) * 2
-_GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
-_NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
+from store_monitoring.use_cases.report import Format
+from store_monitoring.use_cases.report_forms import detailed, write_csv, write_json, write_xlsx
 
 
 def merge_report(report_id: str, tables: Tables) -> int:
@@ -32,15 +26,34 @@ def merge_report(report_id: str, tables: Tables) -> int:
     ------
     IncompleteReport
         If a shard's part is missing or has not as many stores as the plan says.
+    TooManyStores
+        If a form was asked for that cannot hold so many rows.
     """
     plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
     parts = [_part(plan, shard.shard, tables) for shard in plan.shards]
-    report = pa.concat_tables([PART.empty_table(), *parts]).sort_by("store_id")
-    with tables.open_output(report_csv_key(report_id)) as output:
-        output.write(f"{CSV_HEADER}\n".encode())
-        for batch in report.to_batches(max_chunksize=100_000):
-            output.write(csv_lines(batch))
-    return len(report)
+    schema = DETAILED_PART if plan.in_detail else PART
+    rows = pa.concat_tables([schema.empty_table(), *parts]).sort_by("store_id")
+    with tables.open_output(report_key(report_id, Format.CSV)) as output:
+        write_csv(rows, output)
+    if plan.in_detail:
+        _write_detailed(plan, detailed(rows), tables)
+    return len(rows)
+
+
+def _write_detailed(plan: Plan, rows: pa.Table, tables: Tables) -> None:
+    for format_ in plan.formats:
+        key = report_key(plan.report_id, format_)
+        match format_:
+            case Format.JSON:
+                with tables.open_output(key) as output:
+                    write_json(rows, output)
+            case Format.PARQUET:
+                tables.write_table(key, rows)
+            case Format.XLSX:
+                with tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder, "report.xlsx")
+                    write_xlsx(rows, plan.now_us, path)
+                    tables.write_file(key, path)
 
 
 def _part(plan: Plan, shard: int, tables: Tables) -> pa.Table:
@@ -55,25 +68,3 @@ def _part(plan: Plan, shard: int, tables: Tables) -> pa.Table:
             f"shard {shard} of {done} has {len(part)} stores instead of {expected}"
         )
     return part
-
-
-def csv_lines(batch: pa.RecordBatch) -> bytes:
-    r"""Return rows of schema `PART` as lines of the report (rule 14).
-
-    >>> row = pa.record_batch([["a,b"], *([[90_000_000]] * 6)], schema=PART)
-    >>> csv_lines(row)
-    b'"a,b",1.50,0.02,0.02,1.50,0.02,0.02\n'
-    """
-    columns = [_quoted(batch.column("store_id"))]
-    for name, unit_us in zip(TOTAL_COLUMNS, _UNITS_US, strict=True):
-        rounded = hundredths(batch.column(name).to_numpy(), unit_us)
-        columns.append(_NUMBERS.take(pa.array(rounded)))
-    lines = pc.binary_join_element_wise(*columns, ",")
-    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
-
-
-def _quoted(store_ids: pa.StringArray) -> pa.StringArray:
-    """Quote the ids that need it, as RFC 4180 says."""
-    doubled = pc.replace_substring(store_ids, '"', '""')
-    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
-    return pc.if_else(pc.match_substring_regex(store_ids, '[",]'), quoted, store_ids)

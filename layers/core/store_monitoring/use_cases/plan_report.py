@@ -7,22 +7,36 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import NoPolls
-from store_monitoring.storage.keys import plan_key, shards_key
-from store_monitoring.use_cases.ports import IngestLog, PollsFile, ReportFiles, StoresFile
-from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.errors import NoPolls, UnknownStore
+from store_monitoring.storage.bucketing import bucket_of
+from store_monitoring.storage.keys import plan_key, request_key, shards_key
+from store_monitoring.use_cases.ports import Head, IngestLog, PollsFile, ReportFiles, StoresFile
+from store_monitoring.use_cases.report import Format, ReportRequest
 
 _STORE_WEIGHT = 10  # a store without polls costs about as much as this many polls
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The buckets that one compute_shard call computes, and the files it reads."""
+    """The buckets that one compute_shard call computes.
+
+    Attributes
+    ----------
+    shard : int
+        Its number, from 0.
+    stores : int
+        Number of its rows.
+    stores_files, polls_files : tuples of files
+        What it reads.
+    store_ids : tuple of str or None
+        The stores that it is about; None: all in its files.
+    """
 
     shard: int
     stores: int
     stores_files: tuple[StoresFile, ...]
     polls_files: tuple[PollsFile, ...]
+    store_ids: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class Plan:
     memory_us : int
         For how long before that a poll is evidence (rule 9).
     poll_filter : PollFilter
+    formats : tuple of Format
     shards : tuple of Shard
     """
 
@@ -47,7 +62,13 @@ class Plan:
     now_us: int
     memory_us: int
     poll_filter: PollFilter
+    formats: tuple[Format, ...]
     shards: tuple[Shard, ...]
+
+    @property
+    def in_detail(self) -> bool:
+        """Whether a form is wanted that tells more than the CSV."""
+        return self.formats != (Format.CSV,)
 
     @property
     def stores(self) -> int:
@@ -68,17 +89,20 @@ class Plan:
                 shard["stores"],
                 tuple(StoresFile(**file) for file in shard["stores_files"]),
                 tuple(PollsFile(**file) for file in shard["polls_files"]),
+                None if shard["store_ids"] is None else tuple(shard["store_ids"]),
             )
             for shard in plan.pop("shards")
         )
-        return cls(**{**plan, "poll_filter": PollFilter(plan["poll_filter"]), "shards": shards})
+        poll_filter = PollFilter(plan.pop("poll_filter"))
+        formats = tuple(Format(name) for name in plan.pop("formats"))
+        return cls(**plan, poll_filter=poll_filter, formats=formats, shards=shards)
 
 
 def plan_report(
     report_id: str,
-    request: ReportRequest,
     memory_us: int,
     shard_polls: int,
+    bucket_count: int,
     log: IngestLog,
     files: ReportFiles,
 ) -> Plan:
@@ -87,57 +111,94 @@ def plan_report(
     Parameters
     ----------
     report_id : str
-    request : ReportRequest
     memory_us : int
         For how long a poll is evidence (rule 9).
     shard_polls : int
         About how many polls a shard is to have.
+    bucket_count : int
     log, files : ports
 
     Raises
     ------
     NoPolls
         If no polls were ingested and the request names no `as_of`.
+    UnknownStore
+        If a requested store lies in a bucket that has none.
     """
+    request = ReportRequest.from_json(files.read_json(request_key(report_id)))
     head = log.head()
     now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
     if now_us is None:
         raise NoPolls("no polls have been ingested yet: upload a polls file first")
     polls = log.polls(head.version, now_us - memory_us, now_us)
-    groups = _shards(list(head.stores.values()), polls, now_us - memory_us, shard_polls)
-    shards = tuple(Shard(i, *group) for i, group in enumerate(groups))
-    plan = Plan(report_id, head.version, now_us, memory_us, request.poll_filter, shards)
+    requested = _by_bucket(request.store_ids, bucket_count)
+    buckets = list(head.stores.values()) if requested is None else _holding(requested, head)
+    shards = tuple(_shards(buckets, requested, polls, now_us - memory_us, shard_polls))
+    plan = Plan(
+        report_id,
+        head.version,
+        now_us,
+        memory_us,
+        request.poll_filter,
+        request.formats,
+        shards,
+    )
     files.write_json(plan_key(report_id), plan.to_json())
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
     return plan
 
 
+def _by_bucket(store_ids: tuple[str, ...] | None, bucket_count: int) -> dict[int, list[str]] | None:
+    if store_ids is None:
+        return None
+    by_bucket: dict[int, list[str]] = defaultdict(list)
+    for store_id in store_ids:
+        by_bucket[bucket_of(store_id, bucket_count)].append(store_id)
+    return by_bucket
+
+
+def _holding(requested: dict[int, list[str]], head: Head) -> list[StoresFile]:
+    """Return the files that requested stores must be in."""
+    for bucket, store_ids in requested.items():
+        if bucket not in head.stores:
+            raise UnknownStore(f"no input knows the store {store_ids[0]!r}")
+    return [head.stores[bucket] for bucket in requested]
+
+
 def _shards(
-    stores: Sequence[StoresFile], polls: Sequence[PollsFile], since_us: int, shard_polls: int
-) -> Iterator[tuple[int, tuple[StoresFile, ...], tuple[PollsFile, ...]]]:
+    stores: Sequence[StoresFile],
+    requested: dict[int, list[str]] | None,
+    polls: Sequence[PollsFile],
+    since_us: int,
+    shard_polls: int,
+) -> Iterator[Shard]:
     """Group buckets, in their order, into shards of about `shard_polls` polls."""
     polls_of: dict[int, list[PollsFile]] = defaultdict(list)
     for file in sorted(polls, key=lambda file: file.key):
         polls_of[file.bucket].append(file)
-    group: list[StoresFile] = []
+
+    groups: list[list[StoresFile]] = []
     weight = 0.0
     for stores_file in sorted(stores, key=lambda file: file.bucket):
         bucket_polls = sum(_polls_since(file, since_us) for file in polls_of[stores_file.bucket])
         bucket_weight = bucket_polls + _STORE_WEIGHT * stores_file.stores
-        if group and weight + bucket_weight > shard_polls:
-            yield _shard(group, polls_of)
-            group, weight = [], 0.0
-        group.append(stores_file)
+        if not groups or weight + bucket_weight > shard_polls:
+            groups.append([])
+            weight = 0.0
+        groups[-1].append(stores_file)
         weight += bucket_weight
-    if group:
-        yield _shard(group, polls_of)
 
-
-def _shard(
-    stores: list[StoresFile], polls_of: dict[int, list[PollsFile]]
-) -> tuple[int, tuple[StoresFile, ...], tuple[PollsFile, ...]]:
-    polls = tuple(file for stores_file in stores for file in polls_of[stores_file.bucket])
-    return sum(file.stores for file in stores), tuple(stores), polls
+    for number, group in enumerate(groups):
+        wanted = None
+        if requested is not None:
+            wanted = tuple(store_id for file in group for store_id in requested[file.bucket])
+        yield Shard(
+            number,
+            stores=sum(file.stores for file in group) if wanted is None else len(wanted),
+            stores_files=tuple(group),
+            polls_files=tuple(polls for file in group for polls in polls_of[file.bucket]),
+            store_ids=wanted,
+        )
 
 
 def _polls_since(file: PollsFile, since_us: int) -> float:

@@ -29,7 +29,7 @@ class Reports(Protocol):
 class Executions(Protocol):
     """The executions of the state machine, one a report and named by it."""
 
-    def start(self, report_id: str, request: ReportRequest) -> None:
+    def start(self, report_id: str) -> None:
         """Start a report's execution."""
 
     def failure(self, report_id: str) -> Failure | None:
@@ -44,6 +44,9 @@ class ReportFiles(Protocol):
 
     def write_json(self, key: str, value: object) -> None:
         """Write an object of JSON."""
+
+    def read_json(self, key: str) -> object:
+        """Return an object's JSON, decoded."""
 
     def count(self, prefix: str) -> int:
         """Return how many objects there are under a prefix."""

@@ -1,12 +1,12 @@
 """Tell how a report stands, and where it can be downloaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from store_monitoring.errors import UnknownReport
-from store_monitoring.storage.keys import parts_prefix, report_csv_key
+from store_monitoring.storage.keys import parts_prefix, report_key
 from store_monitoring.use_cases.ports import Executions, ReportFiles, Reports
-from store_monitoring.use_cases.report import Report, Status
+from store_monitoring.use_cases.report import Format, Report, Status
 
 _START_GRACE = timedelta(minutes=1)  # a report is recorded a moment before its execution starts
 
@@ -20,13 +20,13 @@ class ReportView:
     report : Report
     shards_done : int or None
         While it is Running and planned.
-    url : str or None
-        When it is Complete.
+    urls : dict of Format to str
+        Where it can be downloaded, when it is Complete.
     """
 
     report: Report
     shards_done: int | None = None
-    url: str | None = None
+    urls: dict[Format, str] = field(default_factory=dict)
 
 
 def read_report(
@@ -46,11 +46,20 @@ def read_report(
         reports.fail(report_id, failure, now)
         report = _get(report_id, reports)
     if report.status is Status.COMPLETE:
-        filename = f"store-report-{report_id}.csv"
-        return ReportView(report, url=files.presigned_url(report_csv_key(report_id), filename))
+        return ReportView(report, urls=_urls(report, files))
     if report.status is Status.RUNNING and report.shards_total is not None:
         return ReportView(report, shards_done=files.count(parts_prefix(report_id)))
     return ReportView(report)
+
+
+def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
+    report_id = report.report_id
+    return {
+        format_: files.presigned_url(
+            report_key(report_id, format_), f"store-report-{report_id}.{format_}"
+        )
+        for format_ in {Format.CSV: None} | dict.fromkeys(report.formats)
+    }
 
 
 def _get(report_id: str, reports: Reports) -> Report:

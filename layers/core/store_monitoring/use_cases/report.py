@@ -10,6 +10,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import InvalidRequest, MalformedReportId
 from store_monitoring.instants import to_text, to_us
 
+_MAX_STORE_IDS = 10_000
 _REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -21,6 +22,15 @@ class Status(StrEnum):
     FAILED = "Failed"
 
 
+class Format(StrEnum):
+    """A form in which a report can be had; its value is the file's ending."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
     """What a report is asked for.
@@ -30,10 +40,16 @@ class ReportRequest:
     as_of_us : int or None
         The instant that the report is about; None: the greatest poll timestamp.
     poll_filter : PollFilter
+    store_ids : tuple of str or None
+        The stores that it is about, ascending; None: all.
+    formats : tuple of Format
+        The forms that it is wanted in; CSV is made in any case.
     """
 
     as_of_us: int | None = None
     poll_filter: PollFilter = PollFilter.ALL
+    store_ids: tuple[str, ...] | None = None
+    formats: tuple[Format, ...] = (Format.CSV,)
 
     @classmethod
     def from_json(cls, body: object) -> Self:
@@ -51,14 +67,23 @@ class ReportRequest:
         """
         if not isinstance(body, dict):
             raise InvalidRequest("the body is not a JSON object")
-        if unknown := sorted(body.keys() - {"as_of", "poll_filter"}):
+        if unknown := sorted(body.keys() - {"as_of", "store_ids", "poll_filter", "formats"}):
             raise InvalidRequest(f"unknown field {unknown[0]!r}")
-        return cls(_as_of_us(body.get("as_of")), _poll_filter(body.get("poll_filter")))
+        return cls(
+            _as_of_us(body.get("as_of")),
+            _poll_filter(body.get("poll_filter")),
+            _store_ids(body.get("store_ids")),
+            _formats(body.get("formats")),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
-        as_of = None if self.as_of_us is None else to_text(self.as_of_us)
-        return {"as_of": as_of, "poll_filter": self.poll_filter.value}
+        return {
+            "as_of": None if self.as_of_us is None else to_text(self.as_of_us),
+            "store_ids": None if self.store_ids is None else list(self.store_ids),
+            "poll_filter": self.poll_filter.value,
+            "formats": [format_.value for format_ in self.formats],
+        }
 
 
 def _as_of_us(value: object) -> int | None:
@@ -75,12 +100,31 @@ def _as_of_us(value: object) -> int | None:
     return to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
+def _store_ids(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise InvalidRequest("store_ids: not a list of strings that are not empty")
+    if not 1 <= len(value) <= _MAX_STORE_IDS:
+        raise InvalidRequest(f"store_ids: {len(value)} of them, not 1 to {_MAX_STORE_IDS}")
+    return tuple(sorted(set(value)))
+
+
 def _poll_filter(value: object) -> PollFilter:
     if value is None:
         return PollFilter.ALL
     if not isinstance(value, str) or value not in set(PollFilter):
         raise InvalidRequest(f"poll_filter: not one of {', '.join(PollFilter)}")
     return PollFilter(value)
+
+
+def _formats(value: object) -> tuple[Format, ...]:
+    if value is None:
+        return (Format.CSV,)
+    known = set(Format)
+    if not isinstance(value, list) or not value or not all(item in known for item in value):
+        raise InvalidRequest(f"formats: not a list of some of {', '.join(Format)}")
+    return tuple(format_ for format_ in Format if format_ in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +151,8 @@ class Report:
     stores : int or None
         Number of its rows; known once it is complete.
     failure : Failure or None
+    formats : tuple of Format
+        The forms that it was asked for.
     """
 
     report_id: str
@@ -116,6 +162,7 @@ class Report:
     shards_total: int | None = None
     stores: int | None = None
     failure: Failure | None = None
+    formats: tuple[Format, ...] = (Format.CSV,)
 
 
 def checked_report_id(text: str) -> str:

@@ -1,0 +1,69 @@
+"""Outages: stretches of business time in which a store is not active."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from store_monitoring.domain.activity import Activity
+from store_monitoring.domain.business_time import BusinessTime
+from store_monitoring.domain.model import Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Outages:
+    """Each store's outages in a span.
+
+    Attributes
+    ----------
+    count : int64 (stores,)
+    longest_us : int64 (stores,)
+        Length of the longest one; 0 if there is none.
+    """
+
+    count: Int64s
+    longest_us: Int64s
+
+
+def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outages:
+    """Return each store's outages: the longest stretches that are business time, but not active.
+
+    Closing time ends an outage; so does a poll that says active.
+
+    Parameters
+    ----------
+    open_time : BusinessTime
+    active : Activity
+        On the same axis.
+    store_count : int
+    """
+    length_us = open_time.span.length_us
+    # Not active: from the end of each active stretch to the start of the next one. The axis is
+    # cut between stores, where business time and inactivity may go on from one to the other.
+    borders = np.arange(store_count + 1) * length_us
+    down_from, down_until = _cut(
+        np.append(0, active.up_until),
+        np.append(active.up_from, store_count * length_us),
+        borders,
+    )
+    # Each pair of a down stretch and an opening that meet is an outage.
+    first = np.searchsorted(open_time.end, down_from, side="right")
+    count = np.maximum(np.searchsorted(open_time.start, down_until, side="left") - first, 0)
+    stretch = np.repeat(np.arange(len(count)), count)
+    opening = first[stretch] + np.arange(len(stretch)) - np.repeat(np.cumsum(count) - count, count)
+    since = np.maximum(down_from[stretch], open_time.start[opening])
+    until = np.minimum(down_until[stretch], open_time.end[opening])
+    store = since // length_us
+    longest_us = np.zeros(store_count, np.int64)
+    np.maximum.at(longest_us, store, until - since)
+    return Outages(np.bincount(store, minlength=store_count), longest_us)
+
+
+def _cut(start: Int64s, end: Int64s, borders: Int64s) -> tuple[Int64s, Int64s]:
+    """Cut disjoint, ascending intervals at borders; empty ones are dropped."""
+    starts = np.union1d(start, borders)
+    starts = starts[starts < borders[-1]]
+    interval = np.searchsorted(start, starts, side="right") - 1
+    next_border = borders[np.searchsorted(borders, starts, side="right")]
+    ends = np.minimum(end[interval], next_border)
+    kept = starts < ends
+    return starts[kept], ends[kept]

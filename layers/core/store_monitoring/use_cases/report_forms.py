@@ -1,0 +1,161 @@
+"""The forms of a report: CSV for everyone, and others that tell more."""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.rounding import hundredths
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+from store_monitoring.errors import TooManyStores
+from store_monitoring.instants import EPOCH
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
+
+_WINDOWS = {
+    "last_hour": ("minutes", MINUTE_US),
+    "last_day": ("hours", HOUR_US),
+    "last_week": ("hours", HOUR_US),
+}
+_TOTALS = {
+    f"{measure}_{window}(in {unit})": unit_us
+    for measure in ("uptime", "downtime")
+    for window, (unit, unit_us) in _WINDOWS.items()
+}
+CSV_HEADER = ",".join(["store_id", *_TOTALS])
+
+_GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
+_NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
+
+_BATCH_ROWS = 100_000
+_SHEET_ROWS = 1_048_576
+_NARROW, _WIDE = 12, 38  # widths of columns, in characters
+
+
+def write_csv(rows: pa.Table, output: IO[bytes]) -> None:
+    """Write rows of schema `PART`, or one with more columns, as the report proper (rule 14)."""
+    output.write(f"{CSV_HEADER}\n".encode())
+    for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
+        output.write(csv_lines(batch))
+
+
+def csv_lines(batch: pa.RecordBatch) -> bytes:
+    r"""Return rows as lines of the report (rule 14).
+
+    >>> from store_monitoring.storage.schemas import PART
+    >>> row = pa.record_batch([["a,b"], *([[90_000_000]] * 6)], schema=PART)
+    >>> csv_lines(row)
+    b'"a,b",1.50,0.02,0.02,1.50,0.02,0.02\n'
+    """
+    columns = [_quoted(batch.column("store_id"))]
+    for name, unit_us in zip(TOTAL_COLUMNS, _TOTALS.values(), strict=True):
+        rounded = hundredths(batch.column(name).to_numpy(), unit_us)
+        columns.append(_NUMBERS.take(pa.array(rounded)))
+    lines = pc.binary_join_element_wise(*columns, ",")
+    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
+
+
+def _quoted(store_ids: pa.StringArray) -> pa.StringArray:
+    """Quote the ids that need it, as RFC 4180 says."""
+    doubled = pc.replace_substring(store_ids, '"', '""')
+    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
+    return pc.if_else(pc.match_substring_regex(store_ids, '[",]'), quoted, store_ids)
+
+
+def detailed(part: pa.Table) -> pa.Table:
+    """Return rows of schema `DETAILED_PART` as JSON, Parquet and XLSX tell them.
+
+    The CSV's columns, with its names and its rounded values, as numbers; then business time in
+    each window, and what is known of the store's polls and outages.
+    """
+    totals_us = {name: part.column(name).to_numpy() for name in TOTAL_COLUMNS}
+    columns: dict[str, Any] = {"store_id": part.column("store_id")}
+    for (name, unit_us), total_us in zip(_TOTALS.items(), totals_us.values(), strict=True):
+        columns[name] = _rounded(total_us, unit_us)
+    for window, (unit, unit_us) in _WINDOWS.items():
+        business_us = totals_us[f"uptime_{window}_us"] + totals_us[f"downtime_{window}_us"]
+        columns[f"business_time_{window}(in {unit})"] = _rounded(business_us, unit_us)
+    columns["polls_last_week"] = part.column("polls_last_week")
+    columns["last_poll_at"] = part.column("last_poll_at")
+    active = part.column("last_poll_active")
+    columns["last_poll_status"] = pc.if_else(active, "active", "inactive")
+    columns["open_now"] = part.column("open_now")
+    columns["outages_last_week"] = part.column("outages_last_week")
+    longest_us = part.column("longest_outage_last_week_us").to_numpy()
+    columns["longest_outage_last_week(in hours)"] = _rounded(longest_us, HOUR_US)
+    return pa.table(columns)
+
+
+def _rounded(length_us: Int64s, unit_us: int) -> pa.DoubleArray:
+    return pa.array(hundredths(length_us, unit_us) / np.float64(100))
+
+
+def write_json(rows: pa.Table, output: IO[bytes]) -> None:
+    """Write detailed rows as a JSON array of objects, one a line."""
+    separator = "[\n"
+    for record in _records(rows):
+        output.write(f"{separator}{json.dumps(record, default=datetime.isoformat)}".encode())
+        separator = ",\n"
+    output.write(b"\n]\n" if len(rows) else b"[]\n")
+
+
+def _records(rows: pa.Table) -> Iterable[dict[str, Any]]:
+    for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
+        yield from batch.to_pylist()
+
+
+def write_xlsx(rows: pa.Table, now_us: int, path: Path) -> None:
+    """Write detailed rows as a workbook of one sheet, its first row frozen.
+
+    Parameters
+    ----------
+    rows : table
+        As `detailed` returns it.
+    now_us : int
+        What the workbook says it was made at: the same report is the same bytes.
+    path : Path
+
+    Raises
+    ------
+    TooManyStores
+        If there are more rows than a sheet holds.
+    """
+    import xlsxwriter  # seldom wanted, and most of this function's import time
+
+    if len(rows) >= _SHEET_ROWS:
+        raise TooManyStores(f"xlsx holds {_SHEET_ROWS - 1} stores, not {len(rows)}")
+    made_at = datetime.fromtimestamp(now_us // 1_000_000, EPOCH.tzinfo).replace(tzinfo=None)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        xlsxwriter.Workbook(
+            path, {"constant_memory": True, "remove_timezone": True, "tmpdir": folder}
+        ) as workbook,
+    ):
+        workbook.set_properties({"created": made_at})
+        sheet = workbook.add_worksheet("report")
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, 0, _WIDE)
+        sheet.set_column(1, rows.num_columns - 1, _NARROW)
+        time_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        number_format = workbook.add_format({"num_format": "0.00"})
+        bold = workbook.add_format({"bold": True, "text_wrap": True})
+        sheet.write_row(0, 0, rows.column_names, bold)
+        for row, record in enumerate(_records(rows), start=1):
+            for column, value in enumerate(record.values()):
+                match value:
+                    case datetime():
+                        sheet.write_datetime(row, column, value, time_format)
+                    case str():
+                        sheet.write_string(row, column, value)
+                    case float():
+                        sheet.write_number(row, column, value, number_format)
+                    case bool():
+                        sheet.write_boolean(row, column, value)
+                    case int():
+                        sheet.write_number(row, column, value)

@@ -1,0 +1,21 @@
+"""Run by CPython 3.13 on the built layers: ingest a folder's files and print the report."""
+
+import sys
+from pathlib import Path
+
+import store_monitoring.adapters.without_pandas  # noqa: F401  # as the handlers do
+from tests.pipeline import Pipeline
+
+
+def main() -> None:
+    """Take the folder of inputs and one for objects from the command line."""
+    inputs, objects = map(Path, sys.argv[1:])
+    pipeline = Pipeline(objects)
+    for path in sorted(inputs.glob("*/*.csv")):
+        outcome = pipeline.ingest(f"{path.parent.name}/{path.name}", path.read_bytes())
+        assert outcome.status == "Committed", outcome
+    sys.stdout.buffer.write(pipeline.report(shard_polls=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+import pytest
+
+from local.template import Template
+from tests.template.translation import translated
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    return translated()

@@ -1,0 +1,208 @@
+"""Functions: their logs, versions and snapshots, and who calls them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import Resource, Template
+from tests.template.test_permissions import CALLS
+from tests.template.translation import STACK, TEMPLATE, by_id, definition, only, translated
+
+# Another value than the default for every parameter.
+CHANGED = {
+    "Architecture": "x86_64",
+    "BucketCount": "65",
+    "PollMemoryDays": "15",
+    "ShardPolls": "50001",
+    "MapConcurrency": "101",
+    "ShardExecutionType": "STANDARD",
+    "IngestConcurrency": "2",
+    "SnapStart": "PublishedVersions",
+    "DownloadLinkSeconds": "60",
+    "ReportRetentionDays": "91",
+    "LogRetentionDays": "7",
+}
+
+
+@pytest.fixture(scope="module")
+def functions(template: Template) -> dict[str, Resource]:
+    return by_id(template, "AWS::Lambda::Function")
+
+
+def test_each_logs_json_to_a_group_of_its_own(functions: dict[str, Resource]) -> None:
+    groups = by_id(translated(LogRetentionDays="7"), "AWS::Logs::LogGroup")
+    retention = {group.name: group.properties["RetentionInDays"] for group in groups.values()}
+    own = {function.properties["LoggingConfig"]["LogGroup"] for function in functions.values()}
+    machine = groups["ReportStateMachineLogs"].name
+    assert len(own) == len(functions)
+    assert own | {machine} == set(retention)
+    assert set(retention.values()) == {"7"}
+    for function in functions.values():
+        assert function.properties["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_the_state_machine_logs_its_errors(template: Template) -> None:
+    logging = only(template, "AWS::StepFunctions::StateMachine").properties["LoggingConfiguration"]
+    group = by_id(template, "AWS::Logs::LogGroup")["ReportStateMachineLogs"].name
+    # A longer name elsewhere makes AWS's resource policy for logs overflow.
+    assert group.startswith("/aws/vendedlogs/states/")
+    assert logging["Level"] == "ERROR"
+    (destination,) = logging["Destinations"]
+    assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"] == (
+        f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:*"
+    )
+
+
+def test_everyone_calls_the_alias(template: Template, functions: dict[str, Resource]) -> None:
+    called = {permission["FunctionName"] for permission in _permissions(template)}
+    called |= {
+        configuration["Function"]
+        for bucket in template.resources("AWS::S3::Bucket")
+        for configuration in bucket.properties.get("NotificationConfiguration", {}).get(
+            "LambdaConfigurations", ()
+        )
+    }
+    called |= {
+        target["Arn"]
+        for rule in template.resources("AWS::Events::Rule")
+        for target in rule.properties["Targets"]
+    }
+    api = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
+    machine = only(template, "AWS::StepFunctions::StateMachine").properties
+    called |= {
+        arn
+        for arn in machine["DefinitionSubstitutions"].values()
+        if arn.startswith("arn:aws:lambda:")
+    }
+    for function in functions.values():
+        alias = f"arn:aws:lambda:us-east-1:123456789012:function:{function.name}:live"
+        assert alias in called
+        called.remove(alias)
+        assert function.name not in api.replace(alias, "")
+    assert called == set()
+
+
+def _permissions(template: Template) -> list[Mapping[str, Any]]:
+    return [each.properties for each in template.resources("AWS::Lambda::Permission")]
+
+
+def test_only_this_account_s_services_may_call(template: Template) -> None:
+    for permission in _permissions(template):
+        assert permission["Action"] == "lambda:InvokeFunction"
+        assert permission.keys() & {"SourceArn", "SourceAccount"}
+
+
+def test_the_values_here_differ_from_the_defaults(template: Template) -> None:
+    defaults = {
+        name: str(parameter["Default"])
+        for name, parameter in template.document["Parameters"].items()
+    }
+    assert CHANGED.keys() == defaults.keys()
+    assert not CHANGED.items() & defaults.items()
+
+
+@pytest.mark.parametrize("parameter", CHANGED)
+def test_a_parameter_makes_new_versions_of_the_functions_that_it_changes(
+    parameter: str, template: Template
+) -> None:
+    # Too few, and the alias keeps the old settings; too many, and Lambda refuses the deployment:
+    # there is no second version of what has not changed.
+    before, after = _versions(template), _versions(translated(**{parameter: CHANGED[parameter]}))
+    changed = {name for name in before if before[name].settings != after[name].settings}
+    published = {name for name in before if before[name].identity != after[name].identity}
+    assert published == changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What a version is made of, and what tells CloudFormation to make another."""
+
+    settings: Mapping[str, Any]
+    identity: tuple[str, str]
+
+
+def _versions(template: Template) -> dict[str, _Version]:
+    functions = {each.name: each for each in template.resources("AWS::Lambda::Function")}
+    versions = {}
+    for version in template.resources("AWS::Lambda::Version"):
+        function = functions[version.properties["FunctionName"]]
+        settings = dict(function.properties)
+        settings.pop("ReservedConcurrentExecutions", None)  # of all versions together
+        identity = (version.logical_id, version.properties["Description"])
+        versions[function.logical_id] = _Version(settings, identity)
+    assert len(versions) == len(functions)
+    return versions
+
+
+@pytest.mark.parametrize(
+    ("layer", "users"),
+    [
+        ("core", set(CALLS) - {"ReportStateMachine"}),
+        ("data", {"IngestFunction", "ComputeShardFunction", "MergeFunction"}),
+    ],
+)
+def test_a_new_layer_makes_new_versions(
+    layer: str, users: set[str], template: Template, tmp_path: Path
+) -> None:
+    changed = tmp_path / "template.yaml"
+    before = f"ContentUri: layers/{layer}\n"
+    text = TEMPLATE.read_text(encoding="utf-8")
+    assert before in text
+    changed.write_text(text.replace(before, "ContentUri: layers/changed\n"))
+    after = _versions(Template(changed, STACK, {}))
+    published = {
+        name
+        for name, version in _versions(template).items()
+        if version.identity != after[name].identity
+    }
+    assert published == users
+
+
+def test_snapshots_are_taken_if_asked_for_where_they_can_be() -> None:
+    for wanted in ("None", "PublishedVersions"):
+        for function in translated(SnapStart=wanted).resources("AWS::Lambda::Function"):
+            roomy = "EphemeralStorage" in function.properties
+            assert function.properties["SnapStart"]["ApplyOn"] == ("None" if roomy else wanted)
+
+
+def test_only_the_last_version_stays(template: Template) -> None:
+    for version in template.resources("AWS::Lambda::Version"):
+        assert template.document["Resources"][version.logical_id]["DeletionPolicy"] == "Delete"
+
+
+@pytest.mark.parametrize(("limit", "reserved"), [("0", None), ("3", "3")])
+def test_how_many_files_are_ingested_at_once(limit: str, reserved: str | None) -> None:
+    functions = by_id(translated(IngestConcurrency=limit), "AWS::Lambda::Function")
+    for name, function in functions.items():
+        expected = reserved if name == "IngestFunction" else None
+        assert function.properties.get("ReservedConcurrentExecutions") == expected
+
+
+def test_how_many_shards_are_computed_at_once() -> None:
+    functions = by_id(translated(MapConcurrency="7"), "AWS::Lambda::Function")
+    variables = functions["PlanFunction"].properties["Environment"]["Variables"]
+    assert variables["MAP_CONCURRENCY"] == "7"
+    assert definition(translated())["States"]["ComputeShards"]["MaxConcurrencyPath"] == (
+        "$.plan.max_concurrency"
+    )
+
+
+def test_an_execution_that_ends_without_success_closes_its_report(template: Template) -> None:
+    rule = only(template, "AWS::Events::Rule").properties
+    machine = only(template, "AWS::StepFunctions::StateMachine")
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "stateMachineArn": [
+                f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine.name}"
+            ],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        },
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"].endswith(":here-CloseReportFunction:live")

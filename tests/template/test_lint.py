@@ -1,0 +1,22 @@
+"""The template as cfn-lint judges it once it is translated, with the state machine within it.
+
+`sam validate --lint` judges it as written.
+"""
+
+import copy
+import json
+
+from cfnlint.api import lint
+
+from local.template import Template
+from tests.template.translation import definition
+
+
+def test_the_translated_template(template: Template) -> None:
+    document = copy.deepcopy(dict(template.document))
+    machine = document["Resources"]["ReportStateMachine"]["Properties"]
+    # The rules for state machines look at definitions, not at files.
+    del machine["DefinitionS3Location"]
+    machine["DefinitionString"] = json.dumps(definition(template))
+    complaints = lint(json.dumps(document), regions=["us-east-1"])
+    assert [str(complaint) for complaint in complaints] == []

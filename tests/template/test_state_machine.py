@@ -1,0 +1,149 @@
+"""The state machine: every state can be reached, and every task can fail without harm."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from local.template import Template
+from tests.template.translation import by_id, definition, machines, translated
+
+LAMBDA = "arn:aws:states:::lambda:invoke"
+DYNAMODB = "arn:aws:states:::dynamodb:updateItem"
+# What can pass by itself. A bug cannot.
+TRANSIENT = {
+    LAMBDA: {
+        "Lambda.TooManyRequestsException",
+        "Lambda.ServiceException",
+        "Lambda.SdkClientException",
+        "Lambda.AWSLambdaException",
+        "TransientError",
+    },
+    DYNAMODB: {
+        "DynamoDB.InternalServerErrorException",
+        "DynamoDB.ProvisionedThroughputExceededException",
+        "DynamoDB.RequestLimitExceededException",
+        "DynamoDB.ThrottlingException",
+        "DynamoDB.SdkClientException",
+    },
+}
+EXPRESS_SECONDS = 300  # the longest that an Express execution may take
+
+MACHINES = list(machines(definition(translated())))
+STATES = [state for machine in MACHINES for state in machine["States"].items()]
+TASKS = [pytest.param(state, id=name) for name, state in STATES if state["Type"] == "Task"]
+
+
+def _next(state: Mapping[str, Any]) -> Iterator[str]:
+    for transition in (state, *state.get("Catch", ())):
+        if "Next" in transition:
+            yield transition["Next"]
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine["StartAt"])
+def test_every_state_can_be_reached_and_leads_somewhere(machine: Mapping[str, Any]) -> None:
+    states = machine["States"]
+    reached, ahead = set(), {machine["StartAt"]}
+    while ahead:
+        reached |= ahead
+        ahead = {name for each in ahead for name in _next(states[each])} - reached
+    assert reached == set(states)
+    for state in states.values():
+        assert state["Type"] in {"Task", "Map", "Fail"}
+        assert sum([state["Type"] == "Fail", state.get("End", False), "Next" in state]) == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_retried_when_the_error_can_pass(task: Mapping[str, Any]) -> None:
+    (retry,) = task["Retry"]
+    assert set(retry["ErrorEquals"]) == TRANSIENT[task["Resource"]]
+    assert retry["BackoffRate"] > 1
+    assert retry["MaxAttempts"] > 1
+    assert retry["JitterStrategy"] == "FULL"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_error_of_a_task_is_caught(task: Mapping[str, Any]) -> None:
+    (catch,) = task["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_a_time_limit_beyond_its_function_s(
+    task: Mapping[str, Any], template: Template
+) -> None:
+    limits = {
+        f":{function.name}:live": function.properties["Timeout"]
+        for function in template.resources("AWS::Lambda::Function")
+    }
+    own = [
+        limit
+        for suffix, limit in limits.items()
+        if task["Parameters"].get("FunctionName", "").endswith(suffix)
+    ]
+    assert task["TimeoutSeconds"] > sum(own)
+    assert len(own) == (task["Resource"] == LAMBDA)
+
+
+def test_the_machine_has_a_time_limit_and_so_have_its_children() -> None:
+    machine, shard = MACHINES
+    assert machine["TimeoutSeconds"] == 3600
+    tasks = [state for state in shard["States"].values() if state["Type"] == "Task"]
+    assert sum(task["TimeoutSeconds"] for task in tasks) <= EXPRESS_SECONDS
+
+
+def test_a_report_changes_its_status_once() -> None:
+    for _, state in STATES:
+        if state.get("Resource") == DYNAMODB:
+            assert state["Parameters"]["ConditionExpression"] == "#status = :running"
+
+
+@pytest.mark.parametrize(
+    ("machine", "marker", "end"),
+    [(MACHINES[0], "MarkFailed", "Failed"), (MACHINES[1], "MarkFailedByShard", "ShardFailed")],
+    ids=["report", "shard"],
+)
+def test_whatever_fails_the_report_is_marked_failed(
+    machine: Mapping[str, Any], marker: str, end: str
+) -> None:
+    for name, state in machine["States"].items():
+        handlers = {catch["Next"] for catch in state.get("Catch", ())}
+        if name == marker:
+            assert handlers == {end} == {state["Next"]}
+        elif name != end:
+            assert handlers == {marker}
+
+
+def test_the_map_reads_the_plan_s_shards_and_leaves_receipts() -> None:
+    shards = MACHINES[0]["States"]["ComputeShards"]
+    assert shards["ItemReader"] == {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"},
+        "Parameters": {"Bucket": "here-databucket", "Key.$": "$.plan.shards_key"},
+    }
+    assert shards["ResultWriter"] == {
+        "Resource": "arn:aws:states:::s3:putObject",
+        "Parameters": {"Bucket": "here-databucket", "Prefix": "receipts"},
+    }
+    # One shard that is lost is one too many.
+    assert not any(name.startswith("ToleratedFailure") for name in shards)
+
+
+def test_the_children_are_of_the_kind_that_the_parameter_says() -> None:
+    for kind in ("EXPRESS", "STANDARD"):
+        machine = definition(translated(ShardExecutionType=kind))
+        config = machine["States"]["ComputeShards"]["ItemProcessor"]["ProcessorConfig"]
+        assert config == {"Mode": "DISTRIBUTED", "ExecutionType": kind}
+
+
+def test_the_tasks_call_functions_of_the_template(template: Template) -> None:
+    called = {
+        state["Parameters"]["FunctionName"]
+        for _, state in STATES
+        if state.get("Resource") == LAMBDA
+    }
+    functions = by_id(template, "AWS::Lambda::Function")
+    assert called == {
+        f"arn:aws:lambda:us-east-1:123456789012:function:{functions[name].name}:live"
+        for name in ("PlanFunction", "ComputeShardFunction", "MergeFunction")
+    }

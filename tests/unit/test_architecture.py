@@ -1,0 +1,180 @@
+"""Dependencies point inwards: handler → use case → domain; and nobody loads what it needn't."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_settings import ENVIRONMENT
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "layers/core/store_monitoring"
+FUNCTIONS = ROOT / "functions"
+
+WITHOUT_ARROW = ["close_report", "get_report", "healthz", "index", "plan", "trigger_report"]
+WITHOUT_BOTO3 = ["compute_shard", "merge"]
+WITH_ALL = ["ingest"]
+
+# What each part of the library may import of the library.
+ALLOWED = {
+    "domain": {"domain"},
+    "storage": {"domain", "storage"},
+    "ingest": {"domain", "errors", "ingest", "storage"},
+    "use_cases": {"domain", "errors", "ingest", "instants", "storage", "use_cases"},
+    "adapters": {
+        *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
+        *("use_cases.ports", "use_cases.report"),
+    },
+}
+# What only some parts may import of others.
+CLOUD = {"aws_lambda_powertools", "boto3", "botocore"}
+OUTSIDE = {
+    "domain": {"numpy", "pytz"},
+    "storage": {"numpy", "pyarrow"},
+    "ingest": {"numpy", "pyarrow"},
+    "use_cases": {"numpy", "pyarrow", "xlsxwriter"},
+    "adapters": {"pyarrow", "typing_extensions", *CLOUD},
+}
+INPUT_OUTPUT = {
+    *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "subprocess", "tempfile"),
+    *("time", "urllib"),
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            yield node.module
+
+
+def top_level(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def modules(part: str) -> list[Path]:
+    return sorted((LIBRARY / part).glob("*.py"))
+
+
+def is_allowed(name: str, allowed: set[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in allowed)
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_a_part_imports_inwards(part: str) -> None:
+    paths = modules(part)
+    assert paths
+    for path in paths:
+        for name in imports(path):
+            if top_level(name) == "store_monitoring":
+                of_library = name.removeprefix("store_monitoring.")
+                assert is_allowed(of_library, ALLOWED[part]), f"{path.name} imports {name}"
+            else:
+                of_outside = OUTSIDE[part] | sys.stdlib_module_names
+                assert top_level(name) in of_outside, f"{path.name} imports {name}"
+
+
+def test_every_part_is_held_to_it() -> None:
+    assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", modules("domain"), ids=lambda path: path.stem)
+def test_the_domain_has_no_input_output_and_no_clock(path: Path) -> None:
+    assert not INPUT_OUTPUT.intersection(map(top_level, imports(path)))
+    calls = [
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    assert not {"datetime.now", "datetime.utcnow", "date.today", "print", "open"}.intersection(
+        calls
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*LIBRARY.rglob("*.py"), *FUNCTIONS.rglob("*.py")]), ids=lambda path: path.stem
+)
+def test_nothing_that_is_deployed_knows_the_embedded_cloud_or_the_tests(path: Path) -> None:
+    assert not {"local", "tests", "bench", "moto", "samcli"}.intersection(
+        map(top_level, imports(path))
+    )
+
+
+# --- functions ------------------------------------------------------------------------------
+
+
+def apps() -> list[Path]:
+    return sorted(FUNCTIONS.glob("*/app.py"))
+
+
+def test_all_functions_are_known_here() -> None:
+    names = [path.parent.name for path in apps()]
+    assert names == sorted([*WITHOUT_ARROW, *WITHOUT_BOTO3, *WITH_ALL])
+
+
+@pytest.mark.parametrize("path", apps(), ids=lambda path: path.parent.name)
+def test_a_handler_is_thin(path: Path) -> None:
+    allowed = {"store_monitoring", "aws_lambda_powertools", *sys.stdlib_module_names}
+    assert set(map(top_level, imports(path))) <= allowed
+    tree = ast.parse(path.read_text())
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            statements = sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
+            assert statements <= 15, f"{function.name} has {statements} statements"
+    assert not any(isinstance(node, ast.ClassDef | ast.For | ast.While) for node in tree.body)
+
+
+LOADED_BY_EACH = """
+import importlib, json, sys
+loaded = {}
+for name in sys.argv[1:]:
+    sys.path.insert(0, name)
+    importlib.import_module("app")
+    del sys.modules["app"], sys.path[0]
+    loaded[name] = sorted(sys.modules)
+print(json.dumps(loaded))
+"""
+
+
+def loaded_by(names: list[str]) -> dict[str, set[str]]:
+    """Load functions one after the other; return the modules that are loaded after each."""
+    environment = {
+        **ENVIRONMENT,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_REGION": "eu-central-1",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(LIBRARY.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED_BY_EACH, *names],
+        cwd=FUNCTIONS,
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return {name: set(loaded) for name, loaded in json.loads(done.stdout).items()}
+
+
+@pytest.mark.parametrize(
+    ("names", "needless"),
+    [
+        (WITHOUT_ARROW, {"numpy", "pandas", "pyarrow"}),
+        (WITHOUT_BOTO3, {"boto3", "botocore.client", "pandas"}),
+        (WITH_ALL, {"pandas"}),
+    ],
+    ids=["without Arrow", "without boto3", "without pandas"],
+)
+def test_a_cold_start_loads_nothing_needless(names: list[str], needless: set[str]) -> None:
+    assert {
+        name: loaded & needless for name, loaded in loaded_by(names).items() if loaded & needless
+    } == {}

@@ -1,0 +1,198 @@
+"""From a plan to a CSV: one part a shard, merged once they are all there."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
+from store_monitoring.errors import IncompleteReport, MissingObject
+from store_monitoring.storage.keys import part_key, plan_key, report_key
+from store_monitoring.storage.schemas import PART
+from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
+from store_monitoring.use_cases.merge_report import merge_report
+from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.report_forms import CSV_HEADER, csv_lines
+from tests.cases import us
+from tests.oracle import Totals, csv_text
+from tests.pipeline import Pipeline
+
+POLLS = """\
+store_id,status,timestamp_utc
+b,active,2024-10-14 11:00:00 UTC
+a,active,2024-10-13 11:30:00 UTC
+a,inactive,2024-10-14 11:30:00 UTC
+b,active,2024-10-14 12:00:00 UTC
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    """Three stores in three buckets: one polled up, one polled up and down, one never polled."""
+    pipeline = Pipeline(tmp_path, bucket_count=64)
+    pipeline.ingest("polls/a.csv", POLLS)
+    pipeline.ingest("timezones/a.csv", "store_id,timezone_str\nc,Asia/Tokyo\n")
+    return pipeline
+
+
+@pytest.fixture
+def plan(pipeline: Pipeline) -> Plan:
+    """A plan with a shard a store."""
+    plan = pipeline.plan(shard_polls=1)
+    assert [shard.stores for shard in plan.shards] == [1, 1, 1]
+    return plan
+
+
+def compute_all(pipeline: Pipeline, plan: Plan) -> list[Receipt]:
+    shards = [shard.shard for shard in plan.shards]
+    return [compute_shard(plan.report_id, shard, pipeline.tables) for shard in shards]
+
+
+def csv_of(pipeline: Pipeline, plan: Plan) -> list[str]:
+    text = (pipeline.folder / report_key(plan.report_id, "csv")).read_text("utf-8")
+    return text.splitlines()
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def test_a_part_has_the_exact_microseconds(pipeline: Pipeline) -> None:
+    plan = pipeline.plan()
+    compute_all(pipeline, plan)
+    part = pq.read_table(pipeline.folder / part_key("r", 0))
+    assert part.schema.equals(PART)
+    up_a = (us(minutes=30), us(hours=23, minutes=30), us(hours=167, minutes=30))
+    down_a = (us(minutes=30),) * 3
+    whole, nothing = (us(hours=1), us(hours=24), us(hours=168)), (0, 0, 0)
+    assert [tuple(row.values()) for row in part.to_pylist()] == [
+        ("a", *up_a, *down_a),
+        ("b", *whole, *nothing),
+        ("c", *nothing, *whole),
+    ]
+
+
+def test_receipts_tell_what_was_read(pipeline: Pipeline, plan: Plan) -> None:
+    receipts = compute_all(pipeline, plan)
+    assert [receipt.shard for receipt in receipts] == [0, 1, 2]
+    assert [receipt.stores for receipt in receipts] == [1, 1, 1]
+    assert sorted(receipt.polls for receipt in receipts) == [0, 2, 2]
+
+
+def test_a_shard_computed_twice_is_the_same_part(pipeline: Pipeline, plan: Plan) -> None:
+    path = pipeline.folder / part_key("r", 0)
+    compute_shard("r", 0, pipeline.tables)
+    once = path.read_bytes()
+    compute_shard("r", 0, pipeline.tables)
+    assert path.read_bytes() == once
+
+
+def test_a_report_reads_its_snapshot_whatever_comes_later(pipeline: Pipeline, plan: Plan) -> None:
+    compute_all(pipeline, plan)
+    merge_report("r", pipeline.tables)
+    before = csv_of(pipeline, plan)
+    pipeline.ingest("polls/b.csv", POLLS.replace("inactive", "active"))
+    pipeline.ingest("polls/c.csv", POLLS.replace("11:", "10:").replace("b,", "d,"))
+    pipeline.ingest("timezones/b.csv", "store_id,timezone_str\ne,UTC\n")
+    compute_all(pipeline, plan)
+    merge_report("r", pipeline.tables)
+    assert csv_of(pipeline, plan) == before
+
+
+# --- the merge ------------------------------------------------------------------------------
+
+
+def test_the_report(pipeline: Pipeline, plan: Plan) -> None:
+    compute_all(pipeline, plan)
+    assert merge_report("r", pipeline.tables) == 3
+    assert csv_of(pipeline, plan) == [
+        "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),"
+        "uptime_last_week(in hours),downtime_last_hour(in minutes),"
+        "downtime_last_day(in hours),downtime_last_week(in hours)",
+        "a,30.00,23.50,167.50,30.00,0.50,0.50",
+        "b,60.00,24.00,168.00,0.00,0.00,0.00",
+        "c,0.00,0.00,0.00,60.00,24.00,168.00",
+    ]
+
+
+def test_a_missing_part_is_an_incomplete_report(pipeline: Pipeline, plan: Plan) -> None:
+    compute_all(pipeline, plan)
+    (pipeline.folder / part_key("r", 1)).unlink()
+    with pytest.raises(IncompleteReport, match=r"^shard 1 of 3 shards left no part$"):
+        merge_report("r", pipeline.tables)
+    assert not (pipeline.folder / report_key("r", "csv")).exists()
+
+
+@pytest.mark.parametrize("stores", [0, 2])
+def test_a_part_of_another_size_is_an_incomplete_report(
+    pipeline: Pipeline, plan: Plan, stores: int
+) -> None:
+    compute_all(pipeline, plan)
+    path = pipeline.folder / part_key("r", 1)
+    pq.write_table(pa.concat_tables([PART.empty_table(), *[pq.read_table(path)] * stores]), path)
+    message = rf"^shard 1 of 3 shards has {stores} stores instead of 1$"
+    with pytest.raises(IncompleteReport, match=message):
+        merge_report("r", pipeline.tables)
+    assert not (pipeline.folder / report_key("r", "csv")).exists()
+
+
+def test_parts_that_the_plan_does_not_know_are_not_taken(pipeline: Pipeline) -> None:
+    compute_all(pipeline, pipeline.plan(shard_polls=1))
+    plan = pipeline.plan()
+    compute_all(pipeline, plan)
+    assert merge_report("r", pipeline.tables) == 3
+
+
+def test_without_a_plan_there_is_no_report(pipeline: Pipeline) -> None:
+    with pytest.raises(MissingObject, match=plan_key("r")):
+        merge_report("r", pipeline.tables)
+
+
+def test_a_report_of_no_stores_is_its_header(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    report = pipeline.report(ReportRequest(as_of_us=20_000 * DAY_US))
+    assert report.decode() == f"{CSV_HEADER}\n"
+
+
+def test_rows_are_in_byte_order_of_store_ids(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=64)
+    store_ids = ["b", "a", "B", "10", "9", "é", "z", "\U0001f354", "\uffee", "a b", "-1"]
+    rows = "".join(f"{store_id},UTC\n" for store_id in store_ids)
+    pipeline.ingest("timezones/a.csv", f"store_id,timezone_str\n{rows}")
+    report = pipeline.report(ReportRequest(as_of_us=20_000 * DAY_US), shard_polls=1)
+    reported = [line.split(",")[0] for line in report.decode().splitlines()[1:]]
+    assert reported == sorted(store_ids, key=str.encode)
+
+
+# --- figures --------------------------------------------------------------------------------
+
+
+def lines_of(store_id: str, *lengths_us: int) -> str:
+    return csv_lines(pa.record_batch([[store_id], *[[n] for n in lengths_us]], PART)).decode()
+
+
+def test_figures_are_rounded_half_to_even() -> None:
+    minute, hour = MINUTE_US // 200, HOUR_US // 200  # half a hundredth
+    assert lines_of("s", minute, hour, 3 * hour, 5 * minute, 2 * hour + 1, hour + 1) == (
+        "s,0.00,0.00,0.02,0.02,0.01,0.01\n"
+    )
+
+
+@given(
+    st.lists(st.integers(0, HOUR_US), min_size=2, max_size=2),
+    st.lists(st.integers(0, WEEK_US), min_size=4, max_size=4),
+)
+def test_figures_are_those_of_the_oracle(hour_us: list[int], long_us: list[int]) -> None:
+    up, down = (hour_us[0], *long_us[:2]), (hour_us[1], *long_us[2:])
+    expected = csv_text({"s": Totals(up, down)}).splitlines(keepends=True)[1]
+    assert lines_of("s", *up, *down) == expected
+
+
+@given(st.text(st.characters(exclude_categories=["C"]), min_size=1))
+def test_store_ids_are_quoted_as_csv_has_it(store_id: str) -> None:
+    nothing = (0, 0, 0)
+    expected = csv_text({store_id: Totals(nothing, nothing)}).split("\n", 1)[1]
+    assert lines_of(store_id, *nothing, *nothing) == expected

@@ -1,0 +1,95 @@
+"""The executions of the state machine, without a network."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.errors import TransientError
+from store_monitoring.use_cases.report import Failure
+from tests.cases import utc
+
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
+EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:report:r"
+STARTED_AT = utc("2024-10-15 00:00")
+
+
+@pytest.fixture
+def executions() -> StateMachineExecutions:
+    return StateMachineExecutions(MACHINE)
+
+
+def description(status: str, **more: str) -> dict[str, str | datetime]:
+    return {
+        "executionArn": EXECUTION,
+        "stateMachineArn": MACHINE,
+        "status": status,
+        "startDate": STARTED_AT,
+        **more,
+    }
+
+
+def failure_of(executions: StateMachineExecutions, answer: dict[str, Any]) -> Failure | None:
+    with Stubber(executions._client) as stub:
+        stub.add_response("describe_execution", answer, {"executionArn": EXECUTION})
+        return executions.failure("r")
+
+
+def test_an_execution_is_named_by_its_report(executions: StateMachineExecutions) -> None:
+    with Stubber(executions._client) as stub:
+        stub.add_response(
+            "start_execution",
+            {"executionArn": EXECUTION, "startDate": STARTED_AT},
+            {
+                "stateMachineArn": MACHINE,
+                "name": "r",
+                "input": json.dumps({"report_id": "r"}),
+            },
+        )
+        executions.start("r")
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE", "SUCCEEDED"])
+def test_an_execution_that_may_yet_end_well_has_not_failed(
+    executions: StateMachineExecutions, status: str
+) -> None:
+    assert failure_of(executions, description(status)) is None
+
+
+def test_a_failed_execution_says_why(executions: StateMachineExecutions) -> None:
+    answer = description("FAILED", error="NoPolls", cause='{"errorMessage": "no polls yet"}')
+    assert failure_of(executions, answer) == Failure("NoPolls", "no polls yet")
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
+def test_an_execution_that_was_ended_from_outside_has_no_cause(
+    executions: StateMachineExecutions, status: str
+) -> None:
+    expected = Failure(status, f"the report's execution is {status}")
+    assert failure_of(executions, description(status)) == expected
+
+
+def test_an_execution_that_is_not_there_has_failed(executions: StateMachineExecutions) -> None:
+    with Stubber(executions._client) as stub:
+        stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
+        failure = executions.failure("r")
+    assert failure is not None
+    assert failure.error == "ExecutionDoesNotExist"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingException", TransientError), ("StateMachineDoesNotExist", ClientError)],
+)
+def test_only_errors_that_can_pass_are_transient(
+    executions: StateMachineExecutions, code: str, error: type[Exception]
+) -> None:
+    with Stubber(executions._client) as stub:
+        stub.add_client_error("start_execution", code)
+        with pytest.raises(error, match=code):
+            executions.start("r")

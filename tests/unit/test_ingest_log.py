@@ -1,0 +1,183 @@
+"""The log of ingests: the one in DynamoDB, and the tests' own, which is to be no different."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import boto3
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from moto import mock_aws
+
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.errors import CommitConflict
+from store_monitoring.storage.keys import polls_key, stores_key
+from store_monitoring.use_cases.ports import (
+    Commit,
+    Head,
+    IngestLog,
+    PollsFile,
+    StoresFile,
+    UploadOutcome,
+)
+from tests.cases import utc
+from tests.fakes import MemoryLog
+
+AT = utc("2024-10-15 00:00:00.5")
+
+
+@pytest.fixture(scope="module")
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        yield boto3.client("dynamodb")
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> Iterator[str]:
+    """Make an ingest table as the template has it."""
+    dynamodb.create_table(
+        TableName="ingests",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "log", "AttributeType": "S"},
+            {"AttributeName": "entry", "AttributeType": "S"},
+            {"AttributeName": "greatest_us", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "log", "KeyType": "HASH"},
+            {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": "by_greatest_timestamp",
+                "KeySchema": [
+                    {"AttributeName": "log", "KeyType": "HASH"},
+                    {"AttributeName": "greatest_us", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    yield "ingests"
+    dynamodb.delete_table(TableName="ingests")
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def log(request: pytest.FixtureRequest) -> IngestLog:
+    if request.param == "memory":
+        return MemoryLog()
+    return DynamoDbIngestLog(request.getfixturevalue("table"))
+
+
+def polls(ingest_id: str, least_us: int, greatest_us: int, bucket: int = 0) -> PollsFile:
+    return PollsFile(bucket, polls_key(bucket, ingest_id), 10, 1000, least_us, greatest_us)
+
+
+def stores(bucket: int, version: str) -> StoresFile:
+    return StoresFile(bucket, stores_key(bucket, version), 5, 500)
+
+
+def commit(
+    log: IngestLog,
+    kind: str,
+    ingest_id: str,
+    new_stores: Sequence[StoresFile] = (),
+    polls_files: Sequence[PollsFile] = (),
+    head: Head | None = None,
+) -> None:
+    what = Commit(kind, ingest_id, 10, 1, AT, tuple(polls_files))
+    log.commit(head or log.head(), new_stores, what)
+
+
+def test_at_first_there_is_nothing(log: IngestLog) -> None:
+    assert log.head() == Head(0, {}, None, {})
+    assert log.polls(0, 0, 2**60) == []
+    assert not log.is_committed("polls", "a")
+
+
+def test_a_commit_makes_all_known_at_once(log: IngestLog) -> None:
+    file = polls("a", 100, 200)
+    commit(log, "polls", "a", [stores(0, "1"), stores(7, "1")], [file])
+    expected = {0: stores(0, "1"), 7: stores(7, "1")}
+    assert log.head() == Head(1, expected, 200, {"polls": "a"})
+    assert log.polls(1, 0, 1000) == [file]
+    assert log.is_committed("polls", "a")
+    assert not log.is_committed("timezones", "a")
+
+
+def test_commits_build_on_each_other(log: IngestLog) -> None:
+    commit(log, "polls", "a", [stores(0, "1"), stores(1, "1")], [polls("a", 100, 200)])
+    commit(log, "timezones", "z", [stores(1, "2"), stores(2, "2")])
+    commit(log, "polls", "b", [], [polls("b", 50, 60, bucket=1)])
+    expected = {0: stores(0, "1"), 1: stores(1, "2"), 2: stores(2, "2")}
+    assert log.head() == Head(3, expected, 200, {"polls": "b", "timezones": "z"})
+
+
+def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
+    old = log.head()
+    commit(log, "polls", "a", [stores(0, "1")], [polls("a", 100, 200)])
+    head = log.head()
+    with pytest.raises(CommitConflict):
+        commit(log, "polls", "b", [stores(0, "1b")], [polls("b", 100, 300)], head=old)
+    assert log.head() == head
+    assert not log.is_committed("polls", "b")
+    assert log.polls(2, 0, 1000) == [polls("a", 100, 200)]
+
+
+def test_polls_are_those_in_the_range_both_ends_included(log: IngestLog) -> None:
+    file = polls("a", 100, 200)
+    commit(log, "polls", "a", polls_files=[file])
+    found = {ends: log.polls(1, *ends) for ends in [(0, 99), (0, 100), (200, 300), (201, 300)]}
+    assert found == {(0, 99): [], (0, 100): [file], (200, 300): [file], (201, 300): []}
+
+
+def test_polls_are_chosen_file_by_file(log: IngestLog) -> None:
+    early, late = polls("a", 100, 200, bucket=0), polls("a", 300, 400, bucket=1)
+    commit(log, "polls", "a", polls_files=[early, late])
+    assert log.polls(1, 0, 250) == [early]
+    assert log.polls(1, 250, 500) == [late]
+    assert log.polls(1, 210, 290) == []
+
+
+def test_polls_are_as_of_a_version(log: IngestLog) -> None:
+    files = [polls(ingest_id, 100, 200) for ingest_id in "abc"]
+    for ingest_id, file in zip("abc", files, strict=True):
+        commit(log, "polls", ingest_id, polls_files=[file])
+    for version in range(4):
+        assert sorted(log.polls(version, 0, 1000), key=str) == files[:version]
+
+
+def test_polls_from_before_1970_on_are_asked_for(log: IngestLog) -> None:
+    file = polls("a", 0, 0)
+    commit(log, "polls", "a", polls_files=[file])
+    assert log.polls(1, -(10**15), 10) == [file]
+
+
+def test_hours_may_be_committed_again(log: IngestLog) -> None:
+    for ingest_id in ("a", "b", "a"):
+        commit(log, "business_hours", ingest_id)
+    assert log.head() == Head(3, {}, None, {"business_hours": "a"})
+
+
+def test_many_buckets_are_kept(log: IngestLog) -> None:
+    buckets = range(200)
+    files = [polls("a" * 32, 10**15, 10**15 + bucket, bucket) for bucket in buckets]
+    commit(log, "polls", "a" * 32, [stores(bucket, "0" * 41) for bucket in buckets], files)
+    assert len(log.head().stores) == 200
+    assert log.polls(1, 0, 2 * 10**15) == files
+
+
+def test_the_outcome_of_an_upload_is_recorded(dynamodb: Any, table: str) -> None:
+    log = DynamoDbIngestLog(table)
+    log.record_upload(UploadOutcome("polls/a.csv", "e", "Committed", AT, "a", 10, 1, "rejects/a"))
+    log.record_upload(UploadOutcome("polls/a.csv", "f", "Failed", AT, error="the file is empty"))
+    [item] = dynamodb.scan(TableName=table)["Items"]
+    assert {name: TypeDeserializer().deserialize(value) for name, value in item.items()} == {
+        "log": "uploads",
+        "entry": "polls/a.csv",
+        "etag": "f",
+        "status": "Failed",
+        "ended_at": "2024-10-15T00:00:00.500000+00:00",
+        "rows": 0,
+        "rejected": 0,
+        "error": "the file is empty",
+    }

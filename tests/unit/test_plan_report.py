@@ -1,0 +1,204 @@
+"""The snapshot that a report reads, and how it is cut into shards."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.errors import NoPolls
+from store_monitoring.storage.keys import polls_key, request_key, stores_key
+from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile
+from store_monitoring.use_cases.report import ReportRequest
+from tests.cases import utc
+from tests.fakes import FolderFiles, MemoryLog
+
+NOW_US = 20_000 * DAY_US
+MEMORY_US = 14 * DAY_US
+
+
+def polls_file(
+    bucket: int, rows: int = 1, oldest_days: float = 1, latest_days: float = 0, name: str = "a"
+) -> PollsFile:
+    """Make up a file of polls from so many days before now to so many."""
+    least_us = NOW_US - int(oldest_days * DAY_US)
+    greatest_us = NOW_US - int(latest_days * DAY_US)
+    return PollsFile(bucket, polls_key(bucket, name), rows, 100, least_us, greatest_us)
+
+
+def stores_file(bucket: int, stores: int = 1) -> StoresFile:
+    return StoresFile(bucket, stores_key(bucket, "00000001-a"), stores, 100)
+
+
+def log_of(stores: Sequence[StoresFile], *commits: Sequence[PollsFile]) -> MemoryLog:
+    log = MemoryLog()
+    for number, files in enumerate(commits):
+        commit = Commit("polls", str(number), 1, 0, utc("2024-10-15 00:00"), tuple(files))
+        log.commit(log.head(), stores, commit)
+    return log
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FolderFiles:
+    return FolderFiles(tmp_path)
+
+
+def plan_of(
+    log: MemoryLog,
+    files: FolderFiles,
+    request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
+    shard_polls: int = 50_000,
+) -> Plan:
+    files.write_json(request_key("r"), request.to_json())
+    return plan_report("r", MEMORY_US, shard_polls, 64, log, files)
+
+
+# --- now ------------------------------------------------------------------------------------
+
+
+def test_now_is_the_greatest_timestamp(files: FolderFiles) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)], [polls_file(0, latest_days=0.5, name="b")])
+    assert plan_of(log, files).now_us == NOW_US
+
+
+def test_now_is_what_the_request_names(files: FolderFiles) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)])
+    assert plan_of(log, files, ReportRequest(as_of_us=NOW_US - 7)).now_us == NOW_US - 7
+
+
+def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
+    with pytest.raises(NoPolls, match="upload a polls file first"):
+        plan_of(MemoryLog(), files)
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    with pytest.raises(NoPolls):
+        plan_of(zones_only, files)
+    assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
+
+
+def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    plan = plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US))
+    assert [shard.polls_files for shard in plan.shards] == [()]
+
+
+def test_without_anything_there_are_no_shards(files: FolderFiles) -> None:
+    plan = plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
+    assert (plan.shards, plan.stores) == ((), 0)
+
+
+# --- the snapshot ---------------------------------------------------------------------------
+
+
+def test_files_that_lie_wholly_outside_the_memory_are_left_out(files: FolderFiles) -> None:
+    too_old = polls_file(0, oldest_days=30, latest_days=14.000001, name="too old")
+    just_old_enough = polls_file(0, oldest_days=30, latest_days=14, name="just")
+    around = polls_file(0, oldest_days=30, latest_days=-30, name="around")
+    from_now = polls_file(0, oldest_days=0, latest_days=-30, name="from now")
+    too_late = polls_file(0, oldest_days=-0.000001, latest_days=-30, name="too late")
+    log = log_of([stores_file(0)], [too_old, just_old_enough, around], [from_now, too_late])
+    [shard] = plan_of(log, files, ReportRequest(as_of_us=NOW_US)).shards
+    assert set(shard.polls_files) == {just_old_enough, around, from_now}
+
+
+def test_an_ingest_that_slips_in_is_left_out(files: FolderFiles) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)])
+
+    class Busy(MemoryLog):
+        def head(self) -> Head:
+            head = super().head()
+            commit = Commit("polls", "b", 1, 0, utc("2024-10-15 00:00"), (late,))
+            self.commit(head, [stores_file(0, stores=2)], commit)
+            return head
+
+    late = polls_file(0, name="b")
+    plan = plan_of(Busy(log.heads, log.commits), files)
+    assert plan.version == 1
+    [shard] = plan.shards
+    assert (shard.stores, shard.polls_files) == (1, (polls_file(0),))
+
+
+def test_the_plan_and_the_list_of_shards_are_written(files: FolderFiles) -> None:
+    stores = [stores_file(bucket, stores=bucket + 1) for bucket in range(3)]
+    log = log_of(stores, [polls_file(0), polls_file(2)])
+    plan = plan_of(log, files, ReportRequest(NOW_US, PollFilter.BUSINESS_HOURS), shard_polls=1)
+    assert Plan.from_json((files.folder / "reports/r/plan.json").read_bytes()) == plan
+    shards = json.loads((files.folder / "reports/r/shards.json").read_bytes())
+    assert shards == [{"shard": 0}, {"shard": 1}, {"shard": 2}]
+    assert plan.poll_filter is PollFilter.BUSINESS_HOURS
+    assert (plan.report_id, plan.memory_us, plan.stores) == ("r", MEMORY_US, 1 + 2 + 3)
+
+
+# --- shards ---------------------------------------------------------------------------------
+
+
+def buckets_of(plan: Plan) -> list[list[int]]:
+    return [[file.bucket for file in shard.stores_files] for shard in plan.shards]
+
+
+def test_small_data_make_one_shard(files: FolderFiles) -> None:
+    buckets = range(64)
+    log = log_of([stores_file(bucket) for bucket in buckets], [polls_file(0, rows=10_000)])
+    assert buckets_of(plan_of(log, files)) == [[*buckets]]
+
+
+def test_large_data_make_a_shard_a_bucket(files: FolderFiles) -> None:
+    log = log_of(
+        [stores_file(bucket) for bucket in range(4)],
+        [polls_file(bucket, rows=1_000_000) for bucket in range(4)],
+    )
+    assert buckets_of(plan_of(log, files)) == [[0], [1], [2], [3]]
+
+
+def test_stores_without_polls_have_a_weight_too(files: FolderFiles) -> None:
+    stores = [stores_file(bucket, stores=10_000) for bucket in range(3)]
+    log = log_of(stores, [polls_file(0)])
+    assert buckets_of(plan_of(log, files)) == [[0], [1], [2]]
+
+
+def test_only_polls_within_the_memory_have_a_weight(files: FolderFiles) -> None:
+    # Of each of these, 14 days in 1400 count: about 10,000 polls.
+    old = [polls_file(bucket, rows=1_000_000, oldest_days=1400) for bucket in range(4)]
+    log = log_of([stores_file(bucket) for bucket in range(4)], old)
+    assert buckets_of(plan_of(log, files)) == [[0, 1, 2, 3]]
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), st.integers(1, 1000)),
+    st.lists(st.builds(polls_file, st.integers(0, 9), st.integers(1, 100_000))),
+    st.integers(1, 200_000),
+)
+def test_each_bucket_is_in_one_shard_with_all_its_polls(
+    stores: dict[int, int], polls: list[PollsFile], shard_polls: int
+) -> None:
+    polls = [file for file in polls if file.bucket in stores]
+    log = log_of([stores_file(*bucket) for bucket in stores.items()], polls)
+
+    request = ReportRequest(as_of_us=NOW_US)
+    with TemporaryDirectory() as folder:
+        plan = plan_of(log, FolderFiles(Path(folder)), request, shard_polls)
+    assert [shard.shard for shard in plan.shards] == [*range(len(plan.shards))]
+    assert [bucket for shard in buckets_of(plan) for bucket in shard] == sorted(stores)
+    assert plan.stores == sum(stores.values())
+    for shard in plan.shards:
+        buckets = {file.bucket for file in shard.stores_files}
+        assert sorted(file.rows for file in shard.polls_files) == sorted(
+            file.rows for file in polls if file.bucket in buckets
+        )
+        weight = sum(file.rows for file in shard.polls_files) + 10 * shard.stores
+        assert len(buckets) == 1 or weight <= shard_polls
+
+
+def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:
+    first, second = [polls_file(0, name="a")], [polls_file(0, name="b"), polls_file(1, name="b")]
+    stores = [stores_file(0), stores_file(1)]
+    plans = [
+        plan_of(log_of(stores, *commits), FolderFiles(tmp_path / name))
+        for name, commits in [("forwards", [first, second]), ("backwards", [second, first])]
+    ]
+    assert plans[0] == plans[1]

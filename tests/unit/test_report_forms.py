@@ -1,0 +1,185 @@
+"""The forms of a report, and what they tell beside the CSV."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from openpyxl import load_workbook
+
+from store_monitoring.errors import TooManyStores, UnknownStore
+from store_monitoring.storage.keys import report_key
+from store_monitoring.use_cases import report_forms
+from store_monitoring.use_cases.report import Format, ReportRequest
+from tests.pipeline import Pipeline
+
+# Now is Monday 2024-10-14 12:00 UTC.
+POLLS = """store_id,status,timestamp_utc
+up,active,2024-10-14 12:00:00 UTC
+down,active,2024-10-14 09:00:00 UTC
+down,inactive,2024-10-14 10:30:00.25 UTC
+down,inactive,2024-10-14 10:30:00.25 UTC
+down,active,2024-10-14 11:15:00 UTC
+down,inactive,2024-10-14 11:30:00 UTC
+old,inactive,2024-10-05 10:00:00 UTC
+"""
+HOURS = """store_id,day,start_time_local,end_time_local
+up,0,00:00,24:00
+down,0,10:00,11:00
+down,0,11:00,12:00
+old,5,10:00,12:00
+old,6,10:00,13:00
+never,0,11:00,13:00
+never,6,23:00,01:00
+"""
+ZONES = "store_id,timezone_str\nup,UTC\ndown,UTC\nold,UTC\nnever,UTC\n"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    for key, content in (("polls", POLLS), ("business_hours", HOURS), ("timezones", ZONES)):
+        assert pipeline.ingest(f"{key}/x.csv", content).status == "Committed"
+    return pipeline
+
+
+def _records(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    pipeline.report(ReportRequest(formats=(Format.JSON,)))
+    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    return {record["store_id"]: record for record in records}
+
+
+def test_polls(pipeline: Pipeline) -> None:
+    told = {
+        store_id: (record["polls_last_week"], record["last_poll_at"], record["last_poll_status"])
+        for store_id, record in _records(pipeline).items()
+    }
+    assert told == {
+        "down": (4, "2024-10-14T11:30:00+00:00", "inactive"),
+        "never": (0, None, None),
+        "old": (0, "2024-10-05T10:00:00+00:00", "inactive"),
+        "up": (1, "2024-10-14T12:00:00+00:00", "active"),
+    }
+
+
+def test_open_now_is_half_open(pipeline: Pipeline) -> None:
+    open_now = {store_id: record["open_now"] for store_id, record in _records(pipeline).items()}
+    assert open_now == {"down": False, "never": True, "old": False, "up": True}
+
+
+def test_outages(pipeline: Pipeline) -> None:
+    """Down from 10:30 to 11:15 and from 11:30 to closing time; before its first poll it was up.
+
+    Closing time ends an outage: `old` had one on Saturday and one on Sunday, and `never` one from
+    Sunday 23:00 to Monday 01:00, one from 11:00, and one on last Monday, of which the week has
+    the hour from 12:00.
+    """
+    told = {
+        store_id: (record["outages_last_week"], record["longest_outage_last_week(in hours)"])
+        for store_id, record in _records(pipeline).items()
+    }
+    assert told == {"down": (2, 0.75), "never": (3, 2.0), "old": (2, 3.0), "up": (0, 0.0)}
+
+
+def test_business_time_is_up_and_down_together(pipeline: Pipeline) -> None:
+    assert {
+        store_id: [value for name, value in record.items() if name.startswith("business_time")]
+        for store_id, record in _records(pipeline).items()
+    } == {
+        "down": [60.0, 2.0, 2.0],
+        "never": [60.0, 3.0, 4.0],
+        "old": [0.0, 1.0, 5.0],
+        "up": [60.0, 12.0, 24.0],
+    }
+
+
+def test_all_forms_tell_the_same(pipeline: Pipeline) -> None:
+    report = pipeline.report(ReportRequest(formats=tuple(Format)))
+    folder = pipeline.folder / "reports/r"
+    rows = list(csv.DictReader(io.StringIO(report.decode())))
+    records = json.loads((folder / "report.json").read_bytes())
+    parquet = pq.read_table(folder / "report.parquet").to_pylist()
+    assert [record["store_id"] for record in records] == [row["store_id"] for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        assert {name: float(row[name]) for name in row if name != "store_id"} == {
+            name: record[name] for name in row if name != "store_id"
+        }
+    for record, stored in zip(records, parquet, strict=True):
+        at = stored["last_poll_at"]
+        assert record == {**stored, "last_poll_at": at and at.isoformat()}
+    sheet = load_workbook(folder / "report.xlsx").active
+    assert sheet is not None
+    assert sheet.freeze_panes == "A2"
+    header, *cells = sheet.iter_rows(values_only=True)
+    assert list(header) == list(records[0])
+    for record, values in zip(parquet, cells, strict=True):
+        at = record["last_poll_at"]
+        wanted = {**record, "last_poll_at": at and at.replace(tzinfo=None)}
+        assert dict(zip(header, values, strict=True)) == wanted
+
+
+def test_the_csv_is_the_same_with_other_forms(pipeline: Pipeline) -> None:
+    plain = pipeline.report()
+    assert pipeline.report(ReportRequest(formats=(Format.JSON, Format.XLSX))) == plain
+
+
+def test_the_same_report_is_the_same_bytes(pipeline: Pipeline) -> None:
+    def made() -> dict[str, bytes]:
+        pipeline.report(ReportRequest(formats=tuple(Format)), shard_polls=1)
+        return {form: (pipeline.folder / report_key("r", form)).read_bytes() for form in Format}
+
+    assert made() == made()
+
+
+def test_a_sheet_has_an_end(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_forms, "_SHEET_ROWS", 4)
+    with pytest.raises(TooManyStores, match="xlsx holds 3 stores, not 4"):
+        pipeline.report(ReportRequest(formats=(Format.XLSX,)))
+
+
+def test_an_empty_report_in_all_forms(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    request = ReportRequest(as_of_us=10**15, formats=tuple(Format))
+    assert pipeline.report(request).decode().splitlines() == [report_forms.CSV_HEADER]
+    assert json.loads((tmp_path / report_key("r", "json")).read_bytes()) == []
+    assert len(pd.read_parquet(tmp_path / report_key("r", "parquet"))) == 0
+
+
+# --- some stores ------------------------------------------------------------------------------
+
+
+def test_only_the_stores_asked_for(pipeline: Pipeline) -> None:
+    whole = pipeline.report().splitlines()
+    some = pipeline.report(ReportRequest(store_ids=("old", "up"))).splitlines()
+    assert some == [whole[0], *(line for line in whole if line.startswith((b"old,", b"up,")))]
+
+
+def test_only_their_buckets_are_read(pipeline: Pipeline) -> None:
+    plan = pipeline.plan("r", ReportRequest(store_ids=("up",)))
+    [shard] = plan.shards
+    assert (shard.stores, shard.store_ids) == (1, ("up",))
+    assert len(shard.stores_files) == len(shard.polls_files) == 1
+
+
+@pytest.mark.parametrize("bucket_count", [1, 997])
+def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
+    """Known to no file of its bucket, or in a bucket that has none."""
+    pipeline = Pipeline(tmp_path, bucket_count)
+    pipeline.ingest("polls/x.csv", POLLS)
+    with pytest.raises(UnknownStore, match="no input knows the store 'nobody'"):
+        pipeline.report(ReportRequest(store_ids=("nobody", "up")))
+
+
+def test_as_of_forgets_later_polls(pipeline: Pipeline) -> None:
+    at = datetime(2024, 10, 14, 11, 20, tzinfo=UTC)
+    as_of_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    pipeline.report(ReportRequest(as_of_us=as_of_us, formats=(Format.JSON,)))
+    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    told = {record["store_id"]: record["last_poll_at"] for record in records}
+    assert told["down"] == "2024-10-14T11:15:00+00:00"
+    assert told["up"] is None

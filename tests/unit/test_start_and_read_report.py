@@ -1,0 +1,153 @@
+"""How a report starts, and how it stands when it is asked for."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from store_monitoring.errors import TransientError, UnknownReport
+from store_monitoring.report_answer import report_body
+from store_monitoring.storage.keys import part_key
+from store_monitoring.use_cases.read_report import ReportView, read_report
+from store_monitoring.use_cases.report import (
+    Failure,
+    Format,
+    Report,
+    ReportRequest,
+    Status,
+    checked_report_id,
+)
+from store_monitoring.use_cases.start_report import start_report
+from tests.cases import utc
+from tests.fakes import FolderFiles, MemoryExecutions, MemoryReports
+
+STARTED_AT = utc("2024-10-15 00:00")
+SOON = STARTED_AT + timedelta(seconds=59)
+LATER = STARTED_AT + timedelta(seconds=61)
+RUNNING = Report("r", Status.RUNNING, STARTED_AT)
+PLANNED = replace(RUNNING, as_of="2024-10-14T23:55:18.727055Z", shards_total=3)
+COMPLETE = replace(PLANNED, status=Status.COMPLETE, stores=7)
+TIMED_OUT = Failure("TIMED_OUT", "the report's execution is TIMED_OUT")
+
+
+def reports_of(report: Report) -> MemoryReports:
+    return MemoryReports({report.report_id: report})
+
+
+# --- start ----------------------------------------------------------------------------------
+
+
+def test_a_report_is_recorded_as_running_and_its_execution_started(tmp_path: Path) -> None:
+    reports, executions = MemoryReports(), MemoryExecutions()
+    report = start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
+    assert checked_report_id(report.report_id) == report.report_id
+    assert (report.status, report.started_at) == (Status.RUNNING, STARTED_AT)
+    assert reports.reports == {report.report_id: report}
+    assert executions.started == [report.report_id]
+
+
+def test_each_report_has_an_id_of_its_own(tmp_path: Path) -> None:
+    reports, executions = MemoryReports(), MemoryExecutions()
+    for _ in range(3):
+        start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
+    assert len(reports.reports) == 3
+    assert set(reports.reports) == set(executions.started)
+
+
+def test_a_report_that_cannot_be_started_is_failed(tmp_path: Path) -> None:
+    reports = MemoryReports()
+    executions = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
+    with pytest.raises(TransientError):
+        start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
+    [report] = reports.reports.values()
+    assert report.status is Status.FAILED
+    assert report.failure == Failure("NotStarted", "cannot start the report: slow down")
+
+
+# --- read -----------------------------------------------------------------------------------
+
+
+def test_a_report_that_nobody_asked_for_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(UnknownReport, match="there is no report r"):
+        read_report("r", SOON, MemoryReports(), MemoryExecutions(), FolderFiles(tmp_path))
+
+
+def test_a_report_that_is_not_planned_yet_has_no_progress(tmp_path: Path) -> None:
+    view = read_report("r", SOON, reports_of(RUNNING), MemoryExecutions(), FolderFiles(tmp_path))
+    assert view == ReportView(RUNNING)
+    assert report_body(view, LATER) == {"report_id": "r", "status": "Running"}
+
+
+def test_progress_is_the_parts_that_are_there(tmp_path: Path) -> None:
+    files = FolderFiles(tmp_path)
+    for shard in (0, 2):
+        files.write_json(part_key("r", shard), {})
+    files.write_json(part_key("another", 1), {})
+    view = read_report("r", LATER, reports_of(PLANNED), MemoryExecutions(), files)
+    assert view == ReportView(PLANNED, shards_done=2)
+    assert report_body(view, LATER) == {
+        "report_id": "r",
+        "status": "Running",
+        "progress": {"shards_done": 2, "shards_total": 3},
+    }
+
+
+def test_a_complete_report_has_an_address(tmp_path: Path) -> None:
+    files = FolderFiles(tmp_path)
+    view = read_report("r", LATER, reports_of(COMPLETE), MemoryExecutions(), files)
+    url = files.presigned_url("reports/r/report.csv", "store-report-r.csv")
+    assert view == ReportView(COMPLETE, urls={Format.CSV: url})
+    assert report_body(view, utc("2024-10-15 00:15:00.5")) == {
+        "report_id": "r",
+        "status": "Complete",
+        "url": url,
+        "urls": {"csv": url},
+        "expires_at": "2024-10-15T00:15:00.500000Z",
+        "stores": 7,
+        "as_of": "2024-10-14T23:55:18.727055Z",
+    }
+
+
+def test_a_failed_report_says_why(tmp_path: Path) -> None:
+    failed = replace(PLANNED, status=Status.FAILED, failure=Failure("NoPolls", "no polls yet"))
+    view = read_report("r", LATER, reports_of(failed), MemoryExecutions(), FolderFiles(tmp_path))
+    assert report_body(view, LATER) == {
+        "report_id": "r",
+        "status": "Failed",
+        "error": {"code": "NoPolls", "message": "no polls yet"},
+    }
+
+
+def test_a_report_whose_execution_ended_without_it_is_failed(tmp_path: Path) -> None:
+    reports, executions = reports_of(PLANNED), MemoryExecutions(failures={"r": TIMED_OUT})
+    view = read_report("r", LATER, reports, executions, FolderFiles(tmp_path))
+    assert (view.report.status, view.report.failure) == (Status.FAILED, TIMED_OUT)
+    assert reports.reports["r"] == view.report
+
+
+def test_an_execution_that_may_not_have_started_yet_is_waited_for(tmp_path: Path) -> None:
+    not_there = Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+    executions = MemoryExecutions(failures={"r": not_there})
+    view = read_report("r", SOON, reports_of(RUNNING), executions, FolderFiles(tmp_path))
+    assert view.report.status is Status.RUNNING
+
+
+def test_a_report_that_completes_while_it_is_asked_for_is_complete(tmp_path: Path) -> None:
+    reports = reports_of(PLANNED)
+
+    class Completing(MemoryExecutions):
+        def failure(self, report_id: str) -> Failure | None:
+            reports.reports[report_id] = COMPLETE
+            return TIMED_OUT
+
+    view = read_report("r", LATER, reports, Completing(), FolderFiles(tmp_path))
+    assert view.report == COMPLETE
+    assert Format.CSV in view.urls
+
+
+@pytest.mark.parametrize("report", [COMPLETE, replace(PLANNED, status=Status.FAILED)])
+def test_a_report_that_has_ended_stays_as_it_is(tmp_path: Path, report: Report) -> None:
+    executions = MemoryExecutions(failures={"r": TIMED_OUT})
+    view = read_report("r", LATER, reports_of(report), executions, FolderFiles(tmp_path))
+    assert view.report == report
