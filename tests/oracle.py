@@ -76,6 +76,17 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """What a report can tell of a store beside its totals."""
+
+    polls_in_week: int
+    last_poll: tuple[datetime, bool] | None
+    open_now: bool
+    outages: int
+    longest_outage_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A half-open interval of UTC instants."""
 
@@ -101,6 +112,11 @@ def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
         open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
         lengths_us[store_id] = _window_lengths_us(open_pieces, now)
     return lengths_us
+
+
+def details(case: Case) -> dict[str, Details]:
+    """Tell of every store's polls and outages in the week."""
+    return {store_id: _details(case, store_id) for store_id in _store_ids(case)}
 
 
 def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
@@ -142,6 +158,30 @@ def _totals(case: Case, store_id: str) -> Totals:
     up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
     down = [piece for piece in open_pieces if not _is_active(polls, piece.start)]
     return Totals(_window_lengths_us(up, now), _window_lengths_us(down, now))  # (13)
+
+
+def _details(case: Case, store_id: str) -> Details:
+    now = _now(case)
+    spans = _business_time(case, store_id)
+    polls = _evidence(case, store_id, spans)
+    instants = {poll.timestamp for poll in polls}
+    pieces = _pieces(now, [*_edges(spans), *instants])
+    outages: list[Span] = []
+    for piece in pieces:
+        if _is_open(spans, piece.start) and not _is_active(polls, piece.start):
+            if outages and outages[-1].end == piece.start:
+                piece = Span(outages.pop().start, piece.end)  # it goes on
+            outages.append(piece)
+    last = max(instants, default=None)
+    return Details(
+        polls_in_week=sum(instant >= now - WINDOWS[-1] for instant in instants),
+        last_poll=None if last is None else (last, _is_active(polls, last)),
+        open_now=_is_open(spans, now),
+        outages=len(outages),
+        longest_outage_us=max(
+            ((outage.end - outage.start) // MICROSECOND for outage in outages), default=0
+        ),
+    )
 
 
 def _edges(spans: Sequence[Span]) -> list[datetime]:

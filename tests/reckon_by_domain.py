@@ -6,29 +6,60 @@ from decimal import Decimal
 
 import numpy as np
 
+from store_monitoring.domain.activity import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.model import Totals as DomainTotals
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.reckoning import reckon
+from store_monitoring.domain.reckoning import reckon, reckon_in_detail
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
-from tests.oracle import Case, HoursRow, Poll, Totals
+from tests.oracle import Case, Details, HoursRow, Poll, Totals
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def reckon_by_domain(case: Case) -> dict[str, Totals]:
     """Reckon every store of the case in one call of the domain."""
+    store_ids, inputs = _inputs(case)
+    return _totals(store_ids, reckon(*inputs))
+
+
+def reckon_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str, Details]]:
+    """Reckon as `reckon_by_domain` does, and tell what else is known of each store."""
+    store_ids, inputs = _inputs(case)
+    totals, details = reckon_in_detail(*inputs)
+    return _totals(store_ids, totals), {
+        store_id: Details(
+            int(details.polled.in_week[i]),
+            None
+            if details.polled.last_us[i] == NO_POLL
+            else (
+                _EPOCH + timedelta(microseconds=int(details.polled.last_us[i])),
+                bool(details.polled.last_active[i]),
+            ),
+            bool(details.open_now[i]),
+            int(details.outages.count[i]),
+            int(details.outages.longest_us[i]),
+        )
+        for i, store_id in enumerate(store_ids)
+    }
+
+
+def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, int, PollFilter]]:
     polled = {poll.store_id for poll in case.polls}
     with_hours = {row.store_id for row in case.hours}
     store_ids = sorted(polled | with_hours | set(case.zones), key=str.encode)
     index = {store_id: i for i, store_id in enumerate(store_ids)}
-    totals = reckon(
+    return store_ids, (
         _stores(case, index),
         _polls(case.polls, index),
         _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
         case.memory_days * DAY_US,
         PollFilter(case.poll_filter),
     )
+
+
+def _totals(store_ids: Sequence[str], totals: DomainTotals) -> dict[str, Totals]:
     figures = zip(totals.uptime_us.tolist(), totals.downtime_us.tolist(), strict=True)
     return {
         store_id: Totals(tuple(up), tuple(down))

@@ -71,9 +71,7 @@ def main() -> None:
     interpreter = find_interpreter(version)
     if interpreter is None:
         # SAM shows what is written to stderr only if the build fails
-        print(
-            f"No Python {version} found: {site.parent.name} is not compiled; its cold starts are slower."
-        )
+        print(f"No Python {version} found: {site.parent.name} is not compiled: slower cold starts.")
     else:
         compile_all(site, interpreter)
 

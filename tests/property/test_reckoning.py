@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from store_monitoring.domain.rounding import hundredths
 from store_monitoring.domain.time_units import HOUR_US, MINUTE_US, WEEK_US
-from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, report
+from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, details, report
 from tests.property.transitions import TRANSITIONS
-from tests.reckon_by_domain import reckon_by_domain
+from tests.reckon_by_domain import reckon_by_domain, reckon_by_domain_in_detail
 
 STORE_IDS = ("a", "b", "c", "d")
 ZONES = (
@@ -87,6 +87,11 @@ def cases(draw: st.DrawFn) -> Case:
 @given(cases())
 def test_the_domain_is_the_oracle(case: Case) -> None:
     assert reckon_by_domain(case) == report(case)
+
+
+@given(cases())
+def test_the_details_are_the_oracles(case: Case) -> None:
+    assert reckon_by_domain_in_detail(case) == (report(case), details(case))
 
 
 @given(cases())

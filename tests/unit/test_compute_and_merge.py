@@ -79,7 +79,7 @@ def test_receipts_tell_what_was_read(pipeline: Pipeline, plan: Plan) -> None:
     receipts = compute_all(pipeline, plan)
     assert [receipt.shard for receipt in receipts] == [0, 1, 2]
     assert [receipt.stores for receipt in receipts] == [1, 1, 1]
-    assert sorted(receipt.polls for receipt in receipts) == [0, 2, 2]
+    assert sorted(receipt.polls_read for receipt in receipts) == [0, 2, 2]
 
 
 def test_a_shard_computed_twice_is_the_same_part(pipeline: Pipeline, plan: Plan) -> None:

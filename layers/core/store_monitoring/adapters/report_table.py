@@ -111,7 +111,7 @@ def failure_from_cause(error: str, cause: str) -> Failure:
     the log, not for the requester.
     """
     try:
-        message = json.loads(cause)["errorMessage"]
+        message = json.loads(cause)["errorMessage"] or cause
     except (ValueError, KeyError, TypeError):
         message = cause
     return Failure(error, message)

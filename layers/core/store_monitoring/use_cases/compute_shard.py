@@ -23,7 +23,7 @@ class Receipt:
 
     shard: int
     stores: int
-    polls: int
+    polls_read: int
 
 
 def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:

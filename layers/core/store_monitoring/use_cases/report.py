@@ -105,6 +105,8 @@ def _store_ids(value: object) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise InvalidRequest("store_ids: not a list of strings that are not empty")
+    if any("\ud800" <= character <= "\udfff" for item in value for character in item):
+        raise InvalidRequest("store_ids: half of a surrogate pair, which is no character")
     if not 1 <= len(value) <= _MAX_STORE_IDS:
         raise InvalidRequest(f"store_ids: {len(value)} of them, not 1 to {_MAX_STORE_IDS}")
     return tuple(sorted(set(value)))
@@ -121,7 +123,7 @@ def _poll_filter(value: object) -> PollFilter:
 def _formats(value: object) -> tuple[Format, ...]:
     if value is None:
         return (Format.CSV,)
-    known = set(Format)
+    known = list(Format)  # not a set: an item need not be hashable
     if not isinstance(value, list) or not value or not all(item in known for item in value):
         raise InvalidRequest(f"formats: not a list of some of {', '.join(Format)}")
     return tuple(format_ for format_ in Format if format_ in value)
