@@ -25,7 +25,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 
 .PHONY: help
 help:  ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant.
@@ -65,14 +65,15 @@ validate: $(READY)  ## Check the template.
 
 .PHONY: lock
 lock: $(READY)  ## Pin the requirements anew, with hashes.
-	$(BIN)/uv pip compile $(LOCK) requirements.in -o requirements.txt
-	$(BIN)/uv pip compile $(LOCK) -c requirements.txt layers/core/requirements.in \
-		-o layers/core/requirements.txt
-	$(BIN)/uv pip compile $(LOCK) -c requirements.txt layers/data/requirements.in \
-		-o layers/data/requirements.txt
+	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		requirements.in -o requirements.txt
+	for layer in core data; do \
+		$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
+			-c requirements.txt layers/$$layer/requirements.in \
+			-o layers/$$layer/requirements.txt || exit; \
+	done
 
-LOCK := --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate
+LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 
 # The lock names every package with its hash, so nothing is left for pip to resolve.
 $(READY): requirements.txt

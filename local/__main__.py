@@ -4,10 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from local.artefacts import NotBuilt, as_built, from_source
 from local.client import RunFailed
 from local.cloud import EmbeddedCloudError
 from local.inputs import InputProblem
 from local.run import run
+from local.runtime import NoLambdaPython
 from local.sample_data import FULL, SMALL, cached_sample
 from local.serve import serve
 
@@ -22,12 +24,13 @@ def main() -> int:
     if data is None and arguments.sample:
         data = cached_sample(_ROOT / ".data", shape=_SAMPLES[arguments.sample])
     try:
+        artefacts = as_built(_ROOT) if arguments.built else from_source(_ROOT)
         if arguments.command == "serve":
-            serve(data, arguments.port)
+            serve(artefacts, data, arguments.port)
         else:
             assert data is not None  # run has a sample where no data are given
-            run(data, arguments.out, arguments.as_of)
-    except (InputProblem, RunFailed, EmbeddedCloudError) as error:
+            run(artefacts, data, arguments.out, arguments.as_of)
+    except (InputProblem, NotBuilt, NoLambdaPython, RunFailed, EmbeddedCloudError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -38,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=Path, help="folder with the input files")
+    common.add_argument("--built", action="store_true", help="run what `make build` made")
     run_parser = commands.add_parser("run", parents=[common], help="make a report")
     run_parser.add_argument("--sample", choices=_SAMPLES, default="full")
     run_parser.add_argument("--out", type=Path, default=Path("report.csv"))

@@ -83,8 +83,13 @@ class Functions:
         )
 
 
-def start_server() -> str:
-    """Start moto's server on a free port, in a thread of its own.
+def start_server(port: int) -> str:
+    """Start moto's server in a thread of its own.
+
+    Parameters
+    ----------
+    port
+        Port to listen on, or 0 for a free one.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def start_server() -> str:
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
     server = make_server(
         HOST,
-        0,
+        port,
         DomainDispatcherApplication(create_backend_app),
         threaded=True,
         request_handler=MotoRequestHandler,

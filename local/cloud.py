@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from local import supervisor
+from local.runtime import Runtime, this_python
 from local.settings import ACCESS_KEY, REGION, SECRET_KEY, STACK_NAME
 
 _ROOT = Path(__file__).parent.parent
@@ -40,6 +41,10 @@ class EmbeddedCloud:
         Values that win over the template's defaults.
     api_port
         Port of the API, or 0 for a free one.
+    aws_port
+        Port of AWS's services, or 0 for a free one.
+    runtime
+        The Python that runs the functions; this one, with all its packages, unless another is named.
 
     Attributes
     ----------
@@ -66,7 +71,10 @@ class EmbeddedCloud:
         template: Path = _ROOT / "template.yaml",
         parameter_overrides: Mapping[str, str] | None = None,
         api_port: int = 0,
+        aws_port: int = 0,
+        runtime: Runtime | None = None,
     ) -> None:
+        runtime = runtime or this_python()
         self._state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603
@@ -75,7 +83,11 @@ class EmbeddedCloud:
                 *(sys.executable, "-m", "local.server"),
                 f"--template={template.resolve()}",
                 f"--state={self._state}",
+                f"--python={runtime.python}",
+                f"--python-version={runtime.version}",
+                *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
                 f"--api-port={api_port}",
+                f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
             ],
             cwd=_ROOT,

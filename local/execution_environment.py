@@ -11,7 +11,6 @@ import platform
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from local.runtime import Runtime
 from local.settings import HOST
 
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
@@ -66,6 +66,8 @@ class ExecutionEnvironment:
     ----------
     function
         The function to run. Its code is imported at the first invocation, as a cold start.
+    runtime
+        The Python that runs it.
     variables
         Environment variables that win over the function's own.
     state
@@ -78,12 +80,17 @@ class ExecutionEnvironment:
     """
 
     def __init__(
-        self, function: FunctionConfiguration, variables: Mapping[str, str], state: Path
+        self,
+        function: FunctionConfiguration,
+        runtime: Runtime,
+        variables: Mapping[str, str],
+        state: Path,
     ) -> None:
         self._scratch = Path(tempfile.mkdtemp(dir=state, prefix=f"{function.name}-"))
         self._process, self._connection = _start(
             function,
-            _process_environment(function, variables, self._scratch),
+            runtime,
+            _process_environment(function, runtime, variables, self._scratch),
             log_path(state, function.name),
         )
         self.usable = True
@@ -132,7 +139,7 @@ def _failure(error_type: str, message: str) -> InvocationResult:
 
 
 def _start(
-    function: FunctionConfiguration, variables: Mapping[str, str], log: Path
+    function: FunctionConfiguration, runtime: Runtime, variables: Mapping[str, str], log: Path
 ) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
     for _ in range(_START_ATTEMPTS):
         # Another program can take a free port before the emulator does; then its process ends.
@@ -144,10 +151,10 @@ def _start(
                     "--log-level=error",
                     f"--runtime-api-address={HOST}:{runtime_port}",
                     f"--runtime-interface-emulator-address={HOST}:{emulator_port}",
-                    sys.executable,
-                    "-m",
-                    "awslambdaric",
-                    function.handler,
+                    str(runtime.python),
+                    # Lambda's packages are on the path that handlers are given, and no others.
+                    *([] if runtime.packages is None else ["-S"]),
+                    *("-m", "awslambdaric", function.handler),
                 ],
                 cwd=function.task_root,
                 env=variables,
@@ -191,20 +198,23 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _process_environment(
-    function: FunctionConfiguration, variables: Mapping[str, str], scratch: Path
+    function: FunctionConfiguration,
+    runtime: Runtime,
+    variables: Mapping[str, str],
+    scratch: Path,
 ) -> dict[str, str]:
     """Make the environment variables that Lambda documents for a function."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    imported = function.layers if runtime.packages is None else (*function.layers, runtime.packages)
     return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": ":".join(str(layer) for layer in function.layers),
+        "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(str(folder) for folder in imported),
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
         **function.variables,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         "LAMBDA_TASK_ROOT": str(function.task_root),
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{version}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{runtime.version}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),

@@ -14,6 +14,7 @@ from local.execution_environment import (
     InvocationResult,
     log_path,
 )
+from local.runtime import Runtime
 
 SYNCHRONOUS_PAYLOAD_BYTES = 6_291_456
 ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
@@ -40,11 +41,14 @@ class LambdaService:
         Folder for the functions' logs and their temporary files.
     variables
         Environment variables for every function: addresses and credentials.
+    runtime
+        The Python that runs the functions.
     """
 
-    def __init__(self, state: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, state: Path, variables: Mapping[str, str], runtime: Runtime) -> None:
         self._state = state
         self._variables = variables
+        self._runtime = runtime
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.Lock()
 
@@ -96,7 +100,9 @@ class LambdaService:
             if pool is None or pool.function != function:
                 if pool is not None:
                     pool.retire()
-                pool = self._pools[function.name] = _Pool(function, self._variables, self._state)
+                pool = self._pools[function.name] = _Pool(
+                    function, self._runtime, self._variables, self._state
+                )
             return pool.submit(payload)
 
 
@@ -108,9 +114,14 @@ class _Pool:
     """
 
     def __init__(
-        self, function: FunctionConfiguration, variables: Mapping[str, str], state: Path
+        self,
+        function: FunctionConfiguration,
+        runtime: Runtime,
+        variables: Mapping[str, str],
+        state: Path,
     ) -> None:
         self.function = function
+        self._runtime = runtime
         self._variables = variables
         self._state = state
         self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
@@ -131,7 +142,9 @@ class _Pool:
         try:
             environment = self._idle.pop()
         except IndexError:
-            environment = ExecutionEnvironment(self.function, self._variables, self._state)
+            environment = ExecutionEnvironment(
+                self.function, self._runtime, self._variables, self._state
+            )
         result = environment.invoke(payload)
         if environment.usable and not self._retired:
             self._idle.append(environment)

@@ -13,6 +13,7 @@ from pyarrow import fs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from local.artefacts import Artefacts
 from local.client import ReportClient, Uploader
 from local.cloud import EmbeddedCloud
 from local.inputs import InputFile, InputProblem, find_inputs
@@ -21,11 +22,13 @@ from local.summary import summary
 console = Console(highlight=False, soft_wrap=True)
 
 
-def run(data: Path, out: Path, as_of: str | None) -> None:
+def run(artefacts: Artefacts, data: Path, out: Path, as_of: str | None) -> None:
     """Make a report of the files in a folder and save it as CSV.
 
     Parameters
     ----------
+    artefacts : Artefacts
+        What is deployed.
     data : Path
         Folder with the input files.
     out : Path
@@ -45,7 +48,7 @@ def run(data: Path, out: Path, as_of: str | None) -> None:
         raise InputProblem(f"the report cannot be saved: {out.parent} is no folder")
     seconds: dict[str, float] = {}
     with _stage("start of the embedded cloud", seconds):
-        cloud = EmbeddedCloud()
+        cloud = EmbeddedCloud(artefacts.template, runtime=artefacts.runtime)
     with cloud:
         with _stage("ingest", seconds):
             upload_all(inputs, cloud)

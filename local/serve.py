@@ -6,6 +6,7 @@ from threading import Event
 
 from rich.console import Console
 
+from local.artefacts import Artefacts
 from local.cloud import EmbeddedCloud
 from local.inputs import find_inputs
 from local.run import upload_all
@@ -13,13 +14,28 @@ from local.run import upload_all
 console = Console(highlight=False, soft_wrap=True)
 
 
-def serve(data: Path | None, port: int) -> None:
-    """Start the embedded cloud, ingest a folder's files if one is given, and wait to be stopped."""
+def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
+    """Start the embedded cloud, ingest a folder's files if one is given, and wait to be stopped.
+
+    Parameters
+    ----------
+    artefacts : Artefacts
+        What is deployed.
+    data : Path or None
+        Folder with input files.
+    port : int
+        Port of the API; AWS's services have the next one. 0: any free ones.
+    """
     inputs = find_inputs(data) if data else []
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with EmbeddedCloud(api_port=port) as cloud:
+    with EmbeddedCloud(
+        artefacts.template,
+        api_port=port,
+        aws_port=port and port + 1,
+        runtime=artefacts.runtime,
+    ) as cloud:
         upload_all(inputs, cloud)
         console.print(_help(cloud))
         stopped.wait()

@@ -17,6 +17,7 @@ from local.deployment import api_definition, deploy
 from local.event_bus import EventBus
 from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
+from local.runtime import Runtime
 from local.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
 from local.step_functions import mend
 from local.template import Stack, Template
@@ -40,7 +41,11 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=Path, required=True, help="folder for logs and temporary files"
     )
+    parser.add_argument("--python", type=Path, required=True, help="interpreter of the handlers")
+    parser.add_argument("--python-version", required=True)
+    parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
     parser.add_argument("--api-port", type=int, default=0)
+    parser.add_argument("--aws-port", type=int, default=0)
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     return parser.parse_args()
 
@@ -48,7 +53,7 @@ def _parse_arguments() -> argparse.Namespace:
 def _start(arguments: argparse.Namespace) -> dict[str, object]:
     stack = Stack(STACK_NAME, REGION, ACCOUNT)
     template = Template(arguments.template, stack, arguments.parameters)
-    endpoint_url = start_server()
+    endpoint_url = start_server(arguments.aws_port)
     variables = {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -57,7 +62,8 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint_url,
     }
-    functions = Functions(LambdaService(arguments.state, variables))
+    runtime = Runtime(arguments.python, arguments.python_version, arguments.packages)
+    functions = Functions(LambdaService(arguments.state, variables, runtime))
     route_invocations(functions)
     mend(endpoint_url, EventBus(functions).execution_ended)
     deploy(template, functions, endpoint_url)

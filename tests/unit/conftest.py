@@ -14,7 +14,7 @@ ACCOUNT = {
 }
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _no_network() -> Iterator[None]:
     def refuse(*_: object) -> NoReturn:
         raise AssertionError("a unit test wants the network")
