@@ -37,11 +37,17 @@ class Pipeline:
     def tables(self) -> FolderTables:
         return FolderTables(self.folder)
 
-    def ingest(self, key: str, content: str | bytes, etag: str = "etag") -> UploadOutcome:
+    def ingest(
+        self,
+        key: str,
+        content: str | bytes,
+        etag: str = "etag",
+        uploaded_at: datetime = CLOCK_SHOWS,
+    ) -> UploadOutcome:
         """Ingest an upload with this content."""
         stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
         return ingest_file(
-            Upload(key, etag),
+            Upload(key, etag, uploaded_at),
             stream,
             self.bucket_count,
             lambda: CLOCK_SHOWS,

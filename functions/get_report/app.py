@@ -39,8 +39,8 @@ def get_report(report_id: str) -> Response[str]:
     if _wants_file():
         if view.report.status is Status.COMPLETE:
             return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
-        if view.report.status is Status.RUNNING:
-            return answer(HTTPStatus.ACCEPTED, body)
+        no_file = view.report.status is Status.FAILED
+        return answer(HTTPStatus.CONFLICT if no_file else HTTPStatus.ACCEPTED, body)
     return answer(HTTPStatus.OK, body)
 
 

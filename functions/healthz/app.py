@@ -6,23 +6,23 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.health import unreachable
+from store_monitoring.adapters.health import Health
 from store_monitoring.api import answer, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
 settings = Settings.from_environment()
+health = Health(
+    tables={"report table": settings.report_table, "ingest table": settings.ingest_table},
+    buckets={"data bucket": settings.data_bucket, "inbox bucket": settings.inbox_bucket},
+)
 app = new_app()
 
 
 @app.get("/healthz")
 def get_healthz() -> Response[str]:
     """Say whether the service can work, and if not, what does not answer."""
-    missing = unreachable(
-        tables=(settings.report_table, settings.ingest_table),
-        buckets=(settings.data_bucket, settings.inbox_bucket),
-    )
-    if missing:
+    if missing := health.unreachable():
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, {"ok": False, "unreachable": missing})
     return answer(HTTPStatus.OK, {"ok": True})
 

@@ -11,6 +11,7 @@ import store_monitoring.adapters.without_pandas  # noqa: F401
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.adapters.inbox import Inbox
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.errors import SupersededUpload
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
@@ -19,7 +20,7 @@ from store_monitoring.use_cases.ports import UploadOutcome
 settings = Settings.from_environment()
 inbox = Inbox(settings.inbox_bucket)
 data = ArrowTables(s3_bucket(settings.data_bucket))
-log = DynamoDbIngestLog(settings.ingest_table)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 
 
 def now() -> datetime:
@@ -31,12 +32,17 @@ def now() -> datetime:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Ingest each uploaded object that the event names; Lambda calls again if that fails."""
     for record in S3Event(event).records:
-        upload = Upload(unquote_plus(record.s3.get_object.key), record.s3.get_object.etag)
+        s3_object = record.s3.get_object
+        uploaded_at = datetime.fromisoformat(record.event_time)
+        upload = Upload(unquote_plus(s3_object.key), s3_object.etag, uploaded_at)
         try:
-            with inbox.open(upload.key) as stream:
+            with inbox.open(upload.key, upload.etag) as stream:
                 outcome = ingest_file(upload, stream, settings.bucket_count, now, data, log)
+        except SupersededUpload:
+            logger.info("upload superseded", key=upload.key, etag=upload.etag)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             log.record_upload(UploadOutcome(upload.key, upload.etag, "Failed", now(), error=reason))
             raise
-        logger.info("upload ingested", outcome=outcome)
+        else:
+            logger.info("upload ingested", outcome=outcome)

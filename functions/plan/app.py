@@ -14,7 +14,7 @@ from store_monitoring.storage.keys import shards_key
 from store_monitoring.use_cases.plan_report import plan_report
 
 settings = Settings.from_environment()
-log = DynamoDbIngestLog(settings.ingest_table)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 
 
@@ -32,9 +32,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     )
     logger.info("report planned", report_id=report_id, shards=len(plan.shards), stores=plan.stores)
     return {
-        "now": to_text(plan.now_us),
+        "as_of": to_text(plan.now_us),
         "shards": len(plan.shards),
-        "stores": plan.stores,
         "shards_key": shards_key(report_id),
         "max_concurrency": settings.map_concurrency,
     }

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from json import JSONDecodeError
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,8 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.adapters.executions import StateMachineExecutions
 from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, new_app
-from store_monitoring.errors import InvalidRequest
+from store_monitoring.api import answer, json_body, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.report import ReportRequest
@@ -28,11 +26,7 @@ app = new_app()
 @app.post("/trigger_report")
 def post_trigger_report() -> Response[str]:
     """Start the report that the body asks for; an empty body asks for the default one."""
-    try:
-        body = app.current_event.json_body if app.current_event.body else {}
-    except JSONDecodeError:
-        raise InvalidRequest("the body is not JSON") from None
-    return _start(ReportRequest.from_json(body))
+    return _start(ReportRequest.from_json(json_body(app.current_event)))
 
 
 @app.get("/trigger_report")

@@ -50,6 +50,8 @@ def test_both_forms_of_every_endpoint(user: User) -> None:
 def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
     with _functions_broken(user, "MergeFunction"):
         report_id = user.trigger()
+        file = user.get(f"/get_report/{report_id}", headers={"Accept": "text/csv"})
+        assert (file.status_code, file.json()["status"]) == (202, "Running")
         seen = [until(lambda: user.get(f"/get_report/{report_id}").json())]
         while seen[-1]["status"] == "Running":
             seen.append(user.get(f"/get_report/{report_id}").json())
@@ -69,8 +71,6 @@ def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
 )
 def test_the_file_itself_is_to_be_had(user: User, form: dict[str, dict[str, str]]) -> None:
     report_id = user.trigger()
-    running = user.get(f"/get_report/{report_id}", allow_redirects=False, **form)
-    assert running.status_code in (202, 303)
     user.ended(report_id)
     moved = user.get(f"/get_report/{report_id}", allow_redirects=False, **form)
     assert moved.status_code == 303
@@ -96,7 +96,7 @@ def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes
     assert "Traceback" not in json.dumps(answer)
     assert "url" not in answer
     download = user.get(f"/get_report/{report_id}", headers={"Accept": "text/csv"})
-    assert download.headers["Content-Type"] == "application/json"
+    assert download.status_code == 409
     assert download.json()["status"] == "Failed"
     assert user.report().decode() == csv_text(report(_case(sample)))
 
@@ -140,6 +140,8 @@ def test_unknown_and_malformed_ids(user: User) -> None:
     [
         (b"{", "not JSON"),
         (b"[]", "not a JSON object"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"store_ids": [' + b"9" * 5000 + b"]}", "not JSON"),
         (b'{"as_of": 5}', "as_of"),
         (b'{"as_of": "yesterday"}', "as_of"),
         (b'{"poll_filter": "some"}', "poll_filter"),
@@ -151,6 +153,32 @@ def test_a_wrong_request_is_refused_with_the_reason(user: User, body: bytes, sai
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_request"
     assert said in answer.json()["error"]["message"]
+
+
+def test_what_is_not_there_is_not_found(user: User) -> None:
+    answer = user.get('/get_report/a"b')
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
+    case = _case(sample)
+    chosen = sorted(report(case))[:5]
+    report_id = user.trigger(store_ids=chosen, formats=["csv", "json", "parquet", "xlsx"])
+    answer = user.ended(report_id)
+    assert answer["stores"] == 5
+    files = {form: requests.get(url, timeout=30).content for form, url in answer["urls"].items()}
+    wanted = {store_id: report(case)[store_id] for store_id in chosen}
+    assert files["csv"].decode() == csv_text(wanted)
+    assert [record["store_id"] for record in json.loads(files["json"])] == chosen
+    assert files["parquet"].startswith(b"PAR1")
+    assert files["xlsx"].startswith(b"PK")
+
+
+def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:
+    answer = user.ended(user.trigger(store_ids=["no-such-store"]))
+    assert answer["status"] == "Failed"
+    assert answer["error"]["code"] == "UnknownStore"
+    assert "no input knows the store 'no-such-store'" in answer["error"]["message"]
 
 
 def test_index_and_health(user: User) -> None:

@@ -1,12 +1,14 @@
 """What an HTTP caller gets when something goes wrong."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from store_monitoring.api import new_app
+from store_monitoring.api import json_body, new_app
 from store_monitoring.errors import (
     IncompleteReport,
     InvalidRequest,
@@ -59,3 +61,22 @@ def test_a_bug_is_not_shown(error: Exception, caplog: pytest.LogCaptureFixture) 
         "error": {"code": "internal_error", "message": "something went wrong on our side"}
     }
     assert "secret" in caplog.text  # but logged
+
+
+def test_a_route_that_is_not_there() -> None:
+    answer = new_app().resolve({"httpMethod": "GET", "path": "/nothing", "headers": {}}, None)
+    assert answer["statusCode"] == 404
+    assert json.loads(answer["body"])["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    "body", ["{", "[" * 100_000, f"[{'9' * 5000}]", base64.b64encode(b"\xff").decode()]
+)
+def test_a_body_that_is_no_json(body: str) -> None:
+    event = APIGatewayProxyEvent({"body": body, "isBase64Encoded": body == "/w=="})
+    with pytest.raises(InvalidRequest, match="the body is not JSON"):
+        json_body(event)
+
+
+def test_no_body_is_an_empty_object() -> None:
+    assert json_body(APIGatewayProxyEvent({"body": None})) == {}

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from store_monitoring.adapters.health import unreachable
+from store_monitoring.adapters.health import Health
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +26,13 @@ def _account() -> Iterator[None]:
 
 
 def test_what_is_there_answers() -> None:
-    assert unreachable(tables=["reports"], buckets=["data"]) == []
+    health = Health({"report table": "reports"}, {"data bucket": "data"})
+    assert health.unreachable() == []
 
 
-def test_what_does_not_answer_is_named() -> None:
-    missing = unreachable(tables=["reports", "ingests"], buckets=["data", "inbox"])
-    assert missing == ["ingests", "inbox"]
+def test_what_does_not_answer_is_told() -> None:
+    health = Health(
+        tables={"report table": "reports", "ingest table": "ingests"},
+        buckets={"data bucket": "data", "inbox bucket": "inbox"},
+    )
+    assert health.unreachable() == ["ingest table", "inbox bucket"]

@@ -305,3 +305,25 @@ def test_a_snapshot_does_not_change_under_later_ingests(pipeline: Pipeline) -> N
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,Asia/Tokyo"))
     assert pipeline.log.polls(head.version, *EVER_US) == files
     assert pipeline.tables.read_stores(list(head.stores.values())) == stores
+
+
+# --- out of order ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late", ["a", "b"])
+def test_what_was_uploaded_last_holds_whenever_it_is_ingested(
+    pipeline: Pipeline, late: str
+) -> None:
+    """Also if an upload is ingested twice: storage may tell of it twice, or out of order."""
+    uploads = {
+        "a": (hours_csv("x,0,08:00,12:00", "y,0,08:00,12:00"), zones_csv("x,UTC", "y,UTC")),
+        "b": (hours_csv("x,1,09:00,10:00"), zones_csv("x,Asia/Tokyo")),
+    }
+    first, second = ("b", "a") if late == "a" else ("a", "b")
+    for name in (first, second, first, second):
+        uploaded_at = CLOCK_SHOWS + timedelta(seconds=ord(name))
+        hours, zones = uploads[name]
+        pipeline.ingest(f"business_hours/{name}.csv", hours, uploaded_at=uploaded_at)
+        pipeline.ingest(f"timezones/{name}.csv", zones, uploaded_at=uploaded_at)
+    assert pipeline.hours() == {"x": {hours_row(1, 9, 10)}, "y": {hours_row(0, 8, 12)}}
+    assert pipeline.zones() == {"x": "Asia/Tokyo", "y": "UTC"}

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from urllib3.exceptions import ReadTimeoutError
 
 from store_monitoring.adapters.inbox import Inbox
-from store_monitoring.errors import TransientError
+from store_monitoring.errors import SupersededUpload, TransientError
 from store_monitoring.ingest.lines import LineReader
 
 CONTENT = b"store_id,timezone_str\n" + b"s,UTC\n" * 10_000
@@ -30,7 +30,7 @@ def holding(inbox: Inbox, body: io.RawIOBase, size: int) -> Iterator[Stubber]:
         stub.add_response(
             "get_object",
             {"Body": StreamingBody(body, size)},
-            {"Bucket": "inbox", "Key": "polls/store status.csv"},
+            {"Bucket": "inbox", "Key": "polls/store status.csv", "IfMatch": '"e"'},
         )
         yield stub
 
@@ -46,7 +46,7 @@ class BrokenConnection(io.RawIOBase):
 def test_an_object_is_read_block_by_block(inbox: Inbox, content: bytes) -> None:
     with (
         holding(inbox, io.BytesIO(content), len(content)),
-        inbox.open("polls/store status.csv") as stream,
+        inbox.open("polls/store status.csv", "e") as stream,
     ):
         blocks = [block.data for block in LineReader(stream, 1000).blocks()]
     assert b"".join(blocks) == CONTENT
@@ -56,7 +56,7 @@ def test_an_object_is_read_block_by_block(inbox: Inbox, content: bytes) -> None:
 def test_a_connection_that_breaks_is_a_transient_error(inbox: Inbox) -> None:
     with (
         holding(inbox, BrokenConnection(), 100),
-        inbox.open("polls/store status.csv") as stream,
+        inbox.open("polls/store status.csv", "e") as stream,
         pytest.raises(TransientError, match="cannot read polls/store status"),
     ):
         stream.read()
@@ -65,7 +65,7 @@ def test_a_connection_that_breaks_is_a_transient_error(inbox: Inbox) -> None:
 def test_an_object_that_ends_early_is_a_transient_error(inbox: Inbox) -> None:
     with (
         holding(inbox, io.BytesIO(b"half"), 8),
-        inbox.open("polls/store status.csv") as stream,
+        inbox.open("polls/store status.csv", "e") as stream,
         pytest.raises(TransientError, match="cannot read polls/store status"),
     ):
         stream.read()
@@ -77,7 +77,6 @@ def test_an_object_that_ends_early_is_a_transient_error(inbox: Inbox) -> None:
         ("SlowDown", 503, TransientError),
         ("InternalError", 500, TransientError),
         ("AccessDenied", 403, ClientError),
-        ("NoSuchKey", 404, ClientError),
     ],
 )
 def test_only_errors_that_can_pass_are_transient(
@@ -86,4 +85,14 @@ def test_only_errors_that_can_pass_are_transient(
     with Stubber(inbox._client) as stub:
         stub.add_client_error("get_object", code, http_status_code=http_status)
         with pytest.raises(error, match=code):
-            inbox.open("polls/a.csv")
+            inbox.open("polls/a.csv", "e")
+
+
+@pytest.mark.parametrize(("code", "status"), [("PreconditionFailed", 412), ("NoSuchKey", 404)])
+def test_an_object_that_is_no_longer_there_is_superseded(
+    inbox: Inbox, code: str, status: int
+) -> None:
+    with Stubber(inbox._client) as stub:
+        stub.add_client_error("get_object", code, http_status_code=status)
+        with pytest.raises(SupersededUpload, match=r"polls/a\.csv"):
+            inbox.open("polls/a.csv", "e")

@@ -6,10 +6,11 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.errors import CommitConflict
+from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.use_cases.ports import (
     Commit,
@@ -65,7 +66,7 @@ def table(dynamodb: Any) -> Iterator[str]:
 def log(request: pytest.FixtureRequest) -> IngestLog:
     if request.param == "memory":
         return MemoryLog()
-    return DynamoDbIngestLog(request.getfixturevalue("table"))
+    return DynamoDbIngestLog(request.getfixturevalue("table"), 64)
 
 
 def polls(ingest_id: str, least_us: int, greatest_us: int, bucket: int = 0) -> PollsFile:
@@ -167,7 +168,7 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
 
 
 def test_the_outcome_of_an_upload_is_recorded(dynamodb: Any, table: str) -> None:
-    log = DynamoDbIngestLog(table)
+    log = DynamoDbIngestLog(table, 64)
     log.record_upload(UploadOutcome("polls/a.csv", "e", "Committed", AT, "a", 10, 1, "rejects/a"))
     log.record_upload(UploadOutcome("polls/a.csv", "f", "Failed", AT, error="the file is empty"))
     [item] = dynamodb.scan(TableName=table)["Items"]
@@ -181,3 +182,32 @@ def test_the_outcome_of_an_upload_is_recorded(dynamodb: Any, table: str) -> None
         "rejected": 0,
         "error": "the file is empty",
     }
+
+
+def test_another_number_of_buckets_is_refused(table: str) -> None:
+    commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
+    with pytest.raises(BucketCountChanged, match="data are stored in 64 buckets, not 65"):
+        DynamoDbIngestLog(table, 65).head()
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("ConditionalCheckFailed", CommitConflict),
+        ("TransactionConflict", CommitConflict),
+        ("ThrottlingError", TransientError),
+    ],
+)
+def test_why_a_commit_was_cancelled(table: str, code: str, error: type[Exception]) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    head = log.head()
+    reasons = [{"Code": code}, {"Code": "None"}]
+    with Stubber(log._client) as stub:
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            http_status_code=400,
+            modeled_fields={"CancellationReasons": reasons},
+        )
+        with pytest.raises(error):
+            log.commit(head, [], Commit("polls", "a", 1, 0, AT))

@@ -95,10 +95,10 @@ def test_rejects_are_in_the_order_of_lines_with_their_exact_text(pipeline: Pipel
     )
 
 
-def test_a_file_of_bad_rows_only_is_an_ingest_too(pipeline: Pipeline) -> None:
+def test_a_file_of_bad_rows_only_changes_nothing_and_loses_nothing(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\n")
-    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 0, 1)
-    assert pipeline.log.commits[0].rejected == 1
+    assert (outcome.status, outcome.rows, outcome.rejected) == ("Unchanged", 0, 1)
+    assert [reject["text"] for reject in pipeline.rejects(outcome)] == ["s,Mars/Olympus"]
     assert pipeline.zones() == {}
 
 

@@ -1,10 +1,12 @@
 """How polls lie in Parquet, and that only those that are needed are read."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -196,3 +198,18 @@ def test_a_file_is_copied_byte_for_byte(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path / "bucket")
     tables.write_file("rejects/a.csv", source)
     assert tables.read_bytes("rejects/a.csv") == bytes(range(256))
+
+
+def test_an_error_while_writing_leaves_the_object_as_it_was(tmp_path: Path) -> None:
+    tables = FolderTables(tmp_path)
+    whole = STORES.empty_table()
+    tables.write_table("stores/a.parquet", whole)
+    before = (tmp_path / "stores/a.parquet").read_bytes()
+
+    def breaking() -> Iterator[pa.Table]:
+        yield whole
+        raise ValueError("broken off")
+
+    with pytest.raises(ValueError, match="broken off"):
+        tables.write_row_groups("stores/a.parquet", breaking())
+    assert (tmp_path / "stores/a.parquet").read_bytes() == before

@@ -74,7 +74,7 @@ def test_a_running_report_can_fail_once(reports: Reports) -> None:
 
 def test_what_the_state_machine_wrote_is_read(dynamodb: Any, table: ReportTable) -> None:
     table.add(RUNNING, ReportRequest())
-    write(dynamodb, now={"S": "2024-10-14T23:55:18.727055Z"}, shards_total={"N": "8"})
+    write(dynamodb, as_of={"S": "2024-10-14T23:55:18.727055Z"}, shards_total={"N": "8"})
     planned = replace(RUNNING, as_of="2024-10-14T23:55:18.727055Z", shards_total=8)
     assert table.get("r") == planned
     write(dynamodb, status={"S": "Complete"}, stores={"N": "4560"})
@@ -103,7 +103,7 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
     assert item == {
         "report_id": {"S": "r"},
         "status": {"S": "Running"},
-        "as_of": {"S": "1970-01-01T00:00:00.000000Z"},
+        "requested_as_of": {"S": "1970-01-01T00:00:00.000000Z"},
         "poll_filter": {"S": "business_hours"},
         "formats": {"L": [{"S": "csv"}]},
         "started_at": {"S": "2024-10-15T00:00:00.500000+00:00"},

@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from store_monitoring.errors import (
     InvalidRequest,
@@ -34,6 +36,22 @@ def answer(
     )
 
 
+def json_body(event: APIGatewayProxyEvent) -> object:
+    """Return a request's body, decoded; an empty one is an empty object.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is not JSON.
+    """
+    if not event.body:
+        return {}
+    try:
+        return event.json_body
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a depth beyond reason
+        raise InvalidRequest("the body is not JSON") from None
+
+
 def new_app() -> APIGatewayRestResolver:
     """Return an app whose errors are answered as ``{"error": {"code", "message"}}``."""
     app = APIGatewayRestResolver()
@@ -51,6 +69,11 @@ def new_app() -> APIGatewayRestResolver:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         return answer(status, _error("internal_error", "something went wrong on our side"))
 
+    def answer_no_route(_: NotFoundError) -> Response[str]:
+        message = "there is nothing here; GET / says what there is"
+        return answer(HTTPStatus.NOT_FOUND, _error("not_found", message))
+
+    app.not_found(answer_no_route)
     app.exception_handler(list(_ANSWERS))(answer_known)
     app.exception_handler(Exception)(answer_unknown)  # the outermost boundary: no trace leaves it
     return app

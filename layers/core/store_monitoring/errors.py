@@ -20,6 +20,14 @@ class UnreadableFile(StoreMonitoringError):
     """An uploaded file cannot be read as a whole; nothing of it was taken."""
 
 
+class SupersededUpload(StoreMonitoringError):
+    """An uploaded object was replaced or removed before it was read; its own event follows."""
+
+
+class BucketCountChanged(StoreMonitoringError):
+    """The stack's number of buckets is not the one that its data are stored by."""
+
+
 class CommitConflict(StoreMonitoringError):
     """Another ingest was committed since the head was read."""
 

@@ -5,9 +5,10 @@ Arrow reads ranges, in parallel and without boto3, whose import alone would doub
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -81,12 +82,11 @@ class ArrowTables:
     def write_row_groups(self, key: str, groups: Iterable[pa.Table]) -> int:
         """Write tables as the row groups of one Parquet object; return its size in bytes."""
         with self.open_output(key) as output:
-            writer: pq.ParquetWriter | None = None
-            for group in groups:
-                writer = writer or pq.ParquetWriter(output, group.schema)
-                writer.write_table(group, row_group_size=max(len(group), 1))
-            if writer is not None:
-                writer.close()
+            with ExitStack() as stack:
+                writer: pq.ParquetWriter | None = None
+                for group in groups:
+                    writer = writer or stack.enter_context(pq.ParquetWriter(output, group.schema))
+                    writer.write_table(group, row_group_size=max(len(group), 1))
             return output.tell()
 
     def write_file(self, key: str, path: Path) -> None:
@@ -96,9 +96,16 @@ class ArrowTables:
 
     @contextmanager
     def open_output(self, key: str) -> Iterator[IO[bytes]]:
-        """Open a stream that becomes the object's content at the end of the context."""
-        with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as file:
-            yield file
+        """Open a stream that becomes the object's content at the end of the context.
+
+        What is written is set aside until then: Arrow's own stream would make an object also of
+        what was written before an error.
+        """
+        with tempfile.TemporaryFile() as written:
+            yield written
+            written.seek(0)
+            with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
+                shutil.copyfileobj(written, output, _COPY_BYTES)
 
     def _read(
         self, key: str, row_groups: Callable[[pq.FileMetaData], list[int]] | None = None

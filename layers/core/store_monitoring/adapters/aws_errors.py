@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from store_monitoring.errors import TransientError
 
 _TRANSIENT_CODES = frozenset(
     {
+        "ExecutionLimitExceeded",
         "InternalError",
         "InternalServerError",
         "LimitExceededException",
@@ -45,5 +47,5 @@ def transient_errors(action: str) -> Iterator[None]:
         if error_code(error) in _TRANSIENT_CODES or status >= 500:
             raise TransientError(f"cannot {action}: {error_code(error)}") from error
         raise
-    except BotoCoreError as error:
+    except (BotoConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise TransientError(f"cannot {action}: {type(error).__name__}") from error

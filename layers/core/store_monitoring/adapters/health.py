@@ -1,7 +1,7 @@
 """Whether the tables and buckets answer."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from botocore.config import Config
@@ -9,21 +9,37 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from store_monitoring.logs import logger
 
-_PROMPT = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
 
+class Health:
+    """Asks tables and buckets whether they are there.
 
-def unreachable(tables: Iterable[str], buckets: Iterable[str]) -> list[str]:
-    """Return the names of those that do not answer."""
-    dynamodb = boto3.client("dynamodb", config=_PROMPT)
-    s3 = boto3.client("s3", config=_PROMPT)
-    checks: list[tuple[str, Callable[[], object]]] = []
-    checks += [(name, partial(dynamodb.describe_table, TableName=name)) for name in tables]
-    checks += [(name, partial(s3.head_bucket, Bucket=name)) for name in buckets]
-    missing = []
-    for name, check in checks:
+    Parameters
+    ----------
+    tables, buckets : mappings of str to str
+        Their names, by what they are called in answers: names are nobody else's business.
+    """
+
+    def __init__(self, tables: Mapping[str, str], buckets: Mapping[str, str]) -> None:
+        prompt = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+        self._dynamodb = boto3.client("dynamodb", config=prompt)
+        self._s3 = boto3.client("s3", config=prompt)
+        self._tables = tables
+        self._buckets = buckets
+
+    def unreachable(self) -> list[str]:
+        """Return what does not answer within three seconds."""
+        names = [*self._tables, *self._buckets]
+        with ThreadPoolExecutor(len(names)) as pool:
+            answers = list(pool.map(self._answers, names))
+        return [name for name, there in zip(names, answers, strict=True) if not there]
+
+    def _answers(self, name: str) -> bool:
         try:
-            check()
+            if name in self._tables:
+                self._dynamodb.describe_table(TableName=self._tables[name])
+            else:
+                self._s3.head_bucket(Bucket=self._buckets[name])
         except (BotoCoreError, ClientError):
             logger.exception("health check failed", target=name)
-            missing.append(name)
-    return missing
+            return False
+        return True

@@ -4,10 +4,12 @@ import io
 from typing import IO
 
 import boto3
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from typing_extensions import Buffer
 
-from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.aws_errors import error_code, transient_errors
+from store_monitoring.errors import SupersededUpload
 
 
 class Inbox:
@@ -17,10 +19,22 @@ class Inbox:
         self._bucket = bucket
         self._client = boto3.client("s3")
 
-    def open(self, key: str) -> IO[bytes]:
-        """Return an object's content as a stream."""
-        with transient_errors(f"read {key}"):
-            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+    def open(self, key: str, etag: str) -> IO[bytes]:
+        """Return an object's content as a stream.
+
+        Raises
+        ------
+        SupersededUpload
+            If the object is no longer the one with this ETag.
+        """
+        try:
+            with transient_errors(f"read {key}"):
+                answer = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
+        except ClientError as error:
+            if error_code(error) in ("PreconditionFailed", "NoSuchKey"):
+                raise SupersededUpload(f"{key} was replaced or removed") from error
+            raise
+        body = answer["Body"]
         return io.BufferedReader(_Stream(body, key))
 
 

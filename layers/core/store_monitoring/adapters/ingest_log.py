@@ -10,16 +10,15 @@ A commit writes its own entry and the head in one transaction, conditional on th
 So a version names a snapshot: all entries up to it, and nothing of later ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
-from store_monitoring.adapters.aws_errors import error_code, transient_errors
+from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
-from store_monitoring.errors import CommitConflict
+from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.storage.keys import polls_key
 from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
@@ -29,10 +28,18 @@ _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
 
 
 class DynamoDbIngestLog:
-    """The log of ingests in one DynamoDB table."""
+    """The log of ingests in one DynamoDB table.
 
-    def __init__(self, table: str) -> None:
+    Parameters
+    ----------
+    table : str
+    bucket_count : int
+        Must be the one that the first ingest was made with: stores lie where it put them.
+    """
+
+    def __init__(self, table: str, bucket_count: int) -> None:
         self._table = table
+        self._bucket_count = bucket_count
         self._client = boto3.client("dynamodb")
 
     def head(self) -> Head:
@@ -40,6 +47,10 @@ class DynamoDbIngestLog:
         item = self._get(_HEAD_KEY)
         if item is None:
             return Head(version=0, stores={}, greatest_us=None, latest={})
+        if item["bucket_count"] != self._bucket_count:
+            raise BucketCountChanged(
+                f"data are stored in {item['bucket_count']} buckets, not {self._bucket_count}"
+            )
         files = [StoresFile(int(bucket), **file) for bucket, file in item["stores"].items()]
         return Head(
             version=item["version"],
@@ -60,6 +71,7 @@ class DynamoDbIngestLog:
         known_us = [us for us in (head.greatest_us, greatest_us) if us is not None]
         new_head = _HEAD_KEY | {
             "version": version,
+            "bucket_count": self._bucket_count,
             "stores": {
                 str(bucket): {"key": file.key, "stores": file.stores, "bytes": file.bytes}
                 for bucket, file in stores.items()
@@ -95,10 +107,10 @@ class DynamoDbIngestLog:
                         {"Put": {"TableName": self._table, "Item": to_item(entry)}},
                     ]
                 )
-        except ClientError as error:
-            if error_code(error) == "TransactionCanceledException":
+        except self._client.exceptions.TransactionCanceledException as error:
+            if _lost_to_another(error.response["CancellationReasons"]):
                 raise CommitConflict(f"version {head.version} is not current") from error
-            raise
+            raise TransientError(f"cannot commit the ingest: {error}") from error
 
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us], as of a version."""
@@ -143,6 +155,12 @@ class DynamoDbIngestLog:
                 TableName=self._table, Key=to_item(key), ConsistentRead=True
             )
         return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether another ingest's commit is why a transaction was cancelled."""
+    codes = {reason["Code"] for reason in reasons}
+    return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
 
 
 def _without_key(file: PollsFile) -> dict[str, Any]:

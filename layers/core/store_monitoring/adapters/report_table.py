@@ -33,7 +33,7 @@ class ReportTable:
         item = {
             "report_id": report.report_id,
             "status": report.status.value,
-            "as_of": None if request.as_of_us is None else to_text(request.as_of_us),
+            "requested_as_of": None if request.as_of_us is None else to_text(request.as_of_us),
             "poll_filter": request.poll_filter.value,
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
@@ -89,7 +89,7 @@ def _report(item: dict[str, Any]) -> Report:
         report_id=item["report_id"],
         status=status,
         started_at=datetime.fromisoformat(item["started_at"]),
-        as_of=item.get("now"),
+        as_of=item.get("as_of"),
         shards_total=item.get("shards_total"),
         stores=item.get("stores"),
         failure=_failure(item) if failed else None,

@@ -1,6 +1,7 @@
 """A whole uploaded file, read once as a stream and set aside on disk."""
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,7 +14,7 @@ from store_monitoring.ingest.parse import parse
 from store_monitoring.ingest.rows import read_rows
 from store_monitoring.ingest.spill import Spill
 
-_ID_DIGITS = 32  # of the content's SHA-256 in hexadecimal: 128 bits
+_ID_DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Content:
     ----------
     kind : Kind
     ingest_id : str
-        Names the content: the same bytes (once unzipped) are the same ingest.
+        Names the kind and the content: the same bytes (once unzipped) are the same ingest.
     rows, rejected : int
         How many rows were taken, and how many not.
     spill : Spill
@@ -83,4 +84,5 @@ def read_content(
             rejected += len(rejects)
     if not rows and not rejected:
         raise UnreadableFile("the file has a header and no rows")
-    return Content(kind, reader.digest[:_ID_DIGITS], rows, rejected, spill, rejects_path)
+    ingest_id = hashlib.sha256(f"{kind} {reader.digest}".encode()).hexdigest()[:_ID_DIGITS]
+    return Content(kind, ingest_id, rows, rejected, spill, rejects_path)

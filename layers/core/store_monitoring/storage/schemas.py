@@ -22,10 +22,15 @@ STORES = pa.schema(
     [
         pa.field("store_id", pa.string(), nullable=False),
         pa.field("timezone", pa.string()),
+        pa.field("timezone_uploaded_at", pa.timestamp("us", tz="UTC")),
         pa.field("hours", pa.list_(HOURS_ROW)),
+        pa.field("hours_uploaded_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""One row a store, ascending by `store_id`; null where zone or hours are not known."""
+"""One row a store, ascending by `store_id`; null where zone or hours are not known.
+
+With when they were uploaded: an upload that is ingested late does not replace a later one.
+"""
 
 TOTAL_COLUMNS = (
     "uptime_last_hour_us",

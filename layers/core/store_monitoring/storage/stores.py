@@ -1,5 +1,7 @@
 """Tables of stores: one row a store, with its zone and weekly hours (schema `STORES`)."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,31 +16,43 @@ def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
         return stores
     every_id = every_id.take(pc.sort_indices(every_id))
     row = pc.index_in(every_id, stores.column("store_id"))
-    known = stores.select(["timezone", "hours"]).take(row)
+    known = stores.drop_columns("store_id").take(row)
     return pa.table([every_id, *known.columns], schema=STORES)
 
 
-def with_zones(stores: pa.Table, zones: pa.Table) -> pa.Table:
-    """Return the stores with the zones of `zones` (store_id, timezone); a store's last row counts.
+def with_zones(stores: pa.Table, zones: pa.Table, uploaded_at: datetime) -> pa.Table:
+    """Return the stores with the zones of an upload, but where a later upload gave one.
+
+    Parameters
+    ----------
+    stores : table of schema `STORES`
+    zones : table of store_id, timezone
+        A store's last row counts.
+    uploaded_at : datetime
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
     >>> zones = pa.table({"store_id": ["b", "a", "b"], "timezone": ["UTC", "UTC", "Asia/Tokyo"]})
-    >>> with_zones(STORES.empty_table(), zones).column("timezone").to_pylist()
+    >>> with_zones(STORES.empty_table(), zones, datetime.now(UTC)).column("timezone").to_pylist()
     ['UTC', 'Asia/Tokyo']
     """
     last = zones.group_by("store_id", use_threads=False).aggregate([("timezone", "last")])
-    return _replaced(stores, "timezone", last.column("store_id"), last.column("timezone_last"))
+    new = last.column("timezone_last")
+    return _replaced(stores, "timezone", last.column("store_id"), new, uploaded_at)
 
 
-def with_hours(stores: pa.Table, hours: pa.Table) -> pa.Table:
-    """Return the stores with all hours of those that `hours` names replaced.
+def with_hours(stores: pa.Table, hours: pa.Table, uploaded_at: datetime) -> pa.Table:
+    """Return the stores with all hours of those that an upload names replaced.
+
+    Hours that a later upload gave stay.
 
     Parameters
     ----------
     stores : table of schema `STORES`
     hours : table of store_id, day, start_us, end_us
         Any order; repeated rows count once.
+    uploaded_at : datetime
     """
     keys = ["store_id", "day", "start_us", "end_us"]
     rows = hours.group_by(keys).aggregate([]).sort_by([(key, "ascending") for key in keys])
@@ -53,19 +67,32 @@ def with_hours(stores: pa.Table, hours: pa.Table) -> pa.Table:
         ),
         type=STORES.field("hours").type,
     )
-    return _replaced(stores, "hours", pa.chunked_array([named]), pa.chunked_array([schedules]))
+    new = pa.chunked_array([schedules])
+    return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at)
 
 
 def _replaced(
-    stores: pa.Table, column: str, store_ids: pa.ChunkedArray, new: pa.ChunkedArray
+    stores: pa.Table,
+    column: str,
+    store_ids: pa.ChunkedArray,
+    new: pa.ChunkedArray,
+    uploaded_at: datetime,
 ) -> pa.Table:
     """Return the stores with new values in one column for `store_ids`, new stores included."""
     stores = with_stores(stores, store_ids)
     old = stores.column(column)
-    new_row = pc.index_in(stores.column("store_id"), store_ids)
+    old_at = stores.column(f"{column}_uploaded_at")
+    new_at = pa.scalar(uploaded_at, old_at.type)
+    newer = pc.fill_null(pc.greater_equal(new_at, old_at), True)
+    new_row = pc.if_else(newer, pc.index_in(stores.column("store_id"), store_ids), None)
     row = pc.coalesce(pc.add(new_row, len(old)), pa.array(np.arange(len(old), dtype=np.int32)))
-    index = stores.schema.get_field_index(column)
-    return stores.set_column(index, STORES.field(column), _joined(old, new).take(row))
+    replaced = {
+        column: _joined(old, new).take(row),
+        f"{column}_uploaded_at": pc.if_else(pc.is_valid(new_row), new_at, old_at),
+    }
+    return pa.table(
+        [replaced.get(name, stores.column(name)) for name in STORES.names], schema=STORES
+    )
 
 
 def _joined(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -45,6 +45,7 @@ class Upload:
 
     key: str
     etag: str
+    uploaded_at: datetime
 
 
 def ingest_file(
@@ -83,7 +84,7 @@ def ingest_file(
         except UnreadableFile as error:
             outcome = UploadOutcome(upload.key, upload.etag, "Failed", clock(), error=str(error))
         else:
-            changed = _store(content, clock, tables, log)
+            changed = _store(content, upload.uploaded_at, clock, tables, log)
             outcome = UploadOutcome(
                 upload.key,
                 upload.etag,
@@ -98,13 +99,20 @@ def ingest_file(
     return outcome
 
 
-def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log: IngestLog) -> bool:
+def _store(
+    content: Content,
+    uploaded_at: datetime,
+    clock: Callable[[], datetime],
+    tables: Tables,
+    log: IngestLog,
+) -> bool:
     """Write what the content brings, then commit it: until then nobody reads it.
 
     Returns
     -------
     bool
-        False if there was nothing to do: the content is what is committed already.
+        False if there was nothing to do: the content is what is committed already, or what was
+        uploaded later.
     """
     if _is_current(content, log.head(), log):
         return False
@@ -119,12 +127,15 @@ def _store(content: Content, clock: Callable[[], datetime], tables: Tables, log:
             head = log.head()
             if _is_current(content, head, log):  # by another ingest of it, at the same time
                 return False
-            written = pool.map(partial(_write_stores, content, head, tables), buckets)
+            write_stores = partial(_write_stores, content, uploaded_at, head, tables)
+            stores = [file for file in pool.map(write_stores, buckets) if file is not None]
+            if not stores and content.kind is not Kind.POLLS:
+                return False
             commit = Commit(
                 content.kind, content.ingest_id, content.rows, content.rejected, clock(), polls
             )
             try:
-                log.commit(head, [file for file in written if file is not None], commit)
+                log.commit(head, stores, commit)
             except CommitConflict:
                 time.sleep(random.uniform(0, _COMMIT_WAIT_SECONDS))  # noqa: S311  # no secret
             else:
@@ -171,7 +182,9 @@ def _by_week(polls: pa.Table, timestamp_us: Int64s) -> Iterator[pa.Table]:
         yield ordered.slice(begin, end - begin).select(POLLS.names).cast(POLLS)
 
 
-def _write_stores(content: Content, head: Head, tables: Tables, bucket: int) -> StoresFile | None:
+def _write_stores(
+    content: Content, uploaded_at: datetime, head: Head, tables: Tables, bucket: int
+) -> StoresFile | None:
     """Write a new version of a bucket's stores; None if the content says nothing new of them."""
     current = head.stores.get(bucket)
     before = tables.read_stores([current] if current else [])
@@ -180,9 +193,9 @@ def _write_stores(content: Content, head: Head, tables: Tables, bucket: int) -> 
         case Kind.POLLS:
             after = with_stores(before, rows.column("store_id"))
         case Kind.BUSINESS_HOURS:
-            after = with_hours(before, rows)
+            after = with_hours(before, rows, uploaded_at)
         case Kind.TIMEZONES:
-            after = with_zones(before, rows)
+            after = with_zones(before, rows, uploaded_at)
     if after.equals(before):
         return None
     key = stores_key(bucket, f"{head.version + 1:08d}-{content.ingest_id}")

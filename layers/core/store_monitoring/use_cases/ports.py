@@ -120,7 +120,7 @@ class UploadOutcome:
     key, etag : str
         The object.
     status : str
-        "Committed", "Unchanged" (its content had been ingested before) or "Failed".
+        "Committed", "Unchanged" (nothing in it is newer than what is there) or "Failed".
     ended_at : datetime
     ingest_id : str or None
     rows, rejected : int
