@@ -4,6 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+from requests import RequestException
+
 from local.artefacts import NotBuilt, as_built, from_source
 from local.client import RunFailed
 from local.cloud import EmbeddedCloudError
@@ -30,7 +33,10 @@ def main() -> int:
         else:
             assert data is not None  # run has a sample where no data are given
             run(artefacts, data, arguments.out, arguments.as_of)
-    except (InputProblem, NotBuilt, NoLambdaPython, RunFailed, EmbeddedCloudError) as error:
+    except (
+        *(InputProblem, NotBuilt, NoLambdaPython, RunFailed, EmbeddedCloudError),
+        *(BotoCoreError, ClientError, OSError, RequestException),
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""What a user does with the system: upload, trigger, poll, download. Nothing else is asked."""
+"""What a user does with the system: upload, trigger, poll, download."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -116,12 +116,14 @@ class ReportClient:
         raise RunFailed(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
 
     def download(self, url: str, path: Path) -> None:
-        """Save what a presigned URL leads to."""
+        """Save what a presigned URL leads to: all of it, or nothing."""
+        unfinished = path.with_name(f".{path.name}.part")
         with self._http.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
             answer.raise_for_status()
-            with path.open("wb") as file:
+            with unfinished.open("wb") as file:
                 for chunk in answer.iter_content(1024 * 1024):
                     file.write(chunk)
+        unfinished.replace(path)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = f"{self._api_url}{path}"

@@ -1,5 +1,6 @@
 """The Lambda service: pools of execution environments, and asynchronous invocation."""
 
+import contextlib
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from local.execution_environment import (
+    EnvironmentStartError,
     ExecutionEnvironment,
     FunctionConfiguration,
     InvocationResult,
@@ -80,12 +82,12 @@ class LambdaService:
     def _see_through(
         self, function: FunctionConfiguration, payload: bytes, first: "Future[InvocationResult]"
     ) -> None:
-        result = first.result()
+        result = _outcome(first)
         for delay_seconds in _RETRY_DELAYS_SECONDS:
             if not result.failed:
                 return
             time.sleep(delay_seconds)
-            result = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES).result()
+            result = _outcome(self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES))
         if result.failed:
             with log_path(self._state, function.name).open("a", encoding="utf-8") as log:
                 log.write(f"Event dropped after the last attempt: {result.payload.decode()}\n")
@@ -104,6 +106,14 @@ class LambdaService:
                     function, self._runtime, self._variables, self._state
                 )
             return pool.submit(payload)
+
+
+def _outcome(future: "Future[InvocationResult]") -> InvocationResult:
+    """Wait for an attempt; one that found no environment has failed too."""
+    try:
+        return future.result()
+    except EnvironmentStartError as error:
+        return InvocationResult(str(error).encode(), failed=True)
 
 
 class _Pool:
@@ -135,8 +145,7 @@ class _Pool:
         """Finish what was accepted, and end the environments."""
         self._retired = True
         self._executor.shutdown(wait=False)
-        while self._idle:
-            self._idle.pop().stop()
+        self._stop_idle()
 
     def _run(self, payload: bytes) -> InvocationResult:
         try:
@@ -146,8 +155,15 @@ class _Pool:
                 self.function, self._runtime, self._variables, self._state
             )
         result = environment.invoke(payload)
-        if environment.usable and not self._retired:
+        if environment.usable:
             self._idle.append(environment)
         else:
             environment.stop()
+        if self._retired:  # maybe since a moment ago
+            self._stop_idle()
         return result
+
+    def _stop_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self._idle.pop().stop()

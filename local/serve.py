@@ -27,9 +27,6 @@ def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
         Port of the API; AWS's services have the next one. 0: any free ones.
     """
     inputs = find_inputs(data) if data else []
-    stopped = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     with EmbeddedCloud(
         artefacts.template,
         api_port=port,
@@ -37,6 +34,9 @@ def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
         runtime=artefacts.runtime,
     ) as cloud:
         upload_all(inputs, cloud)
+        stopped = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
         console.print(_help(cloud))
         stopped.wait()
 

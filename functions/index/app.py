@@ -14,10 +14,12 @@ INDEX = {
     "description": "How long each store was up and down during its own business hours.",
     "endpoints": {
         "POST /trigger_report": "start a report",
+        "GET /trigger_report": "the same, for old clients; deprecated",
         "GET /get_report?report_id=": "how a report stands, and where to download it",
         "GET /get_report/{report_id}": "the same; with Accept: text/csv, the file itself",
         "GET /healthz": "whether the service can work",
     },
+    "documentation": "README.md and docs/ of the source",
 }
 
 app = new_app()
