@@ -7,13 +7,20 @@ READY := $(VENV)/.ready
 
 # Settings of `make run` and `make serve`.
 DATA ?=
-SAMPLE ?= full
+SAMPLE ?=
 OUT ?= report.csv
 AS_OF ?=
 PORT ?= 3000
+BUILT ?=
 
 # Setting of `make build`.
 ARCH ?= arm64
+
+# With BUILT=1, `make run` and `make serve` run what is built; so it is built for this machine.
+ifneq ($(BUILT),)
+run serve: ARCH = $(if $(filter aarch64,$(shell uname -m)),arm64,x86_64)
+run serve: build
+endif
 
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
@@ -28,13 +35,14 @@ help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant.
-	@$(BIN)/python -m local run --sample $(SAMPLE) --out '$(OUT)' \
-		$(if $(DATA),--data '$(DATA)') $(if $(AS_OF),--as-of '$(AS_OF)')
+run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant BUILT=1.
+	@$(BIN)/python -m local run --out '$(OUT)' $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)') $(if $(AS_OF),--as-of '$(AS_OF)')
 
 .PHONY: serve
-serve: $(READY)  ## Leave the embedded cloud running: PORT=3000, with DATA=folder ingested.
-	@$(BIN)/python -m local serve --port $(PORT) $(if $(DATA),--data '$(DATA)')
+serve: $(READY)  ## Leave the embedded cloud running: PORT=3000, with DATA=folder or SAMPLE=small ingested.
+	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
 
 .PHONY: test
 test: $(READY)  ## Run all tests.
@@ -72,6 +80,8 @@ lock: $(READY)  ## Pin the requirements anew, with hashes.
 			-c requirements.txt layers/$$layer/requirements.in \
 			-o layers/$$layer/requirements.txt || exit; \
 	done
+	$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
+		-c requirements.txt local/runtime_requirements.in -o local/runtime_requirements.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 

@@ -12,7 +12,7 @@ from local.client import RunFailed
 from local.cloud import EmbeddedCloudError
 from local.inputs import InputProblem
 from local.run import run
-from local.runtime import NoLambdaPython
+from local.runtime import NoLambdaRuntime
 from local.sample_data import FULL, SMALL, cached_sample
 from local.serve import serve
 
@@ -34,7 +34,7 @@ def main() -> int:
             assert data is not None  # run has a sample where no data are given
             run(artefacts, data, arguments.out, arguments.as_of)
     except (
-        *(InputProblem, NotBuilt, NoLambdaPython, RunFailed, EmbeddedCloudError),
+        *(InputProblem, NotBuilt, NoLambdaRuntime, RunFailed, EmbeddedCloudError),
         *(BotoCoreError, ClientError, OSError, RequestException),
     ) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -31,8 +31,8 @@ def as_built(project: Path) -> Artefacts:
     ------
     NotBuilt
         If it left nothing, or something for another processor.
-    NoLambdaPython
-        If there is no interpreter of Lambda's version.
+    NoLambdaRuntime
+        If there is no Python as Lambda has it.
     """
     build, machine = project / ".aws-sam" / "build", platform.machine()
     if not any(build.glob(f"*Layer/**/*-{machine}-linux-gnu.so")):

@@ -44,7 +44,7 @@ class EmbeddedCloud:
     aws_port
         Port of AWS's services, or 0 for a free one.
     runtime
-        The Python that runs the functions; this one, with all its packages, unless another is named.
+        The Python that runs the functions; this one, with its packages, unless another is named.
 
     Attributes
     ----------
@@ -151,7 +151,9 @@ class EmbeddedCloud:
         self._errors.close()
 
     def _wait_until_ready(self) -> dict[str, Any]:
-        patience = threading.Timer(_START_SECONDS, self._process.kill)
+        assert self._process.stdin is not None
+        # The supervisor ends the server when its standard input does.
+        patience = threading.Timer(_START_SECONDS, self._process.stdin.close)
         patience.daemon = True
         patience.start()
         assert self._process.stdout is not None

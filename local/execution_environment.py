@@ -9,7 +9,6 @@ import http.client
 import json
 import platform
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from local.ports import free_ports
 from local.runtime import Runtime
 from local.settings import HOST
 
@@ -143,7 +143,7 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
     for _ in range(_START_ATTEMPTS):
         # Another program can take a free port before the emulator does; then its process ends.
-        runtime_port, emulator_port = _free_ports(2)
+        runtime_port, emulator_port = free_ports(2)
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603
                 [
@@ -187,14 +187,6 @@ def _connected(connection: http.client.HTTPConnection, process: subprocess.Popen
 def _emulator() -> Path:
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
     return Path(str(resources.files("samcli") / f"local/rapid/aws-lambda-rie-{architecture}"))
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _process_environment(

@@ -15,8 +15,8 @@ LAMBDA_VERSION = "3.13"
 _REQUIREMENTS = Path(__file__).parent / "runtime_requirements.txt"
 
 
-class NoLambdaPython(Exception):
-    """This machine has no Python of the version that Lambda runs."""
+class NoLambdaRuntime(Exception):
+    """There is no Python as Lambda has it, or its packages cannot be installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ def lambda_python(cache: Path) -> Runtime:
 
     Raises
     ------
-    NoLambdaPython
-        If there is no interpreter of that version.
+    NoLambdaRuntime
+        If there is no interpreter of that version, or pip fails, which says why itself.
     """
     interpreter = find_interpreter(LAMBDA_VERSION)
     if interpreter is None:
-        raise NoLambdaPython(
+        raise NoLambdaRuntime(
             f"what is built runs under Python {LAMBDA_VERSION}, and there is none: "
             "not on PATH, of pyenv or of uv"
         )
@@ -76,13 +76,12 @@ def lambda_python(cache: Path) -> Runtime:
 
 
 def _install(folder: Path) -> None:
-    subprocess.run(  # noqa: S603
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-compile", "--no-deps", "--require-hashes", "--requirement", _REQUIREMENTS),
-            *("--only-binary", ":all:", "--platform", f"manylinux2014_{platform.machine()}"),
-            *("--implementation", "cp", "--python-version", LAMBDA_VERSION),
-            *("--target", folder),
-        ],
-        check=True,
-    )
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--no-compile", "--no-deps", "--require-hashes", "--requirement", _REQUIREMENTS),
+        *("--only-binary", ":all:", "--platform", f"manylinux2014_{platform.machine()}"),
+        *("--implementation", "cp", "--python-version", LAMBDA_VERSION),
+        *("--target", folder),
+    ]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        raise NoLambdaRuntime(f"the packages of {_REQUIREMENTS.name} could not be installed")

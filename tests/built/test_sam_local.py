@@ -1,0 +1,168 @@
+"""What is built, run in containers by SAM CLI, against the embedded cloud."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.client import ReportClient
+from local.cloud import EmbeddedCloud
+from local.inputs import find_inputs
+from local.ports import free_ports
+from local.run import upload_all
+from local.sample_data import SMALL, write_sample
+from tests.built.conftest import ROOT, Builder
+from tests.built.test_layers import NATIVE
+
+EVENTS = ROOT / "events"
+FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir())
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # that the events name
+STORES = 91
+STATUS_CODES = {"get_report": 200, "healthz": 200, "index": 200, "trigger_report": 202}
+ANSWERS: dict[str, dict[str, Any] | None] = {
+    "close_report": None,
+    "compute_shard": {"shard": 0, "stores": STORES},
+    "ingest": None,
+    "merge": {"stores": STORES},
+    "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def _engine() -> None:
+    """Skip what needs a container engine where none answers."""
+    # A process of its own: docker leaves sockets open where it fails.
+    ask = [sys.executable, "-c", "import docker; docker.from_env().ping()"]
+    asked = subprocess.run(ask, stderr=subprocess.PIPE, text=True, check=False)
+    if asked.returncode:
+        reason = asked.stderr.splitlines()[-1]
+        pytest.skip(f"no container engine answers, at DOCKER_HOST or its default socket: {reason}")
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
+    """Leave a cloud running that has ingested the small sample."""
+    folder = tmp_path_factory.mktemp("sample") / "small"
+    write_sample(folder, shape=SMALL)
+    with EmbeddedCloud() as cloud:
+        upload_all(find_inputs(folder), cloud)
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def report_id(cloud: EmbeddedCloud) -> str:
+    client = ReportClient(cloud.api_url)
+    report_id = client.trigger(as_of=None)
+    for _ in client.follow(report_id):
+        pass
+    return report_id
+
+
+@pytest.fixture(scope="module")
+def options(
+    builder: Builder, cloud: EmbeddedCloud, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """Return the options that README gives to `sam local`, but for the port of this cloud."""
+    variables = tmp_path_factory.mktemp("events") / "env.json"
+    served = served_variables()["AWS_ENDPOINT_URL"]
+    variables.write_text((EVENTS / "env.json").read_text().replace(served, cloud.endpoint_url))
+    return [
+        *("--template", str(builder(NATIVE) / "template.yaml")),
+        *("--env-vars", str(variables)),
+        *("--parameter-overrides", f"Architecture={NATIVE}"),
+        "--skip-pull-image",
+    ]
+
+
+def test_variables_name_what_make_serve_makes(cloud: EmbeddedCloud) -> None:
+    outputs = cloud.outputs
+    assert served_variables() == {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:3001",  # the port after PORT's default
+        "DATA_BUCKET": outputs["DataBucketName"],
+        "INBOX_BUCKET": outputs["InboxBucketName"],
+        "REPORT_TABLE": outputs["ReportTableName"],
+        "INGEST_TABLE": outputs["IngestTableName"],
+        "STATE_MACHINE_ARN": outputs["StateMachineArn"],
+    }
+
+
+@pytest.mark.usefixtures("_engine")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_invoke(name: str, options: list[str], report_id: str) -> None:
+    event = (EVENTS / f"{name}.json").read_text().replace(REPORT_ID, report_id)
+    logical_id = name.title().replace("_", "") + "Function"
+    done = subprocess.run(
+        [*sam("local", "invoke", logical_id), "--event", "-", *options],
+        cwd=ROOT,
+        input=event,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    if name in STATUS_CODES:
+        assert answer["statusCode"] == STATUS_CODES[name], done.stderr
+    elif (expected := ANSWERS[name]) is None:
+        assert answer is None, done.stderr
+    else:
+        assert expected.items() <= answer.items(), done.stderr
+
+
+@pytest.mark.usefixtures("_engine")
+def test_start_api(options: list[str], tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    log = tmp_path / "log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [*sam("local", "start-api"), f"--port={port}", "--warm-containers=LAZY", *options],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        ) as service,
+    ):
+        try:
+            api = f"http://127.0.0.1:{port}"
+            wait_for(api, service, log)
+            client = ReportClient(api)
+            report_id = client.trigger(as_of=None)
+            *_, report = client.follow(report_id)
+            assert report["stores"] == STORES
+            answer = requests.get(
+                f"{api}/get_report/{report_id}", headers={"Accept": "text/csv"}, timeout=60
+            )
+            assert answer.history[0].status_code == 303
+            assert len(list(csv.DictReader(answer.text.splitlines()))) == STORES
+        finally:
+            service.terminate()
+
+
+def served_variables() -> dict[str, str]:
+    variables: dict[str, str] = json.loads((EVENTS / "env.json").read_text())["Parameters"]
+    return variables
+
+
+def sam(*command: str) -> list[str]:
+    return [sys.executable, "-m", "local.sam", *command]
+
+
+def wait_for(api: str, service: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until SAM CLI serves the API: it says Forbidden, 403, of what is not there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and service.poll() is None:
+        try:
+            requests.get(f"{api}/nothing", timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"the API is not served: {log.read_text()}")
