@@ -64,16 +64,12 @@ class ArrowTables:
 
     def read_stores(self, files: Sequence[StoresFile]) -> pa.Table:
         """Return the stores of all files."""
-        with ThreadPoolExecutor(_READERS) as pool:
-            tables = pool.map(self._read, [file.key for file in files])
-            return pa.concat_tables([STORES.empty_table(), *tables])
+        return self._read_all(files, STORES)
 
     def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> pa.Table:
         """Return the polls of all row groups that, by their statistics, have some in the range."""
         row_groups = partial(_row_groups, least_us=least_us, greatest_us=greatest_us)
-        with ThreadPoolExecutor(_READERS) as pool:
-            tables = pool.map(lambda file: self._read(file.key, row_groups), files)
-            return pa.concat_tables([POLLS.empty_table(), *tables])
+        return self._read_all(files, POLLS, row_groups)
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""
@@ -106,6 +102,16 @@ class ArrowTables:
             written.seek(0)
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
+
+    def _read_all(
+        self,
+        files: Sequence[StoresFile] | Sequence[PollsFile],
+        schema: pa.Schema,
+        row_groups: Callable[[pq.FileMetaData], list[int]] | None = None,
+    ) -> pa.Table:
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = pool.map(lambda file: self._read(file.key, row_groups), files)
+            return pa.concat_tables([schema.empty_table(), *tables])
 
     def _read(
         self, key: str, row_groups: Callable[[pq.FileMetaData], list[int]] | None = None
