@@ -4,16 +4,19 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 from pyarrow import fs
 
 from store_monitoring.adapters.arrow_tables import ArrowTables
-from store_monitoring.errors import CommitConflict
+from store_monitoring.errors import CommitConflict, IdempotencyKeyReused
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
+from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 
 
 class FolderTables(ArrowTables):
@@ -94,17 +97,43 @@ class MemoryReports:
     """A table of reports."""
 
     reports: dict[str, Report] = field(default_factory=dict)
+    keys: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
 
-    def add(self, report: Report, request: ReportRequest) -> None:
-        self.reports[report.report_id] = report
+    def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
+        claimed = self.keys.get(key.digest)
+        if claimed is None or now >= claimed[2]:
+            claimed = (report_id, key.request_digest, now + timedelta(hours=24))
+            self.keys[key.digest] = claimed
+        stands_for, request_digest, _ = claimed
+        if request_digest != key.request_digest:
+            raise IdempotencyKeyReused("this Idempotency-Key came with another request before")
+        return stands_for
+
+    def release(self, key: IdempotencyKey) -> None:
+        del self.keys[key.digest]
+
+    def add(self, report: Report, request: ReportRequest) -> Report:
+        return self.reports.setdefault(report.report_id, report)
 
     def get(self, report_id: str) -> Report | None:
         return self.reports.get(report_id)
 
     def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
-        report = self.reports[report_id]
-        if report.status is Status.RUNNING:
-            self.reports[report_id] = replace(report, status=Status.FAILED, failure=failure)
+        report = self.reports.get(report_id)
+        if report is not None and report.status is Status.RUNNING:
+            self.reports[report_id] = replace(
+                report, status=Status.FAILED, failure=failure, ended_at=ended_at
+            )
+
+    def newest(self, page: PageRequest) -> ReportPage:
+        def place(report: Report) -> Place:
+            return Place(to_text(to_us(report.started_at)), report.report_id)
+
+        reports = sorted(self.reports.values(), key=lambda report: report.started_at, reverse=True)
+        if page.after is not None:
+            reports = [each for each in reports if place(each).started_at < page.after.started_at]
+        shown = tuple(reports[: page.limit])
+        return ReportPage(shown, place(shown[-1]) if len(shown) < len(reports) else None)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.adapters.executions import StateMachineExecutions
 from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, json_body, new_app
+from store_monitoring.api import answer, idempotency_key, json_body, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.report import ReportRequest
@@ -36,7 +36,8 @@ def get_trigger_report() -> Response[str]:
 
 
 def _start(request: ReportRequest) -> Response[str]:
-    report = start_report(request, datetime.now(UTC), reports, executions, files)
+    key = idempotency_key(app.current_event, request)
+    report = start_report(request, datetime.now(UTC), reports, executions, files, key)
     logger.info("report started", report_id=report.report_id)
     body = {"report_id": report.report_id, "status": report.status.value}
     return answer(HTTPStatus.ACCEPTED, body)

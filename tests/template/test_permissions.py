@@ -31,6 +31,7 @@ WRITTEN_BY_INGEST = {f"{DATA}/polls/*", f"{DATA}/stores/*", f"{DATA}/rejects/*"}
 # transaction's Put needs PutItem, and its condition nothing more.
 CALLS: dict[str, dict[str, set[str]]] = {
     "TriggerReportFunction": {
+        "dynamodb:DeleteItem": {REPORT_TABLE},
         "dynamodb:PutItem": {REPORT_TABLE},
         "dynamodb:UpdateItem": {REPORT_TABLE},
         "s3:PutObject": {REQUEST},
@@ -42,6 +43,9 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "s3:GetObject": {REPORTS},
         "s3:ListBucket": {DATA},
         "states:DescribeExecution": {EXECUTIONS},
+    },
+    "ListReportsFunction": {
+        "dynamodb:Query": {f"{REPORT_TABLE}/index/by_start"},
     },
     "IndexFunction": {},
     "HealthzFunction": {

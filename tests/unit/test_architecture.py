@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "layers/core/store_monitoring"
 FUNCTIONS = ROOT / "functions"
 
-WITHOUT_ARROW = ["close_report", "get_report", "healthz", "index", "plan", "trigger_report"]
+WITHOUT_ARROW = [
+    *("close_report", "get_report", "healthz", "index", "list_reports", "plan", "trigger_report"),
+]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = ["ingest"]
 
@@ -28,7 +30,7 @@ ALLOWED = {
     "use_cases": {"domain", "errors", "ingest", "instants", "storage", "use_cases"},
     "adapters": {
         *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
-        *("use_cases.ports", "use_cases.report"),
+        *("use_cases.idempotency", "use_cases.ports", "use_cases.report", "use_cases.report_page"),
     },
 }
 # What only some parts may import of others.

@@ -12,8 +12,11 @@ from moto import mock_aws
 
 from store_monitoring.adapters.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import IdempotencyKeyReused
+from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import Reports
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
+from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 from tests.cases import utc
 from tests.fakes import MemoryReports
 
@@ -33,8 +36,21 @@ def table(dynamodb: Any) -> Iterator[ReportTable]:
     dynamodb.create_table(
         TableName="reports",
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "report_id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("report_id", "log", "started_at")
+        ],
         KeySchema=[{"AttributeName": "report_id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_start",
+                "KeySchema": [
+                    {"AttributeName": "log", "KeyType": "HASH"},
+                    {"AttributeName": "started_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
     )
     yield ReportTable("reports", retention=timedelta(days=90))
     dynamodb.delete_table(TableName="reports")
@@ -69,7 +85,73 @@ def test_a_running_report_can_fail_once(reports: Reports) -> None:
     reports.add(RUNNING, ReportRequest())
     reports.fail("r", FAILURE, STARTED_AT)
     reports.fail("r", Failure("Another", "too late"), STARTED_AT)
-    assert reports.get("r") == replace(RUNNING, status=Status.FAILED, failure=FAILURE)
+    assert reports.get("r") == replace(
+        RUNNING, status=Status.FAILED, failure=FAILURE, ended_at=STARTED_AT
+    )
+
+
+def test_a_report_that_is_not_there_cannot_fail(reports: Reports) -> None:
+    reports.fail("r", FAILURE, STARTED_AT)
+    assert reports.get("r") is None
+
+
+def test_a_report_is_added_once(reports: Reports) -> None:
+    assert reports.add(RUNNING, ReportRequest()) == RUNNING
+    reports.fail("r", FAILURE, STARTED_AT)
+    later = replace(RUNNING, started_at=STARTED_AT + timedelta(seconds=1))
+    assert reports.add(later, ReportRequest()) == reports.get("r")
+
+
+# --- idempotency keys -----------------------------------------------------------------------
+
+
+KEY = IdempotencyKey.of("me", "k", ReportRequest())
+SAME_KEY_OF_ANOTHER_REQUEST = IdempotencyKey.of("me", "k", ReportRequest(as_of_us=0))
+
+
+def test_a_key_stands_for_the_report_that_came_first(reports: Reports) -> None:
+    assert reports.claim(KEY, "first", STARTED_AT) == "first"
+    assert reports.claim(KEY, "second", STARTED_AT) == "first"
+    with pytest.raises(IdempotencyKeyReused):
+        reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT)
+
+
+def test_a_key_that_was_released_or_lapsed_is_free(reports: Reports) -> None:
+    reports.claim(KEY, "first", STARTED_AT)
+    reports.release(KEY)
+    assert reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT) == "second"
+    a_day_later = STARTED_AT + timedelta(hours=24)
+    assert reports.claim(KEY, "third", a_day_later) == "third"
+
+
+# --- the list -------------------------------------------------------------------------------
+
+
+def pages(reports: Reports, limit: int) -> Iterator[list[Report]]:
+    page = reports.newest(PageRequest(limit))
+    yield list(page.reports)
+    while page.end is not None:
+        page = reports.newest(PageRequest(limit, Place.from_token(page.end.to_token())))
+        yield list(page.reports)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 100])
+def test_reports_are_listed_newest_first_page_by_page(reports: Reports, limit: int) -> None:
+    added = [
+        Report(f"r{number}", Status.RUNNING, STARTED_AT + timedelta(seconds=number / 2))
+        for number in (3, 0, 4, 1, 2)
+    ]
+    for report in added:
+        reports.add(report, ReportRequest())
+    reports.claim(KEY, "r1", STARTED_AT)
+    newest_first = sorted(added, key=lambda report: report.started_at, reverse=True)
+    listed = [report for page in pages(reports, limit) for report in page]
+    assert listed == newest_first
+    assert all(len(page) <= limit for page in pages(reports, limit))
+
+
+def test_no_reports_are_no_page(reports: Reports) -> None:
+    assert reports.newest(PageRequest(1)) == ReportPage(())
 
 
 def test_what_the_state_machine_wrote_is_read(dynamodb: Any, table: ReportTable) -> None:
@@ -102,11 +184,12 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
     [item] = dynamodb.scan(TableName="reports")["Items"]
     assert item == {
         "report_id": {"S": "r"},
+        "log": {"S": "reports"},
         "status": {"S": "Running"},
         "requested_as_of": {"S": "1970-01-01T00:00:00.000000Z"},
         "poll_filter": {"S": "business_hours"},
         "formats": {"L": [{"S": "csv"}]},
-        "started_at": {"S": "2024-10-15T00:00:00.500000+00:00"},
+        "started_at": {"S": "2024-10-15T00:00:00.500000Z"},
         "expires_at": {"N": str(int(STARTED_AT.timestamp()) + 90 * 86_400)},
     }
 

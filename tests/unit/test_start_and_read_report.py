@@ -1,14 +1,20 @@
 """How a report starts, and how it stands when it is asked for."""
 
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from store_monitoring.errors import TransientError, UnknownReport
+from store_monitoring.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    TransientError,
+    UnknownReport,
+)
 from store_monitoring.report_answer import report_body
 from store_monitoring.storage.keys import part_key
+from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.read_report import ReportView, read_report
 from store_monitoring.use_cases.report import (
     Failure,
@@ -28,6 +34,8 @@ LATER = STARTED_AT + timedelta(seconds=61)
 RUNNING = Report("r", Status.RUNNING, STARTED_AT)
 PLANNED = replace(RUNNING, as_of="2024-10-14T23:55:18.727055Z", shards_total=3)
 COMPLETE = replace(PLANNED, status=Status.COMPLETE, stores=7)
+DEFAULT = ReportRequest()
+THROTTLED = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
 TIMED_OUT = Failure("TIMED_OUT", "the report's execution is TIMED_OUT")
 
 
@@ -57,12 +65,120 @@ def test_each_report_has_an_id_of_its_own(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_started_is_failed(tmp_path: Path) -> None:
     reports = MemoryReports()
-    executions = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
     with pytest.raises(TransientError):
-        start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
+        start_report(ReportRequest(), STARTED_AT, reports, THROTTLED, FolderFiles(tmp_path))
     [report] = reports.reports.values()
     assert report.status is Status.FAILED
-    assert report.failure == Failure("NotStarted", "cannot start the report: slow down")
+    assert report.failure == Failure("NotStarted", "the report's execution could not be started")
+
+
+# --- start, with an idempotency key ---------------------------------------------------------
+
+
+def key_of(request: ReportRequest = DEFAULT, key: str = "k", caller: str = "me") -> IdempotencyKey:
+    return IdempotencyKey.of(caller, key, request)
+
+
+@dataclass
+class Service:
+    """A system that takes requests with keys."""
+
+    folder: Path
+    reports: MemoryReports = field(default_factory=MemoryReports)
+    executions: MemoryExecutions = field(default_factory=MemoryExecutions)
+
+    def start(
+        self,
+        request: ReportRequest = DEFAULT,
+        now: datetime = STARTED_AT,
+        **key: str,
+    ) -> Report:
+        return start_report(
+            request,
+            now,
+            self.reports,
+            self.executions,
+            FolderFiles(self.folder),
+            key_of(request, **key),
+        )
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+def test_a_request_sent_again_gets_the_same_report(service: Service) -> None:
+    report = service.start()
+    assert service.start(now=SOON) == report
+    assert set(service.executions.started) == {report.report_id}
+    assert len(service.reports.reports) == 1
+
+
+def test_a_request_sent_again_hears_how_its_report_stands(service: Service) -> None:
+    report = service.start()
+    complete = replace(report, status=Status.COMPLETE, stores=7)
+    service.reports.reports[report.report_id] = complete
+    assert service.start(now=LATER) == complete
+    assert service.executions.started == [report.report_id]
+
+
+def test_a_request_that_broke_down_halfway_is_completed_when_it_is_sent_again(
+    service: Service,
+) -> None:
+    service.reports.claim(key_of(), "claimed", STARTED_AT)  # and not a step more
+    report = service.start(now=SOON)
+    assert report.report_id == "claimed"
+    assert service.executions.started == ["claimed"]
+
+
+def test_a_key_with_another_request_is_refused(service: Service) -> None:
+    service.start()
+    with pytest.raises(IdempotencyKeyReused):
+        service.start(ReportRequest(as_of_us=0))
+
+
+@pytest.mark.parametrize("other", [{"key": "another"}, {"caller": "another"}])
+def test_another_key_or_caller_is_another_report(service: Service, other: dict[str, str]) -> None:
+    assert service.start().report_id != service.start(**other).report_id
+
+
+def test_a_key_lasts_a_day(service: Service) -> None:
+    report = service.start()
+    day = timedelta(hours=24)
+    assert service.start(now=STARTED_AT + day - timedelta(seconds=1)) == report
+    assert service.start(now=STARTED_AT + day).report_id != report.report_id
+
+
+def test_a_key_whose_report_could_not_be_started_is_free_again(tmp_path: Path) -> None:
+    service = Service(tmp_path, executions=THROTTLED)
+    with pytest.raises(TransientError):
+        service.start()
+    [failed] = service.reports.reports
+    service.executions = MemoryExecutions()
+    assert service.start().report_id != failed
+
+
+def test_who_asks_again_in_vain_does_not_fail_the_report(service: Service) -> None:
+    report = service.start()
+    service.executions = THROTTLED
+    with pytest.raises(TransientError):
+        service.start()
+    assert service.reports.get(report.report_id) == report
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k\n", "schlüssel", "k" * 256])
+def test_a_key_of_another_form_is_refused(key: str) -> None:
+    with pytest.raises(InvalidRequest, match="Idempotency-Key"):
+        key_of(key=key)
+
+
+def test_what_a_request_means_counts_and_not_how_it_is_written() -> None:
+    requests = [
+        ReportRequest.from_json(body)
+        for body in ({}, {"formats": ["csv"], "as_of": None}, {"poll_filter": "all"})
+    ]
+    assert len({key_of(request) for request in requests}) == 1
 
 
 # --- read -----------------------------------------------------------------------------------
@@ -122,7 +238,7 @@ def test_a_failed_report_says_why(tmp_path: Path) -> None:
 def test_a_report_whose_execution_ended_without_it_is_failed(tmp_path: Path) -> None:
     reports, executions = reports_of(PLANNED), MemoryExecutions(failures={"r": TIMED_OUT})
     view = read_report("r", LATER, reports, executions, FolderFiles(tmp_path))
-    assert (view.report.status, view.report.failure) == (Status.FAILED, TIMED_OUT)
+    assert view.report == replace(PLANNED, status=Status.FAILED, failure=TIMED_OUT, ended_at=LATER)
     assert reports.reports["r"] == view.report
 
 

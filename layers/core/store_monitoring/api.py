@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from store_monitoring.errors import (
+    IdempotencyKeyReused,
     InvalidRequest,
     MalformedReportId,
     StoreMonitoringError,
@@ -16,12 +17,15 @@ from store_monitoring.errors import (
     UnknownReport,
 )
 from store_monitoring.logs import logger
+from store_monitoring.use_cases.idempotency import IdempotencyKey
+from store_monitoring.use_cases.report import ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
 
 _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "invalid_request"),
     MalformedReportId: (HTTPStatus.BAD_REQUEST, "malformed_report_id"),
+    IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
     UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
     TransientError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 }
@@ -50,6 +54,22 @@ def json_body(event: APIGatewayProxyEvent) -> object:
         return event.json_body
     except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a depth beyond reason
         raise InvalidRequest("the body is not JSON") from None
+
+
+def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> IdempotencyKey | None:
+    """Return the key that a request came with, None if it came without.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is not of the form that we take.
+    """
+    key = event.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    identity = event.request_context.identity
+    caller = identity.api_key_id or identity.user_arn or "anonymous"
+    return IdempotencyKey.of(caller, key, request)
 
 
 def new_app() -> APIGatewayRestResolver:

@@ -52,6 +52,10 @@ class InvalidRequest(StoreMonitoringError):
     """A request says something that we do not understand; the message names it."""
 
 
+class IdempotencyKeyReused(StoreMonitoringError):
+    """An idempotency key came with another request before."""
+
+
 class MalformedReportId(StoreMonitoringError):
     """A report id is not of the form that we give out."""
 

@@ -1,11 +1,12 @@
-"""A report as the API tells it."""
+"""Reports as the API tells them."""
 
 from datetime import datetime
 from typing import Any
 
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.use_cases.read_report import ReportView
-from store_monitoring.use_cases.report import Format, Status
+from store_monitoring.use_cases.report import Failure, Format, Report, Status
+from store_monitoring.use_cases.report_page import ReportPage
 
 
 def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
@@ -25,5 +26,32 @@ def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
             body["stores"] = report.stores
             body["as_of"] = report.as_of
         case Status.FAILED if report.failure is not None:
-            body["error"] = {"code": report.failure.error, "message": report.failure.message}
+            body["error"] = _failure_body(report.failure)
     return body
+
+
+def page_body(page: ReportPage) -> dict[str, Any]:
+    """Return the JSON body that lists reports."""
+    body: dict[str, Any] = {"reports": [_entry(report) for report in page.reports]}
+    if page.end is not None:
+        body["next_page_token"] = page.end.to_token()
+    return body
+
+
+def _entry(report: Report) -> dict[str, Any]:
+    entry = {
+        "report_id": report.report_id,
+        "status": report.status.value,
+        "started_at": to_text(to_us(report.started_at)),
+        "ended_at": None if report.ended_at is None else to_text(to_us(report.ended_at)),
+        "as_of": report.as_of,
+        "stores": report.stores,
+        "poll_filter": report.poll_filter.value,
+        "formats": [format_.value for format_ in report.formats],
+        "error": None if report.failure is None else _failure_body(report.failure),
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _failure_body(failure: Failure) -> dict[str, str]:
+    return {"code": failure.error, "message": failure.message}

@@ -5,6 +5,7 @@ import json
 import boto3
 
 from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.report_table import failure_from_cause
 from store_monitoring.use_cases.report import Failure
 
@@ -14,16 +15,19 @@ class StateMachineExecutions:
 
     def __init__(self, state_machine_arn: str) -> None:
         self._state_machine_arn = state_machine_arn
-        self._client = boto3.client("stepfunctions")
+        self._client = boto3.client("stepfunctions", config=PROMPT)
 
     def start(self, report_id: str) -> None:
-        """Start a report's execution."""
-        with transient_errors("start the report"):
-            self._client.start_execution(
-                stateMachineArn=self._state_machine_arn,
-                name=report_id,
-                input=json.dumps({"report_id": report_id}),
-            )
+        """Start a report's execution; starting it again does nothing."""
+        try:
+            with transient_errors("start the report"):
+                self._client.start_execution(
+                    stateMachineArn=self._state_machine_arn,
+                    name=report_id,
+                    input=json.dumps({"report_id": report_id}),
+                )
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return
 
     def failure(self, report_id: str) -> Failure | None:
         """Return why a report's execution ended without success, None if it did not."""

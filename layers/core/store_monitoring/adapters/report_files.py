@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config
 
 from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.clients import PROMPT
 
 
 class S3ReportFiles:
@@ -25,9 +26,11 @@ class S3ReportFiles:
         # for as long as a bucket is new, and in us-east-1 with SigV2.
         self._client = boto3.client(
             "s3",
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+            config=PROMPT.merge(
+                Config(
+                    signature_version="s3v4",
+                    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+                )
             ),
         )
 

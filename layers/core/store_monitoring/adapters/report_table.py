@@ -7,14 +7,23 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from store_monitoring.adapters.aws_errors import error_code, transient_errors
+from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
-from store_monitoring.instants import to_text
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import IdempotencyKeyReused
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Format, Report, ReportRequest, Status
+from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
+
+_KEY_LASTS = timedelta(hours=24)
+_BY_START = "by_start"  # the index of all reports in the order of their starts
+_LOG = "reports"  # its one partition, in which idempotency keys have no place
 
 
 class ReportTable:
-    """Reports in a DynamoDB table whose key is `report_id`.
+    """Reports in a DynamoDB table whose key is `report_id`, beside idempotency keys.
 
     Parameters
     ----------
@@ -26,26 +35,70 @@ class ReportTable:
     def __init__(self, name: str, retention: timedelta) -> None:
         self._name = name
         self._retention = retention
-        self._client = boto3.client("dynamodb")
+        self._client = boto3.client("dynamodb", config=PROMPT)
 
-    def add(self, report: Report, request: ReportRequest) -> None:
-        """Add a report that is Running."""
+    def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
+        """Let a key stand for a report for a day; return the id of the one that it stands for.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If it stands for the report of another request.
+        """
+        item = {
+            **_key_of(key),
+            "stands_for": report_id,
+            "request_digest": key.request_digest,
+            "expires_at": int((now + _KEY_LASTS).timestamp()),
+        }
+        try:
+            with transient_errors("claim the idempotency key"):
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=to_item(item),
+                    # DynamoDB deletes what has expired when it comes to it.
+                    ConditionExpression="attribute_not_exists(report_id) OR expires_at <= :now",
+                    ExpressionAttributeValues=to_item({":now": int(now.timestamp())}),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            claimed = _item_there(error)
+        else:
+            return report_id
+        if claimed["request_digest"] != key.request_digest:
+            raise IdempotencyKeyReused("this Idempotency-Key came with another request before")
+        stands_for: str = claimed["stands_for"]
+        return stands_for
+
+    def release(self, key: IdempotencyKey) -> None:
+        """Let a key stand for nothing."""
+        with transient_errors("release the idempotency key"):
+            self._client.delete_item(TableName=self._name, Key=to_item(_key_of(key)))
+
+    def add(self, report: Report, request: ReportRequest) -> Report:
+        """Add a report that is Running; return it, or the one of its id that is there already."""
         item = {
             "report_id": report.report_id,
+            "log": _LOG,
             "status": report.status.value,
             "requested_as_of": None if request.as_of_us is None else to_text(request.as_of_us),
             "poll_filter": request.poll_filter.value,
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
-            "started_at": report.started_at.isoformat(),
+            "started_at": _text(report.started_at),
             "expires_at": int((report.started_at + self._retention).timestamp()),
         }
-        with transient_errors("record the report"):
-            self._client.put_item(
-                TableName=self._name,
-                Item=to_item(item),
-                ConditionExpression="attribute_not_exists(report_id)",
-            )
+        try:
+            with transient_errors("record the report"):
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=to_item(item),
+                    ConditionExpression="attribute_not_exists(report_id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            return _report(_item_there(error))
+        return report
 
     def get(self, report_id: str) -> Report | None:
         """Return a report as it stands, strongly consistent."""
@@ -60,7 +113,7 @@ class ReportTable:
         values = {
             ":running": Status.RUNNING.value,
             ":failed": Status.FAILED.value,
-            ":ended_at": ended_at.isoformat(),
+            ":ended_at": _text(ended_at),
             ":error": failure.error,
             ":cause": failure.message,
         }
@@ -77,9 +130,46 @@ class ReportTable:
                     ExpressionAttributeNames={"#status": "status", "#error": "error"},
                     ExpressionAttributeValues=to_item(values),
                 )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return  # it has ended, or is not there
+
+    def newest(self, page: PageRequest) -> ReportPage:
+        """Return a page of reports, newest first; a report of a moment ago may be missing."""
+        start: dict[str, Any] = {}
+        if page.after is not None:
+            place = {"started_at": page.after.started_at, "report_id": page.after.report_id}
+            start["ExclusiveStartKey"] = to_item({"log": _LOG} | place)
+        with transient_errors("list the reports"):
+            answer = self._client.query(
+                TableName=self._name,
+                IndexName=_BY_START,
+                KeyConditionExpression="#log = :log",
+                ExpressionAttributeNames={"#log": "log"},
+                ExpressionAttributeValues=to_item({":log": _LOG}),
+                ScanIndexForward=False,
+                Limit=page.limit,
+                **start,
+            )
+        reports = tuple(_report(from_item(item)) for item in answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return ReportPage(reports)
+        last = from_item(answer["LastEvaluatedKey"])
+        return ReportPage(reports, Place(last["started_at"], last["report_id"]))
+
+
+def _key_of(key: IdempotencyKey) -> dict[str, str]:
+    return {"report_id": f"idempotency_key#{key.digest}"}
+
+
+def _item_there(error: ClientError) -> dict[str, Any]:
+    # Only this error has an item, and the types know of none.
+    answer: dict[str, Any] = {**error.response}
+    return from_item(answer["Item"])
+
+
+def _text(instant: datetime) -> str:
+    # In UTC and with all digits, so that the order of texts is the order of time.
+    return to_text(to_us(instant))
 
 
 def _report(item: dict[str, Any]) -> Report:
@@ -89,10 +179,12 @@ def _report(item: dict[str, Any]) -> Report:
         report_id=item["report_id"],
         status=status,
         started_at=datetime.fromisoformat(item["started_at"]),
+        ended_at=datetime.fromisoformat(item["ended_at"]) if "ended_at" in item else None,
         as_of=item.get("as_of"),
         shards_total=item.get("shards_total"),
         stores=item.get("stores"),
         failure=_failure(item) if failed else None,
+        poll_filter=PollFilter(item["poll_filter"]),
         formats=tuple(Format(name) for name in item["formats"]),
     )
 

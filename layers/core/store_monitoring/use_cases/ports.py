@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest
+from store_monitoring.use_cases.report_page import PageRequest, ReportPage
 
 if TYPE_CHECKING:  # not for the functions that carry no Arrow
     import pyarrow as pa
@@ -16,8 +18,20 @@ if TYPE_CHECKING:  # not for the functions that carry no Arrow
 class Reports(Protocol):
     """The table of reports."""
 
-    def add(self, report: Report, request: ReportRequest) -> None:
-        """Add a report that is Running."""
+    def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
+        """Let a key stand for a report for a day; return the id of the one that it stands for.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If it stands for the report of another request.
+        """
+
+    def release(self, key: IdempotencyKey) -> None:
+        """Let a key stand for nothing."""
+
+    def add(self, report: Report, request: ReportRequest) -> Report:
+        """Add a report that is Running; return it, or the one of its id that is there already."""
 
     def get(self, report_id: str) -> Report | None:
         """Return a report as it stands, strongly consistent."""
@@ -25,12 +39,15 @@ class Reports(Protocol):
     def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
         """Mark a report Failed if it is Running; otherwise change nothing."""
 
+    def newest(self, page: PageRequest) -> ReportPage:
+        """Return a page of reports, newest first; a report of a moment ago may be missing."""
+
 
 class Executions(Protocol):
     """The executions of the state machine, one a report and named by it."""
 
     def start(self, report_id: str) -> None:
-        """Start a report's execution."""
+        """Start a report's execution; starting it again does nothing."""
 
     def failure(self, report_id: str) -> Failure | None:
         """Return why a report's execution ended without success, None if it did not.

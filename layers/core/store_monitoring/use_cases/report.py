@@ -146,6 +146,8 @@ class Report:
     report_id : str
     status : Status
     started_at : datetime
+    ended_at : datetime or None
+        When it became Complete or Failed.
     as_of : str or None
         End of its windows, ISO 8601; known once it is planned.
     shards_total : int or None
@@ -153,6 +155,7 @@ class Report:
     stores : int or None
         Number of its rows; known once it is complete.
     failure : Failure or None
+    poll_filter : PollFilter
     formats : tuple of Format
         The forms that it was asked for.
     """
@@ -160,10 +163,12 @@ class Report:
     report_id: str
     status: Status
     started_at: datetime
+    ended_at: datetime | None = None
     as_of: str | None = None
     shards_total: int | None = None
     stores: int | None = None
     failure: Failure | None = None
+    poll_filter: PollFilter = PollFilter.ALL
     formats: tuple[Format, ...] = (Format.CSV,)
 
 

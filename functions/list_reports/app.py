@@ -1,0 +1,33 @@
+"""GET /reports: the latest reports and how they stand."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.api import answer, new_app
+from store_monitoring.logs import logger
+from store_monitoring.report_answer import page_body
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.report_page import PageRequest
+
+settings = Settings.from_environment()
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+app = new_app()
+
+
+@app.get("/reports")
+def get_reports() -> Response[str]:
+    """List reports, newest first, a page at a time."""
+    query = app.current_event.query_string_parameters
+    page = PageRequest.from_query(query.get("limit"), query.get("page_token"))
+    return answer(HTTPStatus.OK, page_body(reports.newest(page)))
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,85 @@
+"""Pages of the list of reports."""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Self
+
+from store_monitoring.errors import InvalidRequest
+from store_monitoring.use_cases.report import Report
+
+_LIMIT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
+_DEFAULT_LIMIT = "20"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the last report on it.
+
+    Examples
+    --------
+    >>> place = Place("2024-10-15T00:00:00.000000Z", "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11")
+    >>> Place.from_token(place.to_token()) == place
+    True
+    """
+
+    started_at: str
+    report_id: str
+
+    @classmethod
+    def from_token(cls, token: str) -> Self:
+        """Read what `to_token` wrote.
+
+        Raises
+        ------
+        InvalidRequest
+            If it wrote no such thing.
+        """
+        wrong = InvalidRequest("page_token: not a next_page_token that GET /reports returned")
+        if not _TOKEN.fullmatch(token):
+            raise wrong
+        try:
+            place = json.loads(urlsafe_b64decode(token))
+        except ValueError:  # no base64, no UTF-8, no JSON
+            raise wrong from None
+        match place:
+            case [str(started_at), str(report_id)] if started_at and report_id:
+                return cls(started_at, report_id)
+            case _:
+                raise wrong
+
+    def to_token(self) -> str:
+        """Return the place as text that goes into a URL as it is."""
+        return urlsafe_b64encode(json.dumps([self.started_at, self.report_id]).encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page is asked for: how many reports, and after which."""
+
+    limit: int
+    after: Place | None = None
+
+    @classmethod
+    def from_query(cls, limit: str | None, page_token: str | None) -> Self:
+        """Read a request's query string.
+
+        Raises
+        ------
+        InvalidRequest
+            Naming the parameter that is wrong.
+        """
+        limit = _DEFAULT_LIMIT if limit is None else limit
+        if not _LIMIT.fullmatch(limit):
+            raise InvalidRequest("limit: not a whole number from 1 to 100")
+        return cls(int(limit), None if page_token is None else Place.from_token(page_token))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """Some reports, newest first, and where the next page begins, if there is one."""
+
+    reports: tuple[Report, ...]
+    end: Place | None = None

@@ -1,0 +1,87 @@
+"""Pages of the list of reports: what is asked for, and what is told."""
+
+import json
+from base64 import urlsafe_b64encode
+
+import pytest
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import InvalidRequest
+from store_monitoring.report_answer import page_body
+from store_monitoring.use_cases.report import Failure, Format, Report, Status
+from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
+from tests.cases import utc
+
+PLACE = Place("2024-10-15T00:00:00.000000Z", "r")
+
+
+def token(value: object) -> str:
+    return urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+def test_twenty_are_shown_unless_another_number_is_asked_for() -> None:
+    assert PageRequest.from_query(None, None) == PageRequest(20)
+    assert PageRequest.from_query("1", None) == PageRequest(1)
+    assert PageRequest.from_query("100", PLACE.to_token()) == PageRequest(100, PLACE)
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "0", "101", "1000", "-1", "1.0", "1e1", "ten", " 1", "1\n", "01", "\u0661"]
+)
+def test_a_wrong_limit_is_refused(limit: str) -> None:
+    with pytest.raises(InvalidRequest, match="limit"):
+        PageRequest.from_query(limit, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "====", "nonsense", "\u0661", "a" * 100_000, "_w==", PLACE.to_token()[:-4]),
+        *(token(value) for value in (None, 1, "ab", [], ["a"], ["a", 1], ["a", "b", "c"], {})),
+        *(
+            token(value)
+            for value in (["a", None], [1, "b"], ["", "b"], ["a", ""], {"a": 1, "b": 2, "c": 3})
+        ),
+    ],
+)
+def test_a_wrong_token_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="page_token"):
+        PageRequest.from_query(None, text)
+
+
+def test_what_is_told_of_each() -> None:
+    failed = Report(
+        "r",
+        Status.FAILED,
+        utc("2024-10-15 00:00"),
+        ended_at=utc("2024-10-15 00:01"),
+        failure=Failure("NoPolls", "no polls yet"),
+        poll_filter=PollFilter.BUSINESS_HOURS,
+        formats=(Format.CSV, Format.JSON),
+    )
+    running = Report("s", Status.RUNNING, utc("2024-10-14 00:00"))
+    assert page_body(ReportPage((failed, running), PLACE)) == {
+        "reports": [
+            {
+                "report_id": "r",
+                "status": "Failed",
+                "started_at": "2024-10-15T00:00:00.000000Z",
+                "ended_at": "2024-10-15T00:01:00.000000Z",
+                "poll_filter": "business_hours",
+                "formats": ["csv", "json"],
+                "error": {"code": "NoPolls", "message": "no polls yet"},
+            },
+            {
+                "report_id": "s",
+                "status": "Running",
+                "started_at": "2024-10-14T00:00:00.000000Z",
+                "poll_filter": "all",
+                "formats": ["csv"],
+            },
+        ],
+        "next_page_token": PLACE.to_token(),
+    }
+
+
+def test_the_last_page_names_no_next_one() -> None:
+    assert page_body(ReportPage(())) == {"reports": []}
