@@ -34,11 +34,14 @@ class User:
         self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
         return until(lambda: None if (now := self._outcome(key)) == before else now)
 
+    def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return requests.request(method, f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+
     def get(self, path: str, **arguments: Any) -> requests.Response:
-        return requests.get(f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+        return self.ask("GET", path, **arguments)
 
     def post(self, path: str, **arguments: Any) -> requests.Response:
-        return requests.post(f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+        return self.ask("POST", path, **arguments)
 
     def trigger(self, **body: Any) -> str:
         answer = self.post("/trigger_report", json=body)

@@ -1,0 +1,68 @@
+"""The services behind the API do not answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+
+from local.ports import free_ports
+from tests.e2e.conftest import User
+
+QUESTIONS = {
+    "trigger": ("POST", "/trigger_report", "TriggerReportFunction"),
+    "trigger, for old clients": ("GET", "/trigger_report", "TriggerReportFunction"),
+    "get": ("GET", f"/get_report/{uuid4()}", "GetReportFunction"),
+    "list": ("GET", "/reports", "ListReportsFunction"),
+}
+
+
+@contextmanager
+def unreachable(user: User, service: str, logical_id: str) -> Iterator[None]:
+    """Let a function find nobody where a service should be."""
+    client = user.cloud.client("lambda")
+    [function] = [
+        function
+        for function in client.list_functions()["Functions"]
+        if function["FunctionName"].endswith(logical_id)
+    ]
+    name, variables = function["FunctionName"], function["Environment"]["Variables"]
+    [port] = free_ports(1)
+    nobody = {f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}"}
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": variables | nobody}
+    )
+    try:
+        yield
+    finally:
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_without_its_table_the_api_asks_for_patience(user: User, question: str) -> None:
+    method, path, function = QUESTIONS[question]
+    with unreachable(user, "DYNAMODB", function):
+        answer = user.ask(method, path)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "unavailable"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert user.ask(method, path).status_code in (200, 202, 404)
+
+
+@pytest.mark.parametrize("service", ["S3", "SFN"])
+def test_a_report_that_cannot_be_started_is_failed_and_its_key_is_free(
+    user: User, service: str
+) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    with unreachable(user, service, "TriggerReportFunction"):
+        answer = user.post("/trigger_report", headers=headers)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    [newest] = user.get("/reports", params={"limit": 1}).json()["reports"]
+    assert (newest["status"], newest["error"]["code"]) == ("Failed", "NotStarted")
+    retried = user.post("/trigger_report", headers=headers)
+    assert retried.status_code == 202
+    assert retried.json()["report_id"] != newest["report_id"]
+    assert user.ended(retried.json()["report_id"])["status"] == "Complete"
