@@ -11,6 +11,7 @@ SAMPLE ?=
 OUT ?= report.csv
 AS_OF ?=
 PORT ?= 3000
+API_KEY ?=
 BUILT ?=
 
 # Setting of `make build`.
@@ -40,8 +41,8 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.cs
 		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)') $(if $(AS_OF),--as-of '$(AS_OF)')
 
 .PHONY: serve
-serve: $(READY)  ## Leave the embedded cloud running: PORT=3000, with DATA=folder or SAMPLE=small ingested.
-	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
+serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
+	@$(BIN)/python -m local serve --port $(PORT) $(if $(API_KEY),--api-key '$(API_KEY)') $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
 
 .PHONY: test

@@ -29,7 +29,7 @@ def main() -> int:
     try:
         artefacts = as_built(_ROOT) if arguments.built else from_source(_ROOT)
         if arguments.command == "serve":
-            serve(artefacts, data, arguments.port)
+            serve(artefacts, data, arguments.port, arguments.api_key)
         else:
             assert data is not None  # run has a sample where no data are given
             run(artefacts, data, arguments.out, arguments.as_of)
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     serve_parser = commands.add_parser("serve", parents=[common], help="leave the cloud running")
     serve_parser.add_argument("--sample", choices=_SAMPLES)
     serve_parser.add_argument("--port", type=int, default=3000)
+    serve_parser.add_argument("--api-key", help="the key that callers of the API have to have")
     return parser
 
 

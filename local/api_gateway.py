@@ -4,6 +4,7 @@ It builds the proxy events and reads the proxy answers. We give it the routes of
 and a way to run functions.
 """
 
+import json
 import logging
 import os
 import threading
@@ -17,11 +18,15 @@ from samcli.local.apigw.local_apigw_service import LocalApigwService
 from werkzeug.serving import make_server
 
 from local.execution_environment import InvocationResult
+from local.gate import Gate
 from local.settings import HOST
 
 
 def start_api(
-    openapi: Mapping[str, Any], invoke: Callable[[str, bytes], InvocationResult], port: int
+    openapi: Mapping[str, Any],
+    invoke: Callable[[str, bytes], InvocationResult],
+    port: int,
+    api_key: str | None,
 ) -> str:
     """Serve a REST API in a thread of its own.
 
@@ -33,6 +38,8 @@ def start_api(
         Runs the function of a name with an event.
     port
         Port to listen on, or 0 for a free one.
+    api_key
+        The key that opens the routes that ask for one; None opens them to all.
 
     Returns
     -------
@@ -44,8 +51,10 @@ def start_api(
     definition = SwaggerParser(stack_path="", swagger=openapi)
     api = Api(definition.get_routes())
     api.binary_media_types_set = set(definition.get_binary_media_types())
-    service = LocalApigwService(api, _Runner(invoke), port=port, host=HOST)
+    gate = Gate(openapi, api_key)
+    service = LocalApigwService(api, _Runner(invoke, gate), port=port, host=HOST)
     service.create()
+    gate.guard(service._app)
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
         rule.methods.discard("HEAD")
@@ -58,14 +67,17 @@ def start_api(
 class _Runner:
     """What SAM CLI's service takes for its runner of functions."""
 
-    def __init__(self, invoke: Callable[[str, bytes], InvocationResult]) -> None:
+    def __init__(self, invoke: Callable[[str, bytes], InvocationResult], gate: Gate) -> None:
         self._invoke = invoke
+        self._gate = gate
 
     def is_debugging(self) -> bool:
         return False
 
     def invoke(self, function: str, event: str, stdout: StreamWriter, **_: Any) -> None:
-        result = self._invoke(function, event.encode())
+        proxy_event = json.loads(event)
+        proxy_event["requestContext"]["identity"].update(self._gate.identity())
+        result = self._invoke(function, json.dumps(proxy_event).encode())
         if not result.failed:
             # No answer at all makes the service say 502, as API Gateway does of an error.
             stdout.write_str(result.payload.decode())

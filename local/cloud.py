@@ -45,6 +45,8 @@ class EmbeddedCloud:
         Port of AWS's services, or 0 for a free one.
     runtime
         The Python that runs the functions; this one, with its packages, unless another is named.
+    api_key
+        The key that opens the API's routes that ask for one; None opens them to all.
 
     Attributes
     ----------
@@ -73,6 +75,7 @@ class EmbeddedCloud:
         api_port: int = 0,
         aws_port: int = 0,
         runtime: Runtime | None = None,
+        api_key: str | None = None,
     ) -> None:
         runtime = runtime or this_python()
         self._state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
@@ -86,6 +89,7 @@ class EmbeddedCloud:
                 f"--python={runtime.python}",
                 f"--python-version={runtime.version}",
                 *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
+                *(() if api_key is None else (f"--api-key={api_key}",)),
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(dict(parameter_overrides or {}))}",

@@ -14,7 +14,7 @@ from local.run import upload_all
 console = Console(highlight=False, soft_wrap=True)
 
 
-def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
+def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
     """Start the embedded cloud, ingest a folder's files if one is given, and wait to be stopped.
 
     Parameters
@@ -25,6 +25,8 @@ def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
         Folder with input files.
     port : int
         Port of the API; AWS's services have the next one. 0: any free ones.
+    api_key : str or None
+        The key that callers of the API have to have; None: they need none.
     """
     inputs = find_inputs(data) if data else []
     with EmbeddedCloud(
@@ -32,23 +34,25 @@ def serve(artefacts: Artefacts, data: Path | None, port: int) -> None:
         api_port=port,
         aws_port=port and port + 1,
         runtime=artefacts.runtime,
+        api_key=api_key,
     ) as cloud:
         upload_all(inputs, cloud)
         stopped = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        console.print(_help(cloud))
+        console.print(_help(cloud, api_key))
         stopped.wait()
 
 
-def _help(cloud: EmbeddedCloud) -> str:
+def _help(cloud: EmbeddedCloud, api_key: str | None) -> str:
     api, inbox = cloud.api_url, cloud.outputs["InboxBucketName"]
+    key = "" if api_key is None else f"-H 'x-api-key: {api_key}' "
     return f"""
 The API answers at {api}, AWS's services at {cloud.endpoint_url}. Stop with Ctrl-C. Try:
 
-  curl -X POST {api}/trigger_report
-  curl {api}/get_report/REPORT_ID
-  curl -L -H 'Accept: text/csv' -o report.csv {api}/get_report/REPORT_ID
+  curl {key}-X POST {api}/trigger_report
+  curl {key}{api}/get_report/REPORT_ID
+  curl {key}-L -H 'Accept: text/csv' -o report.csv {api}/get_report/REPORT_ID
   curl {api}/healthz
 
 Upload more polls:

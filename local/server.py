@@ -46,6 +46,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--aws-port", type=int, default=0)
+    parser.add_argument("--api-key")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     return parser.parse_args()
 
@@ -73,7 +74,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         "api_url": (
             None
             if definition is None
-            else start_api(definition, functions.invoke, arguments.api_port)
+            else start_api(definition, functions.invoke, arguments.api_port, arguments.api_key)
         ),
         "outputs": template.outputs(),
     }

@@ -17,6 +17,7 @@ INDEX = {
         "GET /trigger_report": "the same, for old clients; deprecated",
         "GET /get_report?report_id=": "how a report stands, and where to download it",
         "GET /get_report/{report_id}": "the same; with Accept: text/csv, the file itself",
+        "GET /reports": "the latest reports",
         "GET /healthz": "whether the service can work",
     },
     "documentation": "README.md and docs/ of the source",

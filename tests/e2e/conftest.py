@@ -2,8 +2,8 @@
 
 import gzip
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class User:
     """Uploads files and asks the API, as README tells users to."""
 
     cloud: EmbeddedCloud
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def upload(self, key: str, content: bytes) -> dict[str, Any]:
         """Upload a file and wait for what becomes of it."""
@@ -34,8 +35,12 @@ class User:
         self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
         return until(lambda: None if (now := self._outcome(key)) == before else now)
 
-    def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        return requests.request(method, f"{self.cloud.api_url}{path}", timeout=30, **arguments)
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> requests.Response:
+        url = f"{self.cloud.api_url}{path}"
+        headers = {**self.headers, **(headers or {})}
+        return requests.request(method, url, headers=headers, timeout=30, **arguments)
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
         return self.ask("GET", path, **arguments)

@@ -24,6 +24,9 @@ CHANGED = {
     "SnapStart": "PublishedVersions",
     "DownloadLinkSeconds": "60",
     "ReportRetentionDays": "91",
+    "ApiRateLimit": "51",
+    "ApiBurstLimit": "101",
+    "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
 }
 

@@ -10,9 +10,11 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from store_monitoring.api import json_body, new_app
 from store_monitoring.errors import (
+    IdempotencyKeyReused,
     IncompleteReport,
     InvalidRequest,
     MalformedReportId,
+    RequestTooLarge,
     TransientError,
     UnknownReport,
 )
@@ -35,6 +37,8 @@ def call(error: Exception) -> dict[str, Any]:
         (InvalidRequest("as_of: not a string"), 400, "invalid_request"),
         (MalformedReportId("a report_id is a UUID"), 400, "malformed_report_id"),
         (UnknownReport("there is no report 1"), 404, "unknown_report"),
+        (RequestTooLarge("the body has more"), 413, "request_too_large"),
+        (IdempotencyKeyReused("this key came"), 422, "idempotency_key_reused"),
         (TransientError("cannot read the report"), 503, "unavailable"),
     ],
 )
@@ -43,6 +47,25 @@ def test_an_error_that_is_meant_for_the_caller(error: Exception, status: int, co
     assert answer["statusCode"] == status
     assert json.loads(answer["body"]) == {"error": {"code": code, "message": str(error)}}
     assert answer["multiValueHeaders"]["Content-Type"] == ["application/json"]
+
+
+def test_an_answer_is_nobody_s_to_keep_to_frame_or_to_take_for_something_else() -> None:
+    headers = call(UnknownReport("no"))["multiValueHeaders"]
+    assert headers["Cache-Control"] == ["no-store"]
+    assert headers["Content-Security-Policy"] == ["default-src 'none'; frame-ancestors 'none'"]
+    assert headers["X-Content-Type-Options"] == ["nosniff"]
+    assert headers["Referrer-Policy"] == ["no-referrer"]
+    assert headers["Strict-Transport-Security"] == ["max-age=63072000"]
+
+
+@pytest.mark.parametrize("letter", ["a", "ü"])
+def test_a_body_that_is_too_large_is_refused(letter: str) -> None:
+    limit = 1024 * 1024
+    body = json.dumps(letter * ((limit - 2) // len(letter.encode())), ensure_ascii=False)
+    assert len(body.encode()) == limit
+    assert json_body(APIGatewayProxyEvent({"body": body}))
+    with pytest.raises(RequestTooLarge):
+        json_body(APIGatewayProxyEvent({"body": f"{body} "}))
 
 
 def test_what_can_pass_says_when_to_come_again() -> None:

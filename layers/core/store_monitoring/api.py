@@ -12,6 +12,7 @@ from store_monitoring.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedReportId,
+    RequestTooLarge,
     StoreMonitoringError,
     TransientError,
     UnknownReport,
@@ -21,8 +22,17 @@ from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
+_BODY_LIMIT_BYTES = 1024 * 1024
+_SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+}
 
 _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
+    RequestTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"),
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "invalid_request"),
     MalformedReportId: (HTTPStatus.BAD_REQUEST, "malformed_report_id"),
     IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
@@ -34,9 +44,12 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
 def answer(
     status: HTTPStatus, body: object, headers: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return an answer in JSON."""
+    """Return an answer in JSON, for nobody to keep, to frame or to take for something else."""
     return Response(
-        int(status), content_types.APPLICATION_JSON, json.dumps(body), dict(headers or {})
+        int(status),
+        content_types.APPLICATION_JSON,
+        json.dumps(body),
+        _SECURITY_HEADERS | (headers or {}),
     )
 
 
@@ -47,9 +60,13 @@ def json_body(event: APIGatewayProxyEvent) -> object:
     ------
     InvalidRequest
         If it is not JSON.
+    RequestTooLarge
+        If it is larger than any request that makes sense.
     """
     if not event.body:
         return {}
+    if len(event.body.encode(errors="surrogatepass")) > _BODY_LIMIT_BYTES:
+        raise RequestTooLarge(f"the body has more than {_BODY_LIMIT_BYTES:,} bytes")
     try:
         return event.json_body
     except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a depth beyond reason

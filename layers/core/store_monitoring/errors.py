@@ -52,6 +52,10 @@ class InvalidRequest(StoreMonitoringError):
     """A request says something that we do not understand; the message names it."""
 
 
+class RequestTooLarge(StoreMonitoringError):
+    """A request is larger than any that makes sense."""
+
+
 class IdempotencyKeyReused(StoreMonitoringError):
     """An idempotency key came with another request before."""
 

@@ -1,0 +1,83 @@
+"""The lines that clients of other systems have in their scripts; only host and key are ours."""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User
+
+KEY = "open-sesame"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[User]:
+    with EmbeddedCloud(api_key=KEY) as cloud:
+        user = User(cloud, {"x-api-key": KEY})
+        polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
+        assert user.upload("polls/store_status.csv", polls)["status"] == "Committed"
+        yield user
+
+
+def run(line: str, user: User, folder: Path, report_id: str = "") -> str:
+    """Run a line as it stands, with its host, key and report put in."""
+    words = shlex.split(line.replace("HOST", user.cloud.api_url).replace("ID", report_id))
+    command = [*words, "-sS", "-H", f"x-api-key: {KEY}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def complete(guarded: User) -> str:
+    report_id = guarded.trigger()
+    assert guarded.ended(report_id)["status"] == "Complete"
+    return report_id
+
+
+@pytest.mark.parametrize(
+    "line", ["curl -X GET HOST/trigger_report", "curl -X POST HOST/trigger_report"]
+)
+def test_a_report_is_triggered(line: str, guarded: User, tmp_path: Path) -> None:
+    answer = json.loads(run(line, guarded, tmp_path))
+    assert answer["status"] == "Running"
+    assert guarded.ended(answer["report_id"])["status"] == "Complete"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl HOST/get_report?report_id=ID",
+        "curl -X GET HOST/get_report/ID",
+        "curl HOST/get_report/ID",
+    ],
+)
+def test_a_report_is_asked_for(line: str, guarded: User, complete: str, tmp_path: Path) -> None:
+    assert json.loads(run(line, guarded, tmp_path, complete))["status"] == "Complete"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl -L -H 'Accept: text/csv' HOST/get_report/ID -o out.csv",
+        "curl -L -H 'Accept: text/csv' 'HOST/get_report?report_id=ID' -o out.csv",
+        "curl -L 'HOST/get_report?report_id=ID&download=true' -o out.csv",
+    ],
+)
+def test_a_report_is_downloaded(line: str, guarded: User, complete: str, tmp_path: Path) -> None:
+    run(line, guarded, tmp_path, complete)
+    _, row = (tmp_path / "out.csv").read_text().splitlines()
+    assert row == "1,60.00,24.00,168.00,0.00,0.00,0.00"
+
+
+def test_an_answer_is_saved(guarded: User, complete: str, tmp_path: Path) -> None:
+    run("curl HOST/get_report/ID -o out.csv", guarded, tmp_path, complete)
+    assert json.loads((tmp_path / "out.csv").read_text())["url"].startswith("http")
+
+
+def test_the_service_says_what_it_is_and_that_it_is_well(guarded: User, tmp_path: Path) -> None:
+    assert json.loads(run("curl HOST/", guarded, tmp_path))["service"] == "store-monitoring"
+    assert json.loads(run("curl HOST/healthz", guarded, tmp_path)) == {"ok": True}
