@@ -53,6 +53,7 @@ def test_what_is_no_number_is_named(value: str) -> None:
 
 
 def test_the_template_gives_all_variables() -> None:
-    given = re.findall(r"^        ([A-Z_]+): ", TEMPLATE.read_text(), re.MULTILINE)
+    variables = TEMPLATE.read_text().partition("      Variables:\n")[2].partition("Resources:")[0]
+    given = re.findall(r"^        ([A-Z_]+): ", variables, re.MULTILINE)
     others = ("AWS_", "POWERTOOLS_")  # what libraries read
     assert set(ENVIRONMENT) == {name for name in given if not name.startswith(others)}
