@@ -3,6 +3,7 @@
 import hmac
 import json
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -27,16 +28,33 @@ class Gate:
     def __init__(self, openapi: Mapping[str, Any], api_key: str | None) -> None:
         self._answers = openapi.get("x-amazon-apigateway-gateway-responses", {})
         self._api_key = api_key
-        self._with_key = {
-            (method.upper(), path.replace("{", "<").replace("}", ">"))
+        operations = [
+            (path, method.upper(), operation)
             for path, methods in openapi["paths"].items()
             for method, operation in methods.items()
-            if method in _METHODS and {"api_key": []} in operation.get("security", [])
+            if method in _METHODS
+        ]
+        self._with_key = {
+            (method, _as_rule(path))
+            for path, method, operation in operations
+            if {"api_key": []} in operation.get("security", [])
         }
+        self._mocks = [
+            (path, method, operation["x-amazon-apigateway-integration"])
+            for path, method, operation in operations
+            if operation["x-amazon-apigateway-integration"]["type"] == "mock"
+        ]
 
     def guard(self, app: Flask) -> None:
-        """Stand before an application's routes."""
+        """Stand before an application's routes, and answer what needs no function."""
         app.before_request(self._refusal)
+        for path, method, integration in self._mocks:
+            app.add_url_rule(
+                _as_rule(path),
+                endpoint=f"{method} {path}",
+                methods=[method],
+                view_func=partial(_mock_answer, integration),
+            )
 
     def identity(self) -> dict[str, str]:
         """Return what the function of the current request is told of its caller."""
@@ -68,9 +86,25 @@ class Gate:
         template = answer.get("responseTemplates", {}).get(
             "application/json", '{"message": $context.error.messageString}'
         )
-        headers = {
-            name.removeprefix("gatewayresponse.header."): value.strip("'")
-            for name, value in answer.get("responseParameters", {}).items()
-        }
+        headers = _headers(answer)
         body = template.replace("$context.error.messageString", json.dumps(message))
         return Response(body, status, headers, content_type="application/json")
+
+
+def _as_rule(path: str) -> str:
+    """Return a path of the definition as Flask writes it."""
+    return path.replace("{", "<").replace("}", ">")
+
+
+def _mock_answer(integration: Mapping[str, Any], **_: str) -> Response:
+    """Answer as an integration of type mock does."""
+    answer = integration["responses"]["default"]
+    return Response(status=int(answer["statusCode"]), headers=_headers(answer))
+
+
+def _headers(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers that a definition sets to constants."""
+    return {
+        name.rpartition(".")[2]: value.strip("'")
+        for name, value in answer.get("responseParameters", {}).items()
+    }

@@ -21,7 +21,7 @@ settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
-app = new_app()
+app = new_app(settings.cors_origin)
 
 
 @app.get("/get_report")

@@ -16,7 +16,7 @@ health = Health(
     tables={"report table": settings.report_table, "ingest table": settings.ingest_table},
     buckets={"data bucket": settings.data_bucket, "inbox bucket": settings.inbox_bucket},
 )
-app = new_app()
+app = new_app(settings.cors_origin)
 
 
 @app.get("/healthz")

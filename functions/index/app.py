@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.api import answer, new_app
 from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
 
 INDEX = {
     "service": "store-monitoring",
@@ -15,15 +16,16 @@ INDEX = {
     "endpoints": {
         "POST /trigger_report": "start a report",
         "GET /trigger_report": "the same, for old clients; deprecated",
-        "GET /get_report?report_id=": "how a report stands, and where to download it",
-        "GET /get_report/{report_id}": "the same; with Accept: text/csv, the file itself",
+        "GET /get_report/{report_id}": "how a report stands; with Accept: text/csv, the file",
+        "GET /get_report": "the same, with ?report_id=",
         "GET /reports": "the latest reports",
         "GET /healthz": "whether the service can work",
     },
-    "documentation": "README.md and docs/ of the source",
+    "documentation": "/docs; for machines, /openapi.json",
 }
 
-app = new_app()
+settings = Settings.from_environment()
+app = new_app(settings.cors_origin)
 
 
 @app.get("/")

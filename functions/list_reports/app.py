@@ -16,7 +16,7 @@ from store_monitoring.use_cases.report_page import PageRequest
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
-app = new_app()
+app = new_app(settings.cors_origin)
 
 
 @app.get("/reports")

@@ -24,6 +24,8 @@ CHANGED = {
     "SnapStart": "PublishedVersions",
     "DownloadLinkSeconds": "60",
     "ReportRetentionDays": "91",
+    "ApiAuth": "AWS_IAM",
+    "CorsOrigin": "https://example.com",
     "ApiRateLimit": "51",
     "ApiBurstLimit": "101",
     "ApiDailyQuota": "100001",

@@ -48,6 +48,7 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "dynamodb:Query": {f"{REPORT_TABLE}/index/by_start"},
     },
     "IndexFunction": {},
+    "DocsFunction": {},
     "HealthzFunction": {
         "dynamodb:DescribeTable": {REPORT_TABLE, INGEST_TABLE},
         "s3:ListBucket": {DATA, INBOX},

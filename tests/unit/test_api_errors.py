@@ -8,7 +8,7 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from store_monitoring.api import json_body, new_app
+from store_monitoring.api import json_body, new_app, page
 from store_monitoring.errors import (
     IdempotencyKeyReused,
     IncompleteReport,
@@ -22,7 +22,7 @@ from store_monitoring.errors import (
 
 def call(error: Exception) -> dict[str, Any]:
     """Answer a request whose handling raises an error."""
-    app = new_app()
+    app = new_app(cors_origin="")
 
     @app.get("/")
     def get() -> Response[str]:
@@ -87,7 +87,8 @@ def test_a_bug_is_not_shown(error: Exception, caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_route_that_is_not_there() -> None:
-    answer = new_app().resolve({"httpMethod": "GET", "path": "/nothing", "headers": {}}, None)
+    event = {"httpMethod": "GET", "path": "/nothing", "headers": {}}
+    answer = new_app(cors_origin="").resolve(event, None)
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["error"]["code"] == "not_found"
 
@@ -103,3 +104,31 @@ def test_a_body_that_is_no_json(body: str) -> None:
 
 def test_no_body_is_an_empty_object() -> None:
     assert json_body(APIGatewayProxyEvent({"body": None})) == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/broken", "/nothing"])
+@pytest.mark.parametrize(
+    ("allowed", "origin", "answered"),
+    [
+        ("https://example.com", "https://example.com", ["https://example.com"]),
+        ("https://example.com", "https://example.org", None),
+        ("*", "https://example.org", ["*"]),
+        ("", "https://example.com", None),
+    ],
+)
+def test_a_page_of_the_allowed_origin_may_read_answers(
+    path: str, allowed: str, origin: str, answered: list[str] | None
+) -> None:
+    app = new_app(allowed)
+
+    @app.get("/")
+    def get() -> Response[str]:
+        return page("text/plain", "hello")
+
+    @app.get("/broken")
+    def get_broken() -> Response[str]:
+        raise UnknownReport("no")
+
+    event = {"httpMethod": "GET", "path": path, "headers": {"Origin": origin}}
+    answer = app.resolve(event, None)
+    assert answer["multiValueHeaders"].get("Access-Control-Allow-Origin") == answered

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "MAP_CONCURRENCY": "100",
     "DOWNLOAD_LINK_SECONDS": "900",
     "REPORT_RETENTION_DAYS": "90",
+    "CORS_ORIGIN": "https://example.com",
 }
 
 
@@ -36,6 +37,7 @@ def test_each_variable_is_a_setting() -> None:
         map_concurrency=100,
         download_link_seconds=900,
         report_retention_days=90,
+        cors_origin="https://example.com",
     )
 
 

@@ -4,7 +4,12 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler import (
+    APIGatewayRestResolver,
+    CORSConfig,
+    Response,
+    content_types,
+)
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
@@ -12,6 +17,7 @@ from store_monitoring.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedReportId,
+    NotFound,
     RequestTooLarge,
     StoreMonitoringError,
     TransientError,
@@ -23,6 +29,7 @@ from store_monitoring.use_cases.report import ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
 _BODY_LIMIT_BYTES = 1024 * 1024
+_PAGE_LASTS_SECONDS = 300
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -36,6 +43,7 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "invalid_request"),
     MalformedReportId: (HTTPStatus.BAD_REQUEST, "malformed_report_id"),
     IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+    NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
     TransientError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 }
@@ -50,6 +58,20 @@ def answer(
         content_types.APPLICATION_JSON,
         json.dumps(body),
         _SECURITY_HEADERS | (headers or {}),
+    )
+
+
+def page(content_type: str, text: str) -> Response[str]:
+    """Return a page or a part of one, which may load what comes from the same place only."""
+    policy = "; ".join(f"{kind} 'self'" for kind in ("connect-src", "script-src", "style-src"))
+    headers = {
+        "Cache-Control": f"max-age={_PAGE_LASTS_SECONDS}",
+        "Content-Security-Policy": (
+            f"default-src 'none'; {policy}; img-src 'self' data:; frame-ancestors 'none'"
+        ),
+    }
+    return Response(
+        int(HTTPStatus.OK), f"{content_type}; charset=utf-8", text, _SECURITY_HEADERS | headers
     )
 
 
@@ -89,9 +111,16 @@ def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> Idem
     return IdempotencyKey.of(caller, key, request)
 
 
-def new_app() -> APIGatewayRestResolver:
-    """Return an app whose errors are answered as ``{"error": {"code", "message"}}``."""
-    app = APIGatewayRestResolver()
+def new_app(cors_origin: str) -> APIGatewayRestResolver:
+    """Return an app whose errors are answered as ``{"error": {"code", "message"}}``.
+
+    Parameters
+    ----------
+    cors_origin : str
+        The origin whose pages may read the answers, ``*`` for all, empty for none.
+    """
+    cors = CORSConfig(cors_origin, expose_headers=["Retry-After"]) if cors_origin else None
+    app = APIGatewayRestResolver(cors=cors)
 
     def answer_known(error: StoreMonitoringError) -> Response[str]:
         status, code = _ANSWERS[type(error)]
@@ -107,8 +136,7 @@ def new_app() -> APIGatewayRestResolver:
         return answer(status, _error("internal_error", "something went wrong on our side"))
 
     def answer_no_route(_: NotFoundError) -> Response[str]:
-        message = "there is nothing here; GET / says what there is"
-        return answer(HTTPStatus.NOT_FOUND, _error("not_found", message))
+        return answer_known(NotFound("there is nothing here; GET / says what there is"))
 
     app.not_found(answer_no_route)
     app.exception_handler(list(_ANSWERS))(answer_known)

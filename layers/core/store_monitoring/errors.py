@@ -60,6 +60,10 @@ class IdempotencyKeyReused(StoreMonitoringError):
     """An idempotency key came with another request before."""
 
 
+class NotFound(StoreMonitoringError):
+    """There is nothing at this address."""
+
+
 class MalformedReportId(StoreMonitoringError):
     """A report id is not of the form that we give out."""
 

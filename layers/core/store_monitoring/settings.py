@@ -27,6 +27,7 @@ class Settings:
     map_concurrency: int
     download_link_seconds: int
     report_retention_days: int
+    cors_origin: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -1,0 +1,53 @@
+"""GET /openapi.json and /docs: the API's document, for machines and for people."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import aws_lambda_powertools.event_handler
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.api import new_app, page
+from store_monitoring.errors import NotFound
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+
+HERE = Path(__file__).parent
+SWAGGER_UI = resources.files(aws_lambda_powertools.event_handler) / "openapi" / "swagger_ui"
+PARTS = {
+    "docs.css": ("text/css", HERE / "docs.css"),
+    "docs.js": ("text/javascript", HERE / "docs.js"),
+    "swagger-ui.css": ("text/css", SWAGGER_UI / "swagger-ui.min.css"),
+    "swagger-ui.js": ("text/javascript", SWAGGER_UI / "swagger-ui-bundle.min.js"),
+}
+
+settings = Settings.from_environment()
+app = new_app(settings.cors_origin)
+
+
+@app.get("/openapi.json")
+def get_openapi() -> Response[str]:
+    """Return the OpenAPI document."""
+    return page("application/json", (HERE / "openapi.json").read_text())
+
+
+@app.get("/docs")
+def get_docs() -> Response[str]:
+    """Return the page that shows the document."""
+    return page("text/html", (HERE / "docs.html").read_text())
+
+
+@app.get("/docs/<part>")
+def get_part(part: str) -> Response[str]:
+    """Return what the page loads."""
+    if part not in PARTS:
+        raise NotFound("the page has no such part")
+    content_type, file = PARTS[part]
+    return page(content_type, file.read_text(encoding="utf-8"))
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,98 @@
+"""The API: who may call what, from where, and that its document tells of the same routes."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.template import Template
+from tests.template.translation import ROOT, only, translated
+
+OPEN = {"/", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+SCHEMES = {"API_KEY": "api_key", "AWS_IAM": "sigv4"}
+
+
+def body(template: Template) -> dict[str, Any]:
+    """Return the API's definition."""
+    definition: dict[str, Any] = only(template, "AWS::ApiGateway::RestApi").properties["Body"]
+    return definition
+
+
+def operations(
+    definition: Mapping[str, Any], *, preflights: bool = False
+) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return a definition's operations by path and method."""
+    return {
+        (path, method): operation
+        for path, methods in definition["paths"].items()
+        for method, operation in methods.items()
+        if (method == "options") == preflights
+    }
+
+
+@pytest.mark.parametrize("access", SCHEMES)
+def test_all_but_what_is_open_asks_who_calls(access: str) -> None:
+    definition = body(translated(ApiAuth=access))
+    assert SCHEMES[access] in definition["components"]["securitySchemes"]
+    for (path, _), operation in operations(definition).items():
+        expected = None if path in OPEN else [{SCHEMES[access]: []}]
+        assert operation.get("security") == expected
+
+
+def test_a_key_is_made_where_one_is_asked_for() -> None:
+    made = {
+        access: [
+            resource.type
+            for kind in ("ApiKey", "UsagePlan", "UsagePlanKey")
+            for resource in translated(ApiAuth=access).resources(f"AWS::ApiGateway::{kind}")
+        ]
+        for access in SCHEMES
+    }
+    assert len(made["API_KEY"]) == 3
+    assert made["AWS_IAM"] == []
+    assert "ApiKeyId" in translated(ApiAuth="API_KEY").outputs()
+    assert "ApiKeyId" not in translated(ApiAuth="AWS_IAM").outputs()
+
+
+def test_how_often_may_be_called() -> None:
+    limits = {"ApiRateLimit": "7", "ApiBurstLimit": "8", "ApiDailyQuota": "9"}
+    with_key = translated(**limits)
+    plan = only(with_key, "AWS::ApiGateway::UsagePlan").properties
+    assert plan["Throttle"] == {"RateLimit": "7", "BurstLimit": "8"}
+    assert plan["Quota"] == {"Limit": "9", "Period": "DAY"}
+    (unlimited,) = only(with_key, "AWS::ApiGateway::Stage").properties["MethodSettings"]
+    assert not any(name.startswith("Throttling") for name in unlimited)
+    stage = only(translated(ApiAuth="AWS_IAM", **limits), "AWS::ApiGateway::Stage")
+    (limited,) = stage.properties["MethodSettings"]
+    assert (limited["ThrottlingRateLimit"], limited["ThrottlingBurstLimit"]) == ("7", "8")
+
+
+def test_a_page_elsewhere_may_call_if_it_is_named() -> None:
+    assert operations(body(translated()), preflights=True) == {}
+    definition = body(translated(CorsOrigin="https://example.com"))
+    preflights = operations(definition, preflights=True)
+    assert {path for path, _ in preflights} == set(definition["paths"]) - OPEN
+    for operation in preflights.values():
+        assert "security" not in operation  # browsers ask without a key
+        answer = operation["x-amazon-apigateway-integration"]["responses"]["default"]
+        name = "method.response.header.Access-Control-Allow-Origin"
+        assert answer["responseParameters"][name] == "'https://example.com'"
+
+
+def test_refusals_can_be_read_by_that_page() -> None:
+    name = "gatewayresponse.header.Access-Control-Allow-Origin"
+    for origin in ("", "https://example.com"):
+        refusals = body(translated(CorsOrigin=origin))["x-amazon-apigateway-gateway-responses"]
+        assert refusals
+        for refusal in refusals.values():
+            expected = f"'{origin}'" if origin else None
+            assert refusal["responseParameters"].get(name) == expected
+
+
+def test_the_document_tells_of_these_routes(template: Template) -> None:
+    documented, deployed = operations(DOCUMENT), operations(body(template))
+    assert documented.keys() == deployed.keys()
+    for route, operation in documented.items():
+        assert ("security" in operation) == ("security" in deployed[route])

@@ -1,0 +1,117 @@
+"""The API's document says what the code does."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import validate
+
+from store_monitoring import api
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import InvalidRequest
+from store_monitoring.use_cases.idempotency import IdempotencyKey
+from store_monitoring.use_cases.report import Format, ReportRequest, Status, checked_report_id
+from store_monitoring.use_cases.report_page import PageRequest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+def resolved(response: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in response:
+        return response
+    _, _, name = response["$ref"].rpartition("/")
+    return DOCUMENT["components"]["responses"][name]
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each body that is sent or answered: a name, and its schema and examples."""
+    for name, operation in operations():
+        if "requestBody" in operation:
+            yield name, operation["requestBody"]["content"]["application/json"]
+        for status, response in operation["responses"].items():
+            for media, body in resolved(response)["content"].items():
+                yield f"{name} {status} {media}", body
+
+
+def examples(body: dict[str, Any]) -> list[Any]:
+    if "example" in body:
+        return [body["example"]]
+    return [example["value"] for example in body.get("examples", {}).values()]
+
+
+def test_it_is_an_openapi_document() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize(("name", "body"), [pytest.param(*body, id=body[0]) for body in bodies()])
+def test_every_body_has_examples_that_fit_it(name: str, body: dict[str, Any]) -> None:
+    schema = {**body["schema"], "components": DOCUMENT["components"]}  # where its references lead
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    assert examples(body)
+    for example in examples(body):
+        validator.validate(example)
+
+
+def test_requests_like_the_examples_are_taken() -> None:
+    request = DOCUMENT["paths"]["/trigger_report"]["post"]["requestBody"]
+    for example in examples(request["content"]["application/json"]):
+        ReportRequest.from_json(example)
+
+
+def test_errors_have_the_codes_that_it_lists() -> None:
+    ours = {code for _, code in api._ANSWERS.values()} | {"internal_error"}
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    gateways = set(re.findall(r'{"error": {"code": "(\w+)"', template))
+    listed = SCHEMAS["Error"]["properties"]["error"]["properties"]["code"]["enum"]
+    assert listed == sorted(ours | gateways)
+
+
+def test_choices_are_the_codes_own() -> None:
+    for name, kind in {"PollFilter": PollFilter, "Format": Format, "Status": Status}.items():
+        assert SCHEMAS[name]["enum"] == list(kind)
+    assert set(SCHEMAS["ReportRequest"]["properties"]) == set(ReportRequest().to_json())
+
+
+def test_limits_are_the_codes_own() -> None:
+    most = SCHEMAS["ReportRequest"]["properties"]["store_ids"]["maxItems"]
+    ids = [f"store {number}" for number in range(most + 1)]
+    assert ReportRequest.from_json({"store_ids": ids[:most]}).store_ids is not None
+    with pytest.raises(InvalidRequest):
+        ReportRequest.from_json({"store_ids": ids})
+
+    [limit, _] = DOCUMENT["paths"]["/reports"]["get"]["parameters"]
+    schema = limit["schema"]
+    assert PageRequest.from_query(None, None).limit == schema["default"]
+    for number in (schema["minimum"], schema["maximum"]):
+        assert PageRequest.from_query(str(number), None).limit == number
+    for number in (schema["minimum"] - 1, schema["maximum"] + 1):
+        with pytest.raises(InvalidRequest):
+            PageRequest.from_query(str(number), None)
+
+    pattern = re.compile(SCHEMAS["ReportId"]["pattern"])
+    report_id = "0B6C7C0E-6f0a-4c43-9d5e-3a1f0a6b7c11"
+    assert pattern.search(report_id)
+    assert checked_report_id(report_id)
+
+    key = DOCUMENT["components"]["parameters"]["IdempotencyKey"]
+    assert re.search(key["schema"]["pattern"], "k" * 255)
+    assert not re.search(key["schema"]["pattern"], "k" * 256)
+    IdempotencyKey.of("caller", key["example"], ReportRequest())
+
+
+def test_the_old_way_to_trigger_is_deprecated() -> None:
+    deprecated = [name for name, operation in operations() if operation.get("deprecated")]
+    assert deprecated == ["GET /trigger_report"]
