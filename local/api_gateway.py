@@ -4,12 +4,14 @@ It builds the proxy events and reads the proxy answers. We give it the routes of
 and a way to run functions.
 """
 
+import io
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from samcli.commands.local.lib.swagger.parser import SwaggerParser
 from samcli.lib.providers.provider import Api
@@ -18,7 +20,7 @@ from samcli.local.apigw.local_apigw_service import LocalApigwService
 from werkzeug.serving import make_server
 
 from local.execution_environment import InvocationResult
-from local.gate import Gate
+from local.gate import PAYLOAD_LIMIT_BYTES, Gate
 from local.settings import HOST
 
 
@@ -58,10 +60,23 @@ def start_api(
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
         rule.methods.discard("HEAD")
-    server = make_server(HOST, port, service._app, threaded=True)
+    server = make_server(HOST, port, _in_text(service._app.wsgi_app), threaded=True)
     service.port = server.port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://{HOST}:{server.port}"
+
+
+def _in_text(app: WSGIApplication) -> WSGIApplication:
+    """Pass bodies on as text, as API Gateway does: in place of what is no UTF-8, U+FFFD."""
+
+    def in_text(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length <= PAYLOAD_LIMIT_BYTES:
+            body = environ["wsgi.input"].read(length).decode(errors="replace").encode()
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return in_text
 
 
 class _Runner:

@@ -9,8 +9,10 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from local.lambda_service import RequestTooLarge
+
 _API_KEY_ID = "embedded"
-_PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
+PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
 _METHODS = {"delete", "get", "head", "options", "patch", "post", "put"}
 
 
@@ -48,6 +50,7 @@ class Gate:
     def guard(self, app: Flask) -> None:
         """Stand before an application's routes, and answer what needs no function."""
         app.before_request(self._refusal)
+        app.register_error_handler(RequestTooLarge, lambda _: self._too_large())
         for path, method, integration in self._mocks:
             app.add_url_rule(
                 _as_rule(path),
@@ -76,10 +79,13 @@ class Gate:
             given = request.headers.get("X-Api-Key", "")
             if not hmac.compare_digest(given.encode(), self._api_key.encode()):
                 return self._refuse("INVALID_API_KEY", HTTPStatus.FORBIDDEN, "Forbidden")
-        if (request.content_length or 0) > _PAYLOAD_LIMIT_BYTES:
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            return self._refuse("REQUEST_TOO_LARGE", status, "Request Too Long")
+        if (request.content_length or 0) > PAYLOAD_LIMIT_BYTES:
+            return self._too_large()
         return None
+
+    def _too_large(self) -> Response:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return self._refuse("REQUEST_TOO_LARGE", status, "Request Too Long")
 
     def _refuse(self, kind: str, status: HTTPStatus, message: str) -> Response:
         answer = self._answers.get(kind) or self._answers.get("DEFAULT_4XX") or {}

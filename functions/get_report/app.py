@@ -11,6 +11,7 @@ from store_monitoring.adapters.executions import StateMachineExecutions
 from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.api import answer, new_app
+from store_monitoring.errors import InvalidRequest
 from store_monitoring.logs import logger
 from store_monitoring.report_answer import report_body
 from store_monitoring.settings import Settings
@@ -33,10 +34,11 @@ def get_report_by_query() -> Response[str]:
 @app.get("/get_report/<report_id>")
 def get_report(report_id: str) -> Response[str]:
     """Tell how a report stands, or lead to its file."""
+    wants_file = _wants_file()
     now = datetime.now(UTC)
     view = read_report(checked_report_id(report_id), now, reports, executions, files)
     body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
-    if _wants_file():
+    if wants_file:
         if view.report.status is Status.COMPLETE:
             return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
         no_file = view.report.status is Status.FAILED
@@ -46,8 +48,10 @@ def get_report(report_id: str) -> Response[str]:
 
 def _wants_file() -> bool:
     accept = app.current_event.headers.get("Accept", "")
-    download = app.current_event.get_query_string_value("download", "")
-    return "text/csv" in accept.lower() or download.lower() == "true"
+    download = app.current_event.get_query_string_value("download", "false")
+    if download not in ("true", "false"):
+        raise InvalidRequest("download: neither true nor false")
+    return "text/csv" in accept.lower() or download == "true"
 
 
 @logger.inject_lambda_context

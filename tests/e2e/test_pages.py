@@ -1,0 +1,47 @@
+"""What a browser gets: the page of the API's document, and leave to call from elsewhere."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User
+
+ORIGIN = "https://example.com"
+PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[User]:
+    with EmbeddedCloud(parameter_overrides={"CorsOrigin": ORIGIN}) as cloud:
+        yield User(cloud)
+
+
+def test_the_document_and_its_page_are_served(shared: User) -> None:
+    assert shared.get("/openapi.json").json()["openapi"].startswith("3.1")
+    answer = shared.get("/docs")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    for part in ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"):
+        assert f"docs/{part}" in answer.text
+        assert shared.get(f"/docs/{part}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/trigger_report", "/get_report/1", "/get_report", "/reports"])
+def test_a_page_of_the_allowed_origin_may_ask(shared: User, path: str) -> None:
+    answer = shared.ask("OPTIONS", path, headers=PREFLIGHT)
+    assert answer.status_code == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Idempotency-Key" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_it_may_read_the_answer_and_a_refusal(shared: User) -> None:
+    for path in ("/reports", "/get_report/1", "/nowhere"):
+        answer = shared.get(path, headers={"Origin": ORIGIN})
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+def test_where_no_origin_is_named_none_may(user: User) -> None:
+    assert user.ask("OPTIONS", "/reports", headers=PREFLIGHT).status_code == 403
+    answer = user.get("/reports", headers={"Origin": ORIGIN})
+    assert "Access-Control-Allow-Origin" not in answer.headers

@@ -1,0 +1,55 @@
+"""The recipes of docs/api.md, as they stand."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User
+
+KEY = "open-sesame"
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(sample: dict[str, bytes]) -> Iterator[Mapping[str, str]]:
+    with EmbeddedCloud(api_key=KEY) as cloud:
+        user = User(cloud, {"x-api-key": KEY})
+        for key, content in sample.items():
+            assert user.upload(key, content)["status"] == "Committed"
+        yield {"API": cloud.api_url, "KEY": KEY, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+def run(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_in_a_shell(environment: Mapping[str, str], tmp_path: Path) -> None:
+    printed = run(["bash", "-euc", "\n".join(blocks("bash"))], environment, tmp_path)
+    header, *rows = printed.splitlines()
+    assert header.startswith("store_id,uptime_last_hour")
+    assert len((tmp_path / "report.csv").read_text().splitlines()) == 92
+    *_, repeated = rows
+    first, again = re.findall('"report_id": "([^"]*)"', repeated)[-2:]
+    assert first == again
+
+
+def test_in_python(environment: Mapping[str, str], tmp_path: Path) -> None:
+    worst, down, listed = (
+        run([sys.executable, "-c", block], environment, tmp_path) for block in blocks("python")
+    )
+    assert "downtime_last_week(in hours)" in worst
+    assert "longest_outage_last_week(in hours)" in down
+    assert "Complete" in listed
