@@ -76,7 +76,7 @@ validate: $(READY)  ## Check the template.
 lock: $(READY)  ## Pin the requirements anew, with hashes.
 	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
 		requirements.in -o requirements.txt
-	for layer in core data; do \
+	for layer in core data html; do \
 		$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
 			-c requirements.txt layers/$$layer/requirements.in \
 			-o layers/$$layer/requirements.txt || exit; \

@@ -26,3 +26,8 @@ build-DataLayer:
 	@$(INSTALL)
 	@$(PRUNE)
 	@$(COMPILE)
+
+.PHONY: build-HtmlLayer
+build-HtmlLayer:
+	@$(INSTALL)
+	@$(COMPILE)

@@ -1,9 +1,10 @@
-"""Run by CPython 3.13 on the built layers: ingest a folder's files and print the report."""
+"""Run by CPython 3.13 on the built layers: ingest a folder's files, print the report's CSV."""
 
 import sys
 from pathlib import Path
 
 import store_monitoring.adapters.without_pandas  # noqa: F401  # as the handlers do
+from store_monitoring.use_cases.report import Format, ReportRequest
 from tests.pipeline import Pipeline
 
 
@@ -14,7 +15,8 @@ def main() -> None:
     for path in sorted(inputs.glob("*/*.csv")):
         outcome = pipeline.ingest(f"{path.parent.name}/{path.name}", path.read_bytes())
         assert outcome.status == "Committed", outcome
-    sys.stdout.buffer.write(pipeline.report(shard_polls=1))
+    request = ReportRequest(formats=tuple(Format))
+    sys.stdout.buffer.write(pipeline.report(request, shard_polls=1))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 
 from bench.cold_start import cold_start, fill_runtime
 from local.built_functions import BuiltFunction, built_functions
+from store_monitoring.storage.keys import report_key
 from tests.built.conftest import ROOT, RUNTIME_VERSION, Builder
 from tests.cases import EVERY_DAY, MONDAY, active, inactive, opens
 from tests.oracle import Case, csv_text, report
@@ -73,6 +74,15 @@ def test_functions_without_arrow_do_not_carry_it(functions: list[BuiltFunction])
         if "DataLayer" in (layer.name for layer in function.layers)
     }
     assert carrying == WITH_ARROW
+
+
+def test_only_merge_carries_what_makes_pages(functions: list[BuiltFunction]) -> None:
+    carrying = {
+        function.logical_id
+        for function in functions
+        if "HtmlLayer" in (layer.name for layer in function.layers)
+    }
+    assert carrying == {"MergeFunction"}
 
 
 def test_libraries_are_for_the_functions_processor(build: Path, architecture: str) -> None:
@@ -145,6 +155,7 @@ def test_report(builder: Builder, lambda_python: Path, tmp_path: Path) -> None:
         str(tmp_path / "objects"),
     )
     assert text == csv_text(report(case))
+    assert (tmp_path / "objects" / report_key("r", "html")).stat().st_size > 0
 
 
 def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) -> str:
@@ -159,7 +170,7 @@ def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) 
 
 
 def layer_folders(build: Path) -> list[Path]:
-    return [build / "CoreLayer", build / "DataLayer"]
+    return [build / "CoreLayer", build / "DataLayer", build / "HtmlLayer"]
 
 
 def size(folder: Path) -> int:

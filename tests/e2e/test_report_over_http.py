@@ -163,7 +163,7 @@ def test_what_is_not_there_is_not_found(user: User) -> None:
 def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
     case = _case(sample)
     chosen = sorted(report(case))[:5]
-    report_id = user.trigger(store_ids=chosen, formats=["csv", "json", "parquet", "xlsx"])
+    report_id = user.trigger(store_ids=chosen, formats=["csv", "json", "parquet", "xlsx", "html"])
     answer = user.ended(report_id)
     assert answer["stores"] == 5
     files = {form: requests.get(url, timeout=30).content for form, url in answer["urls"].items()}
@@ -172,6 +172,7 @@ def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
     assert [record["store_id"] for record in json.loads(files["json"])] == chosen
     assert files["parquet"].startswith(b"PAR1")
     assert files["xlsx"].startswith(b"PK")
+    assert files["html"].startswith(b"<!doctype html>")
 
 
 def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:

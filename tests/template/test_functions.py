@@ -148,6 +148,7 @@ def _versions(template: Template) -> dict[str, _Version]:
     [
         ("core", set(CALLS) - {"ReportStateMachine"}),
         ("data", {"IngestFunction", "ComputeShardFunction", "MergeFunction"}),
+        ("html", {"MergeFunction"}),
     ],
 )
 def test_a_new_layer_makes_new_versions(

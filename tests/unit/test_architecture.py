@@ -28,7 +28,10 @@ ALLOWED = {
     "domain": {"domain"},
     "storage": {"domain", "storage"},
     "ingest": {"domain", "errors", "ingest", "storage"},
-    "use_cases": {"domain", "errors", "ingest", "instants", "storage", "use_cases"},
+    "html_report": {"domain", "html_report", "instants"},
+    "use_cases": {
+        *("domain", "errors", "html_report", "ingest", "instants", "storage", "use_cases"),
+    },
     "adapters": {
         *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
         *("use_cases.idempotency", "use_cases.ports", "use_cases.report", "use_cases.report_page"),
@@ -40,6 +43,7 @@ OUTSIDE = {
     "domain": {"numpy", "pytz"},
     "storage": {"numpy", "pyarrow"},
     "ingest": {"numpy", "pyarrow"},
+    "html_report": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal"},
     "use_cases": {"numpy", "pyarrow", "xlsxwriter"},
     "adapters": {"pyarrow", "typing_extensions", *CLOUD},
 }
@@ -172,8 +176,8 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
     ("names", "needless"),
     [
         (WITHOUT_ARROW, {"numpy", "pandas", "pyarrow"}),
-        (WITHOUT_BOTO3, {"boto3", "botocore.client", "pandas"}),
-        (WITH_ALL, {"pandas"}),
+        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pandas", "pygal", "xlsxwriter"}),
+        (WITH_ALL, {"jinja2", "pandas", "pygal"}),
     ],
     ids=["without Arrow", "without boto3", "without pandas"],
 )

@@ -50,9 +50,9 @@ def test_as_of_is_an_instant(as_of: str, instant: str) -> None:
         ({"poll_filter": "none"}, "poll_filter: not one of all, business_hours"),
         ({"poll_filter": "ALL"}, "poll_filter: not one of all, business_hours"),
         ({"poll_filter": {}}, "poll_filter: not one of all, business_hours"),
-        ({"formats": [[]]}, "formats: not a list of some of csv, json, parquet, xlsx"),
-        ({"formats": [{}]}, "formats: not a list of some of csv, json, parquet, xlsx"),
-        ({"formats": ["csv", 1]}, "formats: not a list of some of csv, json, parquet, xlsx"),
+        ({"formats": [[]]}, "formats: not a list of some of csv, json, parquet, xlsx, html"),
+        ({"formats": [{}]}, "formats: not a list of some of csv, json, parquet, xlsx, html"),
+        ({"formats": ["csv", 1]}, "formats: not a list of some of csv, json, parquet, xlsx, html"),
     ],
 )
 def test_what_is_not_understood_is_named(body: object, message: str) -> None:

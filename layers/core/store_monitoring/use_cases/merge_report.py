@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 
@@ -36,11 +37,11 @@ def merge_report(report_id: str, tables: Tables) -> int:
     with tables.open_output(report_key(report_id, Format.CSV)) as output:
         write_csv(rows, output)
     if plan.in_detail:
-        _write_detailed(plan, detailed(rows), tables)
+        _write_detailed(plan, rows, detailed(rows), tables)
     return len(rows)
 
 
-def _write_detailed(plan: Plan, rows: pa.Table, tables: Tables) -> None:
+def _write_detailed(plan: Plan, part: pa.Table, rows: pa.Table, tables: Tables) -> None:
     for format_ in plan.formats:
         key = report_key(plan.report_id, format_)
         match format_:
@@ -54,6 +55,22 @@ def _write_detailed(plan: Plan, rows: pa.Table, tables: Tables) -> None:
                     path = Path(folder, "report.xlsx")
                     write_xlsx(rows, plan.now_us, path)
                     tables.write_file(key, path)
+            case Format.HTML:
+                with tables.open_output(key) as output:
+                    _write_html(plan, part, rows, output)
+
+
+def _write_html(plan: Plan, part: pa.Table, rows: pa.Table, output: IO[bytes]) -> None:
+    from store_monitoring.html_report.page import About, write_html  # seldom wanted, and slow
+
+    about = About(
+        now_us=plan.now_us,
+        snapshot=plan.version,
+        memory_us=plan.memory_us,
+        poll_filter=plan.poll_filter,
+        all_stores=plan.of_all_stores,
+    )
+    write_html(part, rows, about, output)
 
 
 def _part(plan: Plan, shard: int, tables: Tables) -> pa.Table:

@@ -71,6 +71,11 @@ class Plan:
         return self.formats != (Format.CSV,)
 
     @property
+    def of_all_stores(self) -> bool:
+        """Whether it is about all stores that are known."""
+        return all(shard.store_ids is None for shard in self.shards)
+
+    @property
     def stores(self) -> int:
         """Number of the report's rows."""
         return sum(shard.stores for shard in self.shards)

@@ -1,0 +1,109 @@
+// The table of stores: search, filters, sorting and pages, over the data that the page carries.
+
+const element = (id) => document.getElementById(id);
+const data = JSON.parse(element("stores-data").textContent);
+const stores = data.store_id.map((_, store) => store); // by their index, the worst first
+const searched = data.store_id.map((id) => id.toLowerCase());
+const table = element("stores-table");
+const columns = [...table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset }));
+const whole = new Intl.NumberFormat("en-US");
+
+const shownAs = {
+  text: (value) => value,
+  state: (value) => value,
+  number: (value) => value.toFixed(2),
+  count: (value) => whole.format(value),
+  instant: (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " "),
+};
+const filters = {
+  all: () => true,
+  down: (store) => data.now[store] === "down",
+  unpolled: (store) => data.last_poll_at[store] === null,
+};
+
+let sorted = null; // the column that it is sorted by; null: as it comes
+let descending = false;
+let matching = stores;
+let page = 0;
+
+function select() {
+  const text = element("search").value.trim().toLowerCase();
+  const isShown = filters[element("show").value];
+  const below = element("below").valueAsNumber;
+  const isBelow = (uptime) => Number.isNaN(below) || (uptime !== null && uptime < below);
+  matching = stores.filter(
+    (store) =>
+      isShown(store) && isBelow(data.weekly_uptime[store]) && searched[store].includes(text),
+  );
+  if (sorted) matching.sort(comparison(data[sorted.name]));
+  page = 0;
+  render();
+}
+
+// What is not known comes last, whichever way it is sorted.
+function comparison(values) {
+  const sign = descending ? -1 : 1;
+  return (a, b) => {
+    const [left, right] = [values[a], values[b]];
+    if (left === right) return 0;
+    if (left === null) return 1;
+    if (right === null) return -1;
+    return left < right ? -sign : sign;
+  };
+}
+
+function render() {
+  const pageRows = Number(element("page-rows").value);
+  const first = page === 0 ? 0 : page * pageRows;
+  const shown = matching.slice(first, first + pageRows);
+  table.tBodies[0].replaceChildren(...shown.map(row));
+  const of = matching.length === stores.length ? "" : `, of ${whole.format(stores.length)} in all`;
+  element("place").textContent = shown.length
+    ? `${whole.format(first + 1)}–${whole.format(first + shown.length)} of ` +
+      `${whole.format(matching.length)} stores${of}`
+    : "No such store";
+  element("previous").disabled = first === 0;
+  element("next").disabled = first + shown.length >= matching.length;
+}
+
+function row(store) {
+  const cells = columns.map(({ name, kind }, index) => {
+    const cell = document.createElement(index === 0 ? "th" : "td");
+    if (index === 0) cell.scope = "row";
+    const value = data[name][store];
+    cell.className = index === 0 ? "id" : kind;
+    if (kind === "state") cell.dataset.state = value;
+    cell.textContent = value === null ? "–" : shownAs[kind](value);
+    return cell;
+  });
+  const line = document.createElement("tr");
+  line.append(...cells);
+  return line;
+}
+
+function sortBy(column) {
+  descending = sorted === column && !descending;
+  sorted?.head.removeAttribute("aria-sort");
+  sorted = column;
+  column.head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  select();
+}
+
+function turn(pages) {
+  page += pages;
+  render();
+  element("stores-region").scrollTo({ top: 0 });
+}
+
+for (const column of columns) {
+  column.head.querySelector("button").addEventListener("click", () => sortBy(column));
+}
+for (const id of ["search", "show", "below", "page-rows"]) {
+  element(id).addEventListener("input", select);
+}
+element("previous").addEventListener("click", () => turn(-1));
+element("next").addEventListener("click", () => turn(1));
+for (const id of ["stores-controls", "stores-region", "stores-pages"]) {
+  element(id).hidden = false;
+}
+select();
