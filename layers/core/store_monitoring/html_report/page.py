@@ -164,23 +164,24 @@ def _charts(at_a_glance: Glance, about: About) -> list[Chart]:
         _chart(
             "Uptime in the week",
             "% of business time",
-            f"Of {open_stores:,} stores with business time in the week, {always_up.stores:,} were "
-            f"up all of it. {never_up.stores:,} were polled and never up; {unseen.stores:,} are "
-            f"down for want of a poll. The median is {_percent(at_a_glance.median_weekly_uptime)}.",
+            f"{open_stores:,} stores had business time. Up all of it: {always_up.stores:,}. Never "
+            f"up: {never_up.stores:,}. Down for want of a poll: {unseen.stores:,}. Median: "
+            f"{_percent(at_a_glance.median_weekly_uptime)}.",
             at_a_glance.weekly_uptime,
         ),
         _chart(
             "Longest outage in the week",
             "business time",
-            f"Of {at_a_glance.polled:,} stores with a known poll, {no_outage.stores:,} had no "
-            f"outage. {whole_day.stores:,} had one of 24 hours of business time or more.",
+            f"{at_a_glance.polled:,} stores have a known poll. Without an outage: "
+            f"{no_outage.stores:,}. With one of 24 hours of business time or more: "
+            f"{whole_day.stores:,}.",
             at_a_glance.longest_outage,
         ),
         _chart(
             "Age of the last poll",
             "stores by age",
-            f"{last_hour.stores:,} stores were polled in the last hour. Of {no_poll.stores:,} "
-            f"there is no poll in the last {_days(about.memory_us)} days.",
+            f"Polled in the last hour: {last_hour.stores:,}. No poll in the last "
+            f"{_days(about.memory_us)} days: {no_poll.stores:,}.",
             at_a_glance.last_poll,
         ),
     ]

@@ -1,0 +1,385 @@
+"""The report as a page: its numbers, what it lets in, and what it does with hostile ids."""
+
+import io
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import pygal.svg
+import pytest
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.html_report.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
+from store_monitoring.instants import to_us
+from store_monitoring.storage.keys import report_key
+from store_monitoring.storage.schemas import DETAILED_PART
+from store_monitoring.use_cases.report import Format, ReportRequest
+from store_monitoring.use_cases.report_forms import detailed
+from tests.pipeline import Pipeline
+
+NOW = datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC)
+ABOUT = About(
+    now_us=to_us(NOW),
+    snapshot=7,
+    memory_us=14 * DAY_US,
+    poll_filter=PollFilter.ALL,
+    all_stores=True,
+)
+GREATEST_BYTES = 1_500_000
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    "\"><b a='b'>",
+    "&lt;{{ 7 * 7 }}{% raw %}",
+    "Zürich 東京 🍜 \u2028\u202e",
+]
+
+
+def store(store_id: str = "s", **values: Any) -> dict[str, Any]:
+    """Return a row of a part: up for half of 100 hours of business, unless said otherwise."""
+    return {
+        "store_id": store_id,
+        "uptime_last_hour_us": HOUR_US // 2,
+        "uptime_last_day_us": 6 * HOUR_US,
+        "uptime_last_week_us": 50 * HOUR_US,
+        "downtime_last_hour_us": HOUR_US // 2,
+        "downtime_last_day_us": 6 * HOUR_US,
+        "downtime_last_week_us": 50 * HOUR_US,
+        "polls_last_week": 30,
+        "last_poll_at": NOW - timedelta(minutes=30),
+        "last_poll_active": True,
+        "open_now": True,
+        "outages_last_week": 2,
+        "longest_outage_last_week_us": 5 * HOUR_US,
+        **values,
+    }
+
+
+def week(up_hours: float, down_hours: float) -> dict[str, int]:
+    return {
+        "uptime_last_week_us": int(up_hours * HOUR_US),
+        "downtime_last_week_us": int(down_hours * HOUR_US),
+    }
+
+
+NEVER_POLLED = {"polls_last_week": 0, "last_poll_at": None, "last_poll_active": None}
+
+
+def page_of(*stores: dict[str, Any], about: About = ABOUT) -> str:
+    return page_of_part(pa.Table.from_pylist(list(stores), DETAILED_PART), about)
+
+
+def page_of_part(part: pa.Table, about: About = ABOUT) -> str:
+    output = io.BytesIO()
+    write_html(part, detailed(part), about, output)
+    return output.getvalue().decode()
+
+
+class Parsed(HTMLParser):
+    """What a page is made of: tags with their attributes, and all text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.texts).split())
+
+
+def table(page: str) -> dict[str, list[Any]]:
+    """Return the data of the page's table of stores."""
+    found = re.search(r'<script id="stores-data" type="application/json">(.*?)</script>', page)
+    assert found
+    return json.loads(found[1])
+
+
+def figures(page: str) -> list[str]:
+    return re.findall(r'<dd class="figure">(.*?)</dd>', page)
+
+
+def chart(page: str, title: str) -> dict[str, int]:
+    """Return the numbers that the page tells beside a chart."""
+    figure, _, _ = page[page.index(f"<h3>{title} ") :].partition("</figure>")
+    rows = re.findall(r'<th scope="row">(.*?)</th><td class="number">(.*?)</td>', figure)
+    return {Parsed(label).text: int(stores.replace(",", "")) for label, stores in rows}
+
+
+# --- numbers --------------------------------------------------------------------------------
+
+
+def test_the_table_tells_what_the_report_tells(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest(
+        "polls/x.csv",
+        "store_id,status,timestamp_utc\n"
+        "a,active,2024-10-14 12:00:00 UTC\n"
+        "b,active,2024-10-14 09:00:00 UTC\n"
+        "b,inactive,2024-10-14 10:20:00.25 UTC\n"
+        "c,active,2024-10-14 11:00:00 UTC\n",
+    )
+    pipeline.ingest(
+        "business_hours/x.csv",
+        "store_id,day,start_time_local,end_time_local\nc,0,00:00,01:00\nd,6,10:00,13:00\n",
+    )
+    pipeline.report(ReportRequest(formats=(Format.JSON, Format.HTML)))
+    records = json.loads((tmp_path / report_key("r", "json")).read_bytes())
+    told = table((tmp_path / report_key("r", "html")).read_text("utf-8"))
+    rows = [dict(zip(told, values, strict=True)) for values in zip(*told.values(), strict=True)]
+    by_id = {row["store_id"]: row for row in rows}
+    assert by_id.keys() == {record["store_id"] for record in records}
+    for record in records:
+        row = by_id[record["store_id"]]
+        seconds = row.pop("last_poll_at")
+        at = record["last_poll_at"]
+        assert seconds == (at and int(datetime.fromisoformat(at).timestamp()))
+        share = (
+            100 * record["uptime_last_week(in hours)"] / record["business_time_last_week(in hours)"]
+        )
+        assert row.pop("weekly_uptime") == pytest.approx(share, abs=0.01)
+        assert (
+            row.pop("now")
+            == {"a": "up", "b": "down", "c": "closed", "d": "closed"}[record["store_id"]]
+        )
+        assert row == {name: record[name] for name in row}
+
+
+def test_figures_are_of_all_stores_together() -> None:
+    page = page_of(
+        store("a", uptime_last_hour_us=HOUR_US, downtime_last_hour_us=0, **week(100, 0)),
+        store("b", uptime_last_hour_us=0, downtime_last_hour_us=HOUR_US, **week(0, 20)),
+        store("c", uptime_last_hour_us=0, downtime_last_hour_us=0, **week(3, 1)),
+    )
+    assert figures(page)[:3] == ["50.0%", "50.0%", "83.1%"]
+    assert "103 of 124 hours of business" in Parsed(page).text
+
+
+def test_a_store_is_down_now_if_it_is_open_and_not_active() -> None:
+    page = page_of(
+        store("up"),
+        store("down", last_poll_active=False),
+        store("closed", last_poll_active=False, open_now=False),
+        store("never polled", **NEVER_POLLED),
+        store("never polled and closed", **NEVER_POLLED, open_now=False),
+    )
+    assert figures(page)[3] == "2"
+    assert "of 3 open stores; 1 of them without a known poll" in Parsed(page).text
+
+
+def test_uptime_of_the_week_is_spread_over_columns() -> None:
+    page = page_of(
+        store("a", **NEVER_POLLED, **week(0, 10)),
+        store("b", **week(0, 10)),
+        store("c", **week(0.01, 10)),
+        store("d", **week(1, 9)),
+        store("e", **week(9.99, 0.01)),
+        store("f", **week(10, 0)),
+        store("g", **week(0, 0)),
+    )
+    stores = chart(page, "Uptime in the week")
+    assert sum(stores.values()) == 6
+    assert {label for label, count in stores.items() if count} == {
+        *("no poll", "0", "> 0", "10+", "90+", "100"),
+    }
+    assert (
+        "6 stores had business time. Up all of it: 1. Never up: 1. Down for want of a poll: 1."
+        in Parsed(page).text
+    )
+
+
+def test_outages_and_ages_of_polls_are_spread_over_columns() -> None:
+    def seen(hours: float, outage_hours: float) -> dict[str, Any]:
+        return {
+            "last_poll_at": NOW - timedelta(hours=hours),
+            "longest_outage_last_week_us": int(outage_hours * HOUR_US),
+        }
+
+    page = page_of(
+        store("a", **seen(0, 0)),
+        store("b", **seen(1, 0.5)),
+        store("c", **seen(1.5, 1)),
+        store("d", **seen(6.5, 4)),
+        store("e", **seen(25, 8)),
+        store("f", **seen(24 * 5, 12)),
+        store("g", **seen(24 * 8, 24)),
+        store("h", **NEVER_POLLED, longest_outage_last_week_us=30 * HOUR_US),
+    )
+    assert list(chart(page, "Longest outage in the week").items()) == [
+        *(("none", 1), ("< 1 h", 1), ("1–4 h", 1), ("4–8 h", 1), ("8–12 h", 1)),
+        *(("12–24 h", 1), ("≥ 24 h", 1)),
+    ]
+    assert list(chart(page, "Age of the last poll").items()) == [
+        *(("≤ 1 h", 2), ("1–6 h", 1), ("6–24 h", 1), ("1–3 d", 1), ("3–7 d", 1)),
+        *(("> 7 d", 1), ("no poll", 1)),
+    ]
+
+
+def test_worst_come_first() -> None:
+    """Seen ones by uptime, then downtime, then id; then those of which the week saw nothing."""
+    page = page_of(
+        store("a", **week(0, 100), **NEVER_POLLED),
+        store("b", **week(0, 0)),
+        store("c", **week(0, 1)),
+        store("d", **week(0, 2)),
+        store("e", **week(0, 2)),
+        store("f", **week(1, 99)),
+        store("g", **week(99, 1)),
+        store("h", **week(100, 0)),
+    )
+    assert table(page)["store_id"] == ["d", "e", "c", "f", "g", "h", "a", "b"]
+    worst = page[page.index('id="worst"') : page.index('id="stores"')]
+    assert re.findall(r'class="id">(.*?)<', worst) == ["d", "e", "c", "f", "g"]
+
+
+def test_the_page_says_what_it_is() -> None:
+    text = Parsed(page_of(store())).text
+    assert "14 October 2024, 23:55 UTC" in text
+    assert "1, all that are known" in text
+    assert "All polls of the last 14 days" in text
+    assert "Version 7 of the ingest log" in text
+    asked = About(
+        now_us=ABOUT.now_us,
+        snapshot=7,
+        memory_us=20 * DAY_US,
+        poll_filter=PollFilter.BUSINESS_HOURS,
+        all_stores=False,
+    )
+    text = Parsed(page_of(store(), about=asked)).text
+    assert "1 that were asked for" in text
+    assert "Polls taken in business hours of the last 20 days" in text
+
+
+def test_a_report_of_chosen_stores_says_so(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\na,active,2024-10-14 12:00:00\n")
+    pipeline.report(ReportRequest(store_ids=("a",), formats=(Format.HTML,)))
+    assert "1 that were asked for" in (tmp_path / report_key("r", "html")).read_text("utf-8")
+
+
+def test_a_report_of_no_stores() -> None:
+    page = page_of()
+    assert figures(page) == ["–", "–", "–", "0"]
+    assert table(page)["store_id"] == []
+    assert set(chart(page, "Uptime in the week").values()) == {0}
+    assert "No store that was polled in the last week was down" in page
+
+
+# --- many stores ----------------------------------------------------------------------------
+
+
+def many(count: int) -> pa.Table:
+    """Return rows of stores, whose uptime grows with their id; the last tenth was never polled."""
+    rng = np.random.default_rng(count)
+    up_us = np.sort(rng.integers(0, 100 * HOUR_US, count))
+    never = np.arange(count) >= count - count // 10
+    columns = {
+        **dict.fromkeys(DETAILED_PART.names, rng.integers(0, HOUR_US, count)),
+        "store_id": sorted(str(UUID(bytes=rng.bytes(16), version=4)) for _ in range(count)),
+        "uptime_last_week_us": up_us,
+        "downtime_last_week_us": 100 * HOUR_US - up_us,
+        "polls_last_week": np.where(never, 0, 30),
+        "last_poll_at": pa.array(ABOUT.now_us - rng.integers(0, DAY_US, count), mask=never),
+        "last_poll_active": pa.array(rng.random(count) < 0.5, mask=never),
+        "open_now": rng.random(count) < 0.9,
+        "outages_last_week": rng.integers(0, 30, count),
+    }
+    return pa.table({name: pa.array(columns[name]) for name in DETAILED_PART.names}).cast(
+        DETAILED_PART
+    )
+
+
+def test_size_of_a_page_of_4559_stores() -> None:
+    assert len(page_of_part(many(4_559)).encode()) <= GREATEST_BYTES
+
+
+def test_a_page_has_all_of_20000_stores() -> None:
+    page = page_of_part(many(WHOLE_TABLE_STORES))
+    assert len(table(page)["store_id"]) == 20_000
+    assert "All stores" in page
+
+
+def test_of_more_it_has_the_worst_and_says_so() -> None:
+    part = many(WHOLE_TABLE_STORES + 1)
+    page = page_of_part(part)
+    assert table(page)["store_id"] == part.column("store_id")[:WORST_STORES].to_pylist()
+    text = Parsed(page).text
+    assert "figures and charts above are about all 20,001 stores" in text
+    assert "This table has the 5,000 worst of them" in text
+    assert sum(chart(page, "Age of the last poll").values()) == 20_001
+    assert len(page.encode()) <= GREATEST_BYTES
+
+
+# --- what it lets in ------------------------------------------------------------------------
+
+
+def test_hostile_ids_are_text() -> None:
+    page = page_of(*(store(store_id) for store_id in sorted(HOSTILE)))
+    plain = page_of(*(store(str(number)) for number, _ in enumerate(HOSTILE)))
+    assert sorted(table(page)["store_id"]) == sorted(HOSTILE)
+    assert Parsed(page).tags == Parsed(plain).tags  # not a tag or attribute more
+    text = "".join(Parsed(page).texts)
+    assert all(store_id in text for store_id in HOSTILE)
+
+
+def inlined(page: str) -> Iterator[tuple[str, str]]:
+    """Yield what the policy has to allow: the directive and the text of each style and script."""
+    for tag, attributes, text in re.findall(
+        r"<(style|script)([^>]*)>(.*?)</\1>", page, flags=re.DOTALL
+    ):
+        if "application/json" not in attributes:
+            yield f"{tag}-src", text
+
+
+def test_the_policy_allows_what_is_inlined_and_nothing_else() -> None:
+    page = page_of(store())
+    (content,) = (
+        attributes["content"]
+        for tag, attributes in Parsed(page).tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert content
+    policy = {directive: set(rest) for directive, *rest in map(str.split, content.split(";"))}
+    wanted: dict[str, set[str]] = {"style-src": set(), "script-src": set()}
+    for directive, text in inlined(page):
+        digest = b64encode(sha256(text.encode()).digest()).decode()
+        wanted[directive].add(f"'sha256-{digest}'")
+    nothing = {name: {"'none'"} for name in ("default-src", "base-uri", "form-action")}
+    assert policy == wanted | nothing
+
+
+def test_the_page_names_nothing_outside_itself() -> None:
+    for tag, attributes in Parsed(page_of(store())).tags:
+        assert tag not in ("link", "iframe", "img", "base", "form")
+        assert not {"src", "style", "srcset", "action"} & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on")]
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_the_same_report_is_the_same_page_on_another_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tomorrow(date):
+        @classmethod
+        def today(cls) -> "Tomorrow":
+            return cls(2999, 12, 31)
+
+    today = page_of(store())
+    monkeypatch.setattr(pygal.svg, "date", Tomorrow)
+    assert page_of(store()) == today
