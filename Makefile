@@ -54,6 +54,10 @@ build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x
 	BUILD_PYTHON='$(CURDIR)/$(BIN)/python' $(BIN)/sam build --parallel \
 		--parameter-overrides Architecture=$(ARCH)
 
+.PHONY: screenshots
+screenshots: $(READY)  ## Make the pictures in docs/images, of sample data; needs Chromium.
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: bench
 bench: $(READY)  ## Measure the reckoning and the embedded run.
 	$(BIN)/python -m bench

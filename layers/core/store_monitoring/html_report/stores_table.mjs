@@ -54,7 +54,7 @@ function comparison(values) {
 
 function render() {
   const pageRows = Number(element("page-rows").value);
-  const first = page === 0 ? 0 : page * pageRows;
+  const first = page * pageRows;
   const shown = matching.slice(first, first + pageRows);
   table.tBodies[0].replaceChildren(...shown.map(row));
   const of = matching.length === stores.length ? "" : `, of ${whole.format(stores.length)} in all`;
@@ -103,6 +103,7 @@ for (const id of ["search", "show", "below", "page-rows"]) {
 }
 element("previous").addEventListener("click", () => turn(-1));
 element("next").addEventListener("click", () => turn(1));
+element("without-script").remove();
 for (const id of ["stores-controls", "stores-region", "stores-pages"]) {
   element(id).hidden = false;
 }

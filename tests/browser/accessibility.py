@@ -1,0 +1,16 @@
+"""What axe-core, the usual checker of accessibility, finds on a page."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_SERIOUS = ("serious", "critical")
+
+
+def serious_problems(page: Page) -> list[str]:
+    """Return what keeps people from using the page: the rule, and the elements that break it."""
+    return [
+        f"{problem['id']}: {node['html']}"
+        for problem in Axe().run(page).response["violations"]
+        if problem["impact"] in _SERIOUS
+        for node in problem["nodes"]
+    ]

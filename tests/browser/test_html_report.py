@@ -1,0 +1,216 @@
+"""The report as a page, opened from disk with the network off."""
+
+import csv
+import io
+import re
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from local.inputs import find_inputs
+from local.sample_data import SMALL, write_sample
+from store_monitoring.storage.keys import report_key
+from store_monitoring.use_cases.report import Format, ReportRequest
+from tests.browser.accessibility import serious_problems
+from tests.pipeline import Pipeline
+
+HOSTILE = "<img src=x onerror=document.title='owned'>"
+PHONE = {"width": 390, "height": 844}
+
+Rows = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The small sample, and a store with an id that is markup."""
+    sample = tmp_path_factory.mktemp("sample") / "small"
+    write_sample(sample, shape=SMALL)
+    pipeline = Pipeline(tmp_path_factory.mktemp("objects"))
+    for file in find_inputs(sample):
+        pipeline.ingest(file.key, file.path.read_bytes())
+    pipeline.ingest("timezones/hostile.csv", f"store_id,timezone_str\n{HOSTILE},UTC\n")
+    pipeline.report(ReportRequest(formats=(Format.CSV, Format.HTML)))
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def address(pipeline: Pipeline) -> str:
+    return (pipeline.folder / report_key("r", "html")).as_uri()
+
+
+@pytest.fixture(scope="module")
+def rows(pipeline: Pipeline) -> Rows:
+    """The rows of the CSV, by id."""
+    text = (pipeline.folder / report_key("r", "csv")).read_text("utf-8")
+    return {row["store_id"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+@pytest.fixture
+def report(context: BrowserContext, page: Page, address: str) -> Page:
+    """The opened report."""
+    context.set_offline(True)
+    page.goto(address)
+    return page
+
+
+def shown(report: Page, column: str) -> list[str]:
+    """Return what the shown rows of the table have in a column."""
+    names = report.locator("#stores-table thead th").evaluate_all(
+        "heads => heads.map(head => head.dataset.name)"
+    )
+    place = names.index(column) + 1
+    return report.locator(f"#stores-table tbody tr > :nth-child({place})").all_text_contents()
+
+
+def uptime(row: dict[str, str]) -> float:
+    up, down = (float(row[f"{name}_last_week(in hours)"]) for name in ("uptime", "downtime"))
+    return up / (up + down)
+
+
+def test_nothing_is_asked_for(context: BrowserContext, page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    context.set_offline(True)
+    page.goto(address)
+    page.locator("svg.chart").first.hover()
+    assert asked == [address]
+
+
+def test_all_stores_page_by_page(report: Page, rows: Rows) -> None:
+    expect(report.locator("#place")).to_have_text(f"1–50 of {len(rows)} stores")
+    ids = shown(report, "store_id")
+    expect(report.get_by_role("button", name="Previous")).to_be_disabled()
+    report.get_by_role("button", name="Next").click()
+    ids += shown(report, "store_id")
+    expect(report.get_by_role("button", name="Next")).to_be_disabled()
+    assert sorted(ids) == sorted(rows)
+    report.get_by_label("Rows").select_option("1000")
+    assert shown(report, "store_id") == ids
+
+
+def test_the_table_tells_what_the_csv_tells(report: Page, rows: Rows) -> None:
+    report.get_by_label("Rows").select_option("1000")
+    ids = shown(report, "store_id")
+    for name in next(iter(rows.values())):
+        assert shown(report, name) == [rows[store_id][name] for store_id in ids]
+
+
+def test_a_column_sorts_both_ways(report: Page, rows: Rows) -> None:
+    report.get_by_label("Rows").select_option("1000")
+    column = "downtime_last_week(in hours)"
+    button = report.get_by_role("button", name="Down, week")
+    header = report.get_by_role("columnheader", name="Down, week")
+    hours = sorted(float(row[column]) for row in rows.values())
+    button.click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    assert [float(text) for text in shown(report, column)] == hours
+    button.press("Enter")
+    expect(header).to_have_attribute("aria-sort", "descending")
+    assert [float(text) for text in shown(report, column)] == hours[::-1]
+    report.get_by_role("button", name="Store").click()
+    expect(report.locator("[aria-sort]")).to_have_count(1)
+    assert shown(report, "store_id") == sorted(rows)
+
+
+def test_what_is_not_known_comes_last(report: Page) -> None:
+    report.get_by_label("Rows").select_option("1000")
+    for _ in range(2):
+        report.get_by_role("button", name="Last poll UTC").click()
+        polls = shown(report, "last_poll_at")
+        assert "–" in polls
+        assert "–" not in polls[: polls.index("–")]
+        assert set(polls[polls.index("–") :]) == {"–"}
+
+
+def test_search(report: Page, rows: Rows) -> None:
+    wanted = sorted(rows)[7]
+    report.get_by_label("Search").fill(f" {wanted[:13].upper()} ")
+    expect(report.locator("#place")).to_have_text(f"1–1 of 1 stores, of {len(rows)} in all")
+    assert shown(report, "store_id") == [wanted]
+    report.get_by_label("Search").fill("no such store")
+    expect(report.locator("#place")).to_have_text("No such store")
+
+
+def test_stores_that_are_down_now(report: Page) -> None:
+    report.get_by_label("Show").select_option("down now")
+    report.get_by_label("Rows").select_option("1000")
+    states = shown(report, "now")
+    assert set(states) == {"down"}
+    assert report.locator(".alarm .figure").text_content() == f"{len(states)}"
+
+
+def test_stores_that_were_never_polled(report: Page) -> None:
+    report.get_by_label("Show").select_option(label="never polled, in 14 days")
+    report.get_by_label("Rows").select_option("1000")
+    assert set(shown(report, "last_poll_at")) == {"–"}
+    figure = report.get_by_role("figure").filter(has_text="Age of the last poll")
+    figure.get_by_text("The numbers").click()
+    row = figure.get_by_role("row", name="no poll")
+    expect(row.get_by_role("cell")).to_have_text(str(len(shown(report, "now"))))
+
+
+def test_stores_below_a_threshold(report: Page, rows: Rows) -> None:
+    report.get_by_label("Rows").select_option("1000")
+    report.get_by_label("Uptime below").fill("50")
+    assert sorted(shown(report, "store_id")) == sorted(
+        store_id for store_id, row in rows.items() if uptime(row) < 0.5
+    )
+
+
+def test_tooltips_by_pointer_and_by_keys(report: Page) -> None:
+    chart = report.get_by_role("img", name="Uptime in the week")
+    tip = report.locator("#tip")
+    expect(tip).to_be_hidden()
+    chart.hover(position={"x": 5, "y": 50})
+    expect(tip).to_have_text(re.compile(r"^no poll: \d+ stores"))
+    report.mouse.move(0, 0)
+    expect(tip).to_be_hidden()
+    chart.focus()
+    report.keyboard.press("End")
+    expect(tip).to_have_text(re.compile(r"^100: \d+ stores"))
+    report.keyboard.press("ArrowLeft")
+    expect(tip).to_have_text(re.compile(r"^90\+: \d+ stores"))
+    report.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+def test_markup_in_an_id_is_text(report: Page) -> None:
+    report.get_by_label("Search").fill("onerror")
+    assert shown(report, "store_id") == [HOSTILE]
+    expect(report.locator("img")).to_have_count(0)
+    assert report.title().startswith("Store report")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
+def test_accessibility(report: Page, scheme: str, viewport: dict[str, int]) -> None:
+    report.emulate_media(color_scheme=scheme)
+    report.set_viewport_size(viewport)
+    for summary in report.get_by_text("The numbers").all():
+        summary.click()
+    report.get_by_role("button", name="Down, week").click()
+    assert serious_problems(report) == []
+
+
+def test_a_phone_scrolls_down_only(report: Page) -> None:
+    report.set_viewport_size(PHONE)
+    assert report.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_print_has_no_controls_and_dark_ink(report: Page) -> None:
+    report.emulate_media(media="print", color_scheme="dark")
+    expect(report.get_by_label("Search")).to_be_hidden()
+    expect(report.get_by_role("button", name="Next")).to_be_hidden()
+    ink = report.locator("h1").evaluate("head => getComputedStyle(head).color")
+    assert ink == "rgb(28, 32, 36)"
+
+
+def test_without_script_there_is_all_but_the_table(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator(".tiles .figure").first).to_have_text(re.compile(r"^\d+\.\d%$"))
+    expect(page.get_by_role("img", name="Uptime in the week")).to_be_visible()
+    expect(page.get_by_text("this page needs its script")).to_be_visible()
+    expect(page.locator("#stores-table")).to_be_hidden()
+    context.close()
