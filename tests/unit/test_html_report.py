@@ -194,16 +194,18 @@ def test_uptime_of_the_week_is_spread_over_columns() -> None:
         store("e", **week(9.99, 0.01)),
         store("f", **week(10, 0)),
         store("g", **week(0, 0)),
+        store("h", **NEVER_POLLED, **week(0, 0)),
     )
     stores = chart(page, "Uptime in the week")
     assert sum(stores.values()) == 6
     assert {label for label, count in stores.items() if count} == {
         *("no poll", "0", "> 0", "10+", "90+", "100"),
     }
-    assert (
-        "6 stores had business time. Up all of it: 1. Never up: 1. Down for want of a poll: 1."
-        in Parsed(page).text
+    told = (
+        "6 stores had business time. Up all of it: 1. Never up: 1. Down for want of a poll: 1. "
+        "Median: 5.0%."
     )
+    assert told in Parsed(page).text
 
 
 def test_outages_and_ages_of_polls_are_spread_over_columns() -> None:
@@ -243,11 +245,12 @@ def test_worst_come_first() -> None:
         store("e", **week(0, 2)),
         store("f", **week(1, 99)),
         store("g", **week(99, 1)),
-        store("h", **week(100, 0)),
+        store("h", polls_last_week=1, **week(100, 0)),
     )
     assert table(page)["store_id"] == ["d", "e", "c", "f", "g", "h", "a", "b"]
     worst = page[page.index('id="worst"') : page.index('id="stores"')]
     assert re.findall(r'class="id">(.*?)<', worst) == ["d", "e", "c", "f", "g"]
+    assert "Of the 7 stores that were polled in the last week" in worst
 
 
 def test_the_page_says_what_it_is() -> None:
