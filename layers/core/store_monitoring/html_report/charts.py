@@ -1,27 +1,76 @@
 """Charts as SVG that is part of a page: drawn by pygal, styled and brought to life by the page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 import pygal
 from markupsafe import Markup
 from pygal.style import Style
 
-from store_monitoring.html_report.glance import Column
+from store_monitoring.html_report.glance import Column, Glance
+from store_monitoring.html_report.texts import days, percent
 
 _WIDTH, _HEIGHT = 360, 190  # about as many pixels as they have on a screen, or on a phone's
 _TEXT = 11
 
 
-def bar_chart(title: str, columns: Sequence[Column]) -> Markup:
-    """Return a bar for each column, about its value printed over it and told in its tooltip.
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: what it is of, what it says in words and in numbers, and the picture."""
+
+    title: str
+    unit: str
+    summary: str
+    columns: tuple[Column, ...]
+    svg: Markup
+
+
+def charts(glance: Glance, memory_us: int) -> list[Chart]:
+    """Return the page's charts: how stores are spread.
 
     Parameters
     ----------
-    title : str
-        Its name for those who do not see it.
-    columns : sequence of Column
+    glance : Glance
+    memory_us : int
+        For how long a poll is evidence (rule 9).
     """
+    unseen, never_up, *_, always_up = glance.weekly_uptime
+    open_stores = sum(column.stores for column in glance.weekly_uptime)
+    no_outage, *_, whole_day = glance.longest_outage
+    last_hour, *_, no_poll = glance.last_poll
+    return [
+        _chart(
+            "Uptime in the week",
+            "% of business time",
+            f"{open_stores:,} stores had business time. Up all of it: {always_up.stores:,}. Never "
+            f"up: {never_up.stores:,}. Down for want of a poll: {unseen.stores:,}. Median: "
+            f"{percent(glance.median_weekly_uptime)}.",
+            glance.weekly_uptime,
+        ),
+        _chart(
+            "Longest outage in the week",
+            "business time",
+            f"{glance.polled:,} stores have a known poll. Without an outage: {no_outage.stores:,}. "
+            f"With one of 24 hours of business time or more: {whole_day.stores:,}.",
+            glance.longest_outage,
+        ),
+        _chart(
+            "Age of the last poll",
+            "hours or days",
+            f"Polled in the last hour: {last_hour.stores:,}. No poll in the last "
+            f"{days(memory_us)} days: {no_poll.stores:,}.",
+            glance.last_poll,
+        ),
+    ]
+
+
+def _chart(title: str, unit: str, summary: str, columns: tuple[Column, ...]) -> Chart:
+    return Chart(title, unit, summary, columns, _bars(title, columns))
+
+
+def _bars(title: str, columns: Sequence[Column]) -> Markup:
+    """Return a bar for each column, about its value printed over it and told in its tooltip."""
     chart = pygal.Bar(
         width=_WIDTH,
         height=_HEIGHT,

@@ -1,0 +1,52 @@
+"""How the page writes shares, lengths of time and instants."""
+
+from datetime import timedelta
+
+from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.instants import EPOCH
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage.
+
+    >>> percent(0.4567), percent(None)
+    ('45.7%', '–')
+    """
+    return "–" if share is None else f"{share:.1%}"
+
+
+def hours(length_us: int) -> str:
+    """Return a length of time in whole hours.
+
+    >>> hours(12_345 * HOUR_US)
+    '12,345'
+    """
+    return f"{length_us / HOUR_US:,.0f}"
+
+
+def days(length_us: int) -> str:
+    """Return a length of time in days.
+
+    >>> days(14 * DAY_US)
+    '14'
+    """
+    return f"{length_us // DAY_US}"
+
+
+def date(instant_us: int) -> str:
+    """Return an instant as a heading.
+
+    >>> date(1_728_950_118_727_055)
+    '14 October 2024, 23:55 UTC'
+    """
+    instant = EPOCH + timedelta(microseconds=instant_us)
+    return f"{instant.day} {instant:%B %Y, %H:%M} UTC"
+
+
+def instant(instant_us: int) -> str:
+    """Return an instant as it stands in a table.
+
+    >>> instant(1_728_950_118_727_055)
+    '2024-10-14 23:55'
+    """
+    return f"{EPOCH + timedelta(microseconds=instant_us):%Y-%m-%d %H:%M}"
