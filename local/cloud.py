@@ -56,6 +56,8 @@ class EmbeddedCloud:
         Address of the REST API.
     outputs
         The stack's outputs.
+    state
+        Folder with the functions' logs, a file each.
 
     Raises
     ------
@@ -78,14 +80,14 @@ class EmbeddedCloud:
         api_key: str | None = None,
     ) -> None:
         runtime = runtime or this_python()
-        self._state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
+        self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603
             [
-                *(sys.executable, "-I", "-S", supervisor.__file__, self._state),
+                *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
                 *(sys.executable, "-m", "local.server"),
                 f"--template={template.resolve()}",
-                f"--state={self._state}",
+                f"--state={self.state}",
                 f"--python={runtime.python}",
                 f"--python-version={runtime.version}",
                 *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
@@ -143,7 +145,7 @@ class EmbeddedCloud:
         function
             Its logical id in the template, or its name.
         """
-        logs = [self._state / f"{function}.log", self._state / f"{STACK_NAME}-{function}.log"]
+        logs = [self.state / f"{function}.log", self.state / f"{STACK_NAME}-{function}.log"]
         return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
     def close(self) -> None:

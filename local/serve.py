@@ -55,6 +55,10 @@ The API answers at {api}, AWS's services at {cloud.endpoint_url}. Stop with Ctrl
   curl {key}-L -H 'Accept: text/csv' -o report.csv {api}/get_report/REPORT_ID
   curl {api}/healthz
 
+Follow a report through the functions' logs:
+
+  grep -h REPORT_ID {cloud.state}/*.log
+
 Upload more polls:
 
   curl -T store_status.csv {cloud.endpoint_url}/{inbox}/polls/store_status.csv

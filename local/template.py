@@ -64,6 +64,9 @@ _KINDS = {
     "AWS::Logs::LogGroup": _Kind(
         "LogGroupName", "arn:aws:logs:{region}:{account}:log-group:{name}:*"
     ),
+    "AWS::CloudWatch::Alarm": _Kind(
+        "AlarmName", "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
+    ),
     "AWS::SQS::Queue": _Kind(
         "QueueName",
         "arn:aws:sqs:{region}:{account}:{name}",
@@ -158,6 +161,7 @@ class Template:
             arn = kind.arn.format(name=name, **where)
             self._symbols[logical_id] = kind.ref.format(name=name, arn=arn, **where)
             self._symbols[f"{logical_id}.Arn"] = arn
+            self._symbols[f"{logical_id}.{kind.name_property}"] = name
             names[logical_id] = name
         for logical_id, resource in self._document["Resources"].items():
             if resource["Type"] == "AWS::Lambda::Alias":

@@ -7,7 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import store_monitoring.adapters.without_pandas  # noqa: F401
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.logs import logger
+from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.compute_shard import compute_shard
 
@@ -15,9 +16,12 @@ settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Compute the shard that the Distributed Map hands out; answer with a receipt."""
-    receipt = asdict(compute_shard(event["report_id"], event["shard"], tables))
-    logger.info("shard computed", report_id=event["report_id"], **receipt)
-    return receipt
+    report_id, shard = event["report_id"], event["shard"]
+    with about(report_id=report_id, shard=shard):
+        receipt = compute_shard(report_id, shard, tables)
+        emit({Metric.POLLS_READ: receipt.polls_read})
+        logger.info("shard computed", stores=receipt.stores, polls_read=receipt.polls_read)
+        return asdict(receipt)

@@ -6,6 +6,7 @@ from typing import Any
 
 import aws_lambda_powertools.event_handler
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.api import new_app, page
@@ -47,7 +48,7 @@ def get_part(part: str) -> Response[str]:
     return page(content_type, file.read_text(encoding="utf-8"))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer API Gateway."""
     return app.resolve(event, context)

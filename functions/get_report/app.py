@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.executions import StateMachineExecutions
@@ -34,9 +35,11 @@ def get_report_by_query() -> Response[str]:
 @app.get("/get_report/<report_id>")
 def get_report(report_id: str) -> Response[str]:
     """Tell how a report stands, or lead to its file."""
-    wants_file = _wants_file()
-    now = datetime.now(UTC)
-    view = read_report(checked_report_id(report_id), now, reports, executions, files)
+    wants_file, now = _wants_file(), datetime.now(UTC)
+    report_id = checked_report_id(report_id)
+    logger.append_keys(report_id=report_id)
+    view = read_report(report_id, now, reports, executions, files)
+    logger.info("report read", status=view.report.status.value)
     body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
     if wants_file:
         if view.report.status is Status.COMPLETE:
@@ -54,7 +57,7 @@ def _wants_file() -> bool:
     return "text/csv" in accept.lower() or download == "true"
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer API Gateway."""
     return app.resolve(event, context)

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import store_monitoring.adapters.without_pandas  # noqa: F401
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.logs import logger
+from store_monitoring.logs import about, logger
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.merge_report import merge_report
 
@@ -14,9 +14,10 @@ settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Merge the report, once all its parts are there."""
-    stores = merge_report(event["report_id"], tables)
-    logger.info("report merged", report_id=event["report_id"], stores=stores)
-    return {"stores": stores}
+    with about(report_id=event["report_id"]):
+        stores = merge_report(event["report_id"], tables)
+        logger.info("report merged", stores=stores)
+        return {"stores": stores}

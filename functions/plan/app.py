@@ -1,14 +1,16 @@
 """First step of a report: fix its snapshot and cut it into shards."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
 from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.instants import to_text
-from store_monitoring.logs import logger
+from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
 from store_monitoring.storage.keys import shards_key
 from store_monitoring.use_cases.plan_report import plan_report
@@ -18,22 +20,26 @@ log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan the report and tell the state machine how many shards it has and where they are."""
     report_id = event["report_id"]
-    plan = plan_report(
-        report_id,
-        settings.poll_memory_days * DAY_US,
-        settings.shard_polls,
-        settings.bucket_count,
-        log,
-        files,
-    )
-    logger.info("report planned", report_id=report_id, shards=len(plan.shards), stores=plan.stores)
-    return {
-        "as_of": to_text(plan.now_us),
-        "shards": len(plan.shards),
-        "shards_key": shards_key(report_id),
-        "max_concurrency": settings.map_concurrency,
-    }
+    with about(report_id=report_id):
+        plan = plan_report(
+            report_id,
+            settings.poll_memory_days * DAY_US,
+            settings.shard_polls,
+            settings.bucket_count,
+            log,
+            files,
+        )
+        if plan.greatest_us is not None:
+            age_us = to_us(datetime.now(UTC)) - plan.greatest_us
+            emit({Metric.NEWEST_POLL_AGE_SECONDS: age_us / SECOND_US})
+        logger.info("report planned", shards=len(plan.shards), stores=plan.stores)
+        return {
+            "as_of": to_text(plan.now_us),
+            "shards": len(plan.shards),
+            "shards_key": shards_key(report_id),
+            "max_concurrency": settings.map_concurrency,
+        }

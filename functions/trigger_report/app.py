@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.executions import StateMachineExecutions
@@ -12,6 +13,7 @@ from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.api import answer, idempotency_key, json_body, new_app
 from store_monitoring.logs import logger
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.report import ReportRequest
 from store_monitoring.use_cases.start_report import start_report
@@ -37,13 +39,17 @@ def get_trigger_report() -> Response[str]:
 
 def _start(request: ReportRequest) -> Response[str]:
     key = idempotency_key(app.current_event, request)
-    report = start_report(request, datetime.now(UTC), reports, executions, files, key)
-    logger.info("report started", report_id=report.report_id)
+    now = datetime.now(UTC)
+    report = start_report(request, now, reports, executions, files, key)
+    logger.append_keys(report_id=report.report_id)
+    is_new = report.started_at == now  # not that of a request sent before
+    emit({Metric.REPORTS_STARTED: int(is_new)})
+    logger.info("report started" if is_new else "report asked for again")
     body = {"report_id": report.report_id, "status": report.status.value}
     return answer(HTTPStatus.ACCEPTED, body)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer API Gateway."""
     return app.resolve(event, context)

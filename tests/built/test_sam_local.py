@@ -30,7 +30,7 @@ STATUS_CODES = {
     "trigger_report": 202,
 }
 ANSWERS: dict[str, dict[str, Any] | None] = {
-    "close_report": None,
+    "end_report": None,
     "compute_shard": {"shard": 0, "stores": STORES},
     "ingest": None,
     "merge": {"stores": STORES},

@@ -30,6 +30,10 @@ CHANGED = {
     "ApiBurstLimit": "101",
     "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:operators",
+    "ReportSecondsLimit": "601",
+    "RejectedPercentLimit": "2",
+    "PollAgeSecondsLimit": "10801",
 }
 
 
@@ -197,7 +201,7 @@ def test_how_many_shards_are_computed_at_once() -> None:
     )
 
 
-def test_an_execution_that_ends_without_success_closes_its_report(template: Template) -> None:
+def test_an_execution_that_ends_ends_its_report(template: Template) -> None:
     rule = only(template, "AWS::Events::Rule").properties
     machine = only(template, "AWS::StepFunctions::StateMachine")
     assert rule["EventPattern"] == {
@@ -207,8 +211,8 @@ def test_an_execution_that_ends_without_success_closes_its_report(template: Temp
             "stateMachineArn": [
                 f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine.name}"
             ],
-            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+            "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
         },
     }
     (target,) = rule["Targets"]
-    assert target["Arn"].endswith(":here-CloseReportFunction:live")
+    assert target["Arn"].endswith(":here-EndReportFunction:live")

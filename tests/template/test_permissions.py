@@ -80,7 +80,8 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "s3:ListBucket": {DATA},
         "s3:PutObject": {REPORTS},
     },
-    "CloseReportFunction": {
+    "EndReportFunction": {
+        "dynamodb:GetItem": {REPORT_TABLE},
         "dynamodb:UpdateItem": {REPORT_TABLE},
     },
     "ReportStateMachine": {

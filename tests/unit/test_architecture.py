@@ -17,7 +17,7 @@ LIBRARY = ROOT / "layers/core/store_monitoring"
 FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
-    *("close_report", "docs", "get_report", "healthz", "index", "list_reports", "plan"),
+    *("docs", "end_report", "get_report", "healthz", "index", "list_reports", "plan"),
     "trigger_report",
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]

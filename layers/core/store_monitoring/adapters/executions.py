@@ -1,6 +1,8 @@
 """The executions of the report state machine, in Step Functions."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import boto3
 
@@ -37,9 +39,18 @@ class StateMachineExecutions:
                 execution = self._client.describe_execution(executionArn=f"{arn}:{report_id}")
         except self._client.exceptions.ExecutionDoesNotExist:
             return Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
-        if execution["status"] in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
-            return None
-        return failure_from_cause(
-            execution.get("error", execution["status"]),
-            execution.get("cause", f"the report's execution is {execution['status']}"),
-        )
+        return failure_of(execution)
+
+
+def failure_of(execution: Mapping[str, Any]) -> Failure | None:
+    """Return why an execution, as Step Functions describes it, ended without success.
+
+    None if it did not.
+    """
+    status = execution["status"]
+    if status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
+        return None
+    return failure_from_cause(
+        execution.get("error") or status,
+        execution.get("cause") or f"the report's execution is {status}",
+    )

@@ -1,6 +1,7 @@
 """The table of reports, in DynamoDB. The state machine writes it too."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from store_monitoring.adapters.dynamodb_items import from_item, to_item
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import IdempotencyKeyReused
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.logs import logger
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Format, Report, ReportRequest, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
@@ -132,6 +134,7 @@ class ReportTable:
                 )
         except self._client.exceptions.ConditionalCheckFailedException:
             return  # it has ended, or is not there
+        logger.warning("report failed", report_id=report_id, failure=asdict(failure))
 
     def newest(self, page: PageRequest) -> ReportPage:
         """Return a page of reports, newest first; a report of a moment ago may be missing."""

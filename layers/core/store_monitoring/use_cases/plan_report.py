@@ -50,6 +50,8 @@ class Plan:
         Version of the ingest log that it was planned from.
     now_us : int
         End of all windows.
+    greatest_us : int or None
+        Greatest poll timestamp of the snapshot.
     memory_us : int
         For how long before that a poll is evidence (rule 9).
     poll_filter : PollFilter
@@ -60,6 +62,7 @@ class Plan:
     report_id: str
     version: int
     now_us: int
+    greatest_us: int | None
     memory_us: int
     poll_filter: PollFilter
     formats: tuple[Format, ...]
@@ -143,6 +146,7 @@ def plan_report(
         report_id,
         head.version,
         now_us,
+        head.greatest_us,
         memory_us,
         request.poll_filter,
         request.formats,

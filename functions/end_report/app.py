@@ -1,0 +1,41 @@
+"""A report's execution has ended: see that the report has, and measure it."""
+
+from datetime import UTC, datetime, timedelta
+
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.executions import failure_of
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.end_report import end_report
+from store_monitoring.use_cases.report import Report, Status
+
+settings = Settings.from_environment()
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+
+
+@logger.inject_lambda_context(clear_state=True)
+@event_source(data_class=EventBridgeEvent)
+def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
+    """End the report of the execution that the event is about."""
+    report_id = event.detail["name"]
+    with about(report_id=report_id):
+        report = end_report(report_id, failure_of(event.detail), datetime.now(UTC), reports)
+        if report is None:
+            logger.warning("no report ended with this execution")
+            return
+        emit(_measures(report))
+        logger.info("report ended", status=report.status.value)
+
+
+def _measures(report: Report) -> dict[Metric, float]:
+    if report.status is Status.FAILED:
+        return {Metric.REPORTS_FAILED: 1}
+    return {
+        Metric.REPORTS_COMPLETED: 1,
+        Metric.REPORT_SECONDS: (report.ended_at - report.started_at).total_seconds(),
+        Metric.STORES_REPORTED: report.stores,
+    }

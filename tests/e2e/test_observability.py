@@ -1,0 +1,173 @@
+"""What the functions' logs tell of a report, and what is measured of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from store_monitoring.metrics import Metric
+from tests.e2e.conftest import User, until
+
+Lines = list[dict[str, Any]]
+
+UNITS = {name: unit.value for name, unit in (metric.value for metric in Metric)}
+# The functions that a report passes, in the order of its life.
+LIFE = [
+    *("TriggerReportFunction", "PlanFunction", "ComputeShardFunction", "MergeFunction"),
+    *("EndReportFunction", "GetReportFunction"),
+]
+
+
+def lines(user: User, function: str) -> Lines:
+    """Return what a function has logged so far."""
+    return [json.loads(line) for line in user.cloud.logs(function).splitlines() if line[:1] == "{"]
+
+
+def of_report(user: User, report_id: str) -> dict[str, Lines]:
+    """Wait for a report's end; return what each function logged on it, as `grep` would."""
+
+    def find() -> dict[str, Lines] | None:
+        found = {
+            function: [line for line in lines(user, function) if report_id in json.dumps(line)]
+            for function in LIFE
+        }
+        ended = any("message" in line for line in found["EndReportFunction"])
+        return found if ended else None
+
+    user.ended(report_id)
+    return until(find)
+
+
+def measured(lines: Lines) -> Iterator[tuple[str, str, float]]:
+    """Yield the metrics of lines, as CloudWatch reads them: name, unit, value."""
+    for line in lines:
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert directive["Namespace"] == "StoreMonitoring"
+            assert directive["Dimensions"] == [["service"]]
+            assert line["service"] == "local"
+            for metric in directive["Metrics"]:
+                for value in line[metric["Name"]]:
+                    yield metric["Name"], metric["Unit"], value
+
+
+def values(lines: Lines) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for name, unit, value in measured(lines):
+        assert UNITS[name] == unit
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.fixture(scope="module")
+def complete(user: User) -> dict[str, Lines]:
+    """What is logged on a report that becomes complete."""
+    return of_report(user, user.trigger())
+
+
+@pytest.fixture(scope="module")
+def failed(user: User) -> dict[str, Lines]:
+    """What is logged on a report that fails."""
+    return of_report(user, user.trigger(store_ids=["no-such-store"]))
+
+
+def test_one_search_follows_a_report_through_all_functions(complete: dict[str, Lines]) -> None:
+    said = {
+        function: {line["message"] for line in found if "message" in line}
+        for function, found in complete.items()
+    }
+    assert said == {
+        "TriggerReportFunction": {"report started"},
+        "PlanFunction": {"report planned"},
+        "ComputeShardFunction": {"shard computed"},
+        "MergeFunction": {"report merged"},
+        "EndReportFunction": {"report ended"},
+        "GetReportFunction": {"report read"},
+    }
+
+
+@pytest.mark.parametrize("function", LIFE)
+def test_every_line_of_a_call_has_the_report_and_the_request(
+    function: str, user: User, complete: dict[str, Lines], failed: dict[str, Lines]
+) -> None:
+    requests = {
+        line["function_request_id"] for each in (complete, failed) for line in each[function]
+    }
+    ours = [line for line in lines(user, function) if line.get("function_request_id") in requests]
+    assert all("report_id" in line for line in ours)
+    if function == "ComputeShardFunction":
+        assert all("shard" in line for line in ours)
+    if function in ("TriggerReportFunction", "GetReportFunction"):
+        assert all(line["correlation_id"] for line in ours)
+
+
+def test_the_error_of_a_step_is_told_with_its_report(failed: dict[str, Lines]) -> None:
+    errors = [line for found in failed.values() for line in found if line.get("level") == "ERROR"]
+    assert {line["exception_name"] for line in errors} == {"UnknownStore"}
+
+
+def test_what_is_measured_of_a_complete_report(
+    complete: dict[str, Lines],
+) -> None:
+    found = {function: values(found) for function, found in complete.items()}
+    assert found["TriggerReportFunction"] == {"ReportsStarted": [1]}
+    assert found["PlanFunction"].keys() == {"NewestPollAgeSeconds"}
+    assert found["PlanFunction"]["NewestPollAgeSeconds"][0] > 365 * 24 * 3600
+    assert found["ComputeShardFunction"].keys() == {"PollsRead"}
+    assert sum(found["ComputeShardFunction"]["PollsRead"]) > 0
+    assert found["MergeFunction"] == {}
+    ended = found["EndReportFunction"]
+    assert ended.keys() == {"ReportsCompleted", "ReportSeconds", "StoresReported"}
+    assert (ended["ReportsCompleted"], len(ended["StoresReported"])) == ([1], 1)
+    assert ended["StoresReported"][0] >= 91
+    assert ended["ReportSeconds"][0] > 0
+    assert found["GetReportFunction"] == {}
+
+
+def test_what_is_measured_of_a_failed_report(failed: dict[str, Lines]) -> None:
+    assert values(failed["TriggerReportFunction"]) == {"ReportsStarted": [1]}
+    assert values(failed["EndReportFunction"]) == {"ReportsFailed": [1]}
+
+
+def test_a_request_sent_again_starts_nothing(user: User) -> None:
+    headers = {"Idempotency-Key": "observability"}
+    for _ in range(2):
+        report_id = user.post("/trigger_report", headers=headers).json()["report_id"]
+    found = of_report(user, report_id)
+    assert values(found["TriggerReportFunction"]) == {"ReportsStarted": [1, 0]}
+
+
+def test_what_is_measured_of_an_aborted_report(user: User) -> None:
+    report_id = user.trigger()
+    machine = user.cloud.outputs["StateMachineArn"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
+    user.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+    assert values(of_report(user, report_id)["EndReportFunction"]) == {"ReportsFailed": [1]}
+
+
+def test_what_is_measured_of_an_upload(user: User, sample: dict[str, bytes]) -> None:
+    # Of a store that is there, and too old to be in any report.
+    header, row, *_ = sample["polls/store_status.csv"].decode().splitlines()
+    store_id = row.split(",")[0]
+    rows = [
+        f"{store_id},active,2024-08-02 10:00:00 UTC",
+        f"{store_id},asleep,2024-08-02 11:00:00 UTC",
+    ]
+    content = "\n".join([header, *rows]).encode()
+    assert _measured_of_upload(user, content) == (1, 1, 0)
+    assert _measured_of_upload(user, content) == (0, 0, 0)  # what is committed is not counted twice
+    assert _measured_of_upload(user, b"no,such\n") == (0, 0, 1)
+
+
+def _measured_of_upload(user: User, content: bytes) -> tuple[float, ...]:
+    """Upload a file; return how many rows were taken and rejected, and whether it failed."""
+    names = ("RowsIngested", "RowsRejected", "UploadsFailed")
+    before = values(lines(user, "IngestFunction"))
+    user.upload("polls/observed.csv", content)
+
+    def new() -> dict[str, list[float]] | None:
+        after = values(lines(user, "IngestFunction"))
+        news = {name: after[name][len(before.get(name, ())) :] for name in names}
+        return news if all(news.values()) else None
+
+    return tuple(sum(found) for found in until(new).values())

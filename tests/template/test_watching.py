@@ -1,0 +1,179 @@
+"""Alarms and the dashboard: they look at what is measured, as it is measured."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.template import Resource, Template
+from store_monitoring.metrics import Metric
+from tests.template.translation import ROOT, STACK, by_id, only, translated
+
+UNITS = dict(metric.value for metric in Metric)
+ALARMS = sorted(by_id(translated(), "AWS::CloudWatch::Alarm"))
+TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A metric that the template names."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    unit: str | None = None
+
+
+@pytest.fixture(scope="module")
+def alarms(template: Template) -> dict[str, Resource]:
+    return by_id(template, "AWS::CloudWatch::Alarm")
+
+
+@pytest.fixture(scope="module")
+def widgets(template: Template) -> list[dict[str, Any]]:
+    dashboard: dict[str, Any] = json.loads(
+        only(template, "AWS::CloudWatch::Dashboard").properties["DashboardBody"]
+    )
+    widgets: list[dict[str, Any]] = dashboard["widgets"]
+    return widgets
+
+
+def _of_alarm(alarm: Mapping[str, Any]) -> Iterator[Watched]:
+    if "MetricName" in alarm:
+        yield _watched(alarm, alarm.get("Unit"))
+    for query in alarm.get("Metrics", ()):
+        if "MetricStat" in query:
+            yield _watched(query["MetricStat"]["Metric"], query["MetricStat"].get("Unit"))
+
+
+def _watched(metric: Mapping[str, Any], unit: str | None) -> Watched:
+    dimensions = tuple((each["Name"], each["Value"]) for each in metric["Dimensions"])
+    return Watched(metric["Namespace"], metric["MetricName"], dimensions, unit)
+
+
+def _of_widgets(widgets: list[dict[str, Any]]) -> Iterator[Watched]:
+    for widget in widgets:
+        for namespace, name, *rest in widget["properties"].get("metrics", ()):
+            dimensions = [each for each in rest if isinstance(each, str)]
+            yield Watched(
+                namespace, name, tuple(zip(dimensions[::2], dimensions[1::2], strict=True))
+            )
+
+
+def _ours(template: Template) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the namespace and the dimensions that the functions emit with."""
+    [settings] = {
+        (variables["POWERTOOLS_METRICS_NAMESPACE"], variables["POWERTOOLS_SERVICE_NAME"])
+        for function in template.resources("AWS::Lambda::Function")
+        for variables in [function.properties["Environment"]["Variables"]]
+    }
+    namespace, service = settings
+    return namespace, (("service", service),)
+
+
+def test_all_that_is_measured_is_on_the_dashboard_and_nothing_else_of_ours(
+    template: Template, widgets: list[dict[str, Any]]
+) -> None:
+    namespace, dimensions = _ours(template)
+    shown = {each for each in _of_widgets(widgets) if not each.namespace.startswith("AWS/")}
+    assert shown == {Watched(namespace, name, dimensions) for name in UNITS}
+
+
+def test_alarms_look_at_what_is_measured_in_its_unit(
+    template: Template, alarms: dict[str, Resource]
+) -> None:
+    namespace, dimensions = _ours(template)
+    watched = {each for alarm in alarms.values() for each in _of_alarm(alarm.properties)}
+    ours = {each for each in watched if not each.namespace.startswith("AWS/")}
+    assert {each.name for each in ours} == {
+        *("ReportsFailed", "ReportSeconds", "UploadsFailed", "NewestPollAgeSeconds"),
+        *("RowsIngested", "RowsRejected"),
+    }
+    assert ours == {
+        Watched(namespace, each.name, dimensions, UNITS[each.name].value) for each in ours
+    }
+
+
+def test_a_stack_is_told_from_another_by_the_dimension(template: Template) -> None:
+    assert _ours(template)[1] == (("service", STACK.name),)
+
+
+def test_the_rest_is_the_stack_s_own(
+    template: Template, alarms: dict[str, Resource], widgets: list[dict[str, Any]]
+) -> None:
+    functions = {each.name for each in template.resources("AWS::Lambda::Function")}
+    api = only(template, "AWS::ApiGateway::RestApi").properties
+    stage = only(template, "AWS::ApiGateway::Stage").properties["StageName"]
+    of_api = (("ApiName", api["Body"]["info"]["title"]), ("Stage", stage))
+    queue = only(template, "AWS::SQS::Queue").name
+    of_alarms = [each for alarm in alarms.values() for each in _of_alarm(alarm.properties)]
+    for each in [*of_alarms, *_of_widgets(widgets)]:
+        match each.namespace:
+            case "AWS/Lambda":
+                [(dimension, function)] = each.dimensions
+                assert dimension == "FunctionName"
+                assert function in functions
+            case "AWS/ApiGateway":
+                assert each.dimensions == of_api
+            case "AWS/SQS":
+                assert each.dimensions == (("QueueName", queue),)
+            case _:
+                assert each.name in UNITS
+
+
+@pytest.mark.parametrize("topic", ["", TOPIC])
+def test_alarms_tell_the_topic_if_there_is_one(topic: str) -> None:
+    for alarm in translated(AlarmTopicArn=topic).resources("AWS::CloudWatch::Alarm"):
+        told = [topic] if topic else None
+        assert alarm.properties.get("AlarmActions") == told
+        assert alarm.properties.get("OKActions") == told
+
+
+def test_limits_are_parameters() -> None:
+    limits = {
+        "ReportSecondsLimit": "ReportDurationAlarm",
+        "RejectedPercentLimit": "RejectedRowsAlarm",
+        "PollAgeSecondsLimit": "NewestPollAgeAlarm",
+    }
+    alarms = by_id(translated(**dict.fromkeys(limits, "17")), "AWS::CloudWatch::Alarm")
+    assert {name for name in alarms if alarms[name].properties["Threshold"] == "17"} == set(
+        limits.values()
+    )
+
+
+def test_a_formula_has_few_enough_metrics(alarms: dict[str, Resource]) -> None:
+    assert all(len(alarm.properties.get("Metrics", ())) <= 11 for alarm in alarms.values())
+
+
+def test_the_dashboard_shows_all_alarms(
+    alarms: dict[str, Resource], widgets: list[dict[str, Any]]
+) -> None:
+    [shown] = [each["properties"]["alarms"] for each in widgets if each["type"] == "alarm"]
+    assert sorted(shown) == sorted(
+        f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm.name}" for alarm in alarms.values()
+    )
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_has_its_paragraph_in_the_docs(alarm: str) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"### {alarm}\n" in guide
+
+
+def test_the_docs_list_the_metrics(template: Template) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", guide, re.MULTILINE)
+    assert dict(rows) == {name: unit.value for name, unit in UNITS.items()}
+
+
+def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Template) -> None:
+    query = only(template, "AWS::Logs::QueryDefinition").properties
+    groups = by_id(template, "AWS::Logs::LogGroup")
+    # These know of no report in particular.
+    others = {"ListReportsLogs", "IndexLogs", "DocsLogs", "HealthzLogs", "IngestLogs"}
+    assert set(query["LogGroupNames"]) == {
+        group.name for name, group in groups.items() if name not in others
+    }

@@ -1,0 +1,91 @@
+"""What a line of the log tells, and what a metric's line does."""
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Metrics
+
+from store_monitoring import metrics
+from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
+
+CONTEXT = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="request"
+)
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(metrics, "_metrics", Metrics(namespace="StoreMonitoring", service="stack"))
+    yield
+    logger.clear_state()
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the logger writes."""
+    written: list[dict[str, Any]] = []
+    [handler] = logger.handlers
+    monkeypatch.setattr(
+        handler, "emit", lambda record: written.append(json.loads(handler.format(record)))
+    )
+    return written
+
+
+def test_every_line_tells_what_it_is_about(lines: list[dict[str, Any]]) -> None:
+    with about(report_id="r", shard=3):
+        logger.info("one")
+        logger.info("two")
+    logger.info("three")
+    assert [(line.get("report_id"), line.get("shard")) for line in lines] == [
+        *(("r", 3), ("r", 3), (None, None)),
+    ]
+
+
+def test_so_does_the_line_of_an_error_which_goes_on(lines: list[dict[str, Any]]) -> None:
+    with pytest.raises(ZeroDivisionError), about(report_id="r"):
+        _ = 1 / 0
+    [line] = lines
+    assert (line["level"], line["report_id"]) == ("ERROR", "r")
+    assert line["exception_name"] == "ZeroDivisionError"
+
+
+def test_metrics_are_one_line_with_names_units_and_what_they_are_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @logger.inject_lambda_context(clear_state=True)
+    def handler(event: dict[str, Any], context: SimpleNamespace) -> None:
+        with about(report_id="r", shard=3):
+            emit({Metric.POLLS_READ: 7, Metric.REPORT_SECONDS: 1.5})
+
+    handler({}, CONTEXT)
+    line = json.loads(capsys.readouterr().out)
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive == {
+        "Namespace": "StoreMonitoring",
+        "Dimensions": [["service"]],
+        "Metrics": [
+            {"Name": "PollsRead", "Unit": "Count"},
+            {"Name": "ReportSeconds", "Unit": "Seconds"},
+        ],
+    }
+    del line["_aws"]
+    assert line == {
+        "service": "stack",
+        "PollsRead": [7.0],
+        "ReportSeconds": [1.5],
+        "report_id": "r",
+        "shard": 3,
+        "function_request_id": "request",
+    }
+
+
+def test_nothing_of_a_line_is_left_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    with about(report_id="r"):
+        emit({Metric.REPORTS_FAILED: 1})
+    emit({Metric.REPORTS_STARTED: 1})
+    _, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert second.keys() == {"_aws", "service", "ReportsStarted"}
