@@ -1,35 +1,63 @@
-"""EventBridge: tells the functions that rules name how executions of state machines ended."""
+"""EventBridge: moto's, which passes events to queues but not to functions; here it does.
 
+And state machines tell it how their executions ended.
+"""
+
+import copy
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.events.models import events_backends
+from moto.events.models import Rule, events_backends
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
 from local.aws import Functions
+from local.patching import replace
 
 
-class EventBus:
-    """Matches events with moto's rules, and passes them to the rules' functions."""
+def route_events(functions: Functions) -> None:
+    """Make moto's rules run the functions that are their targets, and heed their state."""
 
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
-
-    def execution_ended(self, execution: Execution) -> None:
-        """Publish what Step Functions publishes when an execution has ended."""
-        self._publish(_status_change(execution))
-
-    def _publish(self, event: dict[str, Any]) -> None:
-        bus = events_backends[event["account"]][event["region"]].event_buses["default"]
-        for rule in list(bus.rules.values()):
+    def routing(original: Callable[..., None]) -> Callable[..., None]:
+        def send_to_targets(rule: Rule, event: dict[str, Any], *transform: bool) -> None:
             if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
-                continue
+                return
+            others = copy.copy(rule)
+            others.targets = [each for each in rule.targets if not _is_function(each["Arn"])]
             for target in rule.targets:
-                if target["Arn"].split(":")[2] == "lambda":
-                    self._functions.invoke_event(target["Arn"], json.dumps(event).encode())
+                if _is_function(target["Arn"]):
+                    functions.invoke_event(target["Arn"], json.dumps(_as_sent(event)).encode())
+            original(others, event, *transform)
+
+        return send_to_targets
+
+    replace(Rule, "send_to_targets", routing)
+
+
+def tell_execution_ended(execution: Execution) -> None:
+    """Publish what Step Functions publishes when an execution has ended."""
+    bus = events_backends[execution.account_id][execution.region_name].event_buses["default"]
+    for rule in list(bus.rules.values()):
+        rule.send_to_targets(_status_change(execution))
+
+
+def _is_function(arn: str) -> bool:
+    return arn.split(":")[2] == "lambda"
+
+
+def _as_sent(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as targets get it: moto keeps times as numbers, and one more of them."""
+    sent = {name: value for name, value in event.items() if name != "ingestion-time"}
+    if not isinstance(event["time"], str):
+        sent["time"] = _text(datetime.fromtimestamp(event["time"], UTC))
+    return sent
+
+
+def _text(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _status_change(execution: Execution) -> dict[str, Any]:
@@ -40,7 +68,7 @@ def _status_change(execution: Execution) -> dict[str, Any]:
         "detail-type": "Step Functions Execution Status Change",
         "source": "aws.states",
         "account": execution.account_id,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": _text(datetime.now(UTC)),
         "region": execution.region_name,
         "resources": [execution.exec_arn],
         "detail": {

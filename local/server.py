@@ -14,7 +14,7 @@ from pathlib import Path
 from local.api_gateway import start_api
 from local.aws import Functions, route_invocations, start_server
 from local.deployment import api_definition, deploy
-from local.event_bus import EventBus
+from local.event_bus import route_events, tell_execution_ended
 from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
 from local.runtime import Runtime
@@ -66,7 +66,8 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     runtime = Runtime(arguments.python, arguments.python_version, arguments.packages)
     functions = Functions(LambdaService(arguments.state, variables, runtime))
     route_invocations(functions)
-    mend(endpoint_url, EventBus(functions).execution_ended)
+    route_events(functions)
+    mend(endpoint_url, tell_execution_ended)
     deploy(template, functions, endpoint_url)
     definition = api_definition(template)
     return {

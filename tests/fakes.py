@@ -11,10 +11,18 @@ from typing import IO
 from pyarrow import fs
 
 from store_monitoring.adapters.arrow_tables import ArrowTables
-from store_monitoring.errors import CommitConflict, IdempotencyKeyReused
+from store_monitoring.errors import CommitConflict, IdempotencyKeyReused, TransientError
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
+from store_monitoring.use_cases.ports import (
+    Commit,
+    Head,
+    PollsFile,
+    StoresFile,
+    Told,
+    UploadOutcome,
+)
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 
@@ -151,3 +159,33 @@ class MemoryExecutions:
 
     def failure(self, report_id: str) -> Failure | None:
         return self.failures.get(report_id)
+
+
+@dataclass
+class MemoryLastTold:
+    """The last report that was told, and one that another tells in the meantime, if any."""
+
+    told: Told | None = None
+    meanwhile: Told | None = None
+
+    def get(self) -> Told | None:
+        return self.told
+
+    def advance(self, before: Told | None, after: Told) -> None:
+        self.told, self.meanwhile = self.meanwhile or self.told, None
+        if self.told != before:
+            raise TransientError("another report was told at the same time")
+        self.told = after
+
+
+@dataclass
+class RecordedEvents:
+    """Events that are published, or not, as it is told."""
+
+    error: Exception | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        if self.error:
+            raise self.error
+        self.events += events

@@ -96,6 +96,7 @@ class Pipeline:
         request: ReportRequest | None = None,
         memory_days: int = 14,
         shard_polls: int = 50_000,
+        follow_stores: bool = False,
     ) -> Plan:
         files = FolderFiles(self.folder)
         files.write_json(request_key(report_id), (request or ReportRequest()).to_json())
@@ -104,6 +105,7 @@ class Pipeline:
             memory_days * DAY_US,
             shard_polls,
             self.bucket_count,
+            follow_stores,
             self.log,
             files,
         )

@@ -1,20 +1,25 @@
-"""A report's execution has ended: see that the report has, and measure it."""
+"""A report's execution has ended: see that the report has, tell of it, and measure it."""
 
 from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from store_monitoring.adapters.event_bus import EventBus
 from store_monitoring.adapters.executions import failure_of
+from store_monitoring.adapters.notices import Notices
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
+from store_monitoring.report_news import end_event, end_notice
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.end_report import end_report
 from store_monitoring.use_cases.report import Report, Status
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+events = EventBus(settings.state_machine_arn)
+notices = Notices(settings.notice_topic_arn)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -27,6 +32,8 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         if report is None:
             logger.warning("no report ended with this execution")
             return
+        events.publish([end_event(report)])
+        notices.send(*end_notice(report))
         emit(_measures(report))
         logger.info("report ended", status=report.status.value)
 

@@ -30,6 +30,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             settings.poll_memory_days * DAY_US,
             settings.shard_polls,
             settings.bucket_count,
+            settings.store_event_limit > 0,
             log,
             files,
         )

@@ -382,6 +382,59 @@ def test_a_stop_ends_an_execution_while_its_task_runs(cloud: EmbeddedCloud) -> N
     assert outcome(cloud, execution)["status"] == "ABORTED"
 
 
+# --- EventBridge ----------------------------------------------------------------------------------
+
+
+def listen(cloud: EmbeddedCloud, name: str, state: str = "ENABLED") -> str:
+    """Let a rule pass events of a source to a function, and to a queue; return the queue's URL."""
+    queue_url: str = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    functions = cloud.client("lambda")
+    recorder = functions.get_function(FunctionName="local-RecordFunction")["Configuration"]
+    arns = [recorder["FunctionArn"], f"arn:aws:sqs:us-east-1:123456789012:{name}"]
+    events = cloud.client("events")
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}), State=state)
+    targets = [{"Id": str(number), "Arn": arn} for number, arn in enumerate(arns)]
+    events.put_targets(Rule=name, Targets=targets)
+    return queue_url
+
+
+def publish(cloud: EmbeddedCloud, source: str) -> None:
+    entry = {"Source": source, "DetailType": "Tried", "Detail": '{"a": 1}', "Resources": ["arn"]}
+    assert cloud.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def test_an_event_reaches_a_rules_function_and_queue(cloud: EmbeddedCloud) -> None:
+    queue_url = listen(cloud, "heard")
+    publish(cloud, "heard")
+
+    def look() -> list[dict[str, Any]]:
+        events = [json.loads(record) for record in objects(cloud, "events/")]
+        return [event for event in events if event.get("source") == "heard"]
+
+    (event,) = eventually(look)
+    (message,) = cloud.client("sqs").receive_message(QueueUrl=queue_url)["Messages"]
+
+    assert event.keys() == {
+        *("version", "id", "detail-type", "source", "account", "time", "region", "resources"),
+        "detail",
+    }
+    assert (event["detail-type"], event["detail"], event["resources"]) == (
+        *("Tried", {"a": 1}, ["arn"]),
+    )
+    assert event["time"].endswith("Z")
+    assert json.loads(message["Body"])["id"] == event["id"]
+
+
+def test_a_rule_that_is_disabled_passes_nothing_on(cloud: EmbeddedCloud) -> None:
+    ignored, heard = listen(cloud, "ignored", "DISABLED"), listen(cloud, "heard-after")
+    publish(cloud, "ignored")
+    publish(cloud, "heard-after")
+    queues = cloud.client("sqs")
+
+    assert "Messages" in queues.receive_message(QueueUrl=heard)
+    assert "Messages" not in queues.receive_message(QueueUrl=ignored)
+
+
 # --- API Gateway ----------------------------------------------------------------------------------
 
 

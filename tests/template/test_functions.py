@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 
 from local.template import Resource, Template
-from tests.template.test_permissions import CALLS
-from tests.template.translation import STACK, TEMPLATE, by_id, definition, only, translated
+from store_monitoring.adapters.event_bus import SOURCE
+from store_monitoring.use_cases.events import EventType
+from tests.template.test_permissions import FUNCTIONS
+from tests.template.translation import (
+    ROOT,
+    STACK,
+    TEMPLATE,
+    by_id,
+    definition,
+    only,
+    translated,
+)
 
 # Another value than the default for every parameter.
 CHANGED = {
@@ -30,6 +40,9 @@ CHANGED = {
     "ApiBurstLimit": "101",
     "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
+    "ReportSchedule": "rate(1 hour)",
+    "NoticeTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
+    "StoreEventLimit": "1000",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:operators",
     "ReportSecondsLimit": "601",
     "RejectedPercentLimit": "2",
@@ -79,6 +92,10 @@ def test_everyone_calls_the_alias(template: Template, functions: dict[str, Resou
         target["Arn"]
         for rule in template.resources("AWS::Events::Rule")
         for target in rule.properties["Targets"]
+    }
+    called |= {
+        schedule.properties["Target"]["Arn"]
+        for schedule in template.resources("AWS::Scheduler::Schedule")
     }
     api = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
     machine = only(template, "AWS::StepFunctions::StateMachine").properties
@@ -150,8 +167,16 @@ def _versions(template: Template) -> dict[str, _Version]:
 @pytest.mark.parametrize(
     ("layer", "users"),
     [
-        ("core", set(CALLS) - {"ReportStateMachine"}),
-        ("data", {"IngestFunction", "ComputeShardFunction", "MergeFunction"}),
+        ("core", set(FUNCTIONS)),
+        (
+            "data",
+            {
+                "IngestFunction",
+                "ComputeShardFunction",
+                "MergeFunction",
+                "TellStoreChangesFunction",
+            },
+        ),
         ("html", {"MergeFunction"}),
     ],
 )
@@ -202,7 +227,7 @@ def test_how_many_shards_are_computed_at_once() -> None:
 
 
 def test_an_execution_that_ends_ends_its_report(template: Template) -> None:
-    rule = only(template, "AWS::Events::Rule").properties
+    rule = by_id(template, "AWS::Events::Rule")["EndReportFunctionExecutionEnded"].properties
     machine = only(template, "AWS::StepFunctions::StateMachine")
     assert rule["EventPattern"] == {
         "source": ["aws.states"],
@@ -216,3 +241,30 @@ def test_an_execution_that_ends_ends_its_report(template: Template) -> None:
     }
     (target,) = rule["Targets"]
     assert target["Arn"].endswith(":here-EndReportFunction:live")
+
+
+@pytest.mark.parametrize(("limit", "state"), [("0", "DISABLED"), ("7", "ENABLED")])
+def test_a_complete_report_has_changes_of_stores_told_if_asked_for(limit: str, state: str) -> None:
+    template = translated(StoreEventLimit=limit)
+    rule = by_id(template, "AWS::Events::Rule")["TellStoreChangesFunctionReportCompleted"]
+    machine = only(template, "AWS::StepFunctions::StateMachine")
+    assert rule.properties["State"] == state
+    assert rule.properties["EventPattern"] == {
+        "source": [SOURCE],
+        "detail-type": [EventType.REPORT_COMPLETED.value],
+        "resources": [f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine.name}"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("", ("DISABLED", "rate(1 day)")), ("cron(0 6 * * ? *)", ("ENABLED", "cron(0 6 * * ? *)"))],
+)
+def test_reports_are_made_on_a_schedule_if_there_is_one(
+    schedule: str, expected: tuple[str, str]
+) -> None:
+    timer = only(translated(ReportSchedule=schedule), "AWS::Scheduler::Schedule").properties
+    assert (timer["State"], timer["ScheduleExpression"]) == expected
+    sample = json.loads((ROOT / "events" / "start_scheduled_report.json").read_text())
+    assert json.loads(timer["Target"]["Input"]).keys() == sample.keys()
+    assert timer["FlexibleTimeWindow"] == {"Mode": "OFF"}

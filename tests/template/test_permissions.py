@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from local.template import Resource, Template
-from tests.template.translation import by_id
+from store_monitoring.adapters.event_bus import SOURCE
+from tests.template.translation import by_id, translated
 
 ACCOUNT = "us-east-1:123456789012"
 INBOX = "arn:aws:s3:::here-inbox-123456789012-us-east-1"
@@ -17,12 +18,15 @@ PLAN = f"{DATA}/reports/*/plan.json"
 SHARDS = f"{DATA}/reports/*/shards.json"
 PARTS = f"{DATA}/reports/*/parts/*"
 REPORTS = f"{DATA}/reports/*/report.*"
+STATES = f"{DATA}/reports/*/store_states.parquet"
 REPORT_TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table/here-ReportTable"
 INGEST_TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table/here-IngestTable"
 MACHINE = f"arn:aws:states:{ACCOUNT}:stateMachine:here-report"
 EXECUTIONS = f"arn:aws:states:{ACCOUNT}:execution:here-report:*"
 CHILDREN = f"arn:aws:states:{ACCOUNT}:execution:here-report/*"
 FAILURES = f"arn:aws:sqs:{ACCOUNT}:here-IngestFailures"
+BUS = f"arn:aws:events:{ACCOUNT}:event-bus/default"
+TOPIC = f"arn:aws:sns:{ACCOUNT}:here-readers"
 
 WRITTEN_BY_INGEST = {f"{DATA}/polls/*", f"{DATA}/stores/*", f"{DATA}/rejects/*"}
 
@@ -83,6 +87,28 @@ CALLS: dict[str, dict[str, set[str]]] = {
     "EndReportFunction": {
         "dynamodb:GetItem": {REPORT_TABLE},
         "dynamodb:UpdateItem": {REPORT_TABLE},
+        "events:PutEvents": {BUS},
+    },
+    "StartScheduledReportFunction": {
+        "dynamodb:DeleteItem": {REPORT_TABLE},
+        "dynamodb:PutItem": {REPORT_TABLE},
+        "dynamodb:UpdateItem": {REPORT_TABLE},
+        "s3:PutObject": {REQUEST},
+        "states:StartExecution": {MACHINE},
+    },
+    "TellStoreChangesFunction": {
+        "dynamodb:GetItem": {REPORT_TABLE},
+        "dynamodb:PutItem": {REPORT_TABLE},
+        "events:PutEvents": {BUS},
+        "s3:AbortMultipartUpload": {STATES},
+        "s3:GetObject": {PLAN, PARTS, STATES},
+        "s3:ListBucket": {DATA},
+        "s3:PutObject": {STATES},
+    },
+    "ReportTimer": {
+        "lambda:InvokeFunction": {
+            f"arn:aws:lambda:{ACCOUNT}:function:here-StartScheduledReportFunction:live"
+        },
     },
     "ReportStateMachine": {
         "dynamodb:UpdateItem": {REPORT_TABLE},
@@ -119,7 +145,11 @@ FUNCTIONS = [name for name in CALLS if name.endswith("Function")]
 
 @pytest.fixture(scope="module")
 def roles(template: Template) -> dict[str, Resource]:
-    """The role of each function, and of the state machine."""
+    """The role of each function, of the state machine, and of the schedule."""
+    return _roles(template)
+
+
+def _roles(template: Template) -> dict[str, Resource]:
     role_of_arn = {
         f"arn:aws:iam::123456789012:role/{role.name}": role
         for role in template.resources("AWS::IAM::Role")
@@ -128,6 +158,8 @@ def roles(template: Template) -> dict[str, Resource]:
     functions = by_id(template, "AWS::Lambda::Function")
     arns = {name: function.properties["Role"] for name, function in functions.items()}
     arns[machine.logical_id] = machine.properties["RoleArn"]
+    for timer in template.resources("AWS::Scheduler::Schedule"):
+        arns[timer.logical_id] = timer.properties["Target"]["RoleArn"]
     return {name: role_of_arn[arn] for name, arn in arns.items()}
 
 
@@ -156,7 +188,8 @@ def test_everything_is_allowed_only_where_nothing_can_be_named(
     name: str, roles: dict[str, Resource]
 ) -> None:
     unnamed = {action for action, resources in _allowed(roles[name]).items() if "*" in resources}
-    assert unnamed == (TRACING if name in FUNCTIONS else TRACING | SAMPLING | LOG_DELIVERY)
+    others = {"ReportStateMachine": TRACING | SAMPLING | LOG_DELIVERY, "ReportTimer": set()}
+    assert unnamed == others.get(name, TRACING)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -165,7 +198,7 @@ def test_actions_are_named_one_by_one_and_resources_are_the_stack_s_own(
 ) -> None:
     for action, resources in _allowed(roles[name]).items():
         assert "*" not in action
-        for resource in resources - {"*"}:
+        for resource in resources - {"*", BUS}:
             assert "here" in resource.split("*")[0]
 
 
@@ -178,8 +211,26 @@ def test_each_has_a_role_of_its_own_and_no_one_else_s_policies(
     for name, role in roles.items():
         assert set(role.properties) == {"AssumeRolePolicyDocument", "Policies"}
         (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
-        service = "lambda" if name in FUNCTIONS else "states"
+        others = {"ReportStateMachine": "states", "ReportTimer": "scheduler"}
+        service = others.get(name, "lambda")
         assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
+
+
+@pytest.mark.parametrize("name", ["EndReportFunction", "TellStoreChangesFunction"])
+def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]) -> None:
+    (publishing,) = [
+        statement
+        for statement in _statements(roles[name])
+        if statement["Action"] == "events:PutEvents"
+    ]
+    assert publishing["Condition"] == {"StringEquals": {"events:source": SOURCE}}
+
+
+def test_a_notice_goes_to_the_topic_that_was_named() -> None:
+    allowed = _allowed(_roles(translated(NoticeTopicArn=TOPIC))["EndReportFunction"])
+    assert _without_logs_and_traces(allowed) == CALLS["EndReportFunction"] | {
+        "sns:Publish": {TOPIC}
+    }
 
 
 def test_whoever_counts_parts_cannot_list_anything_else(roles: dict[str, Resource]) -> None:

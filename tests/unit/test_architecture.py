@@ -18,10 +18,10 @@ FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
     *("docs", "end_report", "get_report", "healthz", "index", "list_reports", "plan"),
-    "trigger_report",
+    *("start_scheduled_report", "trigger_report"),
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
-WITH_ALL = ["ingest"]
+WITH_ALL = ["ingest", "tell_store_changes"]
 
 # What each part of the library may import of the library.
 ALLOWED = {
@@ -34,7 +34,8 @@ ALLOWED = {
     },
     "adapters": {
         *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
-        *("use_cases.idempotency", "use_cases.ports", "use_cases.report", "use_cases.report_page"),
+        *("use_cases.events", "use_cases.idempotency", "use_cases.ports", "use_cases.report"),
+        "use_cases.report_page",
     },
 }
 # What only some parts may import of others.

@@ -187,7 +187,7 @@ def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
     with pytest.raises(MissingObject, match="cannot read reports/r/plan"):
         tables.read_bytes("reports/r/plan.json")
     with pytest.raises(MissingObject):
-        tables.read_part("reports/r/parts/00000.parquet")
+        tables.read_table("reports/r/parts/00000.parquet")
     with pytest.raises(MissingObject):
         tables.read_stores([StoresFile(0, "stores/bucket=000/1.parquet", 1, 100)])
 

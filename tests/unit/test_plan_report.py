@@ -56,7 +56,7 @@ def plan_of(
     shard_polls: int = 50_000,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
-    return plan_report("r", MEMORY_US, shard_polls, 64, log, files)
+    return plan_report("r", MEMORY_US, shard_polls, 64, False, log, files)
 
 
 # --- now ------------------------------------------------------------------------------------

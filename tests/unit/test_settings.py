@@ -21,6 +21,8 @@ ENVIRONMENT = {
     "DOWNLOAD_LINK_SECONDS": "900",
     "REPORT_RETENTION_DAYS": "90",
     "CORS_ORIGIN": "https://example.com",
+    "NOTICE_TOPIC_ARN": "",
+    "STORE_EVENT_LIMIT": "0",
 }
 
 
@@ -38,6 +40,8 @@ def test_each_variable_is_a_setting() -> None:
         download_link_seconds=900,
         report_retention_days=90,
         cors_origin="https://example.com",
+        notice_topic_arn="",
+        store_event_limit=0,
     )
 
 

@@ -32,13 +32,14 @@ def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
 
 def page_body(page: ReportPage) -> dict[str, Any]:
     """Return the JSON body that lists reports."""
-    body: dict[str, Any] = {"reports": [_entry(report) for report in page.reports]}
+    body: dict[str, Any] = {"reports": [report_entry(report) for report in page.reports]}
     if page.end is not None:
         body["next_page_token"] = page.end.to_token()
     return body
 
 
-def _entry(report: Report) -> dict[str, Any]:
+def report_entry(report: Report) -> dict[str, Any]:
+    """Return what a list of reports tells of one; what is not known is left out."""
     entry = {
         "report_id": report.report_id,
         "status": report.status.value,

@@ -28,6 +28,8 @@ class Settings:
     download_link_seconds: int
     report_retention_days: int
     cors_origin: str
+    notice_topic_arn: str
+    store_event_limit: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

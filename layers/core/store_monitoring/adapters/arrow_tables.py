@@ -58,8 +58,8 @@ class ArrowTables:
             content: bytes = stream.read()
             return content
 
-    def read_part(self, key: str) -> pa.Table:
-        """Return what one shard computed."""
+    def read_table(self, key: str) -> pa.Table:
+        """Return a table that was written whole."""
         return self._read(key)
 
     def read_stores(self, files: Sequence[StoresFile]) -> pa.Table:

@@ -41,6 +41,11 @@ def part_key(report_id: str, shard: int) -> str:
     return f"{parts_prefix(report_id)}{shard:05d}.parquet"
 
 
+def store_states_key(report_id: str) -> str:
+    """Return the key of the state of each store, as a report left it."""
+    return f"reports/{report_id}/store_states.parquet"
+
+
 def report_key(report_id: str, ending: str) -> str:
     """Return the key of the report itself, in one of its forms."""
     return f"reports/{report_id}/report.{ending}"

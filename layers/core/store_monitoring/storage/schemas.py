@@ -59,3 +59,8 @@ DETAILED_PART = pa.schema(
     ]
 )
 """The same with what the forms beside CSV tell; null where a store has no known poll."""
+
+STORE_STATES = pa.schema(
+    [pa.field("store_id", pa.string(), nullable=False), pa.field("up", pa.bool_())]
+)
+"""Whether each store was up when it was last seen open; null where it never was."""

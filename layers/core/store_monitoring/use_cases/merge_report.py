@@ -76,7 +76,7 @@ def _write_html(plan: Plan, part: pa.Table, rows: pa.Table, output: IO[bytes]) -
 def _part(plan: Plan, shard: int, tables: Tables) -> pa.Table:
     done = f"{len(plan.shards)} shards"
     try:
-        part = tables.read_part(part_key(plan.report_id, shard))
+        part = tables.read_table(part_key(plan.report_id, shard))
     except MissingObject:
         raise IncompleteReport(f"shard {shard} of {done} left no part") from None
     expected = plan.shards[shard].stores

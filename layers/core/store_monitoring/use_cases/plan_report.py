@@ -56,6 +56,8 @@ class Plan:
         For how long before that a poll is evidence (rule 9).
     poll_filter : PollFilter
     formats : tuple of Format
+    follows_stores : bool
+        Whether the changes of stores are told from it.
     shards : tuple of Shard
     """
 
@@ -66,12 +68,13 @@ class Plan:
     memory_us: int
     poll_filter: PollFilter
     formats: tuple[Format, ...]
+    follows_stores: bool
     shards: tuple[Shard, ...]
 
     @property
     def in_detail(self) -> bool:
-        """Whether a form is wanted that tells more than the CSV."""
-        return self.formats != (Format.CSV,)
+        """Whether its parts tell more than the CSV does."""
+        return self.follows_stores or self.formats != (Format.CSV,)
 
     @property
     def of_all_stores(self) -> bool:
@@ -111,6 +114,7 @@ def plan_report(
     memory_us: int,
     shard_polls: int,
     bucket_count: int,
+    follow_stores: bool,
     log: IngestLog,
     files: ReportFiles,
 ) -> Plan:
@@ -124,6 +128,8 @@ def plan_report(
     shard_polls : int
         About how many polls a shard is to have.
     bucket_count : int
+    follow_stores : bool
+        Whether changes of stores are told.
     log, files : ports
 
     Raises
@@ -150,6 +156,7 @@ def plan_report(
         memory_us,
         request.poll_filter,
         request.formats,
+        follow_stores and request.is_on_all_stores_now,
         shards,
     )
     files.write_json(plan_key(report_id), plan.to_json())

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest
 from store_monitoring.use_cases.report_page import PageRequest, ReportPage
@@ -53,6 +54,37 @@ class Executions(Protocol):
         """Return why a report's execution ended without success, None if it did not.
 
         An execution that does not exist is a failure too.
+        """
+
+
+class Events(Protocol):
+    """Where others listen."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, in their order; should that fail halfway, some are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A report that changes of stores were told from, and the end of its windows."""
+
+    report_id: str
+    now_us: int
+
+
+class LastTold(Protocol):
+    """The last report that changes of stores were told from."""
+
+    def get(self) -> Told | None:
+        """Return it, strongly consistent; None if none was told yet."""
+
+    def advance(self, before: Told | None, after: Told) -> None:
+        """Put another in its place.
+
+        Raises
+        ------
+        TransientError
+            If it is not the one of before any more.
         """
 
 
@@ -189,8 +221,8 @@ class Tables(Protocol):
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
 
-    def read_part(self, key: str) -> "pa.Table":
-        """Return what one shard computed.
+    def read_table(self, key: str) -> "pa.Table":
+        """Return a table that was written whole.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """A report as its requester and its table know it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -51,6 +51,11 @@ class ReportRequest:
     poll_filter: PollFilter = PollFilter.ALL
     store_ids: tuple[str, ...] | None = None
     formats: tuple[Format, ...] = (Format.CSV,)
+
+    @property
+    def is_on_all_stores_now(self) -> bool:
+        """Whether it is on all stores, as of the last poll, and by all polls."""
+        return replace(self, formats=()) == ReportRequest(formats=())
 
     @classmethod
     def from_json(cls, body: object) -> Self:

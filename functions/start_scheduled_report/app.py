@@ -1,0 +1,32 @@
+"""The schedule says that it is time: start a report."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.idempotency import IdempotencyKey
+from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.start_report import start_report
+
+settings = Settings.from_environment()
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+executions = StateMachineExecutions(settings.state_machine_arn)
+files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Start the report of a time; called again for the same time, start no second one."""
+    request, now = ReportRequest(), datetime.now(UTC)
+    key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
+    report = start_report(request, now, reports, executions, files, key)
+    with about(report_id=report.report_id):
+        emit({Metric.REPORTS_STARTED: int(report.started_at == now)})
+        logger.info("report started", scheduled_time=event["scheduled_time"])

@@ -1,0 +1,111 @@
+"""Tell which stores went down, and which recovered, from one report to the next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.errors import MissingObject
+from store_monitoring.instants import to_text
+from store_monitoring.storage.keys import part_key, plan_key, store_states_key
+from store_monitoring.storage.schemas import STORE_STATES
+from store_monitoring.use_cases.events import Event, EventType
+from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.ports import Events, LastTold, Tables, Told
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChanges:
+    """Ids of the stores whose state has changed, ascending."""
+
+    went_down: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
+
+
+def tell_store_changes(
+    report_id: str, limit: int, tables: Tables, last_told: LastTold, events: Events
+) -> StoreChanges:
+    """Publish what has changed since the last report that changes were told from.
+
+    A store is up or down as it was when it was last seen open. So closing time changes nothing: a
+    store that closes while it is down and opens again while it is up has recovered, and one whose
+    tablet is off at night has not gone down. A store that was never seen open is neither.
+
+    A report changes nothing if it is on some stores only, or about a time before that of the last
+    one. The first report only says how things stand.
+
+    Parameters
+    ----------
+    report_id : str
+        A complete report.
+    limit : int
+        If more stores than this have changed, one event tells how many.
+    tables, last_told, events : ports
+
+    Raises
+    ------
+    TransientError
+        If events could not be published, or another report was told at the same time. Events may
+        then be published again.
+    """
+    plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
+    before = last_told.get()
+    if not plan.follows_stores or not _is_news(plan, before):
+        return StoreChanges()
+    states = _next_states(_states(before, tables), _rows(plan, tables))
+    changes = _changes(states)
+    tables.write_table(store_states_key(report_id), states.select(STORE_STATES.names))
+    events.publish(list(_events(plan, changes, limit)))
+    last_told.advance(before, Told(report_id, plan.now_us))
+    return changes
+
+
+def _is_news(plan: Plan, before: Told | None) -> bool:
+    return before is None or (before.report_id != plan.report_id and before.now_us <= plan.now_us)
+
+
+def _states(before: Told | None, tables: Tables) -> pa.Table:
+    if before is None:
+        return STORE_STATES.empty_table()
+    try:
+        return tables.read_table(store_states_key(before.report_id))
+    except MissingObject:  # it has expired with its report
+        return STORE_STATES.empty_table()
+
+
+def _rows(plan: Plan, tables: Tables) -> pa.Table:
+    columns = ["store_id", "open_now", "last_poll_active"]
+    keys = [part_key(plan.report_id, shard.shard) for shard in plan.shards]
+    parts = [tables.read_table(key).select(columns) for key in keys]
+    return pa.concat_tables(parts).sort_by("store_id")
+
+
+def _next_states(before: pa.Table, rows: pa.Table) -> pa.Table:
+    """Return for each store whether it is up, and whether it was; null where that is not known."""
+    row_before = pc.index_in(rows.column("store_id"), before.column("store_id"))
+    was_up = before.column("up").take(row_before)
+    is_active = pc.fill_null(rows.column("last_poll_active"), False)  # rule 11
+    up = pc.if_else(rows.column("open_now"), is_active, was_up)
+    return pa.table({"store_id": rows.column("store_id"), "up": up, "was_up": was_up})
+
+
+def _changes(states: pa.Table) -> StoreChanges:
+    up, was_up = states.column("up"), states.column("was_up")
+
+    def ids(changed: pa.ChunkedArray) -> tuple[str, ...]:
+        return tuple(states.filter(changed).column("store_id").to_pylist())
+
+    return StoreChanges(ids(pc.and_(was_up, pc.invert(up))), ids(pc.and_(up, pc.invert(was_up))))
+
+
+def _events(plan: Plan, changes: StoreChanges, limit: int) -> Iterable[Event]:
+    report = {"report_id": plan.report_id, "as_of": to_text(plan.now_us)}
+    counts = {"went_down": len(changes.went_down), "recovered": len(changes.recovered)}
+    if sum(counts.values()) > limit:
+        yield Event(EventType.MANY_STORES_CHANGED, report | counts)
+        return
+    for store_id in changes.went_down:
+        yield Event(EventType.STORE_WENT_DOWN, report | {"store_id": store_id})
+    for store_id in changes.recovered:
+        yield Event(EventType.STORE_RECOVERED, report | {"store_id": store_id})

@@ -1,0 +1,148 @@
+"""What others are told of reports and stores: events on the bus, notices, reports on a schedule."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User, until
+from tests.template.translation import only, translated
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:readers"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A queue, and what came into it."""
+
+    cloud: EmbeddedCloud
+    url: str
+
+    @classmethod
+    def queue(cls, cloud: EmbeddedCloud, name: str) -> "Listener":
+        return cls(cloud, cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"])
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:sqs:us-east-1:123456789012:{self.url.rpartition('/')[2]}"
+
+    def heard(self) -> Iterator[dict[str, Any]]:
+        """Take out what came in so far."""
+        queues = self.cloud.client("sqs")
+        while messages := queues.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                queues.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+                yield json.loads(message["Body"])
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    """A user of a cloud with a few stores, in which others are told."""
+    overrides = {"StoreEventLimit": "3", "NoticeTopicArn": TOPIC, "ReportSchedule": "rate(1 hour)"}
+    with EmbeddedCloud(parameter_overrides=overrides) as cloud:
+        cloud.client("sns").create_topic(Name="readers")
+        yield User(cloud)
+
+
+@pytest.fixture(scope="module")
+def bus(user: User) -> Listener:
+    """Hears all our events."""
+    listener = Listener.queue(user.cloud, "events")
+    events = user.cloud.client("events")
+    events.put_rule(Name="all", EventPattern=json.dumps({"source": ["store-monitoring"]}))
+    events.put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": listener.arn}])
+    return listener
+
+
+@pytest.fixture(scope="module")
+def mail(user: User) -> Listener:
+    """Gets all notices."""
+    listener = Listener.queue(user.cloud, "mail")
+    user.cloud.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=listener.arn)
+    return listener
+
+
+def told(user: User, bus: Listener, **request: Any) -> list[dict[str, Any]]:
+    """Make a report; return the events about it, in their order, once all are there."""
+    report_id = user.trigger(**request)
+    status = user.ended(report_id)["status"]
+    last = "store changes told" if status == "Complete" else "report ended"
+    function = "TellStoreChangesFunction" if status == "Complete" else "EndReportFunction"
+
+    def is_told() -> dict[str, Any] | None:
+        lines = user.cloud.logs(function).splitlines()
+        return {} if any(report_id in line and last in line for line in lines) else None
+
+    until(is_told)
+    events = list(bus.heard())
+    assert {event["detail"]["report_id"] for event in events} == {report_id}
+    assert {tuple(event["resources"]) for event in events} == {
+        (user.cloud.outputs["StateMachineArn"],)
+    }
+    return events
+
+
+def poll(user: User, hour: int, **statuses: str) -> None:
+    rows = [f"{store_id},{status},2024-10-14 {hour}:00:00" for store_id, status in statuses.items()]
+    content = "\n".join(["store_id,status,timestamp_utc", *rows]).encode()
+    assert user.upload(f"polls/{hour}.csv", content)["status"] == "Committed"
+
+
+def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener) -> None:
+    up, down = "active", "inactive"
+
+    [failed] = told(user, bus)
+    assert (failed["detail-type"], failed["detail"]["error"]["code"]) == ("ReportFailed", "NoPolls")
+
+    poll(user, 10, a=up, b=down, c=up, d=up)
+    [first] = told(user, bus)
+    assert first["detail-type"] == "ReportCompleted"
+    assert first["detail"]["stores"] == 4
+    assert first["detail"]["as_of"] == "2024-10-14T10:00:00.000000Z"
+
+    poll(user, 11, a=down, b=up, c=up)
+    [second, *changes] = told(user, bus)
+    assert second["detail-type"] == "ReportCompleted"
+    assert [(event["detail-type"], event["detail"]["store_id"]) for event in changes] == [
+        ("StoreWentDown", "a"),
+        ("StoreRecovered", "b"),
+    ]
+    assert {event["detail"]["as_of"] for event in changes} == {"2024-10-14T11:00:00.000000Z"}
+
+    poll(user, 12, a=up, b=down, c=down, d=down)
+    [third, many] = told(user, bus)
+    assert many["detail-type"] == "ManyStoresChanged"
+    assert (many["detail"]["went_down"], many["detail"]["recovered"]) == (3, 1)
+
+    # A report on some stores is no news of all.
+    [some] = told(user, bus, store_ids=["a"])
+    assert some["detail-type"] == "ReportCompleted"
+
+    notices = list(mail.heard())
+    reports = [failed, first, second, third, some]
+    assert [notice["Subject"] for notice in notices] == [
+        f"Store report: {report['detail']['status']}" for report in reports
+    ]
+    assert [json.loads(notice["Message"]) for notice in notices] == [
+        report["detail"] for report in reports
+    ]
+
+
+def test_the_schedule_starts_one_report_a_time(user: User) -> None:
+    target = only(translated(), "AWS::Scheduler::Schedule").properties["Target"]
+    event = target["Input"].replace("<aws.scheduler.scheduled-time>", "2024-10-15T00:00:00Z")
+    before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
+    functions = user.cloud.client("lambda")
+    for _ in range(2):  # the scheduler may call twice
+        answer = functions.invoke(
+            FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
+        )
+        assert "FunctionError" not in answer
+    after = {report["report_id"] for report in user.get("/reports").json()["reports"]}
+    [report_id] = after - before
+    assert user.ended(report_id)["status"] == "Complete"

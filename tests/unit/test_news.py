@@ -1,0 +1,175 @@
+"""What is published of reports and stores, and how."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from moto import mock_aws
+
+from store_monitoring.adapters.event_bus import EventBus
+from store_monitoring.adapters.last_told import DynamoDbLastTold
+from store_monitoring.adapters.notices import Notices
+from store_monitoring.errors import TransientError
+from store_monitoring.report_news import end_event, end_notice
+from store_monitoring.use_cases.events import Event, EventType
+from store_monitoring.use_cases.ports import LastTold, Told
+from store_monitoring.use_cases.report import Failure, Report, Status
+from tests.cases import utc
+from tests.fakes import MemoryLastTold
+
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:readers"
+COMPLETE = Report(
+    "r",
+    Status.COMPLETE,
+    utc("2024-10-15 00:00"),
+    utc("2024-10-15 00:01"),
+    as_of="2024-10-14T23:55:18.727055Z",
+    stores=7,
+)
+FAILED = Report(
+    "r",
+    Status.FAILED,
+    utc("2024-10-15 00:00"),
+    utc("2024-10-15 00:01"),
+    failure=Failure("NoPolls", "no polls yet"),
+)
+
+# --- what is told of a report ---------------------------------------------------------------
+
+
+def test_a_complete_report() -> None:
+    assert end_event(COMPLETE) == Event(
+        EventType.REPORT_COMPLETED,
+        {
+            "report_id": "r",
+            "status": "Complete",
+            "started_at": "2024-10-15T00:00:00.000000Z",
+            "ended_at": "2024-10-15T00:01:00.000000Z",
+            "as_of": "2024-10-14T23:55:18.727055Z",
+            "stores": 7,
+            "poll_filter": "all",
+            "formats": ["csv"],
+        },
+    )
+
+
+def test_a_failed_report() -> None:
+    event = end_event(FAILED)
+    assert event.type is EventType.REPORT_FAILED
+    assert event.detail["error"] == {"code": "NoPolls", "message": "no polls yet"}
+
+
+@pytest.mark.parametrize("report", [COMPLETE, FAILED], ids=["complete", "failed"])
+def test_a_notice_says_the_same(report: Report) -> None:
+    subject, text = end_notice(report)
+    assert subject == f"Store report: {report.status.value}"
+    assert json.loads(text) == end_event(report).detail
+
+
+# --- events ---------------------------------------------------------------------------------
+
+
+def events(count: int) -> list[Event]:
+    return [Event(EventType.STORE_RECOVERED, {"store_id": str(n)}) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "batches"), [(0, []), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])]
+)
+def test_events_are_published_in_batches_in_their_order(count: int, batches: list[int]) -> None:
+    bus = EventBus(MACHINE)
+    published: list[dict[str, Any]] = []
+
+    def put_events(Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803
+        assert len(Entries) == batches.pop(0)
+        published.extend(Entries)
+        return {"FailedEntryCount": 0}
+
+    bus._client.put_events = put_events
+    bus.publish(events(count))
+    assert batches == []
+    assert published == [
+        {
+            "Source": "store-monitoring",
+            "Resources": [MACHINE],
+            "DetailType": "StoreRecovered",
+            "Detail": json.dumps({"store_id": str(n)}),
+        }
+        for n in range(count)
+    ]
+
+
+def test_an_event_that_is_refused_is_an_error_that_can_pass() -> None:
+    bus = EventBus(MACHINE)
+    with Stubber(bus._client) as stub:
+        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": []}, {"Entries": ANY})
+        with pytest.raises(TransientError, match="cannot publish 1 of 2 events"):
+            bus.publish(events(2))
+
+
+# --- notices --------------------------------------------------------------------------------
+
+
+def test_a_notice_goes_to_the_topic() -> None:
+    notices = Notices(TOPIC)
+    with Stubber(notices._client) as stub:
+        stub.add_response(
+            "publish", {}, {"TopicArn": TOPIC, "Subject": "subject", "Message": "text"}
+        )
+        notices.send("subject", "text")
+        stub.assert_no_pending_responses()
+
+
+def test_without_a_topic_nobody_is_told() -> None:
+    notices = Notices("")
+    with Stubber(notices._client):  # which refuses all calls
+        notices.send("subject", "text")
+
+
+# --- which report was told last -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[str]:
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="reports",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "report_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "report_id", "KeyType": "HASH"}],
+        )
+        yield "reports"
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def last_told(request: pytest.FixtureRequest, table: str) -> LastTold:
+    if request.param == "memory":
+        return MemoryLastTold()
+    boto3.client("dynamodb").delete_item(TableName=table, Key={"report_id": {"S": "last_told"}})
+    return DynamoDbLastTold(table)
+
+
+FIRST, SECOND, THIRD = Told("r1", 1), Told("r2", 2), Told("r3", 3)
+
+
+def test_at_first_none_was_told(last_told: LastTold) -> None:
+    assert last_told.get() is None
+
+
+def test_the_last_one_is_remembered(last_told: LastTold) -> None:
+    last_told.advance(None, FIRST)
+    assert last_told.get() == FIRST
+    last_told.advance(FIRST, SECOND)
+    assert last_told.get() == SECOND
+
+
+@pytest.mark.parametrize("before", [None, FIRST], ids=["none", "another"])
+def test_one_that_was_told_in_the_meantime_stays(last_told: LastTold, before: Told | None) -> None:
+    last_told.advance(None, SECOND)
+    with pytest.raises(TransientError):
+        last_told.advance(before, THIRD)
+    assert last_told.get() == SECOND
