@@ -105,9 +105,9 @@ class Pipeline:
             memory_days * DAY_US,
             shard_polls,
             self.bucket_count,
-            follow_stores,
             self.log,
             files,
+            follow_stores=follow_stores,
         )
 
     def report(

@@ -30,9 +30,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             settings.poll_memory_days * DAY_US,
             settings.shard_polls,
             settings.bucket_count,
-            settings.store_event_limit > 0,
             log,
             files,
+            follow_stores=settings.store_event_limit > 0,
         )
         if plan.greatest_us is not None:
             age_us = to_us(datetime.now(UTC)) - plan.greatest_us

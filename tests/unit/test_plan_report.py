@@ -54,9 +54,10 @@ def plan_of(
     files: FolderFiles,
     request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
     shard_polls: int = 50_000,
+    follow_stores: bool = False,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
-    return plan_report("r", MEMORY_US, shard_polls, 64, False, log, files)
+    return plan_report("r", MEMORY_US, shard_polls, 64, log, files, follow_stores=follow_stores)
 
 
 # --- now ------------------------------------------------------------------------------------
@@ -65,6 +66,13 @@ def plan_of(
 def test_now_is_the_greatest_timestamp(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)], [polls_file(0, latest_days=0.5, name="b")])
     assert plan_of(log, files).now_us == NOW_US
+
+
+def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)])
+    request = ReportRequest(as_of_us=NOW_US - 7)
+    assert plan_of(log, files, request).greatest_us == log.head().greatest_us
+    assert plan_of(log_of([]), files, request).greatest_us is None
 
 
 def test_now_is_what_the_request_names(files: FolderFiles) -> None:

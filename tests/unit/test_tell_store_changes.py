@@ -8,9 +8,10 @@ import pytest
 
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import TransientError
-from store_monitoring.storage.keys import store_states_key
+from store_monitoring.storage.keys import report_key, store_states_key
 from store_monitoring.use_cases.compute_shard import compute_shard
 from store_monitoring.use_cases.events import Event, EventType
+from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.ports import Told
 from store_monitoring.use_cases.report import Format, ReportRequest
 from store_monitoring.use_cases.tell_store_changes import tell_store_changes
@@ -223,3 +224,19 @@ def test_when_all_reports_have_expired_it_begins_anew(series: Series) -> None:
     (series.pipeline.folder / store_states_key("r1")).unlink()
     assert series.changes("11:00", a=False) == {}
     assert series.changes("12:00", a=True) == {"a": RECOVERED}
+
+
+def test_what_is_computed_for_it_does_not_change_the_report(series: Series) -> None:
+    series.poll("10:00", a=True, b=False)
+    plain = series.pipeline.report()
+    merge_report(series.report(), series.pipeline.tables)
+    assert (series.pipeline.folder / report_key("r1", "csv")).read_bytes() == plain
+    assert {key.rpartition("/")[2] for key in series.pipeline.files() if "/r1/report." in key} == {
+        "report.csv"
+    }
+
+
+def test_nothing_is_computed_for_it_if_it_is_not_wanted(series: Series) -> None:
+    series.poll("10:00", a=True)
+    assert not series.pipeline.plan(follow_stores=False).in_detail
+    assert series.pipeline.plan(follow_stores=True).in_detail

@@ -114,9 +114,10 @@ def plan_report(
     memory_us: int,
     shard_polls: int,
     bucket_count: int,
-    follow_stores: bool,
     log: IngestLog,
     files: ReportFiles,
+    *,
+    follow_stores: bool,
 ) -> Plan:
     """Plan a report from what is committed now, and write the plan.
 
@@ -128,9 +129,9 @@ def plan_report(
     shard_polls : int
         About how many polls a shard is to have.
     bucket_count : int
+    log, files : ports
     follow_stores : bool
         Whether changes of stores are told.
-    log, files : ports
 
     Raises
     ------
