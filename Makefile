@@ -76,6 +76,11 @@ lint: $(READY)  ## Check style and types.
 validate: $(READY)  ## Check the template.
 	$(BIN)/sam validate --lint
 
+.PHONY: audit
+audit: $(READY)  ## Look the locked packages up among known vulnerabilities; needs the internet.
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
+		$(patsubst %,-r %,requirements.txt $(wildcard layers/*/requirements.txt local/*requirements.txt))
+
 .PHONY: lock
 lock: $(READY)  ## Pin the requirements anew, with hashes.
 	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \

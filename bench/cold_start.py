@@ -92,7 +92,7 @@ def cold_start(function: BuiltFunction, interpreter: Path, runtime: Path) -> Col
     """
     module = function.handler.partition(".")[0]
     folders = (function.code, *(layer / "python" for layer in function.layers), runtime)
-    process = subprocess.run(  # noqa: S603
+    process = subprocess.run(  # noqa: S603  # Lambda's Python
         [
             *(interpreter, "-I", "-S", "-B", "-c", _IMPORT),
             *(module, json.dumps([str(folder) for folder in folders])),

@@ -81,8 +81,8 @@ class EmbeddedCloud:
     ) -> None:
         runtime = runtime or this_python()
         self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
+        self._process = subprocess.Popen(  # noqa: S603  # our own program
             [
                 *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
                 *(sys.executable, "-m", "local.server"),

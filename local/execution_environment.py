@@ -145,7 +145,7 @@ def _start(
         # Another program can take a free port before the emulator does; then its process ends.
         runtime_port, emulator_port = free_ports(2)
         with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603  # AWS's emulator
                 [
                     str(_emulator()),
                     "--log-level=error",

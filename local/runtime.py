@@ -83,5 +83,5 @@ def _install(folder: Path) -> None:
         *("--implementation", "cp", "--python-version", LAMBDA_VERSION),
         *("--target", folder),
     ]
-    if subprocess.run(command, check=False).returncode:  # noqa: S603
+    if subprocess.run(command, check=False).returncode:  # noqa: S603  # pip
         raise NoLambdaRuntime(f"the packages of {_REQUIREMENTS.name} could not be installed")

@@ -5,4 +5,4 @@ STACK_NAME = "local"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 # Nothing checks these, but clients do not call without any.
-ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"  # noqa: S105
+ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"  # noqa: S105  # nobody's

@@ -26,7 +26,7 @@ def main() -> None:
     """Run the command, then clean up."""
     state, command = sys.argv[1], sys.argv[2:]
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # our server
     threading.Thread(target=_kill_at_end_of_input, args=(server,), daemon=True).start()
     server.wait()
     _end_descendants()

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.utilities.data_classes import S3Event
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.adapters.inbox import Inbox
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.adapters.event_bus import EventBus
 from store_monitoring.adapters.last_told import DynamoDbLastTold

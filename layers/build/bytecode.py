@@ -25,7 +25,7 @@ def find_interpreter(version: str) -> Path | None:
     tag = f"cpython-{version.replace('.', '')}"
     report_tag = "import sys; print(sys.implementation.cache_tag)"
     for path in _candidates(version):
-        answer = subprocess.run(  # noqa: S603
+        answer = subprocess.run(  # noqa: S603  # a Python that was found
             [path, "-I", "-c", report_tag], capture_output=True, text=True, check=False
         )
         if answer.stdout.strip() == tag:
@@ -51,7 +51,7 @@ def compile_all(site: Path, interpreter: Path) -> None:
     The compiled files name no time and no folder of this machine, so that equal sources give
     equal layers, and Lambda does not compare them with their sources.
     """
-    subprocess.run(  # noqa: S603
+    subprocess.run(  # noqa: S603  # a Python that was found
         [
             interpreter,
             *("-I", "-m", "compileall", "-q", "-j", "0"),

@@ -84,7 +84,7 @@ def test_events_are_published_in_batches_in_their_order(count: int, batches: lis
     bus = EventBus(MACHINE)
     published: list[dict[str, Any]] = []
 
-    def put_events(Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803
+    def put_events(Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803  # its name
         assert len(Entries) == batches.pop(0)
         published.extend(Entries)
         return {"FailedEntryCount": 0}

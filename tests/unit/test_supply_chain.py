@@ -1,0 +1,102 @@
+"""What comes from outside is pinned, no secret is in the tree, and no warning is put off unsaid."""
+
+import re
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOCKS = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("", "layers/core", "layers/data", "local")
+    for path in sorted((ROOT / folder).glob("*requirements.txt"))
+]
+# The forms that secrets have by which their issuers let them be found.
+SECRETS = {
+    "an AWS access key id": r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",
+    "an AWS secret key": r"(?i)secret_?(access_?)?key\W{1,5}[0-9a-z/+]{40}\b",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a token of GitHub": r"\b(gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{22,})\b",
+    "a token of Slack": r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
+    "a token of PyPI": r"\bpypi-[0-9A-Za-z_-]{40,}",
+    "a signed token": r"\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.",
+    "a password in an address": r"://[^/\s:@'\"{}$<]+:[^/\s:@'\"{}$<]+@",
+}
+
+
+def files() -> list[Path]:
+    """Return all files of the project, without what is made and downloaded."""
+    ignored = [
+        ".git",
+        *(line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()),
+    ]
+    return [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not any(
+            fnmatch(part, each) for part in path.relative_to(ROOT).parts for each in ignored
+        )
+    ]
+
+
+def found(text: str) -> list[str]:
+    return [kind for kind, pattern in SECRETS.items() if re.search(pattern, text)]
+
+
+def test_no_secret_is_in_the_tree() -> None:
+    paths = files()
+    assert len(paths) > 100
+    secrets = {path: found(path.read_text(errors="replace")) for path in paths}
+    assert {path: kinds for path, kinds in secrets.items() if kinds} == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("an AWS access key id", ("AKIA", "Z" * 16)),
+        ("an AWS secret key", ("aws_secret_access", "_key = ", "a1" * 20)),
+        ("a private key", ("-----BEGIN RSA ", "PRIVATE KEY-----")),
+        ("a token of GitHub", ("ghp_", "a1" * 18)),
+        ("a token of Slack", ("xoxb-", "1" * 12)),
+        ("a token of PyPI", ("pypi-", "a" * 40)),
+        ("a signed token", ("eyJ", "a" * 12, ".eyJ", "b" * 12, ".c")),
+        ("a password in an address", ("https://me", ":word", "@host/")),
+    ],
+)
+def test_a_secret_would_be_found(kind: str, parts: tuple[str, ...]) -> None:
+    assert found("".join(parts)) == [kind]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_pinned_with_its_hashes(lock: str) -> None:
+    text = (ROOT / lock).read_text().replace("\\\n", " ")
+    requirements = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert requirements
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+( ;[^#]*?)?\s+--hash=sha256:", requirement)
+
+
+def test_all_locks_are_known_here() -> None:
+    assert len(LOCKS) == 4
+
+
+def test_security_rules_hold_for_all_that_runs() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "S" in rules["select"]
+    assert [rule for rule in rules["ignore"] if rule.startswith("S")] == ["S101"]
+    relaxed = {where for where, rules in rules["per-file-ignores"].items() if "S" in rules}
+    assert relaxed == {"tests/**"}
+
+
+@pytest.mark.parametrize("folder", ["bench", "functions", "layers", "local", "tests"])
+def test_a_warning_that_is_put_off_says_why(folder: str) -> None:
+    unsaid = [
+        f"{path}: {line.strip()}"
+        for path in (ROOT / folder).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if re.search(r"# (noqa|type: ignore)\b", line) and not re.search(r"  # [^#]+  # \w", line)
+    ]
+    assert unsaid == []
