@@ -62,6 +62,10 @@ screenshots: $(READY)  ## Make the pictures in docs/images, of sample data; need
 bench: $(READY)  ## Measure the reckoning and the embedded run.
 	$(BIN)/python -m bench
 
+.PHONY: bench-timeline
+bench-timeline: $(READY)  ## Measure what is read for one store's timeline.
+	@$(BIN)/python -m bench.one_store
+
 .PHONY: bench-cold-start
 bench-cold-start: $(READY)  ## Measure what is built for this machine: the import of each function.
 	@$(BIN)/python -m bench.cold_start

@@ -60,7 +60,7 @@ def start_api(
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
         rule.methods.discard("HEAD")
-    server = make_server(HOST, port, _in_text(service._app.wsgi_app), threaded=True)
+    server = make_server(HOST, port, _undecoded(_in_text(service._app.wsgi_app)), threaded=True)
     service.port = server.port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://{HOST}:{server.port}"
@@ -77,6 +77,19 @@ def _in_text(app: WSGIApplication) -> WSGIApplication:
         return app(environ, start_response)
 
     return in_text
+
+
+def _undecoded(app: WSGIApplication) -> WSGIApplication:
+    """Pass paths on as they came: WSGI decodes them, API Gateway does not.
+
+    So a `%2F` is part of a name, and does not end it.
+    """
+
+    def undecoded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path, _, _ = environ["RAW_URI"].partition("?")
+        return app(environ | {"PATH_INFO": path}, start_response)
+
+    return undecoded
 
 
 class _Runner:

@@ -5,19 +5,22 @@ import io
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.storage.keys import report_key, request_key
+from store_monitoring.timeline_answer import timeline_body
 from store_monitoring.use_cases.compute_shard import compute_shard
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
 from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.plan_report import Plan, plan_report
 from store_monitoring.use_cases.ports import UploadOutcome
-from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+from store_monitoring.use_cases.report import Report, ReportRequest, Status
 from tests.cases import utc
-from tests.fakes import FolderFiles, FolderTables, MemoryLog
+from tests.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 
 CLOCK_SHOWS = utc("2024-10-15 00:00")
 EVER_US = (-(2**62), 2**62)
@@ -32,6 +35,7 @@ class Pipeline:
     folder: Path
     bucket_count: int = 4
     log: MemoryLog = field(default_factory=MemoryLog)
+    reports: MemoryReports = field(default_factory=MemoryReports)
 
     @property
     def tables(self) -> FolderTables:
@@ -115,13 +119,25 @@ class Pipeline:
         request: ReportRequest | None = None,
         memory_days: int = 14,
         shard_polls: int = 50_000,
+        report_id: str = "r",
     ) -> bytes:
         """Plan a report, compute its shards, merge them, and return the CSV."""
-        plan = self.plan("r", request, memory_days, shard_polls)
+        plan = self.plan(report_id, request, memory_days, shard_polls)
         for shard in plan.shards:
-            compute_shard("r", shard.shard, self.tables)
-        merge_report("r", self.tables)
-        return (self.folder / report_key("r", "csv")).read_bytes()
+            compute_shard(report_id, shard.shard, self.tables)
+        merge_report(report_id, self.tables)
+        self.reports.reports[report_id] = Report(report_id, Status.COMPLETE, CLOCK_SHOWS)
+        return (self.folder / report_key(report_id, "csv")).read_bytes()
+
+    def timeline(self, store_id: str, **query: str) -> dict[str, Any]:
+        """Ask for a store's timeline with this query string; return the answer's body."""
+        names = ("report_id", "as_of", "poll_filter")
+        assert query.keys() <= set(names)
+        request = TimelineRequest.from_query(store_id, *map(query.get, names))
+        view = read_timeline(
+            request, 14 * DAY_US, self.bucket_count, self.reports, self.log, self.tables
+        )
+        return timeline_body(view)
 
     def _stores(self) -> pa.Table:
         return self.tables.read_stores(list(self.log.head().stores.values()))

@@ -13,6 +13,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.reckoning import reckon, reckon_in_detail
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from store_monitoring.domain.timeline import Timeline, timeline
 from tests.oracle import Case, Details, HoursRow, Poll, Totals
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +44,12 @@ def reckon_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str,
         )
         for i, store_id in enumerate(store_ids)
     }
+
+
+def timeline_by_domain(case: Case) -> Timeline:
+    """Tell the timeline of a case's only store."""
+    _, inputs = _inputs(case)
+    return timeline(*inputs)
 
 
 def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, int, PollFilter]]:

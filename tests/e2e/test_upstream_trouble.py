@@ -14,6 +14,7 @@ QUESTIONS = {
     "trigger, for old clients": ("GET", "/trigger_report", "TriggerReportFunction"),
     "get": ("GET", f"/get_report/{uuid4()}", "GetReportFunction"),
     "list": ("GET", "/reports", "ListReportsFunction"),
+    "timeline": ("GET", "/stores/1/timeline", "GetTimelineFunction"),
 }
 
 

@@ -475,11 +475,13 @@ def test_a_post_brings_its_body(cloud: EmbeddedCloud) -> None:
 
 
 def test_parameters_in_the_path(cloud: EmbeddedCloud) -> None:
-    _, _, body = call(cloud, "/items/a%20b")
+    _, _, body = call(cloud, "/items/a%20b%2Fc")
     event = json.loads(body)
 
     assert event["resource"] == "/items/{item_id}"
-    assert event["pathParameters"] == {"item_id": "a b"}
+    # A REST API passes paths on as they came.
+    assert event["pathParameters"] == {"item_id": "a%20b%2Fc"}
+    assert event["path"] == "/items/a%20b%2Fc"
 
 
 def test_a_binary_answer(cloud: EmbeddedCloud) -> None:

@@ -173,6 +173,7 @@ def _versions(template: Template) -> dict[str, _Version]:
             {
                 "IngestFunction",
                 "ComputeShardFunction",
+                "GetTimelineFunction",
                 "MergeFunction",
                 "TellStoreChangesFunction",
             },

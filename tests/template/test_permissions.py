@@ -51,6 +51,12 @@ CALLS: dict[str, dict[str, set[str]]] = {
     "ListReportsFunction": {
         "dynamodb:Query": {f"{REPORT_TABLE}/index/by_start"},
     },
+    "GetTimelineFunction": {
+        "dynamodb:GetItem": {REPORT_TABLE, INGEST_TABLE},
+        "dynamodb:Query": {f"{INGEST_TABLE}/index/by_greatest_timestamp"},
+        "s3:GetObject": {PLAN, f"{DATA}/polls/*", f"{DATA}/stores/*"},
+        "s3:ListBucket": {DATA},
+    },
     "IndexFunction": {},
     "DocsFunction": {},
     "HealthzFunction": {

@@ -8,15 +8,19 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from store_monitoring.api import json_body, new_app, page
+from store_monitoring.api import json_body, new_app, page, path_text
 from store_monitoring.errors import (
     IdempotencyKeyReused,
     IncompleteReport,
     InvalidRequest,
     MalformedReportId,
+    NoPolls,
+    ReportFailed,
+    ReportRunning,
     RequestTooLarge,
     TransientError,
     UnknownReport,
+    UnknownStore,
 )
 
 
@@ -37,6 +41,10 @@ def call(error: Exception) -> dict[str, Any]:
         (InvalidRequest("as_of: not a string"), 400, "invalid_request"),
         (MalformedReportId("a report_id is a UUID"), 400, "malformed_report_id"),
         (UnknownReport("there is no report 1"), 404, "unknown_report"),
+        (UnknownStore("no input knows the store 1"), 404, "unknown_store"),
+        (NoPolls("no polls have been ingested"), 409, "no_polls"),
+        (ReportRunning("the report 1 is still Running"), 409, "report_running"),
+        (ReportFailed("the report 1 Failed"), 409, "report_failed"),
         (RequestTooLarge("the body has more"), 413, "request_too_large"),
         (IdempotencyKeyReused("this key came"), 422, "idempotency_key_reused"),
         (TransientError("cannot read the report"), 503, "unavailable"),
@@ -132,3 +140,9 @@ def test_a_page_of_the_allowed_origin_may_read_answers(
     event = {"httpMethod": "GET", "path": path, "headers": {"Origin": origin}}
     answer = app.resolve(event, None)
     assert answer["multiValueHeaders"].get("Access-Control-Allow-Origin") == answered
+
+
+@pytest.mark.parametrize("encoded", ["%ff", "%C3", "a%2Fb%ED%A0%80"])
+def test_a_path_that_is_not_utf_8(encoded: str) -> None:
+    with pytest.raises(InvalidRequest, match="the path is not UTF-8"):
+        path_text(encoded)

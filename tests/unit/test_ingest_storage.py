@@ -11,8 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import fs
 
+from bench.one_store import CountingBucket
 from store_monitoring.adapters import arrow_tables as arrow_tables_module
+from store_monitoring.adapters.arrow_tables import ArrowTables
 from store_monitoring.errors import MissingObject, TransientError
 from store_monitoring.ingest import rows as rows_module
 from store_monitoring.ingest import spill as spill_module
@@ -109,6 +112,16 @@ def test_a_bucket_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
     assert [poll for group in groups for poll in group] == polls
 
 
+def test_a_week_of_many_polls_has_several_row_groups(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 2)
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    file = only_file(pipeline)
+    assert list(map(len, row_groups(pipeline.folder / file.key))) == [1, 2, 1, 2, 1]
+    assert len(pipeline.polls()) == 7
+
+
 def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
     pipeline.ingest("timezones/a.csv", "store_id,timezone_str\nc,UTC\na,UTC\n")
@@ -174,6 +187,80 @@ def test_a_large_file_is_read_row_group_by_row_group_too(
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
     file = only_file(pipeline)
     assert pipeline.tables.read_polls([file], to_us(MONDAY), to_us(MONDAY)).num_rows == 3
+
+
+# Six stores, each polled some thousand times in each of two weeks.
+SIX_STORES = [
+    ("abcdef"[n % 6], monday + timedelta(microseconds=1009 * n))
+    for monday in (utc("2024-10-07 00:00"), MONDAY)
+    for n in range(20_000)
+]
+
+
+@pytest.mark.parametrize(
+    ("store_id", "since", "groups"),
+    [
+        ("a", MONDAY, [7, 8]),  # 0 to 6 are of the first week
+        ("c", MONDAY, [9, 10]),
+        ("d", utc("2024-10-07 00:00"), [3, 4, 10, 11]),
+        ("abc", MONDAY, [8]),  # it could be there
+        ("g", MONDAY, []),
+    ],
+)
+def test_for_one_store_only_its_row_groups_are_read(
+    pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    store_id: str,
+    since: datetime,
+    groups: list[int],
+) -> None:
+    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 3_000)
+    pipeline.ingest("polls/a.csv", polls_csv(SIX_STORES))
+    file = only_file(pipeline)
+    metadata = pq.ParquetFile(pipeline.folder / file.key).metadata
+    assert metadata.num_row_groups == 14
+    for group in set(range(14)) - set(groups):
+        spoil(pipeline.folder / file.key, group)
+    bucket = CountingBucket(fs.SubTreeFileSystem(str(pipeline.folder), fs.LocalFileSystem()))
+    polls = ArrowTables(bucket).read_polls([file], to_us(since), file.greatest_us, store_id)
+    wanted = list(map(metadata.row_group, groups))
+    assert len(polls) == sum(group.num_rows for group in wanted)
+    own_bytes = sum(
+        group.column(column).total_compressed_size for group in wanted for column in range(3)
+    )
+    assert own_bytes < file.bytes / 3
+    assert bucket.bytes_read == {file.key: arrow_tables_module._FOOTER_BYTES + own_bytes}
+
+
+def test_of_the_stores_too_only_one_s_row_group_is_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 2)
+    monkeypatch.setattr(arrow_tables_module, "_FOOTER_BYTES", 0)
+    pipeline.ingest("timezones/a.csv", "store_id,timezone_str\na,UTC\nb,UTC\nc,UTC\nd,UTC\n")
+    file = pipeline.log.head().stores[0]
+    spoil(pipeline.folder / file.key, 0)
+    stores = pipeline.tables.read_stores([file], "d")
+    assert stores["store_id"].to_pylist() == ["c", "d"]
+    with pytest.raises(TransientError):
+        pipeline.tables.read_stores([file])
+
+
+LONG = "x" * 5_000  # Parquet has no statistics of values that long
+
+
+@pytest.mark.parametrize("store_id", ["a", 'é"/%,', "\uffff", "\U0001f354", LONG])
+def test_one_store_is_found_whatever_its_id(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, store_id: str
+) -> None:
+    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 1)
+    ids = ["a", "b", 'é"/%,', "\uffff", "\U0001f354", LONG]
+    rows = ['"{}",UTC'.format(each.replace('"', '""')) for each in ids]
+    pipeline.ingest("timezones/a.csv", "\n".join(["store_id,timezone_str", *rows]))
+    files = list(pipeline.log.head().stores.values())
+    monkeypatch.setattr(arrow_tables_module, "_FOOTER_BYTES", 0)
+    stores = pipeline.tables.read_stores(files, store_id)
+    assert set(stores["store_id"].to_pylist()) == {store_id, LONG}
 
 
 def test_no_files_are_empty_tables(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import (
     APIGatewayRestResolver,
@@ -17,11 +18,15 @@ from store_monitoring.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedReportId,
+    NoPolls,
     NotFound,
+    ReportFailed,
+    ReportRunning,
     RequestTooLarge,
     StoreMonitoringError,
     TransientError,
     UnknownReport,
+    UnknownStore,
 )
 from store_monitoring.logs import logger
 from store_monitoring.use_cases.idempotency import IdempotencyKey
@@ -45,6 +50,10 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
     NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
+    UnknownStore: (HTTPStatus.NOT_FOUND, "unknown_store"),
+    NoPolls: (HTTPStatus.CONFLICT, "no_polls"),
+    ReportRunning: (HTTPStatus.CONFLICT, "report_running"),
+    ReportFailed: (HTTPStatus.CONFLICT, "report_failed"),
     TransientError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 }
 
@@ -93,6 +102,23 @@ def json_body(event: APIGatewayProxyEvent) -> object:
         return event.json_body
     except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a depth beyond reason
         raise InvalidRequest("the body is not JSON") from None
+
+
+def path_text(encoded: str) -> str:
+    """Return what a part of a path says: a REST API hands it on percent-encoded, as it came.
+
+    >>> path_text("caf%C3%A9%20%2F%2042%25")
+    'café / 42%'
+
+    Raises
+    ------
+    InvalidRequest
+        If it is not UTF-8.
+    """
+    try:
+        return unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest("the path is not UTF-8") from None
 
 
 def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> IdempotencyKey | None:

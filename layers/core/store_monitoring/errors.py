@@ -33,11 +33,11 @@ class CommitConflict(StoreMonitoringError):
 
 
 class NoPolls(StoreMonitoringError):
-    """A report was asked for before any poll was ingested."""
+    """A report or timeline was asked for before any poll was ingested."""
 
 
 class UnknownStore(StoreMonitoringError):
-    """A report was asked for a store that no input knows; the message names it."""
+    """A report or timeline was asked for a store that no input knows; the message names it."""
 
 
 class TooManyStores(StoreMonitoringError):
@@ -70,3 +70,11 @@ class MalformedReportId(StoreMonitoringError):
 
 class UnknownReport(StoreMonitoringError):
     """There is no report with this id."""
+
+
+class ReportRunning(StoreMonitoringError):
+    """What was asked for comes with the end of a report, and it is still Running."""
+
+
+class ReportFailed(StoreMonitoringError):
+    """What was asked for comes with the success of a report, and it Failed."""

@@ -6,12 +6,12 @@ Arrow reads ranges, in parallel and without boto3, whose import alone would doub
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +24,13 @@ from store_monitoring.use_cases.ports import PollsFile, StoresFile
 
 _COPY_BYTES = 8 * 1024 * 1024
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
+_FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its row groups
+_ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 200 kB of polls
+_REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
 _READERS = 8  # waiting for S3, not reading, takes the time
+
+_Wanted = dict[str, tuple[Any, Any]]
+"""The least and the greatest value that are wanted, by column."""
 
 
 def s3_bucket(bucket: str) -> fs.FileSystem:
@@ -60,29 +66,37 @@ class ArrowTables:
 
     def read_table(self, key: str) -> pa.Table:
         """Return a table that was written whole."""
-        return self._read(key)
+        return self._read(key, {})
 
-    def read_stores(self, files: Sequence[StoresFile]) -> pa.Table:
-        """Return the stores of all files."""
-        return self._read_all(files, STORES)
+    def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
+        """Return the stores of all files, or of the row groups that may have the one named."""
+        return self._read_all(files, STORES, _of(store_id))
 
-    def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> pa.Table:
-        """Return the polls of all row groups that, by their statistics, have some in the range."""
-        row_groups = partial(_row_groups, least_us=least_us, greatest_us=greatest_us)
-        return self._read_all(files, POLLS, row_groups)
+    def read_polls(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> pa.Table:
+        """Return the polls of all row groups that, by their statistics, may have those wanted."""
+        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        return self._read_all(files, POLLS, wanted)
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""
         return self.write_row_groups(key, [table])
 
     def write_row_groups(self, key: str, groups: Iterable[pa.Table]) -> int:
-        """Write tables as the row groups of one Parquet object; return its size in bytes."""
+        """Write tables as row groups, one or more each, of one Parquet object; return its size."""
         with self.open_output(key) as output:
             with ExitStack() as stack:
                 writer: pq.ParquetWriter | None = None
                 for group in groups:
-                    writer = writer or stack.enter_context(pq.ParquetWriter(output, group.schema))
-                    writer.write_table(group, row_group_size=max(len(group), 1))
+                    writer = writer or stack.enter_context(
+                        pq.ParquetWriter(output, group.schema, use_dictionary=_REPEATING)
+                    )
+                    writer.write_table(group, row_group_size=_ROW_GROUP_ROWS)
             return output.tell()
 
     def write_file(self, key: str, path: Path) -> None:
@@ -107,24 +121,20 @@ class ArrowTables:
         self,
         files: Sequence[StoresFile] | Sequence[PollsFile],
         schema: pa.Schema,
-        row_groups: Callable[[pq.FileMetaData], list[int]] | None = None,
+        wanted: _Wanted,
     ) -> pa.Table:
         with ThreadPoolExecutor(_READERS) as pool:
-            tables = pool.map(lambda file: self._read(file.key, row_groups), files)
+            tables = pool.map(lambda file: self._read(file.key, wanted), files)
             return pa.concat_tables([schema.empty_table(), *tables])
 
-    def _read(
-        self, key: str, row_groups: Callable[[pq.FileMetaData], list[int]] | None = None
-    ) -> pa.Table:
+    def _read(self, key: str, wanted: _Wanted) -> pa.Table:
         # Not `pyarrow.dataset`, which does all this, nor `pq.read_table`, which is built on it:
         # it imports pandas, and that takes longer than a shard.
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
-            whole = file.size() <= _WHOLE_BYTES
+            whole = file.size() <= (_FOOTER_BYTES if "store_id" in wanted else _WHOLE_BYTES)
             source = pa.BufferReader(file.read()) if whole else file
             parquet = pq.ParquetFile(source, pre_buffer=not whole)
-            if row_groups is None:
-                return parquet.read()
-            return parquet.read_row_groups(row_groups(parquet.metadata))
+            return parquet.read_row_groups(_row_groups(parquet, wanted))
 
 
 @contextmanager
@@ -137,12 +147,27 @@ def _storage_errors(action: str) -> Iterator[None]:
         raise TransientError(f"cannot {action}: {error}") from error
 
 
-def _row_groups(metadata: pq.FileMetaData, least_us: int, greatest_us: int) -> list[int]:
-    """Return the row groups that, by their statistics, have timestamps in [least, greatest]."""
-    column = POLLS.get_field_index("timestamp")
-    groups = []
-    for group in range(metadata.num_row_groups):
-        statistics = metadata.row_group(group).column(column).statistics
-        if to_us(statistics.max) >= least_us and to_us(statistics.min) <= greatest_us:
-            groups.append(group)
-    return groups
+def _of(store_id: str | None) -> _Wanted:
+    return {} if store_id is None else {"store_id": (store_id, store_id)}
+
+
+def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
+    """Return the row groups that, by their statistics, may have rows that are wanted."""
+    columns = {parquet.schema_arrow.get_field_index(name): wanted[name] for name in wanted}
+    groups = map(parquet.metadata.row_group, range(parquet.num_row_groups))
+    return [
+        number
+        for number, group in enumerate(groups)
+        if all(_meets(group.column(column).statistics, *columns[column]) for column in columns)
+    ]
+
+
+def _meets(statistics: pq.Statistics, least: Any, greatest: Any) -> bool:
+    """Tell whether values of a column chunk may be in [least, greatest]."""
+    if not statistics.has_min_max:  # those of very long values are left out
+        return True
+    return bool(_plain(statistics.max) >= least and _plain(statistics.min) <= greatest)
+
+
+def _plain(value: Any) -> Any:
+    return to_us(value) if isinstance(value, datetime) else value

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
@@ -35,12 +36,14 @@ class DynamoDbIngestLog:
     table : str
     bucket_count : int
         Must be the one that the first ingest was made with: stores lie where it put them.
+    config : Config or None
+        How patient the client is; None: as boto3 has it.
     """
 
-    def __init__(self, table: str, bucket_count: int) -> None:
+    def __init__(self, table: str, bucket_count: int, config: Config | None = None) -> None:
         self._table = table
         self._bucket_count = bucket_count
-        self._client = boto3.client("dynamodb")
+        self._client = boto3.client("dynamodb", config=config)
 
     def head(self) -> Head:
         """Return what is committed now, strongly consistent."""

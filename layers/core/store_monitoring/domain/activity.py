@@ -9,7 +9,7 @@ from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
 from store_monitoring.domain.poll_filter import PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
-"""Stands for the instant of the last poll where there is none."""
+"""Stands for the instant of a poll where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,25 @@ class Activity:
 
     up_from: Int64s
     up_until: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """Each poll's status for as long as it holds.
+
+    Attributes
+    ----------
+    since, until : int64 (statuses,)
+        Positions on the week's axis between which it holds: disjoint, ascending, without gaps.
+    active : bool (statuses,)
+    poll_us : int64 (statuses,)
+        Instant of the poll; `NO_POLL` for the week of a store without a known one (rule 11).
+    """
+
+    since: Int64s
+    until: Int64s
+    active: Bools
+    poll_us: Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +67,26 @@ class Polled:
 def evidence(
     stores: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
 ) -> Polls:
-    """Return the known polls, those in [now − memory, now] (rule 9), that pass the filter."""
+    """Return the known polls that pass the filter."""
+    known = known_polls(polls, now_us, memory_us)
+    if poll_filter is PollFilter.ALL:
+        return known
+    return known.where(taken_while_open(stores, known))
+
+
+def known_polls(polls: Polls, now_us: int, memory_us: int) -> Polls:
+    """Return the known polls: those in [now − memory, now] (rule 9)."""
     known = (polls.timestamp_us >= now_us - memory_us) & (polls.timestamp_us <= now_us)
-    if not known.all():
-        polls = polls.where(known)
-    if poll_filter is PollFilter.ALL or not len(polls.timestamp_us):
-        return polls
+    return polls if known.all() else polls.where(known)
+
+
+def taken_while_open(stores: Stores, polls: Polls) -> Bools:
+    """Tell for each poll whether it was taken within its store's business time."""
+    if not len(polls.timestamp_us):
+        return np.empty(0, np.bool_)
     span = Span(int(polls.timestamp_us.min()), int(polls.timestamp_us.max()) + 1)
     open_time = business_time(stores, span)
-    return polls.where(open_time.contains(span.position(polls.store, polls.timestamp_us)))
+    return open_time.contains(span.position(polls.store, polls.timestamp_us))
 
 
 def activity(polls: Polls, week: Span, store_count: int) -> Activity:
@@ -68,12 +98,53 @@ def activity(polls: Polls, week: Span, store_count: int) -> Activity:
         The evidence, in any order; none is after the week's end.
     week : Span
     store_count : int
+    """
+    store, since_start_us, active = _standing(polls, week, store_count)
+    # A status holds until the next one that differs: polls that repeat it say nothing new.
+    changes = _differs(store) | _differs(active)
+    since, until = _held(store[changes], since_start_us[changes], week)
+    up = active[changes] & (since < until)  # a poll at now says nothing of the time before it
+    return Activity(since[up], until[up])
+
+
+def statuses(polls: Polls, week: Span, store_count: int) -> Statuses:
+    """Return what `activity` rests on, poll by poll; for the parameters see there.
+
+    Examples
+    --------
+    Polls at 2, 5 and 7 µs, in a week of 3 to 9 µs: the last two within it.
+
+    >>> polls = Polls(np.array([0, 0, 0]), np.array([2, 5, 7]), np.array([True, False, True]))
+    >>> held = statuses(polls, Span(3, 9), 1)
+    >>> held.since.tolist(), held.until.tolist(), held.poll_us.tolist()
+    ([0, 2, 4], [2, 4, 6], [2, 5, 7])
+    """
+    store, since_start_us, active = _standing(polls, week, store_count)
+    before_us = _latest(polls.where(polls.timestamp_us < week.start_us), store_count) >> 1
+    poll_us = np.where(since_start_us < 0, before_us[store], week.start_us + since_start_us)
+    silent = np.setdiff1d(np.arange(store_count), store)  # down for the whole week (rule 11)
+    place = np.searchsorted(store, silent)
+    active = np.insert(active, place, values=False)
+    poll_us = np.insert(poll_us, place, NO_POLL)
+    since, until = _held(np.insert(store, place, silent), np.insert(since_start_us, place, 0), week)
+    holds = since < until
+    return Statuses(since[holds], until[holds], active[holds], poll_us[holds])
+
+
+def _standing(polls: Polls, week: Span, store_count: int) -> tuple[Int64s, Int64s, Bools]:
+    """Return the polls that matter, by store and instant: one a store and instant (rule 10).
+
+    Of the polls before the week, only each store's last one does: it stands at the week's start.
+
+    Returns
+    -------
+    store, since_start_us, active
+        Instants count from the week's start; the one before is −1.
 
     Notes
     -----
-    Of the polls before the week, only each store's last one matters: it stands at the week's
-    start. Each poll is one int64 (store, instant and status, from high to low), so that sorting
-    them is sorting numbers, and `inactive`, the smaller, comes first where instants are equal.
+    Each poll is one int64 (store, instant and status, from high to low), so that sorting them is
+    sorting numbers, and `inactive`, the smaller, comes first where instants are equal.
     """
     slots = week.length_us + 2  # slot 0: before the week; slot 1 + t: t after the week's start
     in_week = polls.timestamp_us >= week.start_us
@@ -87,7 +158,17 @@ def activity(polls: Polls, week: Span, store_count: int) -> Activity:
     keys.sort()
     keys = keys[_differs(keys >> 1)]  # rule 10
     store, slot = np.divmod(keys >> 1, slots)
-    return _active_stretches(store, np.maximum(slot - 1, 0), (keys & 1).astype(np.bool_), week)
+    return store, slot - 1, (keys & 1).astype(np.bool_)
+
+
+def _held(store: Int64s, since_start_us: Int64s, week: Span) -> tuple[Int64s, Int64s]:
+    """Return from where to where, on the week's axis, each poll's status holds (rule 8)."""
+    first = _differs(store)
+    # The first status is extended backwards, to the start of the store's week.
+    since = store * week.length_us + np.where(first, 0, since_start_us)
+    last = np.append(first[1:], True)[: len(store)]
+    until = np.where(last, (store + 1) * week.length_us, np.append(since[1:], 0)[: len(store)])
+    return since, until
 
 
 def polled(polls: Polls, week: Span, store_count: int) -> Polled:
@@ -112,21 +193,6 @@ def _latest(polls: Polls, store_count: int) -> Int64s:
     latest = np.full(store_count, NO_POLL)
     np.maximum.at(latest, polls.store, (polls.timestamp_us << 1) | ~polls.active)
     return latest
-
-
-def _active_stretches(store: Int64s, since_start_us: Int64s, active: Bools, week: Span) -> Activity:
-    """Return when stores are active, from polls by store and instant."""
-    # A status holds until the next one that differs: polls that repeat it say nothing new.
-    first = _differs(store)
-    changes = first | _differs(active)
-    store, since_start_us = store[changes], since_start_us[changes]
-    active, first = active[changes], first[changes]
-    # Rule 8: the first status is extended backwards, to the start of the store's week.
-    since = store * week.length_us + np.where(first, 0, since_start_us)
-    last = np.append(first[1:], True)[: len(store)]
-    until = np.where(last, (store + 1) * week.length_us, np.append(since[1:], 0)[: len(store)])
-    up = active & (since < until)  # a poll at now says nothing of the time before it
-    return Activity(since[up], until[up])
 
 
 def _differs(values: Int64s | Bools) -> Bools:

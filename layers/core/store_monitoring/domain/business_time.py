@@ -78,6 +78,26 @@ class BusinessTime:
         return (interval > 0) & (position < self.end[np.maximum(interval - 1, 0)])
 
 
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """What each row of weekly hours opens, date by date, before their union.
+
+    Attributes
+    ----------
+    row : int64 (openings,)
+        Index of the row in `WeeklyHours`.
+    date : int64 (openings,)
+        The local date on which the row opens its store (rule 1), in days since 1970-01-01.
+    start_us, end_us : int64 (openings,)
+        Microseconds UTC; an opening that meets a span is told whole.
+    """
+
+    row: Int64s
+    date: Int64s
+    start_us: Int64s
+    end_us: Int64s
+
+
 def business_time(stores: Stores, span: Span) -> BusinessTime:
     """Return the business time of all stores within a span.
 
@@ -107,24 +127,25 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     """
     if stores.count * span.length_us > _AXIS_US:
         raise ValueError(f"{stores.count} stores × {span.length_us} µs do not fit on one axis")
-    store, start_us, end_us = _openings(stores, span)
+    opened = openings(stores, span)
+    store = stores.hours.store[opened.row]
     always_open = np.setdiff1d(np.arange(stores.count), stores.hours.store)  # rule 5
     start = np.append(
-        span.position(store, np.maximum(start_us, span.start_us)),
+        span.position(store, np.maximum(opened.start_us, span.start_us)),
         span.position(always_open, span.start_us),
     )
     end = np.append(
-        span.position(store, np.minimum(end_us, span.end_us)),
+        span.position(store, np.minimum(opened.end_us, span.end_us)),
         span.position(always_open, span.end_us),
     )
     start, end = _union(start, end)
     return BusinessTime(span, start, end, np.append(0, np.cumsum(end - start)))
 
 
-def _openings(stores: Stores, span: Span) -> tuple[Int64s, Int64s, Int64s]:
-    """Return (store, start_us, end_us) of every opening that meets the span, one a row and date."""
+def openings(stores: Stores, span: Span) -> Openings:
+    """Return every opening that meets a span, one a row and date (rules 1 to 3 and 6)."""
     kinds, kind_of_row = _distinct(stores)
-    kind, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
+    kind, date, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
 
     # Each row of hours gets the openings of its kind: a run of `kind`, which ascends.
     first = np.searchsorted(kind, kind_of_row, side="left")
@@ -132,7 +153,7 @@ def _openings(stores: Stores, span: Span) -> tuple[Int64s, Int64s, Int64s]:
     row = np.repeat(np.arange(len(kind_of_row)), count)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     opening = first[row] + nth
-    return stores.hours.store[row], start_us[opening], end_us[opening]
+    return Openings(row, date[opening], start_us[opening], end_us[opening])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,25 +183,26 @@ def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
 
 def _kind_openings(
     kinds: _Kinds, zone_names: tuple[str, ...], span: Span
-) -> tuple[Int64s, Int64s, Int64s]:
-    """Return (kind, start_us, end_us) of the openings that meet the span, `kind` ascending."""
-    date = np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
-    weekday = (date + _EPOCH_WEEKDAY) % 7
+) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+    """Return (kind, date, start_us, end_us) of what meets the span, `kind` ascending."""
+    dates = np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
+    weekday = (dates + _EPOCH_WEEKDAY) % 7
     kind, nth_date = np.nonzero(kinds.day[:, np.newaxis] == weekday)  # rule 1
-    opens_wall_us = date[nth_date] * DAY_US + kinds.start_us[kind]
-    closes_wall_us = date[nth_date] * DAY_US + _closing_time_us(kinds)[kind]
+    date = dates[nth_date]
+    opens_wall_us = date * DAY_US + kinds.start_us[kind]
+    closes_wall_us = date * DAY_US + _closing_time_us(kinds)[kind]
 
     start_us = np.empty_like(opens_wall_us)
     end_us = np.empty_like(closes_wall_us)
     zone = kinds.zone[kind]
     for index in np.unique(zone):
         of_zone = zone == index
-        offsets = zone_offsets(zone_names[index], date[0] * DAY_US, (date[-1] + 3) * DAY_US)
+        offsets = zone_offsets(zone_names[index], dates[0] * DAY_US, (dates[-1] + 3) * DAY_US)
         start_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
         end_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])
 
     meets = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
-    return kind[meets], start_us[meets], end_us[meets]
+    return kind[meets], date[meets], start_us[meets], end_us[meets]
 
 
 def _closing_time_us(kinds: _Kinds) -> Int64s:

@@ -25,7 +25,18 @@ class Outages:
 
 
 def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outages:
-    """Return each store's outages: the longest stretches that are business time, but not active.
+    """Count and measure each store's outages; for the parameters see `outage_intervals`."""
+    start, end = outage_intervals(open_time, active, store_count)
+    store = start // open_time.span.length_us
+    longest_us = np.zeros(store_count, np.int64)
+    np.maximum.at(longest_us, store, end - start)
+    return Outages(np.bincount(store, minlength=store_count), longest_us)
+
+
+def outage_intervals(
+    open_time: BusinessTime, active: Activity, store_count: int
+) -> tuple[Int64s, Int64s]:
+    """Return all outages: the longest stretches that are business time, but not active.
 
     Closing time ends an outage; so does a poll that says active.
 
@@ -35,6 +46,11 @@ def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outa
     active : Activity
         On the same axis.
     store_count : int
+
+    Returns
+    -------
+    start, end : int64 (outages,)
+        Positions on the axis: disjoint, ascending.
     """
     length_us = open_time.span.length_us
     # Not active: from the end of each active stretch to the start of the next one. The axis is
@@ -50,12 +66,9 @@ def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outa
     count = np.maximum(np.searchsorted(open_time.start, down_until, side="left") - first, 0)
     stretch = np.repeat(np.arange(len(count)), count)
     opening = first[stretch] + np.arange(len(stretch)) - np.repeat(np.cumsum(count) - count, count)
-    since = np.maximum(down_from[stretch], open_time.start[opening])
-    until = np.minimum(down_until[stretch], open_time.end[opening])
-    store = since // length_us
-    longest_us = np.zeros(store_count, np.int64)
-    np.maximum.at(longest_us, store, until - since)
-    return Outages(np.bincount(store, minlength=store_count), longest_us)
+    start = np.maximum(down_from[stretch], open_time.start[opening])
+    end = np.minimum(down_until[stretch], open_time.end[opening])
+    return start, end
 
 
 def _cut(start: Int64s, end: Int64s, borders: Int64s) -> tuple[Int64s, Int64s]:

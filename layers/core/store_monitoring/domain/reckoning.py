@@ -76,8 +76,8 @@ def reckon(
     ([[30, 30, 30]], [[30, 1410, 10050]])
     """
     known = evidence(stores, polls, now_us, memory_us, poll_filter)
-    open_time = business_time(stores, _week(now_us))
-    return _totals(open_time, activity(known, open_time.span, stores.count), stores.count)
+    open_time = business_time(stores, last_week(now_us))
+    return totals(open_time, activity(known, open_time.span, stores.count), stores.count)
 
 
 def reckon_in_detail(
@@ -89,7 +89,7 @@ def reckon_in_detail(
 ) -> tuple[Totals, Details]:
     """Reckon as `reckon` does, and tell more of each store; see there for the parameters."""
     known = evidence(stores, polls, now_us, memory_us, poll_filter)
-    open_time = business_time(stores, _week(now_us))
+    open_time = business_time(stores, last_week(now_us))
     active = activity(known, open_time.span, stores.count)
     instant = Span(now_us, now_us + 1)
     now = instant.position(np.arange(stores.count), now_us)
@@ -98,14 +98,15 @@ def reckon_in_detail(
         business_time(stores, instant).contains(now),
         outages(open_time, active, stores.count),
     )
-    return _totals(open_time, active, stores.count), details
+    return totals(open_time, active, stores.count), details
 
 
-def _week(now_us: int) -> Span:
+def last_week(now_us: int) -> Span:
+    """Return the longest of the windows that end now."""
     return Span(now_us - max(WINDOWS_US), now_us)
 
 
-def _totals(open_time: BusinessTime, active: Activity, store_count: int) -> Totals:
+def totals(open_time: BusinessTime, active: Activity, store_count: int) -> Totals:
     """Sum business time, and business time while active, store by store and window by window."""
     week_us = open_time.span.length_us
     week_end = np.arange(1, store_count + 1) * week_us

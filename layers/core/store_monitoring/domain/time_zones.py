@@ -104,6 +104,15 @@ class ZoneOffsets:
         return closes_us
 
 
+def local_time(zone_name: str, instant_us: int) -> datetime:
+    """Return what local clocks show at an instant, with their offset.
+
+    >>> local_time("Asia/Kathmandu", 0).isoformat()
+    '1970-01-01T05:30:00+05:30'
+    """
+    return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(_zone(zone_name))
+
+
 def zone_offsets(zone_name: str, start_us: int, end_us: int) -> ZoneOffsets:
     """Return the offsets of a zone that matter for wall times between two instants.
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.activity import NO_POLL
-from store_monitoring.domain.model import Polls, Stores, Totals, WeeklyHours
+from store_monitoring.domain.model import Totals
 from store_monitoring.domain.reckoning import Details, reckon, reckon_in_detail
-from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.errors import UnknownStore
+from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
 from store_monitoring.use_cases.plan_report import Plan
@@ -56,8 +56,8 @@ def _selected(stores: pa.Table, store_ids: tuple[str, ...]) -> pa.Table:
 def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:
     store_ids = stores.column("store_id").combine_chunks()
     inputs = (
-        _stores(stores),
-        _polls(polls, store_ids),
+        stores_of(stores),
+        polls_of(polls, store_ids),
         plan.now_us,
         plan.memory_us,
         plan.poll_filter,
@@ -82,31 +82,3 @@ def _details(details: Details) -> list[pa.Array]:
         pa.array(details.outages.count),
         pa.array(details.outages.longest_us),
     ]
-
-
-def _stores(table: pa.Table) -> Stores:
-    zones = pc.fill_null(table.column("timezone"), DEFAULT_ZONE_NAME).combine_chunks()
-    distinct = zones.dictionary_encode()
-    hours = table.column("hours").combine_chunks()
-    row = hours.flatten()
-    return Stores(
-        zone=distinct.indices.to_numpy().astype(np.int64),
-        zone_names=tuple(distinct.dictionary.to_pylist()),
-        hours=WeeklyHours(
-            store=hours.value_parent_indices().to_numpy().astype(np.int64),
-            day=row.field("day").to_numpy().astype(np.int64),
-            start_us=row.field("start_us").to_numpy(),
-            end_us=row.field("end_us").to_numpy(),
-        ),
-    )
-
-
-def _polls(table: pa.Table, store_ids: pa.StringArray) -> Polls:
-    store = pc.index_in(table.column("store_id"), store_ids)
-    if store.null_count:  # polls of stores that were not asked for
-        table, store = table.filter(pc.is_valid(store)), store.drop_null()
-    return Polls(
-        store=store.to_numpy().astype(np.int64),
-        timestamp_us=table.column("timestamp").cast(pa.int64()).to_numpy(),
-        active=table.column("active").to_numpy(),
-    )

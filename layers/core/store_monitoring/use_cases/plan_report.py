@@ -86,6 +86,11 @@ class Plan:
         """Number of the report's rows."""
         return sum(shard.stores for shard in self.shards)
 
+    def asks_for(self, store_id: str) -> bool:
+        """Tell whether the report is of all stores, or of this one and perhaps others."""
+        named = [shard.store_ids for shard in self.shards if shard.store_ids is not None]
+        return not named or any(store_id in store_ids for store_ids in named)
+
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
         return asdict(self)

@@ -229,17 +229,26 @@ class Tables(Protocol):
         MissingObject
         """
 
-    def read_stores(self, files: Sequence[StoresFile]) -> "pa.Table":
-        """Return the stores of all files."""
+    def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> "pa.Table":
+        """Return the stores of all files; if one is named, it and some others."""
 
-    def read_polls(self, files: Sequence[PollsFile], least_us: int, greatest_us: int) -> "pa.Table":
-        """Return all polls in [least_us, greatest_us], and some others, in any order."""
+    def read_polls(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> "pa.Table":
+        """Return all polls in [least_us, greatest_us], and some others, in any order.
+
+        If a store is named, only its polls need be among them.
+        """
 
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""
 
     def write_row_groups(self, key: str, groups: Iterable["pa.Table"]) -> int:
-        """Write tables as the row groups of one Parquet object; return its size in bytes."""
+        """Write tables as row groups, one or more each, of one Parquet object; return its size."""
 
     def write_file(self, key: str, path: Path) -> None:
         """Write a local file as an object."""

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.rounding import hundredths
@@ -17,6 +18,8 @@ from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from store_monitoring.errors import TooManyStores
 from store_monitoring.instants import EPOCH
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
+
+Float64s = NDArray[np.float64]
 
 _WINDOWS = {
     "last_hour": ("minutes", MINUTE_US),
@@ -75,9 +78,7 @@ def detailed(part: pa.Table) -> pa.Table:
     each window, and what is known of the store's polls and outages.
     """
     totals_us = {name: part.column(name).to_numpy() for name in TOTAL_COLUMNS}
-    columns: dict[str, Any] = {"store_id": part.column("store_id")}
-    for (name, unit_us), total_us in zip(_TOTALS.items(), totals_us.values(), strict=True):
-        columns[name] = _rounded(total_us, unit_us)
+    columns: dict[str, Any] = {"store_id": part.column("store_id")} | rounded_totals(totals_us)
     for window, (unit, unit_us) in _WINDOWS.items():
         business_us = totals_us[f"uptime_{window}_us"] + totals_us[f"downtime_{window}_us"]
         columns[f"business_time_{window}(in {unit})"] = _rounded(business_us, unit_us)
@@ -92,8 +93,23 @@ def detailed(part: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _rounded(length_us: Int64s, unit_us: int) -> pa.DoubleArray:
-    return pa.array(hundredths(length_us, unit_us) / np.float64(100))
+def rounded_totals(totals_us: Mapping[str, Int64s]) -> dict[str, Float64s]:
+    """Return the CSV's columns and values (rule 14), as numbers, from those of `TOTAL_COLUMNS`.
+
+    >>> rounded_totals({name: np.array([90_000_000]) for name in TOTAL_COLUMNS})[
+    ...     "uptime_last_hour(in minutes)"
+    ... ]
+    array([1.5])
+    """
+    exact = (totals_us[name] for name in TOTAL_COLUMNS)
+    return {
+        name: _rounded(total_us, unit_us)
+        for (name, unit_us), total_us in zip(_TOTALS.items(), exact, strict=True)
+    }
+
+
+def _rounded(length_us: Int64s, unit_us: int) -> Float64s:
+    return hundredths(length_us, unit_us) / np.float64(100)
 
 
 def write_json(rows: pa.Table, output: IO[bytes]) -> None:

@@ -1,0 +1,113 @@
+"""Measure what is read of the sample for one store's timeline: `make bench-timeline`."""
+
+import io
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from local.inputs import find_inputs
+from local.sample_data import cached_sample
+from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+from tests.pipeline import Pipeline
+
+_STORES = 200
+_DATA = Path(__file__).resolve().parent.parent / ".data"
+
+
+@dataclass
+class CountingBucket:
+    """A bucket that is read through a count of bytes, object by object."""
+
+    bucket: fs.FileSystem
+    bytes_read: dict[str, int] = field(default_factory=dict)
+
+    def open_input_file(self, key: str) -> pa.PythonFile:
+        """Open an object for reading at any place."""
+        self.bytes_read.setdefault(key, 0)
+        return pa.PythonFile(_CountingFile(self.bucket.open_input_file(key), key, self), "r")
+
+
+class _CountingFile(io.RawIOBase):
+    def __init__(self, file: pa.NativeFile, key: str, bucket: CountingBucket) -> None:
+        self._file = file
+        self._key = key
+        self._bucket = bucket
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def read(self, size: int = -1, /) -> bytes:
+        content: bytes = self._file.read(None if size < 0 else size)
+        self._bucket.bytes_read[self._key] += len(content)
+        return content
+
+
+def main() -> None:
+    """Print medians over some stores, with the sample in many buckets and in one large one."""
+    for bucket_count in (64, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            pipeline = Pipeline(Path(folder), bucket_count)
+            for upload in find_inputs(cached_sample(_DATA)):
+                pipeline.ingest(upload.key, upload.path.read_bytes())
+            stores = random.Random(1).sample(sorted(pipeline.zones()), _STORES)  # noqa: S311
+            measured = [_measure(store_id, pipeline) for store_id in stores]
+        print(f"{bucket_count} buckets")
+        for kind in ("polls", "stores"):
+            read = statistics.median(each.bytes_read[kind] for each in measured)
+            size = statistics.median(each.bytes_there[kind] for each in measured)
+            print(f"{read:>10,.0f} of {size:>10,.0f} bytes of {kind}")
+        print(f"{statistics.median(each.seconds for each in measured) * 1000:>10.1f} ms")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What one timeline took, by the kind of object."""
+
+    bytes_read: dict[str, int]
+    bytes_there: dict[str, int]
+    seconds: float
+
+
+def _measure(store_id: str, pipeline: Pipeline) -> _Measured:
+    bucket = CountingBucket(fs.SubTreeFileSystem(str(pipeline.folder), fs.LocalFileSystem()))
+    began = time.perf_counter()
+    read_timeline(
+        TimelineRequest(store_id),
+        14 * DAY_US,
+        pipeline.bucket_count,
+        pipeline.reports,
+        pipeline.log,
+        ArrowTables(bucket),
+    )
+    seconds = time.perf_counter() - began
+    there = {key: (pipeline.folder / key).stat().st_size for key in bucket.bytes_read}
+    return _Measured(_by_kind(bucket.bytes_read), _by_kind(there), seconds)
+
+
+def _by_kind(by_key: Mapping[str, int]) -> dict[str, int]:
+    total = dict.fromkeys(("polls", "stores"), 0)
+    for key, count in by_key.items():
+        total[key.partition("/")[0]] += count
+    return total
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""GET /stores/{store_id}/timeline: what a store's row of a report rests on."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import store_monitoring.adapters.without_pandas  # noqa: F401
+from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.adapters.clients import PROMPT
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.api import answer, new_app, path_text
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.timeline_answer import timeline_body
+from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+
+settings = Settings.from_environment()
+memory_us = settings.poll_memory_days * DAY_US
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, PROMPT)
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+app = new_app(settings.cors_origin)
+
+
+@app.get("/stores/<store_id>/timeline")
+def get_timeline(store_id: str) -> Response[str]:
+    """Tell a store's last week, from a report's snapshot or from what is committed now."""
+    query = app.current_event.query_string_parameters
+    request = TimelineRequest.from_query(
+        path_text(store_id), query.get("report_id"), query.get("as_of"), query.get("poll_filter")
+    )
+    view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
+    return answer(HTTPStatus.OK, timeline_body(view))
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,131 @@
+"""A store's last week, instant by instant: what its totals rest on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from store_monitoring.domain.activity import (
+    Statuses,
+    activity,
+    known_polls,
+    statuses,
+    taken_while_open,
+)
+from store_monitoring.domain.business_time import (
+    BusinessTime,
+    Openings,
+    Span,
+    business_time,
+    openings,
+)
+from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
+from store_monitoring.domain.outages import outage_intervals
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.reckoning import last_week, totals
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is known of one store's last week, and what follows from it.
+
+    On the axis of one store, a position is an instant, counted from the week's start.
+
+    Attributes
+    ----------
+    week : Span
+    open_time : BusinessTime
+    openings : Openings
+        What its rows of hours open; none for a store without rows (rule 5).
+    interval : int64 (openings,)
+        Index of the interval of business time that each opening is part of (rule 4).
+    polls : Polls
+        Ascending and distinct: all known ones since the last that is evidence before the week.
+    is_evidence : bool (polls,)
+        Whether they pass the filter.
+    statuses : Statuses
+    outage_start, outage_end : int64 (outages,)
+        Positions, ascending.
+    totals : Totals
+        As the report has them.
+    """
+
+    week: Span
+    open_time: BusinessTime
+    openings: Openings
+    interval: Int64s
+    polls: Polls
+    is_evidence: Bools
+    statuses: Statuses
+    outage_start: Int64s
+    outage_end: Int64s
+    totals: Totals
+
+
+def timeline(
+    store: Stores,
+    polls: Polls,
+    now_us: int,
+    memory_us: int,
+    poll_filter: PollFilter = PollFilter.ALL,
+) -> Timeline:
+    """Return the timeline of one store; for the parameters see `reckon`.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one store, or none.
+
+    Examples
+    --------
+    A store that is open around the clock, and was last polled two hours and half an hour ago:
+
+    >>> from store_monitoring.domain.model import WeeklyHours
+    >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+    >>> none = np.empty(0, np.int64)
+    >>> store = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
+    >>> now_us = 20_000 * DAY_US
+    >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
+    >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
+    >>> week = timeline(store, polls, now_us, 14 * DAY_US)
+    >>> (week.statuses.until // MINUTE_US).tolist(), week.statuses.active.tolist()
+    ([10050, 10080], [False, True])
+    >>> (week.outage_start // MINUTE_US).tolist(), (week.outage_end // MINUTE_US).tolist()
+    ([0], [10050])
+    """
+    if store.count != 1:
+        raise ValueError(f"a timeline is about one store, not {store.count}")
+    week = last_week(now_us)
+    known = _distinct(known_polls(polls, now_us, memory_us))
+    is_evidence = _is_evidence(store, known, poll_filter)
+    evidence = known.where(is_evidence)
+    open_time = business_time(store, week)
+    opened = openings(store, week)
+    opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
+    active = activity(evidence, week, store.count)
+    outage_start, outage_end = outage_intervals(open_time, active, store.count)
+    before_us = evidence.timestamp_us[evidence.timestamp_us < week.start_us]
+    told = known.timestamp_us >= (before_us.max() if len(before_us) else week.start_us)
+    return Timeline(
+        week,
+        open_time,
+        opened,
+        np.searchsorted(open_time.start, opens_at, side="right") - 1,
+        known.where(told),
+        is_evidence[told],
+        statuses(evidence, week, store.count),
+        outage_start,
+        outage_end,
+        totals(open_time, active, store.count),
+    )
+
+
+def _distinct(polls: Polls) -> Polls:
+    """Return one store's polls, each once, ascending."""
+    keys = np.unique((polls.timestamp_us << 1) | polls.active)
+    return Polls(np.zeros_like(keys), keys >> 1, (keys & 1).astype(np.bool_))
+
+
+def _is_evidence(store: Stores, known: Polls, poll_filter: PollFilter) -> Bools:
+    if poll_filter is PollFilter.ALL:
+        return np.ones(len(known.timestamp_us), np.bool_)
+    return taken_while_open(store, known)

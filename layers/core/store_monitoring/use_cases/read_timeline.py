@@ -1,0 +1,236 @@
+"""Tell one store's last week, instant by instant: what its row of a report rests on."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.model import Stores
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.timeline import Timeline, timeline
+from store_monitoring.errors import (
+    InvalidRequest,
+    MissingObject,
+    NoPolls,
+    ReportFailed,
+    ReportRunning,
+    UnknownReport,
+    UnknownStore,
+)
+from store_monitoring.storage.arrays import polls_of, stores_of
+from store_monitoring.storage.bucketing import bucket_of
+from store_monitoring.storage.keys import plan_key
+from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
+from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRequest:
+    """What a timeline is asked for.
+
+    Attributes
+    ----------
+    store_id : str
+    report_id : str or None
+        The report whose snapshot it is about; None: what is committed now.
+    as_of_us : int or None
+        Without a report: the end of the week; None: the greatest poll timestamp.
+    poll_filter : PollFilter
+        Without a report.
+    """
+
+    store_id: str
+    report_id: str | None = None
+    as_of_us: int | None = None
+    poll_filter: PollFilter = PollFilter.ALL
+
+    @classmethod
+    def from_query(
+        cls, store_id: str, report_id: str | None, as_of: str | None, poll_filter: str | None
+    ) -> Self:
+        """Read a request's query string.
+
+        Raises
+        ------
+        InvalidRequest
+            Naming the parameter that is wrong, or cannot go with `report_id`.
+        MalformedReportId
+        """
+        if report_id is None:
+            # As a report's: so both are read the same.
+            asked = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
+            return cls(store_id, None, asked.as_of_us, asked.poll_filter)
+        if as_of is not None or poll_filter is not None:
+            raise InvalidRequest("report_id: a report has its own as_of and poll_filter")
+        return cls(store_id, checked_report_id(report_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a timeline reads, and how.
+
+    Attributes
+    ----------
+    report_id : str or None
+        The report whose snapshot it is.
+    version : int
+        The version of the ingest log that it is of.
+    now_us, memory_us, poll_filter
+        As `Plan` has them.
+    stores_file : StoresFile
+        Where the store's zone and hours must be, if any input knows it.
+    polls_files : tuple of PollsFile
+        Where its polls may be.
+    """
+
+    report_id: str | None
+    version: int
+    now_us: int
+    memory_us: int
+    poll_filter: PollFilter
+    stores_file: StoresFile
+    polls_files: tuple[PollsFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTimeline:
+    """A store's timeline, and what it was made from.
+
+    Attributes
+    ----------
+    store_id : str
+    snapshot : Snapshot
+    store : Stores
+        This one.
+    zone_is_given, hours_are_given : bool
+        Whether an input gave them; otherwise they are the defaults (rules 5 and 7).
+    timeline : Timeline
+    """
+
+    store_id: str
+    snapshot: Snapshot
+    store: Stores
+    zone_is_given: bool
+    hours_are_given: bool
+    timeline: Timeline
+
+
+def read_timeline(
+    request: TimelineRequest,
+    memory_us: int,
+    bucket_count: int,
+    reports: Reports,
+    log: IngestLog,
+    tables: Tables,
+) -> StoreTimeline:
+    """Return a store's timeline, from the snapshot of a report or from what is committed now.
+
+    Parameters
+    ----------
+    request : TimelineRequest
+    memory_us : int
+        For how long a poll is evidence (rule 9); a report has its own.
+    bucket_count : int
+    reports, log, tables : ports
+
+    Raises
+    ------
+    UnknownStore
+        If the snapshot does not know the store, or the report was not asked for it.
+    UnknownReport, ReportRunning, ReportFailed
+        If the report is not Complete.
+    NoPolls
+        If no polls were ingested and the request names neither a report nor an `as_of`.
+    """
+    if request.report_id is None:
+        snapshot = _current(request, memory_us, bucket_count, log)
+    else:
+        plan = _plan(request.report_id, reports, tables)
+        snapshot = _of_report(plan, request.store_id, bucket_count)
+    store_id = pa.array([request.store_id])
+    stores = tables.read_stores([snapshot.stores_file], request.store_id)
+    row = stores.filter(pc.is_in(stores.column("store_id"), store_id))
+    if not len(row):
+        raise _unknown(request.store_id)
+    since_us = snapshot.now_us - snapshot.memory_us
+    polls = tables.read_polls(snapshot.polls_files, since_us, snapshot.now_us, request.store_id)
+    store = stores_of(row)
+    return StoreTimeline(
+        request.store_id,
+        snapshot,
+        store,
+        row.column("timezone").null_count == 0,
+        len(store.hours.store) > 0,
+        timeline(
+            store,
+            polls_of(polls, store_id),
+            snapshot.now_us,
+            snapshot.memory_us,
+            snapshot.poll_filter,
+        ),
+    )
+
+
+def _current(
+    request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
+) -> Snapshot:
+    """Return the snapshot that a report would read if it were planned now."""
+    head = log.head()
+    bucket = bucket_of(request.store_id, bucket_count)
+    if bucket not in head.stores:
+        raise _unknown(request.store_id)
+    now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
+    if now_us is None:
+        raise NoPolls("no polls have been ingested yet: name an as_of, or upload a polls file")
+    polls = log.polls(head.version, now_us - memory_us, now_us)
+    return Snapshot(
+        None,
+        head.version,
+        now_us,
+        memory_us,
+        request.poll_filter,
+        head.stores[bucket],
+        tuple(file for file in polls if file.bucket == bucket),
+    )
+
+
+def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
+    """Return the plan of a report that is Complete."""
+    report = reports.get(report_id)
+    if report is None:
+        raise UnknownReport(f"there is no report {report_id}")
+    match report.status:
+        case Status.RUNNING:
+            raise ReportRunning(f"the report {report_id} is still Running")
+        case Status.FAILED:
+            raise ReportFailed(f"the report {report_id} Failed")
+    try:
+        return Plan.from_json(tables.read_bytes(plan_key(report_id)))
+    except MissingObject:  # it expires with the report, which may be there a while longer
+        raise UnknownReport(f"the report {report_id} has expired") from None
+
+
+def _of_report(plan: Plan, store_id: str, bucket_count: int) -> Snapshot:
+    """Return the snapshot that a report has read."""
+    if not plan.asks_for(store_id):
+        raise UnknownStore(f"the report {plan.report_id} was not asked for the store {store_id!r}")
+    bucket = bucket_of(store_id, bucket_count)
+    for shard in plan.shards:
+        for file in shard.stores_files:
+            if file.bucket == bucket:
+                return Snapshot(
+                    plan.report_id,
+                    plan.version,
+                    plan.now_us,
+                    plan.memory_us,
+                    plan.poll_filter,
+                    file,
+                    tuple(polls for polls in shard.polls_files if polls.bucket == bucket),
+                )
+    raise _unknown(store_id)
+
+
+def _unknown(store_id: str) -> UnknownStore:
+    return UnknownStore(f"no input knows the store {store_id!r}")

@@ -1,0 +1,139 @@
+"""A timeline tells all that its totals rest on: they can be summed up from it, by hand."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+
+from store_monitoring.domain.activity import NO_POLL
+from store_monitoring.domain.model import WINDOWS_US, Int64s
+from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.timeline import Timeline
+from tests.oracle import Case, Totals, business_time_us, details, report
+from tests.property.test_reckoning import cases, only
+from tests.reckon_by_domain import timeline_by_domain
+
+Intervals = list[tuple[int, int]]
+
+
+def timelines(case: Case) -> dict[str, Timeline]:
+    return {store_id: timeline_by_domain(only(case, {store_id})) for store_id in report(case)}
+
+
+def intervals(start: Int64s, end: Int64s) -> Intervals:
+    return list(zip(start.tolist(), end.tolist(), strict=True))
+
+
+def open_intervals(told: Timeline) -> Intervals:
+    return intervals(told.open_time.start, told.open_time.end)
+
+
+def held(told: Timeline, *, active: bool) -> Intervals:
+    chosen = told.statuses.active == active
+    return intervals(told.statuses.since[chosen], told.statuses.until[chosen])
+
+
+def common_us(some: Intervals, others: Intervals, since: int = 0) -> int:
+    """Return for how long, from a position on, some intervals and others both are."""
+    return sum(
+        max(min(end, other_end) - max(start, other_start, since), 0)
+        for start, end in some
+        for other_start, other_end in others
+    )
+
+
+def summed_up(told: Timeline, *, active: bool) -> tuple[int, ...]:
+    starts = (WEEK_US - window_us for window_us in WINDOWS_US)
+    return tuple(common_us(open_intervals(told), held(told, active=active), at) for at in starts)
+
+
+def are_disjoint_and_ascend(of: Intervals) -> bool:
+    return all(start < end for start, end in of) and all(a[1] <= b[0] for a, b in pairwise(of))
+
+
+def union(of: Iterable[tuple[int, int]]) -> Intervals:
+    joined: Intervals = []
+    for start, end in sorted(of):
+        if joined and start <= joined[-1][1]:
+            start, end = joined[-1][0], max(joined.pop()[1], end)
+        joined.append((start, end))
+    return joined
+
+
+@given(cases())
+def test_the_totals_are_the_oracles_and_can_be_summed_up(case: Case) -> None:
+    expected = report(case)
+    for store_id, told in timelines(case).items():
+        by_hand = Totals(summed_up(told, active=True), summed_up(told, active=False))
+        [up], [down] = told.totals.uptime_us.tolist(), told.totals.downtime_us.tolist()
+        assert by_hand == Totals(tuple(up), tuple(down)) == expected[store_id]
+
+
+@given(cases())
+def test_outages_are_the_downtime(case: Case) -> None:
+    expected = details(case)
+    for store_id, told in timelines(case).items():
+        outages = intervals(told.outage_start, told.outage_end)
+        lengths_us = [end - start for start, end in outages]
+        assert are_disjoint_and_ascend(outages)
+        assert common_us(outages, held(told, active=False)) == sum(lengths_us)
+        assert common_us(outages, open_intervals(told)) == sum(lengths_us)
+        assert sum(lengths_us) == told.totals.downtime_us[0, -1]
+        assert len(outages) == expected[store_id].outages
+        assert max(lengths_us, default=0) == expected[store_id].longest_outage_us
+
+
+@given(cases())
+def test_statuses_fill_the_week_and_rest_on_polls_that_are_evidence(case: Case) -> None:
+    for told in timelines(case).values():
+        statuses = told.statuses
+        assert statuses.since[0] == 0
+        assert statuses.until[-1] == WEEK_US
+        assert (statuses.since[1:] == statuses.until[:-1]).all()
+        assert (statuses.since < statuses.until).all()
+        evidence = told.polls.where(told.is_evidence)
+        if (statuses.poll_us == NO_POLL).any():
+            assert not len(evidence.timestamp_us)
+            assert statuses.active.tolist() == [False]
+            continue
+        # From the second on, a status begins with its poll; `inactive` wins (rule 10).
+        assert (statuses.poll_us[1:] - told.week.start_us == statuses.since[1:]).all()
+        for poll_us, active in zip(statuses.poll_us, statuses.active, strict=True):
+            assert evidence.active[evidence.timestamp_us == poll_us].all() == active
+
+
+@given(cases())
+def test_openings_make_up_the_business_time(case: Case) -> None:
+    lengths_us = business_time_us(case)
+    for store_id, told in timelines(case).items():
+        open_time = open_intervals(told)
+        assert are_disjoint_and_ascend(open_time)
+        assert sum(end - start for start, end in open_time) == lengths_us[store_id][-1]
+        if store_id not in {row.store_id for row in case.hours}:
+            assert (open_time, len(told.openings.row)) == ([(0, WEEK_US)], 0)
+            continue
+        start = np.maximum(told.openings.start_us - told.week.start_us, 0)
+        end = np.minimum(told.openings.end_us - told.week.start_us, WEEK_US)
+        parts = intervals(start, end)
+        assert union(parts) == open_time
+        for (start_, end_), interval in zip(parts, told.interval, strict=True):
+            assert open_time[interval][0] <= start_ < end_ <= open_time[interval][1]
+        rows = [row for row in case.hours if row.store_id == store_id]
+        weekdays = (told.openings.date + 3) % 7  # 1970-01-01 was a Thursday
+        assert weekdays.tolist() == [rows[row].day for row in told.openings.row]
+
+
+@given(cases())
+def test_polls_are_those_of_the_week_and_the_last_before_it(case: Case) -> None:
+    for store_id, told in timelines(case).items():
+        at_us = told.polls.timestamp_us
+        keys = list(zip(at_us.tolist(), told.polls.active.tolist(), strict=True))
+        assert keys == sorted(set(keys))
+        in_week = at_us[told.is_evidence] >= told.week.start_us
+        assert len(set(at_us[told.is_evidence][in_week])) == details(case)[store_id].polls_in_week
+        before = at_us < told.week.start_us
+        assert told.is_evidence[before][:1].all()
+        assert len(set(at_us[before & told.is_evidence])) <= 1
+        if case.poll_filter == "all":
+            assert told.is_evidence.all()

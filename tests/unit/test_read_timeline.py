@@ -1,0 +1,321 @@
+"""A store's timeline, from ingested files: equal to the report, and read from little."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pyarrow.parquet as pq
+import pytest
+
+from local.sample_data import SMALL, write_sample
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.errors import (
+    InvalidRequest,
+    MalformedReportId,
+    NoPolls,
+    ReportFailed,
+    ReportRunning,
+    UnknownReport,
+    UnknownStore,
+)
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.storage.keys import part_key, plan_key
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.use_cases.report import Report, ReportRequest, Status
+from tests.cases import us, utc
+from tests.pipeline import CLOCK_SHOWS, Pipeline
+
+ROOT = Path(__file__).parents[2]
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+AS_OF = "2024-10-12T03:00:00.000000Z"
+
+
+# --- a whole data set -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    folder: Path = tmp_path_factory.mktemp("sample")
+    write_sample(folder / "small", shape=SMALL)
+    pipeline = Pipeline(folder / "bucket")
+    for kind, name in [
+        ("business_hours", "menu_hours.csv"),
+        ("timezones", "store_timezones.csv"),
+        ("polls", "store_status.csv"),
+    ]:
+        pipeline.ingest(f"{kind}/{name}", (folder / "small" / name).read_bytes())
+    return pipeline
+
+
+@pytest.mark.parametrize("poll_filter", list(PollFilter))
+@pytest.mark.parametrize("as_of", [None, AS_OF])
+def test_the_totals_are_the_report_s_for_every_store(
+    sample: Pipeline, as_of: str | None, poll_filter: PollFilter
+) -> None:
+    request = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter.value})
+    rows = csv.DictReader(sample.report(request, report_id=REPORT_ID).decode().splitlines())
+    exact = pq.read_table(sample.folder / part_key(REPORT_ID, 0)).to_pylist()
+    query = {"poll_filter": poll_filter.value} | ({} if as_of is None else {"as_of": as_of})
+    stores = 0
+    for row, totals_us in zip(rows, exact, strict=True):
+        store_id = row.pop("store_id")
+        told = sample.timeline(store_id, report_id=REPORT_ID)
+        assert told["totals"] == {name: totals_us[name] for name in TOTAL_COLUMNS}
+        assert told["report_row"] == {name: float(value) for name, value in row.items()}
+        assert (
+            sum(outage["length_us"] for outage in told["outages"])
+            == (told["totals"]["downtime_last_week_us"])
+        )
+        now = sample.timeline(store_id, **query)
+        assert now.pop("snapshot") == {"report_id": None, "version": 3}
+        assert told.pop("snapshot") == {"report_id": REPORT_ID, "version": 3}
+        assert now == told
+        stores += 1
+    assert stores == SMALL.stores
+
+
+def test_where_zone_and_hours_come_from_is_told(sample: Pipeline) -> None:
+    ids = sample.zones()
+    told = {store_id: sample.timeline(store_id) for store_id in ids}
+    assert {
+        store_id: (body["time_zone"]["name"], body["time_zone"]["source"])
+        for store_id, body in told.items()
+    } == {
+        store_id: ("America/Chicago", "default") if zone is None else (zone, "given")
+        for store_id, zone in ids.items()
+    }
+    hours = sample.hours()
+    for store_id, body in told.items():
+        rows = hours[store_id] or set()
+        assert body["business_hours"]["source"] == ("given" if rows else "default")
+        assert len(body["business_hours"]["rows"]) == len(rows)
+        assert all(bool(interval["openings"]) == bool(rows) for interval in body["business_time"])
+
+
+# --- the documented example -----------------------------------------------------------------
+
+
+def test_the_documents_example_is_what_is_answered(tmp_path: Path) -> None:
+    text = (ROOT / "docs/timeline.md").read_text(encoding="utf-8")
+    pipeline = Pipeline(tmp_path)
+    for kind, content in re.findall(r"^```csv (\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        outcome = pipeline.ingest(f"{kind}/a.csv", content)
+        assert (outcome.error, outcome.rejected) == (None, 0)
+    [(path, query)] = re.findall(
+        r"^`GET /stores/(\S+)/timeline\?(\S+)` answers", text, re.MULTILINE
+    )
+    [answer] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    told = pipeline.timeline(path, **dict(parse_qsl(query)))
+    assert told == json.loads(answer)
+    document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
+    responses = document["paths"]["/stores/{store_id}/timeline"]["get"]["responses"]
+    assert told == responses["200"]["content"]["application/json"]["example"]
+
+
+# --- a small one ----------------------------------------------------------------------------
+
+POLLS = """\
+store_id,status,timestamp_utc
+a,active,2024-10-13 11:30:00 UTC
+a,inactive,2024-10-14 11:30:00 UTC
+b,active,2024-10-14 12:00:00 UTC
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("polls/a.csv", POLLS)
+    pipeline.ingest("timezones/a.csv", "store_id,timezone_str\nc,Asia/Tokyo\n")
+    return pipeline
+
+
+def statuses(body: dict[str, Any]) -> list[tuple[str, str, str, str | None]]:
+    return [
+        (held["start"][5:16], held["end"][5:16], held["status"], held["poll_at"])
+        for held in body["statuses"]
+    ]
+
+
+def test_a_store_without_polls_is_down_for_no_poll_s_sake(pipeline: Pipeline) -> None:
+    body = pipeline.timeline("c")
+    assert statuses(body) == [("10-07T12:00", "10-14T12:00", "down", None)]
+    assert body["polls"] == []
+    assert [outage["length_us"] for outage in body["outages"]] == [us(days=7)]
+    assert body["week"]["start_local"] == "2024-10-07T21:00:00.000000+09:00"
+
+
+def test_the_first_status_reaches_back_and_the_last_poll_before_the_week_into_it(
+    pipeline: Pipeline,
+) -> None:
+    first, second = "2024-10-13T11:30:00.000000Z", "2024-10-14T11:30:00.000000Z"
+    assert statuses(pipeline.timeline("a")) == [
+        ("10-07T12:00", "10-14T11:30", "up", first),
+        ("10-14T11:30", "10-14T12:00", "down", second),
+    ]
+    later = pipeline.timeline("a", as_of="2024-10-21T11:00:00Z")
+    assert statuses(later) == [
+        ("10-14T11:00", "10-14T11:30", "up", first),
+        ("10-14T11:30", "10-21T11:00", "down", second),
+    ]
+    assert [poll["at"] for poll in later["polls"]] == [first, second]
+
+
+def test_polls_that_are_older_than_the_memory_or_after_now_are_not_told(
+    pipeline: Pipeline,
+) -> None:
+    assert pipeline.timeline("a", as_of="2024-10-28T11:30:00.000001Z")["polls"] == []
+    body = pipeline.timeline("a", as_of="2024-10-14T11:29:59Z")
+    assert [poll["at"] for poll in body["polls"]] == ["2024-10-13T11:30:00.000000Z"]
+
+
+def test_a_poll_at_now_alone_stands_for_the_week(pipeline: Pipeline) -> None:
+    at = "2024-10-14T12:00:00.000000Z"
+    assert statuses(pipeline.timeline("b")) == [("10-07T12:00", "10-14T12:00", "up", at)]
+
+
+def test_of_two_polls_at_one_instant_inactive_wins_and_both_are_told(pipeline: Pipeline) -> None:
+    conflicting = POLLS.replace("b,active", "b,inactive")
+    pipeline.ingest("polls/b.csv", conflicting)
+    body = pipeline.timeline("b")
+    assert [held["status"] for held in body["statuses"]] == ["down"]
+    assert [poll["status"] for poll in body["polls"]] == ["inactive", "active"]
+    assert len(pipeline.timeline("a")["polls"]) == 2  # those in both files, once
+
+
+def test_rows_that_overlap_are_all_behind_their_interval(pipeline: Pipeline) -> None:
+    header = "store_id,day,start_time_local,end_time_local\n"
+    rows = "a,6,22:00,02:00\na,0,01:00,04:00\na,0,08:00,09:00\n"
+    pipeline.ingest("business_hours/a.csv", header + rows)
+    pipeline.ingest("timezones/b.csv", "store_id,timezone_str\na,America/New_York\n")
+    body = pipeline.timeline("a", as_of="2024-10-14T18:00:00Z")
+    assert [
+        (row["day_of_week"], row["start_time_local"]) for row in body["business_hours"]["rows"]
+    ] == [(0, "01:00:00"), (0, "08:00:00"), (6, "22:00:00")]
+    assert [
+        (interval["start_local"], interval["end_local"], interval["openings"])
+        for interval in body["business_time"]
+    ] == [
+        (
+            "2024-10-13T22:00:00.000000-04:00",
+            "2024-10-14T04:00:00.000000-04:00",
+            [{"row": 2, "date": "2024-10-13"}, {"row": 0, "date": "2024-10-14"}],
+        ),
+        (
+            "2024-10-14T08:00:00.000000-04:00",
+            "2024-10-14T09:00:00.000000-04:00",
+            [{"row": 1, "date": "2024-10-14"}],
+        ),
+    ]
+
+
+# --- which snapshot -------------------------------------------------------------------------
+
+
+def test_a_report_s_timeline_is_of_its_snapshot_whatever_came_later(pipeline: Pipeline) -> None:
+    request = ReportRequest(to_us(utc("2024-10-14 11:00")), PollFilter.BUSINESS_HOURS)
+    pipeline.report(request, memory_days=10, report_id=REPORT_ID)
+    before = pipeline.timeline("a", report_id=REPORT_ID)
+    pipeline.ingest(
+        "polls/b.csv", "store_id,status,timestamp_utc\na,inactive,2024-10-13 12:00:00\n"
+    )
+    pipeline.ingest("timezones/b.csv", "store_id,timezone_str\na,Asia/Tokyo\n")
+    assert pipeline.timeline("a", report_id=REPORT_ID) == before
+    assert before["as_of"] == "2024-10-14T11:00:00.000000Z"
+    assert before["poll_filter"] == "business_hours"
+    assert before["snapshot"] == {"report_id": REPORT_ID, "version": 2}
+    now = pipeline.timeline("a")
+    assert (now["snapshot"]["version"], now["time_zone"]["name"]) == (4, "Asia/Tokyo")
+    assert now["as_of"] == "2024-10-14T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize("store_id", ["z", "", "A", "a ", "\0"])
+def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
+    pipeline.report(report_id=REPORT_ID)
+    for query in ({}, {"report_id": REPORT_ID}):
+        with pytest.raises(UnknownStore, match="no input knows the store"):
+            pipeline.timeline(store_id, **query)
+
+
+def test_a_store_of_a_bucket_that_has_none(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=999)
+    pipeline.ingest("polls/a.csv", POLLS)
+    pipeline.report(report_id=REPORT_ID)
+    for query in ({}, {"report_id": REPORT_ID}):
+        with pytest.raises(UnknownStore, match="no input knows the store 'z'"):
+            pipeline.timeline("z", **query)
+
+
+def test_a_store_that_came_after_the_report(pipeline: Pipeline) -> None:
+    pipeline.report(report_id=REPORT_ID)
+    pipeline.ingest("timezones/b.csv", "store_id,timezone_str\nd,UTC\n")
+    assert pipeline.timeline("d")["store_id"] == "d"
+    with pytest.raises(UnknownStore):
+        pipeline.timeline("d", report_id=REPORT_ID)
+
+
+@pytest.mark.parametrize("bucket_count", [1, 999])
+def test_a_store_that_the_report_was_not_asked_for(tmp_path: Path, bucket_count: int) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count)
+    pipeline.ingest("polls/a.csv", POLLS)
+    pipeline.report(ReportRequest(store_ids=("a",)), report_id=REPORT_ID)
+    assert pipeline.timeline("a", report_id=REPORT_ID)["store_id"] == "a"
+    with pytest.raises(UnknownStore, match=f"{REPORT_ID} was not asked for the store 'b'"):
+        pipeline.timeline("b", report_id=REPORT_ID)
+
+
+def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
+    with pytest.raises(UnknownReport):
+        pipeline.timeline("a", report_id=REPORT_ID)
+    running = Report(REPORT_ID, Status.RUNNING, CLOCK_SHOWS)
+    for status, error in [(Status.RUNNING, ReportRunning), (Status.FAILED, ReportFailed)]:
+        pipeline.reports.reports[REPORT_ID] = replace(running, status=status)
+        with pytest.raises(error, match=REPORT_ID):
+            pipeline.timeline("a", report_id=REPORT_ID)
+
+
+def test_a_report_whose_plan_has_expired(pipeline: Pipeline) -> None:
+    pipeline.report(report_id=REPORT_ID)
+    (pipeline.folder / plan_key(REPORT_ID)).unlink()
+    with pytest.raises(UnknownReport, match="has expired"):
+        pipeline.timeline("a", report_id=REPORT_ID)
+
+
+def test_without_polls_there_is_no_now(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("timezones/a.csv", "store_id,timezone_str\na,UTC\n")
+    with pytest.raises(NoPolls, match="as_of"):
+        pipeline.timeline("a")
+    assert pipeline.timeline("a", as_of="2024-10-14T12:00:00Z")["polls"] == []
+
+
+@pytest.mark.parametrize("other", [{"as_of": AS_OF}, {"poll_filter": "all"}])
+def test_a_report_has_its_own_as_of_and_filter(pipeline: Pipeline, other: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest, match="report_id"):
+        pipeline.timeline("a", report_id=REPORT_ID, **other)
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({"report_id": "1"}, MalformedReportId),
+        ({"report_id": ""}, MalformedReportId),
+        ({"as_of": "noon"}, InvalidRequest),
+        ({"as_of": ""}, InvalidRequest),
+        ({"poll_filter": "none"}, InvalidRequest),
+    ],
+)
+def test_a_query_that_is_not_understood(
+    pipeline: Pipeline, query: dict[str, str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        pipeline.timeline("a", **query)
+
+
+def test_as_of_is_told_in_full(pipeline: Pipeline) -> None:
+    body = pipeline.timeline("a", as_of="2024-10-14T09:00:00+02:00")
+    assert body["as_of"] == body["week"]["end"] == to_text(to_us(utc("2024-10-14 07:00")))
