@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog

@@ -21,7 +21,10 @@ GREATEST_UNZIPPED_BYTES = 230_000_000  # Lambda's limit is 262,144,000
 GREATEST_CODE_BYTES = 1_000_000
 ARCHITECTURES = ("arm64", "x86_64")
 NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-WITH_ARROW = {"IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"}
+WITH_ARROW = {
+    *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
+    "TellStoreChangesFunction",
+}
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
 

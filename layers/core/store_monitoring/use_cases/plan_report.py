@@ -88,8 +88,9 @@ class Plan:
 
     def asks_for(self, store_id: str) -> bool:
         """Tell whether the report is of all stores, or of this one and perhaps others."""
-        named = [shard.store_ids for shard in self.shards if shard.store_ids is not None]
-        return not named or any(store_id in store_ids for store_ids in named)
+        return self.of_all_stores or any(
+            store_id in (shard.store_ids or ()) for shard in self.shards
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
