@@ -46,8 +46,13 @@ serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, 
 		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
 
 .PHONY: test
-test: $(READY)  ## Run all tests.
+test: $(READY)  ## Run the tests.
 	$(BIN)/python -m pytest
+
+.PHONY: test-all
+test-all: test  ## Run the tests, and those that take minutes: every zone, many more examples.
+	$(BIN)/python -m pytest -m exhaustive
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/property
 
 .PHONY: build
 build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x86_64.

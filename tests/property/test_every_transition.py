@@ -1,0 +1,158 @@
+"""Every zone, every change of its clocks in ten years: the domain against the oracle.
+
+A case is one store whose hours have to do with one transition: its uptime and downtime in each
+window, in microseconds. The oracle is asked once for all names of a zone, store by store; the
+domain for each name, all stores with the same now together.
+"""
+
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import product
+
+import pytest
+import pytz
+
+from tests.cases import active, inactive
+from tests.oracle import Case, HoursRow, Totals, report
+from tests.property.transitions import Transition
+from tests.property.tz_database import transitions, zones
+from tests.reckon_by_domain import reckon_by_domain
+
+TEN_YEARS = range(2017, 2027)
+BEFORE = range(1970, 2017)  # no poll is from before 1970
+BY_RULE = range(2040, 2041)  # the database lists transitions until 2037, then it has rules
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+MICROSECOND = timedelta(microseconds=1)
+
+ODD = [
+    ("Pacific/Apia", "2011-12-30"),  # a date that never was
+    ("Pacific/Fakaofo", "2011-12-30"),
+    ("Pacific/Kwajalein", "1993-08-21"),
+    ("Pacific/Kiritimati", "1994-12-31"),
+    ("Africa/Monrovia", "1972-01-07"),  # forward by 44 minutes and 30 seconds
+    ("Asia/Pyongyang", "2015-08-14"),
+    ("America/Caracas", "2016-05-01"),
+    ("Antarctica/Troll", "2024-03-31"),  # by two hours
+    ("Antarctica/Casey", "2018-03-10"),  # by three
+    ("Australia/Lord_Howe", "2024-04-06"),  # by half an hour
+    ("Africa/Casablanca", "2024-03-10"),  # for Ramadan
+    ("Asia/Gaza", "2023-04-29"),  # for Ramadan, too
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transition of a zone, and all its names."""
+
+    names: tuple[str, ...]
+    transition: Transition
+
+    @property
+    def forward(self) -> timedelta:
+        return self.transition.shown_after - self.transition.shown_before
+
+    @property
+    def now(self) -> datetime:
+        """An instant at which the last hour began just before a gap, or late in an overlap."""
+        return self.transition.instant + max(-self.forward, 0 * HOUR) + 50 * MINUTE + MICROSECOND
+
+
+def changes(years: range) -> list[Change]:
+    return [
+        Change(names, transition)
+        for names in zones()
+        for transition in transitions(names[0], years)
+    ]
+
+
+def rows_around(transition: Transition) -> Iterator[HoursRow]:
+    """Open over the gap or overlap, into it, out of it, within it; and the same at its edges."""
+    first, last = sorted((transition.shown_before, transition.shown_after))
+    quarter = (last - first) / 4 + MICROSECOND
+    opening = (first - 30 * MINUTE, first, first + quarter, last)
+    closing = (first, last - quarter, last, last + 30 * MINUTE)
+    for opens, closes in product(opening, closing):
+        yield HoursRow("", opens.weekday(), opens.time().isoformat(), closes.time().isoformat())
+
+
+def case_of(transition: Transition, now: datetime, row: HoursRow, zone_name: str) -> Case:
+    """A store that is down from shortly before the transition until shortly after it."""
+    store_id = f"{zone_name} {transition.instant} {row.day} {row.start}-{row.end}"
+    polls = (
+        active(transition.instant - 3 * HOUR, store_id),
+        inactive(transition.instant - 17 * MINUTE - MICROSECOND, store_id),
+        active(transition.instant + 13 * MINUTE + 3 * MICROSECOND, store_id),
+    )
+    hours = HoursRow(store_id, row.day, row.start, row.end)
+    return Case(polls, (hours,), {store_id: zone_name}, now)
+
+
+def differences(changes_of_now: list[Change]) -> tuple[int, dict[str, tuple[Totals, Totals]]]:
+    """Return the number of cases, and what the domain and the oracle say where they differ."""
+    cases: list[Case] = []
+    by_oracle: dict[str, Totals] = {}
+    for change in changes_of_now:
+        for row in rows_around(change.transition):
+            of_names = [case_of(change.transition, change.now, row, name) for name in change.names]
+            [totals] = report(of_names[0]).values()
+            by_oracle |= {store_id: totals for case in of_names for store_id in case.zones}
+            cases += of_names
+    by_domain = reckon_by_domain(together(cases))
+    assert by_domain.keys() == by_oracle.keys()
+    return len(cases), {
+        store_id: (by_domain[store_id], totals)
+        for store_id, totals in by_oracle.items()
+        if by_domain[store_id] != totals
+    }
+
+
+def together(cases: Iterable[Case]) -> Case:
+    """Return one case of all stores; they share their now."""
+    [now] = {case.now for case in cases}
+    return Case(
+        tuple(poll for case in cases for poll in case.polls),
+        tuple(row for case in cases for row in case.hours),
+        {store_id: name for case in cases for store_id, name in case.zones.items()},
+        now,
+    )
+
+
+def by_now(every_change: Iterable[Change]) -> list[list[Change]]:
+    groups: defaultdict[datetime, list[Change]] = defaultdict(list)
+    for change in every_change:
+        groups[change.now].append(change)
+    return list(groups.values())
+
+
+def test_one_transition_of_each_shape() -> None:
+    # The shape: by how much clocks change, and at what time of day.
+    shapes = {
+        (change.forward, change.transition.shown_before.time()): change
+        for change in changes(TEN_YEARS)
+    }
+    one_name = [Change(change.names[:1], change.transition) for change in shapes.values()]
+    results = [differences(group) for group in by_now(one_name)]
+    assert [different for _, different in results if different] == []
+    assert sum(count for count, _ in results) >= 400
+
+
+@pytest.mark.exhaustive
+def test_every_transition_of_every_zone() -> None:
+    odd_ones = [change for change in changes(BEFORE) if abs(change.forward) != HOUR]
+    every_change = [*changes(TEN_YEARS), *odd_ones, *changes(BY_RULE)]
+    assert {name for names in zones() for name in names} == set(pytz.all_timezones)
+    assert set(ODD) <= {
+        (name, f"{change.transition.instant:%Y-%m-%d}")
+        for change in every_change
+        for name in change.names
+    }
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        results = list(pool.map(differences, by_now(every_change)))
+    assert [different for _, different in results if different] == []
+    assert sum(count for count, _ in results) >= 78_000
