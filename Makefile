@@ -50,9 +50,8 @@ test: $(READY)  ## Run the tests.
 	$(BIN)/python -m pytest
 
 .PHONY: test-all
-test-all: test  ## Run the tests, and those that take minutes: every zone, many more examples.
+test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
 	$(BIN)/python -m pytest -m exhaustive
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/property
 
 .PHONY: build
 build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x86_64.

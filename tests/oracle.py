@@ -107,7 +107,7 @@ def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
     now = _now(case)
     lengths_us: dict[str, tuple[int, int, int]] = {}
     for store_id in _store_ids(case):
-        spans = _business_time(case, store_id)
+        spans = business_time(case, store_id)
         pieces = _pieces(now, _edges(spans))
         open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
         lengths_us[store_id] = _window_lengths_us(open_pieces, now)
@@ -151,7 +151,7 @@ def _now(case: Case) -> datetime:
 
 def _totals(case: Case, store_id: str) -> Totals:
     now = _now(case)
-    spans = _business_time(case, store_id)
+    spans = business_time(case, store_id)
     polls = _evidence(case, store_id, spans)
     pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
     open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
@@ -162,7 +162,7 @@ def _totals(case: Case, store_id: str) -> Totals:
 
 def _details(case: Case, store_id: str) -> Details:
     now = _now(case)
-    spans = _business_time(case, store_id)
+    spans = business_time(case, store_id)
     polls = _evidence(case, store_id, spans)
     instants = {poll.timestamp for poll in polls}
     pieces = _pieces(now, [*_edges(spans), *instants])
@@ -233,8 +233,8 @@ def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
     return any(instant in span for span in spans)  # (4) open is open, however many rows say so
 
 
-def _business_time(case: Case, store_id: str) -> list[Span]:
-    """All spans of business time that can touch the last week or the memory of polls."""
+def business_time(case: Case, store_id: str) -> list[Span]:
+    """Return all spans of business time that can touch the last week or the memory of polls."""
     now = _now(case)
     # A span may begin two dates before it ends, and local dates run up to a day beside UTC's.
     first = now - max(WINDOWS[-1], timedelta(days=case.memory_days)) - 4 * DAY

@@ -1,0 +1,116 @@
+"""Cases that lie where a reckoning can be one off: at edges, and a microsecond beside them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from itertools import combinations
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from tests.oracle import DEFAULT_ZONE, WINDOWS, Case, HoursRow, Poll
+from tests.property.transitions import TRANSITIONS
+
+Pick = Callable[[Sequence[Any]], Any]
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+MINUTE = timedelta(minutes=1)
+BESIDE = tuple(timedelta(microseconds=n) for n in (0, -1, 1))
+
+ZONES = (*sorted({transition.zone for transition in TRANSITIONS}), "Asia/Kathmandu", "UTC")
+INPUTS = ("polls", "hours", "zones")
+SOME_INPUTS = tuple(some for count in (3, 2, 1) for some in combinations(INPUTS, count))
+TIMES = (
+    *("00:00", "00:00:00.000001", "00:30", "01:30", "02:00", "02:30", "09:00", "17:00", "23:00"),
+    *("23:58:59.999999", "23:59", "23:59:00.000001", "23:59:59"),
+)
+END_TIMES = (*TIMES, "24:00", "24:00:00")
+
+
+@st.composite
+def edge_cases(draw: st.DrawFn) -> Case:
+    """Draw a case of up to three stores, each in some of the inputs, most of it at an edge."""
+
+    def pick(options: Sequence[Any]) -> Any:  # quicker than `sampled_from` a list of the moment
+        return options[draw(st.integers(0, len(options) - 1))]
+
+    inputs_of_store = {store_id: pick(SOME_INPUTS) for store_id in pick(("a", "ab", "abc"))}
+    zones = {
+        store_id: pick(ZONES) for store_id, inputs in inputs_of_store.items() if "zones" in inputs
+    }
+    hours = [
+        row
+        for store_id, inputs in inputs_of_store.items()
+        if "hours" in inputs
+        for row in _rows(pick, store_id)
+    ]
+    now = _now(pick, hours, zones) + pick(BESIDE)
+    memory_days = pick((14, 14, 14, 7, 1))
+    polls = [
+        Poll(store_id, at + pick(BESIDE), pick((True, False)))
+        for store_id, inputs in inputs_of_store.items()
+        if "polls" in inputs
+        for at in _poll_instants(pick, store_id, hours, zones, now, memory_days)
+    ]
+    return Case(
+        tuple(polls), tuple(hours), zones, now, memory_days, pick(("all", "business_hours"))
+    )
+
+
+def _now(pick: Pick, hours: list[HoursRow], zones: Mapping[str, str]) -> datetime:
+    """Pick an instant in the days around a transition, often one at which a store opens."""
+    about: datetime = pick(TRANSITIONS).instant + pick(range(-1, 9)) * DAY
+    edges = [at for row in hours for at in opening_and_closing(row, zones, about)]
+    now: datetime = pick([about, about + pick(range(24 * 60)) * MINUTE, *edges])
+    return now
+
+
+def _poll_instants(
+    pick: Pick,
+    store_id: str,
+    hours: list[HoursRow],
+    zones: Mapping[str, str],
+    now: datetime,
+    memory_days: int,
+) -> list[datetime]:
+    """Pick some edges of windows, of the memory, and of the store's hours; some more than once."""
+    ages = (timedelta(), *WINDOWS, memory_days * DAY, 14 * DAY, 40 * DAY, -MINUTE)
+    edges = [
+        *(now - age for age in ages),
+        *(
+            at
+            for row in hours
+            if row.store_id == store_id
+            for at in opening_and_closing(row, zones, now)
+        ),
+    ]
+    return [pick(edges) for _ in range(pick(range(7)))]
+
+
+def _rows(pick: Pick, store_id: str) -> Iterator[HoursRow]:
+    """Yield rows that touch and overlap: on two days in a row, at a few times."""
+    first_day = pick((6, 6, *range(6)))  # more often over the week's end
+    times = [pick(TIMES) for _ in range(3)]
+    for _ in range(pick(range(1, 5))):
+        day = (first_day + pick((0, 1))) % 7
+        yield HoursRow(store_id, day, pick(times), pick((*times, *END_TIMES)))
+
+
+def opening_and_closing(
+    row: HoursRow, zones: Mapping[str, str], now: datetime
+) -> Iterator[datetime]:
+    """Yield when a row opens and closes around some weeks' days: to aim, not to reckon."""
+    zone = ZoneInfo(zones.get(row.store_id, DEFAULT_ZONE))
+    latest = now.date() - ((now.weekday() - row.day) % 7) * DAY
+    for weeks_ago in range(3):
+        opening_date = latest - weeks_ago * WEEK
+        for text, local_date in (
+            (row.start, opening_date),
+            (row.end, opening_date),
+            (row.end, opening_date + DAY),
+        ):
+            at_24 = text.startswith("24")
+            time_of_day = time() if at_24 else time.fromisoformat(text)
+            wall = datetime.combine(local_date + at_24 * DAY, time_of_day, zone)
+            yield from (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))

@@ -1,0 +1,122 @@
+"""The domain against the oracle where it is easiest to be one off."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+from tests.oracle import WINDOWS, Case, HoursRow, business_time, details, report
+from tests.property.edges import BESIDE, DAY, edge_cases
+from tests.reckon_by_domain import reckon_by_domain_in_detail
+
+Condition = Callable[[Case], bool]
+
+
+@given(edge_cases())
+def test_the_domain_is_the_oracle_at_edges(case: Case) -> None:
+    assert reckon_by_domain_in_detail(case) == (report(case), details(case))
+
+
+# --- many more, that are what they are meant to be ------------------------------------------
+
+
+def ages(case: Case) -> list[timedelta]:
+    assert case.now is not None
+    return [case.now - poll.timestamp for poll in case.polls]
+
+
+def a_poll_of(age: timedelta) -> Condition:
+    return lambda case: case.memory_days == 14 and age in ages(case)
+
+
+def a_row(condition: Callable[[HoursRow], bool]) -> Condition:
+    return lambda case: any(map(condition, case.hours))
+
+
+def two_rows(condition: Callable[[HoursRow, HoursRow], bool]) -> Condition:
+    return lambda case: any(
+        row.store_id == other.store_id and condition(row, other)
+        for row in case.hours
+        for other in case.hours
+    )
+
+
+def a_poll_beside(edge: str, beside: timedelta) -> Condition:
+    return lambda case: any(
+        poll.timestamp == getattr(span, edge) + beside
+        for poll in case.polls
+        if any(row.store_id == poll.store_id for row in case.hours)
+        for span in business_time(case, poll.store_id)
+    )
+
+
+def two_statuses_at_once(case: Case) -> bool:
+    said = {(poll.store_id, poll.timestamp, poll.active) for poll in case.polls}
+    return any((store_id, at, not status) in said for store_id, at, status in said)
+
+
+def a_store_only_in(name: str) -> Condition:
+    def condition(case: Case) -> bool:
+        stores_in = {
+            "polls": {poll.store_id for poll in case.polls},
+            "hours": {row.store_id for row in case.hours},
+            "zones": set(case.zones),
+        }
+        here = stores_in.pop(name)
+        return bool(here.difference(*stores_in.values()))
+
+    return condition
+
+
+CONDITIONS: dict[str, Condition] = {
+    **{
+        f"a poll {age} before now, {beside} beside": a_poll_of(age + beside)
+        for age in (timedelta(), *WINDOWS, 14 * DAY)
+        for beside in BESIDE
+    },
+    **{
+        f"a poll at an opening or closing, {edge}, {beside} beside": a_poll_beside(edge, beside)
+        for edge in ("start", "end")
+        for beside in BESIDE
+    },
+    "an end at 23:59": a_row(lambda row: row.end == "23:59"),
+    "an end just before 23:59": a_row(lambda row: row.end == "23:58:59.999999"),
+    "a whole day": a_row(lambda row: row.start == row.end),
+    "a whole day from 23:59": a_row(lambda row: row.start == row.end == "23:59"),
+    "hours that overlap across midnight": two_rows(
+        lambda night, next_day: (
+            next_day.day == (night.day + 1) % 7 and next_day.start < night.end < night.start
+        )
+    ),
+    "hours that overlap across the week's end": two_rows(
+        lambda night, next_day: (
+            (night.day, next_day.day) == (6, 0) and next_day.start < night.end < night.start
+        )
+    ),
+    "hours that touch": two_rows(
+        lambda row, other: row.day == other.day and row.start < row.end == other.start
+    ),
+    "a poll long past": lambda case: any(age > 20 * DAY for age in ages(case)),
+    "two statuses at one instant": two_statuses_at_once,
+    "a store in polls only": a_store_only_in("polls"),
+    "a store in business hours only": a_store_only_in("hours"),
+    "a store in time zones only": a_store_only_in("zones"),
+    "now before the first poll": lambda case: max(ages(case), default=DAY) < timedelta(),
+    "now long after the last poll": lambda case: min(ages(case), default=-DAY) > 14 * DAY,
+}
+
+
+@pytest.mark.exhaustive
+def test_the_domain_is_the_oracle_at_20_000_edges() -> None:
+    not_met = dict(CONDITIONS)
+
+    @settings(max_examples=20_000)
+    @given(edge_cases())
+    def check(case: Case) -> None:
+        for name in [name for name, condition in not_met.items() if condition(case)]:
+            del not_met[name]
+        assert reckon_by_domain_in_detail(case) == (report(case), details(case))
+
+    check()
+    assert not_met == {}
