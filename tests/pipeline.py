@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -44,12 +44,14 @@ class Pipeline:
     def ingest(
         self,
         key: str,
-        content: str | bytes,
+        content: str | bytes | IO[bytes],
         etag: str = "etag",
         uploaded_at: datetime = CLOCK_SHOWS,
     ) -> UploadOutcome:
         """Ingest an upload with this content."""
-        stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, str):
+            content = content.encode()
+        stream = io.BytesIO(content) if isinstance(content, bytes) else content
         return ingest_file(
             Upload(key, etag, uploaded_at),
             stream,

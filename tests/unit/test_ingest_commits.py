@@ -143,6 +143,18 @@ def test_of_two_zones_of_a_store_the_last_counts(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "Europe/Paris", "b": "UTC"}
 
 
+def test_a_store_has_at_most_1000_business_hours(pipeline: Pipeline) -> None:
+    rows = [f"s,0,09:00,10:00:00.{n:06d}" for n in range(1001)]
+    pipeline.ingest("business_hours/a.csv", hours_csv("t,0,09:00,17:00", *rows[:1000]))
+    outcome = pipeline.ingest("business_hours/b.csv", hours_csv("u,0,09:00,17:00", *rows))
+    assert outcome.status == "Failed"
+    assert outcome.error == "store s has 1001 rows of business hours, more than 1000"
+    assert {store_id: len(rows or ()) for store_id, rows in pipeline.hours().items()} == {
+        "s": 1000,
+        "t": 1,
+    }
+
+
 def test_hours_and_zones_do_not_touch_each_other(pipeline: Pipeline) -> None:
     pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00"))
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC"))

@@ -7,12 +7,14 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from store_monitoring.errors import UnreadableFile
+from store_monitoring.ingest import lines as lines_module
 from store_monitoring.ingest.content import read_content
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.ingest.lines import Block, LineReader
@@ -64,6 +66,28 @@ def test_nothing_is_no_block() -> None:
 def test_a_line_that_is_longer_than_a_block_is_refused() -> None:
     with pytest.raises(UnreadableFile, match=r"^line 3 is longer than 10 bytes$"):
         blocks_of(b"a\nb\n" + b"x" * 30, 10)
+
+
+def test_a_block_has_a_bounded_number_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "BLOCK_LINES", 4)
+    content = b"\n" * 9 + b"a line that is longer than all others together\n" + b"x\n" * 9
+    blocks = blocks_of(content, 1000)
+    assert b"".join(block.data for block in blocks) == content
+    assert all(block.line_count <= 4 for block in blocks)
+    numbers = [block.first_line for block in blocks]
+    assert numbers == [1, *(1 + np.cumsum([block.line_count for block in blocks])[:-1]).tolist()]
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"one line\n"])
+def test_a_line_has_no_halves(data: bytes) -> None:
+    assert Block(1, data).halves() is None
+
+
+def test_content_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "CONTENT_BYTES", 100 * len(LINE))
+    assert len(blocks_of(gzip.compress(LINE * 100), 1000)) > 1
+    with pytest.raises(UnreadableFile, match=r"^the file has more than 7500 bytes, once unzipped$"):
+        blocks_of(gzip.compress(LINE * 100 + b"\n"), 1000)
 
 
 GZIPPED = gzip.compress(LINE * 1000)

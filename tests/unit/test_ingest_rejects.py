@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from store_monitoring.ingest import content as content_module
 from tests.pipeline import Pipeline
 
 POLLS = "polls/a.csv"
@@ -30,12 +31,16 @@ def pipeline(tmp_path: Path) -> Pipeline:
 @pytest.mark.parametrize(
     ("key", "text", "reason"),
     [
-        (POLLS, ",active,2024-10-14 23:55:18", "store_id is empty or not printable: ''"),
-        (POLLS, "  ,active,2024-10-14 23:55:18", "store_id is empty or not printable: ''"),
+        (POLLS, ",active,2024-10-14 23:55:18", "store_id is not 1 to 255 printable characters: ''"),
+        (
+            POLLS,
+            "  ,active,2024-10-14 23:55:18",
+            "store_id is not 1 to 255 printable characters: ''",
+        ),
         (
             POLLS,
             "a\x00b,active,2024-10-14 23:55:18",
-            r"store_id is empty or not printable: 'a\x00b'",
+            r"store_id is not 1 to 255 printable characters: 'a\x00b'",
         ),
         (POLLS, "s,on,2024-10-14 23:55:18", "status is neither active nor inactive: 'on'"),
         (POLLS, "s,,2024-10-14 23:55:18", "status is neither active nor inactive: ''"),
@@ -52,12 +57,12 @@ def pipeline(tmp_path: Path) -> Pipeline:
         ),
         (POLLS, "s,active", "number of columns is 2, not 3"),
         (POLLS, '"s,active,x', "a quote or carriage return is out of place"),
-        (HOURS, ",0,09:00,17:00", "store_id is empty or not printable: ''"),
+        (HOURS, ",0,09:00,17:00", "store_id is not 1 to 255 printable characters: ''"),
         (HOURS, "s,7,09:00,17:00", "day_of_week is not 0 to 6: '7'"),
         (HOURS, "s,Mon,09:00,17:00", "day_of_week is not 0 to 6: 'Mon'"),
         (HOURS, "s,0,9,17:00", "start_time_local is no time: '9'"),
         (HOURS, "s,0,09:00,24:01", "end_time_local is no time: '24:01'"),
-        (ZONES, ",UTC", "store_id is empty or not printable: ''"),
+        (ZONES, ",UTC", "store_id is not 1 to 255 printable characters: ''"),
         (ZONES, "s,America/Gotham", "timezone_str is no known zone: 'America/Gotham'"),
         (ZONES, "s,", "timezone_str is no known zone: ''"),
     ],
@@ -112,3 +117,32 @@ def test_an_unknown_zone_leaves_the_default(pipeline: Pipeline) -> None:
     pipeline.ingest(HOURS, "store_id,day,start_time_local,end_time_local\ns,0,09:00,17:00\n")
     pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\nt,UTC\n")
     assert pipeline.zones() == {"s": None, "t": "UTC"}
+
+
+def test_a_store_id_of_255_characters_is_taken_and_none_that_is_longer(pipeline: Pipeline) -> None:
+    longest = "é" * 255
+    outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\n{longest},UTC\n{longest}x,UTC\n")
+    assert (outcome.rows, outcome.rejected) == (1, 1)
+    assert list(pipeline.zones()) == [longest]
+    [reject] = pipeline.rejects(outcome)
+    assert reject["text"] == f"{longest}x,UTC"
+
+
+def test_a_reason_shows_the_beginning_of_a_long_field(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\ns,{'x' * 100}\ns,{'y' * 101}\n")
+    assert [reject["reason"] for reject in pipeline.rejects(outcome)] == [
+        f"timezone_str is no known zone: '{'x' * 100}'",
+        f"timezone_str is no known zone: '{'y' * 100}'…",
+    ]
+
+
+def test_too_many_bad_rows_fail_a_file(monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline) -> None:
+    monkeypatch.setattr(content_module, "MOST_REJECTS", 2)
+    header = HEADERS[ZONES]
+    assert pipeline.ingest(ZONES, f"{header}\ns,UTC\n1\n2\n").status == "Committed"
+    outcome = pipeline.ingest("timezones/b.csv", f"{header}\nt,UTC\n1\n2\n3\n")
+    assert outcome.status == "Failed"
+    assert outcome.error == (
+        "more than 2 rows are not valid; line 5: number of columns is 1, not 2"
+    )
+    assert list(pipeline.zones()) == ["s"]

@@ -2,6 +2,8 @@
 
 import gzip
 import random
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,10 @@ BAD_FILES = {
     "column twice": (
         b"store_id,timezone_str,Store_ID\ns,UTC,s\n",
         "the column store_id stands 2 times in the header",
+    ),
+    "too many columns": (
+        HEADER.strip() + b"," * 999 + b"\ns,UTC\n",
+        "the header has more than 1000 columns",
     ),
     "junk": (random.Random(1).randbytes(5000), "the first line is not a CSV header in UTF-8"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "the first line is not a CSV header in UTF-8"),
@@ -91,3 +97,26 @@ def test_the_same_key_with_good_content_afterwards_is_taken(pipeline: Pipeline) 
     pipeline.ingest("timezones/a.csv", HEADER + b"t,UTC\n")
     assert pipeline.log.uploads["timezones/a.csv"].status == "Committed"
     assert pipeline.zones() == {"s": "UTC", "t": "UTC"}
+
+
+def test_as_many_columns_as_are_read(pipeline: Pipeline) -> None:
+    content = HEADER.strip() + b"," * 998 + b"\nt,UTC" + b"," * 998
+    assert pipeline.ingest("timezones/a.csv", content).status == "Committed"
+
+
+@pytest.fixture
+def _little_room() -> Iterator[None]:
+    """Let no file grow beyond 64 KiB; a full disk fails in the same way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_little_room")
+@pytest.mark.parametrize("row", [b"a store,Asia/Tokyo\n", b"a row that is not valid\n"])
+def test_a_file_for_which_the_disk_has_no_room(pipeline: Pipeline, row: bytes) -> None:
+    outcome = pipeline.ingest("timezones/a.csv", HEADER + row * 10_000)
+    assert outcome.status == "Failed"
+    assert outcome.error == "there is no room on disk for the file's rows"
+    assert pipeline.zones() == {"s": "UTC"}

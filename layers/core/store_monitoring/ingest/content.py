@@ -1,7 +1,10 @@
 """A whole uploaded file, read once as a stream and set aside on disk."""
 
 import csv
+import errno
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +17,10 @@ from store_monitoring.ingest.parse import parse
 from store_monitoring.ingest.rows import read_rows
 from store_monitoring.ingest.spill import Spill
 
+MOST_REJECTS = 10_000_000
+"""A file with more rows that are not valid is something else than what it says."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _ID_DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 
 
@@ -66,6 +73,7 @@ def read_content(
     rejects_path = folder / "rejects.csv"
     rows = rejected = 0
     with (
+        _room_on_disk(),
         Spill(folder / "rows.arrow", bucket_count) as spill,
         rejects_path.open("w", newline="", encoding="utf-8") as rejects_file,
     ):
@@ -82,7 +90,22 @@ def read_content(
             writer.writerows((reject.line, reject.reason, reject.text) for reject in rejects)
             rows += len(table)
             rejected += len(rejects)
+            if rejected > MOST_REJECTS:
+                raise UnreadableFile(
+                    f"more than {MOST_REJECTS} rows are not valid; line {rejects[-1].line}:"
+                    f" {rejects[-1].reason}"
+                )
     if not rows and not rejected:
         raise UnreadableFile("the file has a header and no rows")
     ingest_id = hashlib.sha256(f"{kind} {reader.digest}".encode()).hexdigest()[:_ID_DIGITS]
     return Content(kind, ingest_id, rows, rejected, spill, rejects_path)
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise UnreadableFile("there is no room on disk for the file's rows") from error
+        raise

@@ -35,6 +35,9 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
 }
 
 
+_MOST_COLUMNS = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The columns of a file.
@@ -77,7 +80,7 @@ def read_header(line: bytes, kind: Kind) -> Header:
     Raises
     ------
     UnreadableFile
-        If a column is missing or stands twice; the message names it.
+        If a column is missing or stands twice, the message names it; or if there are too many.
 
     Examples
     --------
@@ -85,6 +88,8 @@ def read_header(line: bytes, kind: Kind) -> Header:
     ...             Kind.BUSINESS_HOURS).positions["store_id"]
     1
     """
+    if line.count(b",") >= _MOST_COLUMNS:
+        raise UnreadableFile(f"the header has more than {_MOST_COLUMNS} columns")
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
         names = [name.strip().lower() for name in next(csv.reader([text], strict=True), [])]

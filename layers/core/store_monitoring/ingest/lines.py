@@ -11,6 +11,12 @@ from typing import IO, cast
 from store_monitoring.errors import UnreadableFile
 
 BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_LINES = 256 * 1024
+"""What bounds our memory where lines are short: each may become a row, or a reject."""
+
+CONTENT_BYTES = 8 * 1024**3
+"""What bounds our time: a small gzip file can hold any amount."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -29,6 +35,35 @@ class Block:
     first_line: int
     data: bytes
 
+    @property
+    def line_count(self) -> int:
+        """Number of lines."""
+        return self.data.count(b"\n")
+
+    def halves(self) -> "tuple[Block, Block] | None":
+        r"""Cut the block between two lines, about in the middle; None if it is one line.
+
+        >>> Block(2, b"a\nb\nc, a long line\n").halves()
+        (Block(first_line=2, data=b'a\nb\n'), Block(first_line=4, data=b'c, a long line\n'))
+        """
+        half = len(self.data) // 2
+        middle = self.data.find(b"\n", half) + 1
+        if middle == len(self.data):
+            middle = self.data.rfind(b"\n", 0, half) + 1
+        if not middle:
+            return None
+        second_line = self.first_line + self.data.count(b"\n", 0, middle)
+        return Block(self.first_line, self.data[:middle]), Block(second_line, self.data[middle:])
+
+    def cut(self, most_lines: int) -> Iterator["Block"]:
+        """Yield the block's lines in blocks of at most so many."""
+        halves = self.halves() if self.line_count > most_lines else None
+        if halves is None:
+            yield self
+        else:
+            for half in halves:
+                yield from half.cut(most_lines)
+
 
 class LineReader:
     """Reads a CSV, plain or gzipped, block by block, and takes its digest on the way.
@@ -44,6 +79,7 @@ class LineReader:
         self._stream = _decompressed(stream)
         self._block_bytes = block_bytes
         self._digest = hashlib.sha256()
+        self._bytes = 0
 
     @property
     def digest(self) -> str:
@@ -56,14 +92,15 @@ class LineReader:
         Raises
         ------
         UnreadableFile
-            If a line is longer than a block, or the gzip data are broken.
+            If a line is longer than a block, all of them are more than `CONTENT_BYTES`, or the
+            gzip data are broken.
         """
         line, rest = 1, b""
         while chunk := self._read():
             rest += chunk
             end = rest.rfind(b"\n") + 1
             if end:
-                yield Block(line, rest[:end])
+                yield from Block(line, rest[:end]).cut(BLOCK_LINES)
                 line += rest.count(b"\n", 0, end)
                 rest = rest[end:]
             elif len(rest) >= self._block_bytes:
@@ -76,6 +113,9 @@ class LineReader:
             chunk = self._stream.read(self._block_bytes)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise UnreadableFile(f"the gzip data are broken: {error}") from error
+        self._bytes += len(chunk)
+        if self._bytes > CONTENT_BYTES:
+            raise UnreadableFile(f"the file has more than {CONTENT_BYTES} bytes, once unzipped")
         self._digest.update(chunk)
         return chunk
 

@@ -22,7 +22,11 @@ class _Field:
     problem: str
 
 
-_STORE_ID = _Field("store_id", "store_id", values.store_ids, "store_id is empty or not printable")
+_SHOWN = 100
+
+_STORE_ID = _Field(
+    "store_id", "store_id", values.store_ids, "store_id is not 1 to 255 printable characters"
+)
 
 _FIELDS: dict[Kind, tuple[_Field, ...]] = {
     Kind.POLLS: (
@@ -56,7 +60,8 @@ def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
         parsed = field.parse(text)
         columns[field.name] = parsed
         for row in _null_rows(parsed):
-            reasons.setdefault(row, f"{field.problem}: {text[row].as_py()!r}")
+            if row not in reasons:
+                reasons[row] = f"{field.problem}: {_shown(text[row].as_py())}"
     table = pa.table(columns)
     if reasons:
         good = np.ones(len(table), np.bool_)
@@ -69,3 +74,7 @@ def _null_rows(column: pa.Array) -> list[int]:
     if not column.null_count:
         return []
     return np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)).tolist()
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"

@@ -80,18 +80,20 @@ def read_rows(block: Block, header: Header) -> Iterator[tuple[Rows, list[Reject]
     >>> [(reject.line, reject.reason) for reject in rejects]
     [(4, 'a quote or carriage return is out of place'), (5, 'number of columns is 1, not 2')]
     """
+    if not block.data.strip():  # a file can be nothing but blank lines, and very many
+        return
     columns = _parse_at_once(block, header)
     if columns is not None:
         yield Rows(columns, _line_numbers(block), block), []
-    elif halves := _halves(block):  # one bad line is not to make the whole block slow
-        for half in halves:
+    elif len(block.data) > _LINE_BY_LINE_BYTES and (halves := block.halves()):
+        for half in halves:  # one bad line is not to make the whole block slow
             yield from read_rows(half, header)
     else:
         yield _parse_line_by_line(block, header)
 
 
 def _line_numbers(block: Block) -> Int64s:
-    return np.arange(block.first_line, block.first_line + block.data.count(b"\n"))
+    return np.arange(block.first_line, block.first_line + block.line_count)
 
 
 def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | None:
@@ -110,7 +112,7 @@ def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | 
         )
     except pa.ArrowInvalid:  # a row of another width
         return None
-    if len(table) != block.data.count(b"\n"):  # Arrow passes over blank lines
+    if len(table) != block.line_count:  # Arrow passes over blank lines
         return None
     return {
         column: table.column(str(position)).combine_chunks()
@@ -128,16 +130,6 @@ def _is_plain(data: bytes) -> bool:
         return False
     plain = b'"' not in data and b"\r" not in data
     return plain or pc.match_substring_regex(text, _WELL_FORMED).as_py()
-
-
-def _halves(block: Block) -> tuple[Block, Block] | None:
-    """Cut a block between two lines; None if it is too small for that."""
-    data = block.data
-    middle = data.find(b"\n", len(data) // 2) + 1
-    if len(data) <= _LINE_BY_LINE_BYTES or middle == len(data):
-        return None
-    second_line = block.first_line + data.count(b"\n", 0, middle)
-    return Block(block.first_line, data[:middle]), Block(second_line, data[middle:])
 
 
 def _parse_line_by_line(block: Block, header: Header) -> tuple[Rows, list[Reject]]:

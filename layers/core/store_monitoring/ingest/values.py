@@ -13,6 +13,7 @@ _INSTANT = (
     r"^(19[7-9]\d|2[01]\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?( ?UTC| ?Z|\+00:00)?$"
 )
+_STORE_ID_CHARACTERS = 255
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 
 
@@ -92,12 +93,16 @@ def days(text: pa.StringArray) -> pa.Int8Array:
 
 
 def store_ids(text: pa.StringArray) -> pa.StringArray:
-    """Return store ids; null where empty or with control characters, which no CSV can carry.
+    """Return store ids; null where empty, too long, or with control characters.
+
+    No CSV can carry those, and no form of the report very long ones.
 
     >>> store_ids(pa.array(["a-1", ""])).to_pylist()
     ['a-1', None]
     """
-    return pc.if_else(pc.match_substring_regex(text, r"^[^\x00-\x1f\x7f]+$"), text, None)
+    printable = pc.match_substring_regex(text, r"^[^\x00-\x1f\x7f]+$")
+    short = pc.less_equal(pc.utf8_length(text), _STORE_ID_CHARACTERS)
+    return pc.if_else(pc.and_(printable, short), text, None)
 
 
 def zone_names(text: pa.StringArray) -> pa.StringArray:

@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
@@ -33,6 +34,7 @@ from store_monitoring.use_cases.ports import (
     UploadOutcome,
 )
 
+_MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
 _WRITERS = 4  # waiting for S3, not writing Parquet, takes the time
 _COMMIT_ATTEMPTS = 20
 _COMMIT_WAIT_SECONDS = 0.5
@@ -81,10 +83,10 @@ def ingest_file(
     with tempfile.TemporaryDirectory() as folder:
         try:
             content = read_content(kind_of(upload.key), stream, bucket_count, Path(folder))
+            changed = _store(content, upload.uploaded_at, clock, tables, log)
         except UnreadableFile as error:
             outcome = UploadOutcome(upload.key, upload.etag, "Failed", clock(), error=str(error))
         else:
-            changed = _store(content, upload.uploaded_at, clock, tables, log)
             outcome = UploadOutcome(
                 upload.key,
                 upload.etag,
@@ -194,9 +196,20 @@ def _write_stores(
             after = with_stores(before, rows.column("store_id"))
         case Kind.BUSINESS_HOURS:
             after = with_hours(before, rows, uploaded_at)
+            _check_hours(after)
         case Kind.TIMEZONES:
             after = with_zones(before, rows, uploaded_at)
     if after.equals(before):
         return None
     key = stores_key(bucket, f"{head.version + 1:08d}-{content.ingest_id}")
     return StoresFile(bucket, key, len(after), tables.write_table(key, after))
+
+
+def _check_hours(stores: pa.Table) -> None:
+    count = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
+    most = pc.max(count)
+    if most.as_py() > _MOST_HOURS_OF_STORE:
+        store_id = stores.column("store_id")[pc.index(count, most).as_py()]
+        raise UnreadableFile(
+            f"store {store_id} has {most} rows of business hours, more than {_MOST_HOURS_OF_STORE}"
+        )
