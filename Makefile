@@ -56,6 +56,13 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
 	$(BIN)/python -m pytest -m exhaustive
 
+.PHONY: mutants
+mutants: $(READY)  ## Break the domain in every small way that there is; list what no test notices.
+	rm -rf .mutants && mkdir .mutants
+	cp -r layers/core/store_monitoring tests pyproject.toml .mutants
+	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
+		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results
+
 .PHONY: build
 build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x86_64.
 	BUILD_PYTHON='$(CURDIR)/$(BIN)/python' $(BIN)/sam build --parallel \
