@@ -164,8 +164,6 @@ def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
 
 def _meets(statistics: pq.Statistics, least: Any, greatest: Any) -> bool:
     """Tell whether values of a column chunk may be in [least, greatest]."""
-    if not statistics.has_min_max:  # those of very long values are left out
-        return True
     return bool(_plain(statistics.max) >= least and _plain(statistics.min) <= greatest)
 
 
