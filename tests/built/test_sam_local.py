@@ -30,11 +30,13 @@ STATUS_CODES = {
     "trigger_report": 202,
 }
 ANSWERS: dict[str, dict[str, Any] | None] = {
-    "end_report": None,
     "compute_shard": {"shard": 0, "stores": STORES},
+    "end_report": None,
     "ingest": None,
     "merge": {"stores": STORES},
     "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
+    "start_scheduled_report": None,
+    "tell_store_changes": None,
 }
 
 
