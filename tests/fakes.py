@@ -52,6 +52,12 @@ class FolderFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
 
+    def create_json(self, key: str, value: object) -> bool:
+        if (self.folder / key).exists():
+            return False
+        self.write_json(key, value)
+        return True
+
     def read_json(self, key: str) -> object:
         return json.loads((self.folder / key).read_text())
 
@@ -126,12 +132,24 @@ class MemoryReports:
     def get(self, report_id: str) -> Report | None:
         return self.reports.get(report_id)
 
-    def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
-        report = self.reports.get(report_id)
-        if report is not None and report.status is Status.RUNNING:
-            self.reports[report_id] = replace(
-                report, status=Status.FAILED, failure=failure, ended_at=ended_at
+    def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
+        for report in self.reports.values():
+            if report.execution == execution and report.status is Status.RUNNING:
+                self.reports[report.report_id] = replace(
+                    report, status=Status.FAILED, failure=failure, ended_at=ended_at
+                )
+
+    def restart(self, failed: Report, now: datetime) -> Report:
+        if self.reports[failed.report_id] == failed:
+            self.reports[failed.report_id] = replace(
+                failed,
+                status=Status.RUNNING,
+                attempt=failed.attempt + 1,
+                restarted_at=now,
+                failure=None,
+                ended_at=None,
             )
+        return self.reports[failed.report_id]
 
     def newest(self, page: PageRequest) -> ReportPage:
         def place(report: Report) -> Place:
@@ -152,13 +170,13 @@ class MemoryExecutions:
     failures: dict[str, Failure] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
 
-    def start(self, report_id: str) -> None:
+    def start(self, report: Report) -> None:
         if self.start_error:
             raise self.start_error
-        self.started.append(report_id)
+        self.started.append(report.execution)
 
-    def failure(self, report_id: str) -> Failure | None:
-        return self.failures.get(report_id)
+    def failure(self, execution: str) -> Failure | None:
+        return self.failures.get(execution)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,8 @@ class Pipeline:
         shard_polls: int = 50_000,
         follow_stores: bool = False,
     ) -> Plan:
+        """Plan a report, as if there had never been one of its id."""
+        shutil.rmtree(self.folder / "reports" / report_id, ignore_errors=True)
         files = FolderFiles(self.folder)
         files.write_json(request_key(report_id), (request or ReportRequest()).to_json())
         return plan_report(

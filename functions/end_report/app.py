@@ -14,7 +14,7 @@ from store_monitoring.metrics import Metric, emit
 from store_monitoring.report_news import end_event, end_notice
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.end_report import end_report
-from store_monitoring.use_cases.report import Report, Status
+from store_monitoring.use_cases.report import Report, Status, report_id_of
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
@@ -26,9 +26,9 @@ notices = Notices(settings.notice_topic_arn)
 @event_source(data_class=EventBridgeEvent)
 def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     """End the report of the execution that the event is about."""
-    report_id = event.detail["name"]
-    with about(report_id=report_id):
-        report = end_report(report_id, failure_of(event.detail), datetime.now(UTC), reports)
+    execution = event.detail["name"]
+    with about(report_id=report_id_of(execution)):
+        report = end_report(execution, failure_of(event.detail), datetime.now(UTC), reports)
         if report is None:
             logger.warning("no report ended with this execution")
             return
@@ -43,6 +43,6 @@ def _measures(report: Report) -> dict[Metric, float]:
         return {Metric.REPORTS_FAILED: 1}
     return {
         Metric.REPORTS_COMPLETED: 1,
-        Metric.REPORT_SECONDS: (report.ended_at - report.started_at).total_seconds(),
+        Metric.REPORT_SECONDS: (report.ended_at - report.attempted_at).total_seconds(),
         Metric.STORES_REPORTED: report.stores,
     }

@@ -20,6 +20,7 @@ INDEX = {
         "GET /get_report/{report_id}": "how a report stands; with Accept: text/csv, the file",
         "GET /get_report": "the same, with ?report_id=",
         "GET /reports": "the latest reports",
+        "POST /reports/{report_id}/retry": "try a failed report again",
         "GET /stores/{store_id}/timeline": "what a store's row of a report rests on",
         "GET /healthz": "whether the service can work",
     },

@@ -1,6 +1,6 @@
 """GET /reports: the latest reports and how they stand."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -8,15 +8,18 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from store_monitoring.adapters.executions import StateMachineExecutions
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.api import answer, new_app
 from store_monitoring.logs import logger
 from store_monitoring.report_answer import page_body
 from store_monitoring.settings import Settings
+from store_monitoring.use_cases.list_reports import list_reports
 from store_monitoring.use_cases.report_page import PageRequest
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+executions = StateMachineExecutions(settings.state_machine_arn)
 app = new_app(settings.cors_origin)
 
 
@@ -25,7 +28,8 @@ def get_reports() -> Response[str]:
     """List reports, newest first, a page at a time."""
     query = app.current_event.query_string_parameters
     page = PageRequest.from_query(query.get("limit"), query.get("page_token"))
-    return answer(HTTPStatus.OK, page_body(reports.newest(page)))
+    found = list_reports(page, datetime.now(UTC), reports, executions)
+    return answer(HTTPStatus.OK, page_body(found))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

@@ -49,7 +49,16 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "states:DescribeExecution": {EXECUTIONS},
     },
     "ListReportsFunction": {
+        "dynamodb:GetItem": {REPORT_TABLE},
         "dynamodb:Query": {f"{REPORT_TABLE}/index/by_start"},
+        "dynamodb:UpdateItem": {REPORT_TABLE},
+        "states:DescribeExecution": {EXECUTIONS},
+    },
+    "RetryReportFunction": {
+        "dynamodb:GetItem": {REPORT_TABLE},
+        "dynamodb:UpdateItem": {REPORT_TABLE},
+        "states:DescribeExecution": {EXECUTIONS},
+        "states:StartExecution": {MACHINE},
     },
     "GetTimelineFunction": {
         "dynamodb:GetItem": {REPORT_TABLE, INGEST_TABLE},
@@ -75,12 +84,13 @@ CALLS: dict[str, dict[str, set[str]]] = {
     "PlanFunction": {
         "dynamodb:GetItem": {INGEST_TABLE},
         "dynamodb:Query": {f"{INGEST_TABLE}/index/by_greatest_timestamp"},
-        "s3:GetObject": {REQUEST},
+        "s3:GetObject": {REQUEST, PLAN},
+        "s3:ListBucket": {DATA},
         "s3:PutObject": {PLAN, SHARDS},
     },
     "ComputeShardFunction": {
         "s3:AbortMultipartUpload": {PARTS},
-        "s3:GetObject": {PLAN, f"{DATA}/polls/*", f"{DATA}/stores/*"},
+        "s3:GetObject": {PLAN, PARTS, f"{DATA}/polls/*", f"{DATA}/stores/*"},
         "s3:ListBucket": {DATA},
         "s3:PutObject": {PARTS},
     },

@@ -18,7 +18,7 @@ FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
     *("docs", "end_report", "get_report", "healthz", "index", "list_reports", "plan"),
-    *("start_scheduled_report", "trigger_report"),
+    *("retry_report", "start_scheduled_report", "trigger_report"),
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = ["get_timeline", "ingest", "tell_store_changes"]

@@ -1,5 +1,7 @@
 """From a plan to a CSV: one part a shard, merged once they are all there."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,6 +88,25 @@ def test_a_shard_computed_twice_is_the_same_part(pipeline: Pipeline, plan: Plan)
     path = pipeline.folder / part_key("r", 0)
     compute_shard("r", 0, pipeline.tables)
     once = path.read_bytes()
+    path.unlink()
+    compute_shard("r", 0, pipeline.tables)
+    assert path.read_bytes() == once
+
+
+def test_a_part_that_is_there_is_not_computed_again(pipeline: Pipeline, plan: Plan) -> None:
+    first = compute_all(pipeline, plan)
+    shutil.rmtree(pipeline.folder / "polls")
+    shutil.rmtree(pipeline.folder / "stores")
+    assert compute_all(pipeline, plan) == [replace(receipt, polls_read=0) for receipt in first]
+
+
+def test_a_part_with_another_number_of_rows_is_computed_again(
+    pipeline: Pipeline, plan: Plan
+) -> None:
+    path = pipeline.folder / part_key("r", 0)
+    compute_shard("r", 0, pipeline.tables)
+    once = path.read_bytes()
+    pq.write_table(PART.empty_table(), path)
     compute_shard("r", 0, pipeline.tables)
     assert path.read_bytes() == once
 
@@ -97,6 +118,7 @@ def test_a_report_reads_its_snapshot_whatever_comes_later(pipeline: Pipeline, pl
     pipeline.ingest("polls/b.csv", POLLS.replace("inactive", "active"))
     pipeline.ingest("polls/c.csv", POLLS.replace("11:", "10:").replace("b,", "d,"))
     pipeline.ingest("timezones/b.csv", "store_id,timezone_str\ne,UTC\n")
+    shutil.rmtree(pipeline.folder / "reports/r/parts")
     compute_all(pipeline, plan)
     merge_report("r", pipeline.tables)
     assert csv_of(pipeline, plan) == before

@@ -1,6 +1,7 @@
 """The executions of the state machine, without a network."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,13 @@ from botocore.stub import Stubber
 
 from store_monitoring.adapters.executions import StateMachineExecutions
 from store_monitoring.errors import TransientError
-from store_monitoring.use_cases.report import Failure
+from store_monitoring.use_cases.report import Failure, Report, Status
 from tests.cases import utc
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:report:r"
 STARTED_AT = utc("2024-10-15 00:00")
+REPORT = Report("r", Status.RUNNING, STARTED_AT)
 
 
 @pytest.fixture
@@ -39,18 +41,21 @@ def failure_of(executions: StateMachineExecutions, answer: dict[str, Any]) -> Fa
         return executions.failure("r")
 
 
-def test_an_execution_is_named_by_its_report(executions: StateMachineExecutions) -> None:
+@pytest.mark.parametrize(("attempt", "name"), [(1, "r"), (2, "r-2")])
+def test_an_execution_is_named_by_its_report_and_attempt(
+    executions: StateMachineExecutions, attempt: int, name: str
+) -> None:
     with Stubber(executions._client) as stub:
         stub.add_response(
             "start_execution",
             {"executionArn": EXECUTION, "startDate": STARTED_AT},
             {
                 "stateMachineArn": MACHINE,
-                "name": "r",
-                "input": json.dumps({"report_id": "r"}),
+                "name": name,
+                "input": json.dumps({"report_id": "r", "execution": name}),
             },
         )
-        executions.start("r")
+        executions.start(replace(REPORT, attempt=attempt))
         stub.assert_no_pending_responses()
 
 
@@ -92,4 +97,4 @@ def test_only_errors_that_can_pass_are_transient(
     with Stubber(executions._client) as stub:
         stub.add_client_error("start_execution", code)
         with pytest.raises(error, match=code):
-            executions.start("r")
+            executions.start(REPORT)

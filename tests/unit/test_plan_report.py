@@ -135,11 +135,19 @@ def test_the_plan_and_the_list_of_shards_are_written(files: FolderFiles) -> None
     stores = [stores_file(bucket, stores=bucket + 1) for bucket in range(3)]
     log = log_of(stores, [polls_file(0), polls_file(2)])
     plan = plan_of(log, files, ReportRequest(NOW_US, PollFilter.BUSINESS_HOURS), shard_polls=1)
-    assert Plan.from_json((files.folder / "reports/r/plan.json").read_bytes()) == plan
+    assert Plan.from_json(files.read_json("reports/r/plan.json")) == plan
     shards = json.loads((files.folder / "reports/r/shards.json").read_bytes())
     assert shards == [{"shard": 0}, {"shard": 1}, {"shard": 2}]
     assert plan.poll_filter is PollFilter.BUSINESS_HOURS
     assert (plan.report_id, plan.memory_us, plan.stores) == ("r", MEMORY_US, 1 + 2 + 3)
+
+
+def test_a_report_has_one_plan_whatever_is_committed_later(files: FolderFiles) -> None:
+    first = plan_of(log_of([stores_file(0)], [polls_file(0)]), files)
+    (files.folder / "reports/r/shards.json").unlink()  # it broke down halfway
+    more = log_of([stores_file(0), stores_file(1)], [polls_file(0), polls_file(1)])
+    assert plan_of(more, files, shard_polls=1) == first
+    assert files.read_json("reports/r/shards.json") == [{"shard": 0}]
 
 
 # --- shards ---------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.errors import TransientError
+from store_monitoring.errors import MissingObject, TransientError
 
 REGIONS = ["us-east-1", "eu-central-1"]
 
@@ -53,6 +54,34 @@ def test_json_is_written_as_such(files: S3ReportFiles) -> None:
         )
         files.write_json("reports/r/plan.json", {"stores": [1, 2]})
         stub.assert_no_pending_responses()
+
+
+def test_an_object_that_is_there_stays(files: S3ReportFiles) -> None:
+    asked = {
+        "Bucket": "data-bucket",
+        "Key": "reports/r/plan.json",
+        "Body": b"{}",
+        "ContentType": "application/json",
+        "IfNoneMatch": "*",
+    }
+    with Stubber(files._client) as stub:
+        stub.add_response("put_object", {}, asked)
+        assert files.create_json("reports/r/plan.json", {})
+        stub.add_client_error("put_object", "PreconditionFailed", expected_params=asked)
+        assert not files.create_json("reports/r/plan.json", {})
+        stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+        with pytest.raises(TransientError, match="cannot write reports/r/plan"):
+            files.create_json("reports/r/plan.json", {})
+        stub.add_client_error("put_object", "AccessDenied", http_status_code=403)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            files.create_json("reports/r/plan.json", {})
+
+
+def test_an_object_that_is_not_there_is_missing(files: S3ReportFiles) -> None:
+    with Stubber(files._client) as stub:
+        stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
+        with pytest.raises(MissingObject, match=r"reports/r/request\.json"):
+            files.read_json("reports/r/request.json")
 
 
 def test_all_pages_are_counted(files: S3ReportFiles) -> None:

@@ -102,6 +102,43 @@ def test_a_report_is_added_once(reports: Reports) -> None:
     assert reports.add(later, ReportRequest()) == reports.get("r")
 
 
+# --- attempts -------------------------------------------------------------------------------
+
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+LATER = STARTED_AT + timedelta(hours=1)
+
+
+@pytest.fixture
+def failed(reports: Reports) -> Report:
+    """A report that failed at its first attempt."""
+    reports.add(replace(RUNNING, report_id=REPORT_ID), ReportRequest())
+    reports.fail(REPORT_ID, FAILURE, STARTED_AT)
+    report = reports.get(REPORT_ID)
+    assert report is not None
+    return report
+
+
+def test_a_failed_report_is_restarted_once(reports: Reports, failed: Report) -> None:
+    restarted = reports.restart(failed, LATER)
+    assert restarted == Report(REPORT_ID, Status.RUNNING, STARTED_AT, attempt=2, restarted_at=LATER)
+    assert restarted.execution == f"{REPORT_ID}-2"
+    assert reports.get(REPORT_ID) == restarted
+    assert reports.restart(failed, LATER + timedelta(seconds=1)) == restarted
+
+
+def test_an_execution_of_before_cannot_fail_a_restarted_report(
+    reports: Reports, failed: Report
+) -> None:
+    restarted = reports.restart(failed, LATER)
+    reports.fail(failed.execution, Failure("ABORTED", "late"), LATER)
+    assert reports.get(REPORT_ID) == restarted
+    reports.fail(restarted.execution, FAILURE, LATER)
+    again = reports.get(REPORT_ID)
+    assert again is not None
+    assert (again.status, again.failure) == (Status.FAILED, FAILURE)
+    assert reports.restart(again, LATER).attempt == 3
+
+
 # --- idempotency keys -----------------------------------------------------------------------
 
 
@@ -164,7 +201,7 @@ def test_what_the_state_machine_wrote_is_read(dynamodb: Any, table: ReportTable)
     assert table.get("r") == replace(planned, status=Status.COMPLETE, stores=4560)
 
 
-def test_the_shard_that_failed_is_named(dynamodb: Any, table: ReportTable) -> None:
+def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> None:
     table.add(RUNNING, ReportRequest())
     cause = json.dumps({"errorMessage": "cannot read polls", "errorType": "TransientError"})
     write(
@@ -172,7 +209,7 @@ def test_the_shard_that_failed_is_named(dynamodb: Any, table: ReportTable) -> No
         status={"S": "Failed"},
         error={"S": "TransientError"},
         cause={"S": cause},
-        failed_shard={"N": "3"},
+        failed_step={"S": "shard 3"},
     )
     report = table.get("r")
     assert report is not None
@@ -189,6 +226,8 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
         "requested_as_of": {"S": "1970-01-01T00:00:00.000000Z"},
         "poll_filter": {"S": "business_hours"},
         "formats": {"L": [{"S": "csv"}]},
+        "execution": {"S": "r"},
+        "attempt": {"N": "1"},
         "started_at": {"S": "2024-10-15T00:00:00.500000Z"},
         "expires_at": {"N": str(int(STARTED_AT.timestamp()) + 90 * 86_400)},
     }
@@ -198,7 +237,9 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
     ("cause", "message"),
     [
         ('{"errorMessage": "no polls yet", "stackTrace": ["secret"]}', "no polls yet"),
+        ('merge: {"errorMessage": "slow down"}', "merge: slow down"),
         ("the execution timed out", "the execution timed out"),
+        ("merge: the execution timed out", "merge: the execution timed out"),
         ('{"other": 1}', '{"other": 1}'),
         ("[]", "[]"),
         ("1", "1"),

@@ -21,6 +21,7 @@ from store_monitoring.errors import (
     NoPolls,
     NotFound,
     ReportFailed,
+    ReportNotFailed,
     ReportRunning,
     RequestTooLarge,
     StoreMonitoringError,
@@ -54,6 +55,7 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     NoPolls: (HTTPStatus.CONFLICT, "no_polls"),
     ReportRunning: (HTTPStatus.CONFLICT, "report_running"),
     ReportFailed: (HTTPStatus.CONFLICT, "report_failed"),
+    ReportNotFailed: (HTTPStatus.CONFLICT, "report_not_failed"),
     TransientError: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 }
 

@@ -78,3 +78,7 @@ class ReportRunning(StoreMonitoringError):
 
 class ReportFailed(StoreMonitoringError):
     """What was asked for comes with the success of a report, and it Failed."""
+
+
+class ReportNotFailed(StoreMonitoringError):
+    """A report that is to be tried again has not failed."""

@@ -68,6 +68,15 @@ class ArrowTables:
         """Return a table that was written whole."""
         return self._read(key, {})
 
+    def count_rows(self, key: str) -> int | None:
+        """Return how many rows a table has, None if it is not there."""
+        try:
+            with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+                rows: int = pq.ParquetFile(file).metadata.num_rows
+                return rows
+        except MissingObject:
+            return None
+
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
         """Return the stores of all files, or of the row groups that may have the one named."""
         return self._read_all(files, STORES, _of(store_id))

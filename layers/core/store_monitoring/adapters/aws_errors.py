@@ -10,6 +10,7 @@ from store_monitoring.errors import TransientError
 
 _TRANSIENT_CODES = frozenset(
     {
+        "ConditionalRequestConflict",
         "ExecutionLimitExceeded",
         "InternalError",
         "InternalServerError",

@@ -9,37 +9,39 @@ import boto3
 from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.report_table import failure_from_cause
-from store_monitoring.use_cases.report import Failure
+from store_monitoring.use_cases.report import Failure, Report
 
 
 class StateMachineExecutions:
-    """Executions of one state machine; each is named by its report."""
+    """Executions of one state machine; each is named by its report and its attempt."""
 
     def __init__(self, state_machine_arn: str) -> None:
         self._state_machine_arn = state_machine_arn
         self._client = boto3.client("stepfunctions", config=PROMPT)
 
-    def start(self, report_id: str) -> None:
+    def start(self, report: Report) -> None:
         """Start a report's execution; starting it again does nothing."""
         try:
             with transient_errors("start the report"):
                 self._client.start_execution(
                     stateMachineArn=self._state_machine_arn,
-                    name=report_id,
-                    input=json.dumps({"report_id": report_id}),
+                    name=report.execution,
+                    input=json.dumps(
+                        {"report_id": report.report_id, "execution": report.execution}
+                    ),
                 )
         except self._client.exceptions.ExecutionAlreadyExists:
             return
 
-    def failure(self, report_id: str) -> Failure | None:
-        """Return why a report's execution ended without success, None if it did not."""
+    def failure(self, execution: str) -> Failure | None:
+        """Return why an execution ended without success, None if it did not."""
         arn = self._state_machine_arn.replace(":stateMachine:", ":execution:")
         try:
             with transient_errors("ask for the report's execution"):
-                execution = self._client.describe_execution(executionArn=f"{arn}:{report_id}")
+                found = self._client.describe_execution(executionArn=f"{arn}:{execution}")
         except self._client.exceptions.ExecutionDoesNotExist:
             return Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
-        return failure_of(execution)
+        return failure_of(found)
 
 
 def failure_of(execution: Mapping[str, Any]) -> Failure | None:

@@ -4,9 +4,11 @@ import json
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from store_monitoring.adapters.aws_errors import transient_errors
+from store_monitoring.adapters.aws_errors import error_code, transient_errors
 from store_monitoring.adapters.clients import PROMPT
+from store_monitoring.errors import MissingObject
 
 
 class S3ReportFiles:
@@ -36,18 +38,25 @@ class S3ReportFiles:
 
     def write_json(self, key: str, value: object) -> None:
         """Write an object of JSON."""
-        with transient_errors(f"write {key}"):
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=json.dumps(value).encode(),
-                ContentType="application/json",
-            )
+        self._put(key, value)
+
+    def create_json(self, key: str, value: object) -> bool:
+        """Write an object of JSON unless there is one; tell whether it was written."""
+        try:
+            self._put(key, value, IfNoneMatch="*")
+        except ClientError as error:
+            if error_code(error) == "PreconditionFailed":
+                return False
+            raise
+        return True
 
     def read_json(self, key: str) -> object:
         """Return an object's JSON, decoded."""
-        with transient_errors(f"read {key}"):
-            return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
+        try:
+            with transient_errors(f"read {key}"):
+                return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
+        except self._client.exceptions.NoSuchKey as error:
+            raise MissingObject(f"cannot read {key}: there is no such object") from error
 
     def count(self, prefix: str) -> int:
         """Return how many objects there are under a prefix."""
@@ -68,3 +77,13 @@ class S3ReportFiles:
             },
             ExpiresIn=self._link_seconds,
         )
+
+    def _put(self, key: str, value: object, **conditions: str) -> None:
+        with transient_errors(f"write {key}"):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=json.dumps(value).encode(),
+                ContentType="application/json",
+                **conditions,  # type: ignore[arg-type]  # all of them are texts
+            )

@@ -1,7 +1,7 @@
 """The table of reports, in DynamoDB. The state machine writes it too."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,14 @@ from store_monitoring.errors import IdempotencyKeyReused
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import logger
 from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.report import Failure, Format, Report, ReportRequest, Status
+from store_monitoring.use_cases.report import (
+    Failure,
+    Format,
+    Report,
+    ReportRequest,
+    Status,
+    report_id_of,
+)
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 
 _KEY_LASTS = timedelta(hours=24)
@@ -87,6 +94,8 @@ class ReportTable:
             "poll_filter": request.poll_filter.value,
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
+            "execution": report.execution,
+            "attempt": report.attempt,
             "started_at": _text(report.started_at),
             "expires_at": int((report.started_at + self._retention).timestamp()),
         }
@@ -110,9 +119,14 @@ class ReportTable:
             )
         return _report(from_item(answer["Item"])) if "Item" in answer else None
 
-    def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
-        """Mark a report Failed if it is Running; otherwise change nothing."""
+    def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
+        """Mark the report that an execution makes Failed.
+
+        Change nothing if it is not Running, or another execution makes it by now.
+        """
+        report_id = report_id_of(execution)
         values = {
+            ":execution": execution,
             ":running": Status.RUNNING.value,
             ":failed": Status.FAILED.value,
             ":ended_at": _text(ended_at),
@@ -124,7 +138,7 @@ class ReportTable:
                 self._client.update_item(
                     TableName=self._name,
                     Key=to_item({"report_id": report_id}),
-                    ConditionExpression="#status = :running",
+                    ConditionExpression="#status = :running AND execution = :execution",
                     UpdateExpression=(
                         "SET #status = :failed, ended_at = :ended_at,"
                         " #error = :error, cause = :cause"
@@ -135,6 +149,40 @@ class ReportTable:
         except self._client.exceptions.ConditionalCheckFailedException:
             return  # it has ended, or is not there
         logger.warning("report failed", report_id=report_id, failure=asdict(failure))
+
+    def restart(self, failed: Report, now: datetime) -> Report:
+        """Mark a Failed report Running, with its next attempt; return it.
+
+        Should it have been restarted since it was read, return it as it stands.
+        """
+        attempt = failed.attempt + 1
+        values = {
+            ":failed": Status.FAILED.value,
+            ":last": failed.execution,
+            ":running": Status.RUNNING.value,
+            ":execution": replace(failed, attempt=attempt).execution,
+            ":attempt": attempt,
+            ":restarted_at": _text(now),
+        }
+        try:
+            with transient_errors("restart the report"):
+                answer = self._client.update_item(
+                    TableName=self._name,
+                    Key=to_item({"report_id": failed.report_id}),
+                    ConditionExpression="#status = :failed AND execution = :last",
+                    UpdateExpression=(
+                        "SET #status = :running, execution = :execution, attempt = :attempt,"
+                        " restarted_at = :restarted_at"
+                        " REMOVE ended_at, #error, cause, failed_step"
+                    ),
+                    ExpressionAttributeNames={"#status": "status", "#error": "error"},
+                    ExpressionAttributeValues=to_item(values),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            return _report(_item_there(error))
+        return _report(from_item(answer["Attributes"]))
 
     def newest(self, page: PageRequest) -> ReportPage:
         """Return a page of reports, newest first; a report of a moment ago may be missing."""
@@ -189,13 +237,17 @@ def _report(item: dict[str, Any]) -> Report:
         failure=_failure(item) if failed else None,
         poll_filter=PollFilter(item["poll_filter"]),
         formats=tuple(Format(name) for name in item["formats"]),
+        attempt=item["attempt"],
+        restarted_at=(
+            datetime.fromisoformat(item["restarted_at"]) if "restarted_at" in item else None
+        ),
     )
 
 
 def _failure(item: dict[str, Any]) -> Failure:
     failure = failure_from_cause(item["error"], item["cause"])
-    if "failed_shard" in item:
-        return Failure(failure.error, f"shard {item['failed_shard']}: {failure.message}")
+    if "failed_step" in item:
+        return Failure(failure.error, f"{item['failed_step']}: {failure.message}")
     return failure
 
 
@@ -203,10 +255,11 @@ def failure_from_cause(error: str, cause: str) -> Failure:
     """Return a failure as Step Functions reports it.
 
     The cause of a Lambda's error is JSON with its message and its stack trace; the trace is for
-    the log, not for the requester.
+    the log, not for the requester. Before it may be the name of the step.
     """
+    step, brace, report = cause.partition("{")
     try:
-        message = json.loads(cause)["errorMessage"] or cause
+        message = json.loads(brace + report)["errorMessage"]
     except (ValueError, KeyError, TypeError):
-        message = cause
-    return Failure(error, message)
+        message = None
+    return Failure(error, f"{step}{message}" if message else cause)

@@ -1,5 +1,6 @@
 """Compute one shard of a report."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,16 @@ from store_monitoring.use_cases.ports import Tables
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a shard says of itself; its data are in its part."""
+    """What a shard says of itself; its data are in its part.
+
+    Attributes
+    ----------
+    shard : int
+    stores : int
+        Number of its rows.
+    polls_read : int
+        0 also if its part was there already.
+    """
 
     shard: int
     stores: int
@@ -27,15 +37,19 @@ class Receipt:
 
 
 def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
-    """Read a shard's files, reckon, and write its part.
+    """Read a shard's files, reckon, and write its part, unless that is there already.
+
+    A report has one plan, so a part with as many rows as that says is the one.
 
     Raises
     ------
     UnknownStore
         If a requested store is in none of the files.
     """
-    plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
+    plan = Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
     files = plan.shards[shard]
+    if tables.count_rows(part_key(report_id, shard)) == files.stores:
+        return Receipt(shard, files.stores, polls_read=0)
     stores = tables.read_stores(files.stores_files).sort_by("store_id")
     if files.store_ids is not None:
         stores = _selected(stores, files.store_ids)

@@ -3,19 +3,19 @@
 from datetime import datetime
 
 from store_monitoring.use_cases.ports import Reports
-from store_monitoring.use_cases.report import Failure, Report, Status
+from store_monitoring.use_cases.report import Failure, Report, Status, report_id_of
 
 
 def end_report(
-    report_id: str, failure: Failure | None, now: datetime, reports: Reports
+    execution: str, failure: Failure | None, now: datetime, reports: Reports
 ) -> Report | None:
-    """Return how a report stands now that its execution has ended.
+    """Return how a report stands now that an execution that makes it has ended.
 
     The execution marked it Complete or Failed itself, unless it was aborted or timed out.
 
     Parameters
     ----------
-    report_id : str
+    execution : str
     failure : Failure or None
         Why the execution ended without success, if it did.
     now : datetime
@@ -24,9 +24,11 @@ def end_report(
     Returns
     -------
     Report or None
-        None if there is no such report, or if it is Running again.
+        None if there is no such report, or if another execution makes it by now.
     """
     if failure is not None:
-        reports.fail(report_id, failure, now)
-    report = reports.get(report_id)
-    return None if report is None or report.status is Status.RUNNING else report
+        reports.fail(execution, failure, now)
+    report = reports.get(report_id_of(execution))
+    if report is None or report.execution != execution or report.status is Status.RUNNING:
+        return None
+    return report

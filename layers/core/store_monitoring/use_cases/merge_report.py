@@ -1,5 +1,6 @@
 """Merge a report's parts into the report, once they are all there."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -30,7 +31,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
     TooManyStores
         If a form was asked for that cannot hold so many rows.
     """
-    plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
+    plan = Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
     parts = [_part(plan, shard.shard, tables) for shard in plan.shards]
     schema = DETAILED_PART if plan.in_detail else PART
     rows = pa.concat_tables([schema.empty_table(), *parts]).sort_by("store_id")

@@ -1,6 +1,5 @@
 """Plan a report: fix its snapshot and cut it into shards."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -97,9 +96,9 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """Read a plan from its object."""
-        plan = json.loads(text)
+    def from_json(cls, document: Any) -> Self:
+        """Read a plan from its object, decoded."""
+        plan = dict(document)
         shards = tuple(
             Shard(
                 shard["shard"],
@@ -126,6 +125,9 @@ def plan_report(
     follow_stores: bool,
 ) -> Plan:
     """Plan a report from what is committed now, and write the plan.
+
+    A report has one plan for ever: whatever was computed was computed from that one. Should it be
+    planned again, by a second attempt or a second call, the first plan is what is returned.
 
     Parameters
     ----------
@@ -166,7 +168,8 @@ def plan_report(
         follow_stores and request.is_on_all_stores_now,
         shards,
     )
-    files.write_json(plan_key(report_id), plan.to_json())
+    if not files.create_json(plan_key(report_id), plan.to_json()):
+        plan = Plan.from_json(files.read_json(plan_key(report_id)))
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
     return plan
 

@@ -37,21 +37,30 @@ class Reports(Protocol):
     def get(self, report_id: str) -> Report | None:
         """Return a report as it stands, strongly consistent."""
 
-    def fail(self, report_id: str, failure: Failure, ended_at: datetime) -> None:
-        """Mark a report Failed if it is Running; otherwise change nothing."""
+    def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
+        """Mark the report that an execution makes Failed.
+
+        Change nothing if it is not Running, or another execution makes it by now.
+        """
+
+    def restart(self, failed: Report, now: datetime) -> Report:
+        """Mark a Failed report Running, with its next attempt; return it.
+
+        Should it have been restarted since it was read, return it as it stands.
+        """
 
     def newest(self, page: PageRequest) -> ReportPage:
         """Return a page of reports, newest first; a report of a moment ago may be missing."""
 
 
 class Executions(Protocol):
-    """The executions of the state machine, one a report and named by it."""
+    """The executions of the state machine, one an attempt at a report."""
 
-    def start(self, report_id: str) -> None:
+    def start(self, report: Report) -> None:
         """Start a report's execution; starting it again does nothing."""
 
-    def failure(self, report_id: str) -> Failure | None:
-        """Return why a report's execution ended without success, None if it did not.
+    def failure(self, execution: str) -> Failure | None:
+        """Return why an execution ended without success, None if it did not.
 
         An execution that does not exist is a failure too.
         """
@@ -94,8 +103,16 @@ class ReportFiles(Protocol):
     def write_json(self, key: str, value: object) -> None:
         """Write an object of JSON."""
 
+    def create_json(self, key: str, value: object) -> bool:
+        """Write an object of JSON unless there is one; tell whether it was written."""
+
     def read_json(self, key: str) -> object:
-        """Return an object's JSON, decoded."""
+        """Return an object's JSON, decoded.
+
+        Raises
+        ------
+        MissingObject
+        """
 
     def count(self, prefix: str) -> int:
         """Return how many objects there are under a prefix."""
@@ -228,6 +245,9 @@ class Tables(Protocol):
         ------
         MissingObject
         """
+
+    def count_rows(self, key: str) -> int | None:
+        """Return how many rows a table has, None if it is not there."""
 
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> "pa.Table":
         """Return the stores of all files; if one is named, it and some others."""

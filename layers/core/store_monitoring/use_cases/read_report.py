@@ -1,14 +1,12 @@
 """Tell how a report stands, and where it can be downloaded."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from store_monitoring.errors import UnknownReport
 from store_monitoring.storage.keys import parts_prefix, report_key
 from store_monitoring.use_cases.ports import Executions, ReportFiles, Reports
 from store_monitoring.use_cases.report import Format, Report, Status
-
-_START_GRACE = timedelta(minutes=1)  # a report is recorded a moment before its execution starts
+from store_monitoring.use_cases.running_report import find_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,7 @@ def read_report(
     ------
     UnknownReport
     """
-    report = _get(report_id, reports)
-    may_have_ended = report.status is Status.RUNNING and now - report.started_at > _START_GRACE
-    if may_have_ended and (failure := executions.failure(report_id)):
-        reports.fail(report_id, failure, now)
-        report = _get(report_id, reports)
+    report = find_report(report_id, now, reports, executions)
     if report.status is Status.COMPLETE:
         return ReportView(report, urls=_urls(report, files))
     if report.status is Status.RUNNING and report.shards_total is not None:
@@ -60,10 +54,3 @@ def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
         )
         for format_ in {Format.CSV: None} | dict.fromkeys(report.formats)
     }
-
-
-def _get(report_id: str, reports: Reports) -> Report:
-    report = reports.get(report_id)
-    if report is None:
-        raise UnknownReport(f"there is no report {report_id}")
-    return report

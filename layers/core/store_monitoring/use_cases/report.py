@@ -11,11 +11,12 @@ from store_monitoring.errors import InvalidRequest, MalformedReportId
 from store_monitoring.instants import to_text, to_us
 
 _MAX_STORE_IDS = 10_000
+_REPORT_ID_LENGTH = 36
 _REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Status(StrEnum):
-    """How a report stands. Running becomes Complete or Failed, once."""
+    """How a report stands. Running becomes Complete or Failed, once an attempt."""
 
     RUNNING = "Running"
     COMPLETE = "Complete"
@@ -164,6 +165,10 @@ class Report:
     poll_filter : PollFilter
     formats : tuple of Format
         The forms that it was asked for.
+    attempt : int
+        How many times it was started.
+    restarted_at : datetime or None
+        When the last attempt began, unless it is the first.
     """
 
     report_id: str
@@ -176,6 +181,31 @@ class Report:
     failure: Failure | None = None
     poll_filter: PollFilter = PollFilter.ALL
     formats: tuple[Format, ...] = (Format.CSV,)
+    attempt: int = 1
+    restarted_at: datetime | None = None
+
+    @property
+    def execution(self) -> str:
+        """Name of the execution that makes it: its id, from the second attempt on with a number.
+
+        >>> Report("0b6c", Status.RUNNING, datetime.now(UTC), attempt=2).execution
+        '0b6c-2'
+        """
+        return self.report_id if self.attempt == 1 else f"{self.report_id}-{self.attempt}"
+
+    @property
+    def attempted_at(self) -> datetime:
+        """When its last attempt began."""
+        return self.restarted_at or self.started_at
+
+
+def report_id_of(execution: str) -> str:
+    """Return the id of the report that an execution makes.
+
+    >>> report_id_of("0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11-2")
+    '0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11'
+    """
+    return execution[:_REPORT_ID_LENGTH]
 
 
 def checked_report_id(text: str) -> str:

@@ -9,7 +9,7 @@ from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import Executions, ReportFiles, Reports
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
 
-_NOT_STARTED = Failure("NotStarted", "the report's execution could not be started")
+NOT_STARTED = Failure("NotStarted", "the report's execution could not be started")
 
 
 def start_report(
@@ -51,12 +51,12 @@ def start_report(
         report = reports.add(report, request)
         if report.status is Status.RUNNING and report.shards_total is None:
             files.write_json(request_key(report_id), request.to_json())
-            executions.start(report_id)
+            executions.start(report)
         undo.pop_all()
     return report
 
 
 def _give_up(report_id: str, now: datetime, reports: Reports, key: IdempotencyKey | None) -> None:
-    reports.fail(report_id, _NOT_STARTED, now)
+    reports.fail(report_id, NOT_STARTED, now)
     if key is not None:
         reports.release(key)

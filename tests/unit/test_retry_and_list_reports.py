@@ -1,0 +1,114 @@
+"""Reports whose executions failed: as they are listed, and tried again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from store_monitoring.errors import ReportNotFailed, TransientError, UnknownReport
+from store_monitoring.use_cases.list_reports import list_reports
+from store_monitoring.use_cases.report import Failure, Report, Status
+from store_monitoring.use_cases.report_page import PageRequest
+from store_monitoring.use_cases.retry_report import retry_report
+from tests.cases import utc
+from tests.fakes import MemoryExecutions, MemoryReports
+
+STARTED_AT = utc("2024-10-15 00:00")
+LATER = STARTED_AT + timedelta(hours=1)
+RUNNING = Report("r", Status.RUNNING, STARTED_AT, shards_total=3)
+FAILED = replace(
+    RUNNING, status=Status.FAILED, failure=Failure("NoPolls", "no polls yet"), ended_at=LATER
+)
+COMPLETE = replace(RUNNING, status=Status.COMPLETE, stores=7)
+VANISHED = Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+SECOND_ATTEMPT = replace(RUNNING, attempt=2, restarted_at=LATER)
+
+
+def reports_of(*reports: Report) -> MemoryReports:
+    return MemoryReports({report.report_id: report for report in reports})
+
+
+# --- retry ----------------------------------------------------------------------------------
+
+
+def test_a_failed_report_is_tried_again_by_another_execution() -> None:
+    reports, executions = reports_of(FAILED), MemoryExecutions()
+    assert retry_report("r", LATER, reports, executions) == SECOND_ATTEMPT
+    assert reports.get("r") == SECOND_ATTEMPT
+    assert executions.started == ["r-2"]
+
+
+def test_each_attempt_has_a_number() -> None:
+    reports, executions = reports_of(replace(FAILED, attempt=9)), MemoryExecutions()
+    assert retry_report("r", LATER, reports, executions).attempt == 10
+    assert executions.started == ["r-10"]
+
+
+@pytest.mark.parametrize("report", [RUNNING, COMPLETE, SECOND_ATTEMPT])
+def test_only_a_failed_report_is_tried_again(report: Report) -> None:
+    reports, executions = reports_of(report), MemoryExecutions()
+    with pytest.raises(ReportNotFailed, match=report.status):
+        retry_report("r", LATER, reports, executions)
+    assert reports.get("r") == report
+    assert executions.started == []
+
+
+def test_a_report_that_nobody_asked_for_cannot_be_tried_again() -> None:
+    with pytest.raises(UnknownReport):
+        retry_report("r", LATER, MemoryReports(), MemoryExecutions())
+
+
+def test_a_report_whose_execution_vanished_can_be_tried_again() -> None:
+    reports, executions = reports_of(RUNNING), MemoryExecutions(failures={"r": VANISHED})
+    assert retry_report("r", LATER, reports, executions).attempt == 2
+    assert executions.started == ["r-2"]
+
+
+def test_of_two_that_retry_at_once_both_start_the_same_execution() -> None:
+    executions = MemoryExecutions()
+
+    class Overtaken(MemoryReports):
+        def get(self, report_id: str) -> Report:
+            return FAILED  # as it stood before another call restarted it
+
+    reports = Overtaken({"r": SECOND_ATTEMPT})
+    assert retry_report("r", LATER, reports, executions) == SECOND_ATTEMPT
+    assert executions.started == ["r-2"]
+
+
+def test_a_retry_that_cannot_be_started_leaves_the_report_failed() -> None:
+    reports = reports_of(FAILED)
+    throttled = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
+    with pytest.raises(TransientError):
+        retry_report("r", LATER, reports, throttled)
+    report = reports.get("r")
+    assert report is not None
+    assert (report.status, report.attempt) == (Status.FAILED, 2)
+    assert report.failure == Failure("NotStarted", "the report's execution could not be started")
+
+
+# --- list -----------------------------------------------------------------------------------
+
+
+def test_a_report_is_listed_as_it_stands() -> None:
+    others = [replace(COMPLETE, report_id="c"), replace(FAILED, report_id="f")]
+    reports = reports_of(RUNNING, *others)
+    executions = MemoryExecutions(failures=dict.fromkeys(("r", "c", "f"), VANISHED))
+    page = list_reports(PageRequest(10), LATER, reports, executions)
+    dead = replace(RUNNING, status=Status.FAILED, failure=VANISHED, ended_at=LATER)
+    assert sorted(page.reports, key=lambda report: report.report_id) == [*others, dead]
+    assert reports.get("r") == dead
+
+
+def test_a_report_that_runs_is_listed_as_running() -> None:
+    page = list_reports(PageRequest(10), LATER, reports_of(RUNNING), MemoryExecutions())
+    assert page.reports == (RUNNING,)
+
+
+def test_an_attempt_that_may_not_have_started_yet_is_waited_for() -> None:
+    reports = reports_of(SECOND_ATTEMPT)
+    executions = MemoryExecutions(failures={"r-2": VANISHED})
+    for seconds, status in ((60, Status.RUNNING), (61, Status.FAILED)):
+        now = LATER + timedelta(seconds=seconds)
+        [report] = list_reports(PageRequest(10), now, reports, executions).reports
+        assert report.status is status
