@@ -33,6 +33,8 @@ from local.execution_environment import (
     FunctionConfiguration,
     InvocationResult,
 )
+from local.fault_points import FaultyServices
+from local.faults import Injector, Kind
 from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
 from local.settings import ACCOUNT, HOST, REGION
@@ -51,8 +53,9 @@ class FunctionCode:
 class Functions:
     """The deployed functions: their configuration is moto's, their code is ours."""
 
-    def __init__(self, service: LambdaService) -> None:
+    def __init__(self, service: LambdaService, injector: Injector) -> None:
         self._service = service
+        self._injector = injector
         self._code: dict[str, FunctionCode] = {}
 
     def add(self, name: str, code: FunctionCode) -> None:
@@ -64,8 +67,11 @@ class Functions:
         return self._service.invoke(self._configuration(name_or_arn), payload)
 
     def invoke_event(self, name_or_arn: str, payload: bytes) -> None:
-        """Accept an event for a function, to be run later."""
-        self._service.invoke_event(self._configuration(name_or_arn), payload)
+        """Accept an event for a function, to be run later; it can come twice, as on AWS."""
+        function = self._configuration(name_or_arn)
+        self._service.invoke_event(function, payload)
+        if self._injector.strike(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
+            self._service.invoke_event(function, payload)
 
     def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
         # An alias of a function stands for the function as it is: there are no versions here.
@@ -83,13 +89,15 @@ class Functions:
         )
 
 
-def start_server(port: int) -> str:
+def start_server(port: int, injector: Injector) -> str:
     """Start moto's server in a thread of its own.
 
     Parameters
     ----------
     port
         Port to listen on, or 0 for a free one.
+    injector
+        What strikes its calls.
 
     Returns
     -------
@@ -104,7 +112,7 @@ def start_server(port: int) -> str:
     server = make_server(
         HOST,
         port,
-        DomainDispatcherApplication(create_backend_app),
+        FaultyServices(DomainDispatcherApplication(create_backend_app), injector),
         threaded=True,
         request_handler=MotoRequestHandler,
     )

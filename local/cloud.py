@@ -12,15 +12,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import requests
 from botocore.config import Config
 
 from local import supervisor
+from local.faults import Fault, Faults
 from local.runtime import Runtime, this_python
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY, STACK_NAME
+from local.settings import ACCESS_KEY, FAULTS_PATH, REGION, SECRET_KEY, STACK_NAME
 
 _ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60
 _STOP_SECONDS = 15
+_CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
 
@@ -47,6 +50,8 @@ class EmbeddedCloud:
         The Python that runs the functions; this one, with its packages, unless another is named.
     api_key
         The key that opens the API's routes that ask for one; None opens them to all.
+    faults
+        What goes wrong, from the start.
 
     Attributes
     ----------
@@ -78,6 +83,7 @@ class EmbeddedCloud:
         aws_port: int = 0,
         runtime: Runtime | None = None,
         api_key: str | None = None,
+        faults: Faults = Faults(),  # noqa: B008  # frozen
     ) -> None:
         runtime = runtime or this_python()
         self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
@@ -95,6 +101,7 @@ class EmbeddedCloud:
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
+                f"--faults={json.dumps(faults.to_json())}",
             ],
             cwd=_ROOT,
             env=_server_environment(),
@@ -147,6 +154,21 @@ class EmbeddedCloud:
         """
         logs = [self.state / f"{function}.log", self.state / f"{STACK_NAME}-{function}.log"]
         return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+
+    def inject(self, *faults: Fault, seed: int = 0) -> None:
+        """Let these faults, and no others, strike from now on; none: let all be well."""
+        self._control("PUT", Faults(faults, seed).to_json())
+
+    def struck(self) -> list[str]:
+        """Return which calls were struck since faults were last injected, and by what."""
+        return self._control("GET")
+
+    def _control(self, method: str, faults: dict[str, Any] | None = None) -> list[str]:
+        url = f"{self.endpoint_url}{FAULTS_PATH}"
+        answer = requests.request(method, url, json=faults, timeout=_CONTROL_SECONDS)
+        answer.raise_for_status()
+        struck: list[str] = answer.json()
+        return struck
 
     def close(self) -> None:
         """End all processes and remove what they left. Closing again does nothing."""

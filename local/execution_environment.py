@@ -205,6 +205,7 @@ def _process_environment(
         **function.variables,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
+        "AWS_ACCESS_KEY_ID": scratch.name,  # tells whose a call is, as a role's session does
         "LAMBDA_TASK_ROOT": str(function.task_root),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{runtime.version}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,

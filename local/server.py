@@ -15,10 +15,12 @@ from local.api_gateway import start_api
 from local.aws import Functions, route_invocations, start_server
 from local.deployment import api_definition, deploy
 from local.event_bus import route_events, tell_execution_ended
+from local.fault_points import strike_executions
+from local.faults import Faults, Injector
 from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
 from local.runtime import Runtime
-from local.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
+from local.settings import ACCOUNT, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
 from local.step_functions import mend
 from local.template import Stack, Template
 
@@ -48,15 +50,16 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--aws-port", type=int, default=0)
     parser.add_argument("--api-key")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    parser.add_argument("--faults", type=json.loads, required=True, help="a JSON object")
     return parser.parse_args()
 
 
 def _start(arguments: argparse.Namespace) -> dict[str, object]:
     stack = Stack(STACK_NAME, REGION, ACCOUNT)
     template = Template(arguments.template, stack, arguments.parameters)
-    endpoint_url = start_server(arguments.aws_port)
+    injector = Injector(Faults.from_json(arguments.faults))
+    endpoint_url = start_server(arguments.aws_port, injector)
     variables = {
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_SESSION_TOKEN": SESSION_TOKEN,
         "AWS_REGION": REGION,
@@ -64,10 +67,11 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         "AWS_ENDPOINT_URL": endpoint_url,
     }
     runtime = Runtime(arguments.python, arguments.python_version, arguments.packages)
-    functions = Functions(LambdaService(arguments.state, variables, runtime))
+    functions = Functions(LambdaService(arguments.state, variables, runtime), injector)
     route_invocations(functions)
     route_events(functions)
     mend(endpoint_url, tell_execution_ended)
+    strike_executions(injector)
     deploy(template, functions, endpoint_url)
     definition = api_definition(template)
     return {

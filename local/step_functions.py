@@ -9,6 +9,12 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
 - An execution that is started without a name is called ``None``, so there can be only one. Here
   it gets a name of its own.
 - Nothing tells EventBridge that an execution ended.
+- A task's broken connection is ``States.Runtime``. Here it is the service's ``SdkClientException``.
+- A Distributed Map that cannot read its items, or write its results, fails with
+  ``States.Runtime``. Here it fails with ``States.ItemReaderFailed`` or
+  ``States.ResultWriterFailed``.
+- Before it tries again it waits as long as the definition says. Here it waits a twentieth of that:
+  nobody is throttled on this machine for long.
 - Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
 """
 
@@ -17,13 +23,17 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from moto.stepfunctions.parser.api import (
     ExecutionStatus,
     HistoryEventType,
     MapRunFailedEventDetails,
+    TaskFailedEventDetails,
 )
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
@@ -35,6 +45,10 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.item_reader_decl import (  # noqa: E501  # its name
+    ItemReader,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor.distributed_item_processor_worker import (  # noqa: E501  # its name
     DistributedItemProcessorWorker,
 )
@@ -42,6 +56,15 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
     MapRunRecord,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import Job
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import (  # noqa: E501  # its name
+    ResultWriter,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_dynamodb import (  # noqa: E501  # its name
+    StateTaskServiceDynamoDB,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (  # noqa: E501  # its name
+    StateTaskServiceLambda,
+)
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import (
@@ -58,6 +81,8 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local.patching import replace
 
+_WAIT_SCALE = 1 / 20
+
 
 def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     """Mend the interpreter.
@@ -72,6 +97,9 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     replace(boto_client, "boto3", lambda _original: _SharedClients(endpoint_url))
     _name_executions()
     _fail_maps_whose_children_fail()
+    _name_broken_connections()
+    _name_map_errors()
+    _shorten_waits()
     _tell_of_ends(on_end)
 
 
@@ -87,6 +115,7 @@ class _SharedClients:
         with self._lock:
             if service_name not in self._clients:
                 options["endpoint_url"] = self._endpoint_url
+                options["aws_access_key_id"] = "StepFunctions"
                 self._clients[service_name] = boto3.client(service_name, **options)
             return self._clients[service_name]
 
@@ -147,6 +176,64 @@ def _threshold_exceeded(env: Environment) -> FailureEvent:
         event_type=HistoryEventType.MapRunFailed,
         event_details=EventDetails(mapRunFailedEventDetails=details),
     )
+
+
+def _name_broken_connections() -> None:
+    def named(original: Callable[..., FailureEvent]) -> Callable[..., FailureEvent]:
+        def from_error(task: Any, env: Environment, ex: Exception) -> FailureEvent:
+            return original(task, env, _sdk_client_error(ex) if _is_broken(ex) else ex)
+
+        return from_error
+
+    for task in (StateTaskServiceLambda, StateTaskServiceDynamoDB):
+        replace(task, "_from_error", named)
+
+
+def _is_broken(error: Exception) -> bool:
+    return isinstance(error, BotoConnectionError | HTTPClientError)
+
+
+def _sdk_client_error(error: Exception) -> ClientError:
+    answer = {
+        "Error": {"Code": "SdkClientException", "Message": str(error)},
+        "ResponseMetadata": {"HTTPStatusCode": 0, "RequestId": ""},
+    }
+    return ClientError(answer, "")  # type: ignore[arg-type]  # the types know more of an answer
+
+
+def _name_map_errors() -> None:
+    def naming(name: StatesErrorNameType) -> Callable[..., Callable[..., None]]:
+        def named(original: Callable[..., None]) -> Callable[..., None]:
+            def evaluate(component: Any, env: Environment) -> None:
+                try:
+                    original(component, env)
+                except (ClientError, BotoConnectionError, HTTPClientError) as error:
+                    raise FailureEventException(_map_failed(env, name, error)) from error
+
+            return evaluate
+
+        return named
+
+    replace(ItemReader, "_eval_body", naming(StatesErrorNameType.StatesItemReaderFailed))
+    replace(ResultWriter, "_eval_body", naming(StatesErrorNameType.StatesResultWriterFailed))
+
+
+def _map_failed(env: Environment, name: StatesErrorNameType, error: Exception) -> FailureEvent:
+    error_name = StatesErrorName(name)
+    details = TaskFailedEventDetails(error=error_name.error_name, cause=str(error))
+    return FailureEvent(
+        env=env,
+        error_name=error_name,
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(taskFailedEventDetails=details),
+    )
+
+
+def _shorten_waits() -> None:
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds * _WAIT_SCALE)
+
+    replace(retrier_decl, "time", lambda _original: SimpleNamespace(sleep=sleep))
 
 
 def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
