@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import requests
 
 from local.cloud import EmbeddedCloud
 from local.sample_data import SMALL, write_sample
+
+Answer = TypeVar("Answer")
 
 _PATIENCE_SECONDS = 60
 _KINDS = {
@@ -30,10 +32,10 @@ class User:
 
     def upload(self, key: str, content: bytes) -> dict[str, Any]:
         """Upload a file and wait for what becomes of it."""
-        before = self._outcome(key)
+        before = self.outcome(key)
         bucket = self.cloud.outputs["InboxBucketName"]
         self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
-        return until(lambda: None if (now := self._outcome(key)) == before else now)
+        return until(lambda: None if (now := self.outcome(key)) == before else now)
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
@@ -69,7 +71,8 @@ class User:
         assert answer["status"] == "Complete", answer
         return requests.get(answer["url"], timeout=30).content
 
-    def _outcome(self, key: str) -> dict[str, Any] | None:
+    def outcome(self, key: str) -> dict[str, Any] | None:
+        """Return what is recorded of the last upload under a key."""
         item = self.cloud.client("dynamodb").get_item(
             TableName=self.cloud.outputs["IngestTableName"],
             Key={"log": {"S": "uploads"}, "entry": {"S": key}},
@@ -79,14 +82,14 @@ class User:
         return {name: next(iter(value.values())) for name, value in values.items()} or None
 
 
-def until(ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+def until(ask: Callable[[], Answer | None], patience_seconds: float = _PATIENCE_SECONDS) -> Answer:
     """Ask until there is an answer."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         if (answer := ask()) is not None:
             return answer
         time.sleep(0.05)
-    raise TimeoutError(f"nothing came within {_PATIENCE_SECONDS} seconds")
+    raise TimeoutError(f"nothing came within {patience_seconds} seconds")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,253 @@
+"""What must hold of reports and uploads, whatever goes wrong meanwhile."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+import requests
+
+from local.cloud import EmbeddedCloud
+from local.faults import Fault
+from tests.e2e.conftest import User, until
+from tests.e2e.inputs import NOW, Inputs, a_few_stores
+from tests.oracle import Poll
+
+_ATTEMPTS = 4  # how often a user asks for a report before giving up
+_CLOSE_SECONDS = 5  # an event, and its function's three attempts, take less
+_AN_HOUR_AND_MORE_AGO = "2024-01-01T00:00:00.000000Z"
+_REASON = re.compile(
+    r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?: "
+    r"|the report's execution (is not there any more|is [A-Z_]+|could not be started)$"
+)
+
+
+@dataclass
+class Trials:
+    """A cloud in which things go wrong, and what was uploaded to it.
+
+    Each trial checks what must hold at its end: the report is Complete, with the bytes that the
+    oracle makes of the same inputs, or Failed with a reason that names the step; no other report is
+    Running; what was uploaded is there once; and a later report is right.
+    """
+
+    user: User
+    inputs: Inputs = field(default_factory=a_few_stores)
+    _right: set[bytes] = field(default_factory=set)
+
+    def ingest(self) -> None:
+        """Upload everything, and make a report, so that all functions are warm."""
+        for key, content in self.inputs.files().items():
+            assert self.user.upload(key, content)["status"] == "Committed"
+        self._right = {self.inputs.report()}
+        self.check_a_later_report()
+
+    @contextmanager
+    def faults(self, *faults: Fault, seed: int = 0) -> Iterator[None]:
+        """Let faults strike for a while; unless they do so by chance, some must."""
+        self.user.cloud.inject(*faults, seed=seed)
+        try:
+            yield
+            assert self.user.cloud.struck() or any(fault.probability < 1 for fault in faults)
+        finally:
+            self.user.cloud.inject()
+
+    def report(self, *faults: Fault) -> str:
+        """Ask for a report while faults strike; return what became of it.
+
+        Returns
+        -------
+        str
+            "Complete", "refused", or the failed step and the error.
+        """
+        with self.faults(*faults):
+            report_id = self._ask_for_report()
+        return self._end(report_id)
+
+    def upload(self, key: str, content: bytes, after: Inputs, *faults: Fault) -> str:
+        """Upload a file while faults strike; return what became of it.
+
+        Parameters
+        ----------
+        after : Inputs
+            What the inputs are once it is ingested.
+
+        Returns
+        -------
+        str
+            "ingested", or "given up": then it was uploaded again.
+        """
+        with self.faults(*faults):
+            ingested = self._upload(key, content, after)
+        return self._settle(ingested, key, content, after)
+
+    def both(self, key: str, content: bytes, after: Inputs, *faults: Fault, seed: int) -> str:
+        """Upload a file and ask for a report at once, while faults strike by chance."""
+        with self.faults(*faults, seed=seed):
+            dropped = self._put(key, content, after)
+            report_id = self._ask_for_report()
+            ingested = self._wait_for_ingest(key, dropped)
+        outcome = self._end(report_id)
+        return f"{outcome}, {self._settle(ingested, key, content, after)}"
+
+    # --- reports ----------------------------------------------------------------------------
+
+    def _ask_for_report(self) -> str | None:
+        """Trigger a report, in several attempts, and watch it until its execution has ended."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        for _ in range(_ATTEMPTS):
+            answer = self.user.post(
+                "/trigger_report", json={"as_of": f"{NOW:%FT%TZ}"}, headers=headers
+            )
+            if answer.status_code == 202:
+                report_id: str = answer.json()["report_id"]
+                while self._executes(report_id):
+                    self._check_answer(self.user.get(f"/get_report/{report_id}"))
+                return report_id
+            assert answer.status_code in (502, 503), answer.text
+        return None
+
+    def _check_answer(self, answer: requests.Response) -> None:
+        if answer.status_code == 200 and answer.json()["status"] == "Complete":
+            assert requests.get(answer.json()["url"], timeout=30).content in self._right
+        elif answer.status_code == 200:
+            assert "url" not in answer.json()
+        else:
+            assert answer.status_code in (502, 503), answer.text
+
+    def _end(self, report_id: str | None) -> str:
+        outcome = "refused" if report_id is None else self._outcome(report_id)
+        for report in self.user.get("/reports", params={"limit": 5}).json()["reports"]:
+            if report["status"] == "Running":
+                self.wait_for_execution(report["report_id"])
+                self._outcome(report["report_id"])
+        self.check_a_later_report()
+        return outcome
+
+    def _outcome(self, report_id: str) -> str:
+        """Return how a report ended whose execution has."""
+        try:
+            until(lambda: self.row(report_id)["status"]["S"] != "Running" or None, _CLOSE_SECONDS)
+        except TimeoutError:
+            self.let_time_pass(report_id)
+        answer = self.user.get(f"/get_report/{report_id}")
+        self._check_answer(answer)
+        body = answer.json()
+        if body["status"] == "Complete":
+            return "Complete"
+        assert body["status"] == "Failed", body
+        file = self.user.get(f"/get_report/{report_id}", params={"download": "true"})
+        assert file.status_code == 409
+        reason = _REASON.match(body["error"]["message"])
+        assert reason, body
+        step = reason[1] or "execution"
+        return f"{step}: {body['error']['code']}"
+
+    def check_a_later_report(self) -> None:
+        """Make a report while all is well."""
+        assert self.user.report(as_of=f"{NOW:%FT%TZ}") in self._right
+
+    def _executes(self, report_id: str) -> bool:
+        client = self.user.cloud.client("stepfunctions")
+        machine = self.user.cloud.outputs["StateMachineArn"]
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
+        try:
+            return client.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        except client.exceptions.ExecutionDoesNotExist:
+            return False
+
+    def wait_for_execution(self, report_id: str) -> None:
+        """Wait until a report's first execution has ended."""
+        until(lambda: not self._executes(report_id) or None)
+
+    def row(self, report_id: str) -> dict[str, Any]:
+        """Return what the table says of a report."""
+        return self.user.cloud.client("dynamodb").get_item(
+            TableName=self.user.cloud.outputs["ReportTableName"],
+            Key={"report_id": {"S": report_id}},
+        )["Item"]
+
+    def let_time_pass(self, report_id: str) -> None:
+        """Make a report one that started long ago."""
+        self.user.cloud.client("dynamodb").update_item(
+            TableName=self.user.cloud.outputs["ReportTableName"],
+            Key={"report_id": {"S": report_id}},
+            UpdateExpression="SET started_at = :then",
+            ExpressionAttributeValues={":then": {"S": _AN_HOUR_AND_MORE_AGO}},
+        )
+
+    # --- uploads ----------------------------------------------------------------------------
+
+    def _upload(self, key: str, content: bytes, after: Inputs) -> bool:
+        return self._wait_for_ingest(key, self._put(key, content, after))
+
+    def _put(self, key: str, content: bytes, after: Inputs) -> int:
+        """Upload a file; return how many events the ingest function had lost before."""
+        self._right.add(after.report())
+        dropped = self._events_dropped()
+        bucket = self.user.cloud.outputs["InboxBucketName"]
+        self.user.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+        return dropped
+
+    def _wait_for_ingest(self, key: str, dropped_before: int) -> bool:
+        """Wait until a file is ingested, or given up; tell which."""
+
+        def ended() -> str | None:
+            outcome = self.user.outcome(key)
+            if outcome and outcome["status"] in ("Committed", "Unchanged"):
+                return "ingested"
+            return "given up" if self._events_dropped() > dropped_before else None
+
+        return until(ended) == "ingested"
+
+    def _settle(self, ingested: bool, key: str, content: bytes, after: Inputs) -> str:
+        if not ingested:
+            again = self.user.upload(key, content)
+            assert again["status"] in ("Committed", "Unchanged"), again
+        self.inputs = after
+        self._right = {after.report()}
+        self.check_a_later_report()
+        assert self._polls_stored() == sorted(_text(poll) for poll in after.polls)
+        return "ingested" if ingested else "given up"
+
+    def _events_dropped(self) -> int:
+        return self.user.cloud.logs("IngestFunction").count("Event dropped after the last attempt")
+
+    def _polls_stored(self) -> list[str]:
+        """Return all polls of all files that the ingest table says are committed."""
+        cloud = self.user.cloud
+        entries = cloud.client("dynamodb").query(
+            TableName=cloud.outputs["IngestTableName"],
+            KeyConditionExpression="#log = :polls",
+            ExpressionAttributeNames={"#log": "log"},
+            ExpressionAttributeValues={":polls": {"S": "polls"}},
+        )["Items"]
+        s3, bucket = cloud.client("s3"), cloud.outputs["DataBucketName"]
+        polls = []
+        for entry in entries:
+            for file in entry["files"]["L"]:
+                number = int(file["M"]["bucket"]["N"])
+                key = f"polls/bucket={number:03d}/{entry['entry']['S']}.parquet"
+                content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+                polls += pq.read_table(io.BytesIO(content)).to_pylist()
+        return sorted(
+            _text(Poll(poll["store_id"], poll["timestamp"], poll["active"])) for poll in polls
+        )
+
+
+@contextmanager
+def trials_in_new_cloud() -> Iterator[Trials]:
+    """A cloud in which a report has two shards."""
+    small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
+    with EmbeddedCloud(parameter_overrides=small) as cloud:
+        trials = Trials(User(cloud))
+        trials.ingest()
+        yield trials
+
+
+def _text(poll: Poll) -> str:
+    return f"{poll.store_id} {poll.timestamp:%FT%T} {poll.active}"

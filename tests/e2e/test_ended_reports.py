@@ -1,0 +1,216 @@
+"""A report whose execution ended without it is Failed, and a Failed one can be tried again."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from local.faults import Fault, Kind
+from tests.e2e.conftest import User, until
+from tests.e2e.faulty import Trials, trials_in_new_cloud
+from tests.e2e.inputs import NOW
+
+AS_OF = {"as_of": f"{NOW:%FT%TZ}"}
+ABORTED = Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge", nth=1)
+NOT_CLOSED = Fault(Kind.KILLED, "local-CloseReportFunction-* dynamodb:UpdateItem")
+SHARD_KILLED = Fault(Kind.KILLED, "local-ComputeShardFunction-* s3:PutObject */parts/00001.parquet")
+ABORTED_REASON = {"code": "ABORTED", "message": "the report's execution is ABORTED"}
+
+
+@pytest.fixture(scope="module")
+def trials() -> Iterator[Trials]:
+    with trials_in_new_cloud() as trials:
+        yield trials
+
+
+@pytest.fixture
+def user(trials: Trials) -> User:
+    return trials.user
+
+
+# --- nothing stays Running ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.LOST, Kind.KILLED])
+def test_a_report_is_closed_when_its_execution_ends_though_nobody_asks(
+    trials: Trials, user: User, kind: Kind
+) -> None:
+    trouble = Fault(kind, "local-CloseReportFunction-* dynamodb:UpdateItem", nth=1)
+    with trials.faults(ABORTED, trouble):
+        report_id = user.trigger(**AS_OF)
+        until(lambda: trials.row(report_id)["status"]["S"] == "Failed" or None)
+        assert len(user.cloud.struck()) == 2
+    assert user.ended(report_id)["error"] == ABORTED_REASON
+
+
+def test_a_report_that_was_not_closed_is_found_out_by_who_asks(trials: Trials, user: User) -> None:
+    report_id = left_running(trials)
+    assert user.get(f"/get_report/{report_id}").json()["status"] == "Running"
+    trials.let_time_pass(report_id)
+    answer = user.get(f"/get_report/{report_id}").json()
+    assert (answer["status"], answer["error"]) == ("Failed", ABORTED_REASON)
+
+
+def test_a_report_that_was_not_closed_is_found_out_by_who_lists(trials: Trials, user: User) -> None:
+    report_id = left_running(trials)
+    trials.let_time_pass(report_id)
+    assert listed(user, report_id)["error"] == ABORTED_REASON
+    assert trials.row(report_id)["status"]["S"] == "Failed"
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["get_report", "list_reports"])
+def test_a_report_whose_execution_vanished_is_failed_with_that_reason(
+    trials: Trials, user: User, lists: bool
+) -> None:
+    report_id = str(uuid4())
+    row = trials.row(user.trigger(**AS_OF))
+    row |= {"report_id": {"S": report_id}, "execution": {"S": report_id}}
+    row |= {"status": {"S": "Running"}}
+    user.cloud.client("dynamodb").put_item(
+        TableName=user.cloud.outputs["ReportTableName"], Item=row
+    )
+    trials.let_time_pass(report_id)
+    found = listed(user, report_id) if lists else user.get(f"/get_report/{report_id}").json()
+    assert found["status"] == "Failed"
+    assert found["error"] == {
+        "code": "ExecutionDoesNotExist",
+        "message": "the report's execution is not there any more",
+    }
+
+
+def left_running(trials: Trials) -> str:
+    """Let a report's execution end without anyone marking the report."""
+    with trials.faults(ABORTED, NOT_CLOSED):
+        report_id = trials.user.trigger(**AS_OF)
+        # Lambda calls the function three times, then it gives up.
+        until(lambda: len(trials.user.cloud.struck()) == 4 or None)
+    assert trials.row(report_id)["status"]["S"] == "Running"
+    return report_id
+
+
+def listed(user: User, report_id: str) -> dict[str, Any]:
+    """Return a report as it is listed."""
+    reports = user.get("/reports", params={"limit": 100}).json()["reports"]
+    [report] = [report for report in reports if report["report_id"] == report_id]
+    return report
+
+
+# --- retry ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failed(trials: Trials, user: User) -> str:
+    """A report of which one shard could not be computed."""
+    with trials.faults(SHARD_KILLED):
+        report_id = user.trigger(**AS_OF)
+        answer = user.ended(report_id)
+        assert answer["error"]["message"].startswith("shard 1: "), answer
+        # The other shard may be at work still.
+        until(lambda: f"reports/{report_id}/parts/00000.parquet" in keys(user, report_id) or None)
+        trials.wait_for_execution(report_id)
+    return report_id
+
+
+def test_a_failed_report_is_tried_again_from_where_it_failed(
+    trials: Trials, user: User, failed: str
+) -> None:
+    # Late is not wrong: so it is seen what is written.
+    with trials.faults(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:PutObject *")):
+        retried = user.post(f"/reports/{failed}/retry")
+        assert retried.status_code == 202
+        assert retried.json() == {"report_id": failed, "status": "Running"}
+        answer = user.ended(failed)
+        [written] = user.cloud.struck()
+    assert answer["status"] == "Complete", answer
+    assert requests.get(answer["url"], timeout=30).content == trials.inputs.report()
+    assert trials.row(failed)["attempt"]["N"] == "2"
+    assert written.endswith(f"/reports/{failed}/parts/00001.parquet")
+
+
+def test_a_report_can_be_tried_until_it_is_complete(
+    trials: Trials, user: User, failed: str
+) -> None:
+    with trials.faults(Fault(Kind.KILLED, "local-MergeFunction-* s3:PutObject *")):
+        user.post(f"/reports/{failed}/retry")
+        assert user.ended(failed)["error"]["message"].startswith("merge: ")
+    assert user.post(f"/reports/{failed}/retry").status_code == 202
+    assert user.ended(failed)["status"] == "Complete"
+    assert trials.row(failed)["attempt"]["N"] == "3"
+
+
+def test_many_retries_at_once_are_one(user: User, failed: str) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: user.post(f"/reports/{failed}/retry"), range(20)))
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    assert any(answer.status_code == 202 for answer in answers)
+    assert user.ended(failed)["status"] == "Complete"
+    machine = user.cloud.outputs["StateMachineArn"]
+    pages = user.cloud.client("stepfunctions").get_paginator("list_executions")
+    names = [
+        execution["name"]
+        for page in pages.paginate(stateMachineArn=machine)
+        for execution in page["executions"]
+    ]
+    assert sorted(name for name in names if name.startswith(failed)) == [failed, f"{failed}-2"]
+
+
+def test_the_end_of_the_first_execution_says_nothing_of_the_second(
+    user: User, trials: Trials, failed: str
+) -> None:
+    [close_report] = [
+        function["FunctionName"]
+        for function in user.cloud.client("lambda").list_functions()["Functions"]
+        if function["FunctionName"].endswith("CloseReportFunction")
+    ]
+    late = {"detail": {"name": failed, "status": "ABORTED"}}
+    slow = Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-MergeFunction", seconds=1)
+    with trials.faults(slow):
+        user.post(f"/reports/{failed}/retry")
+        closed = user.cloud.client("lambda").invoke(
+            FunctionName=close_report, Payload=json.dumps(late)
+        )
+        assert "FunctionError" not in closed
+        assert trials.row(failed)["status"]["S"] == "Running"
+        assert user.ended(failed)["status"] == "Complete"
+
+
+def test_a_retry_that_cannot_be_started_can_be_tried_again(
+    trials: Trials, user: User, failed: str
+) -> None:
+    with trials.faults(Fault(Kind.THROTTLED, "local-RetryReportFunction-* states:*")):
+        assert user.post(f"/reports/{failed}/retry").status_code == 503
+    assert user.ended(failed)["error"]["code"] == "NotStarted"
+    assert user.post(f"/reports/{failed}/retry").status_code == 202
+    assert user.ended(failed)["status"] == "Complete"
+
+
+@pytest.mark.parametrize("kind", [Kind.LOST, Kind.TWICE])
+def test_a_retry_whose_record_is_made_twice_starts_its_execution(
+    trials: Trials, user: User, failed: str, kind: Kind
+) -> None:
+    with trials.faults(Fault(kind, "local-RetryReportFunction-* dynamodb:UpdateItem", nth=1)):
+        assert user.post(f"/reports/{failed}/retry").status_code == 202
+    assert user.ended(failed)["status"] == "Complete"
+
+
+def test_only_a_failed_report_is_tried_again(user: User) -> None:
+    report_id = user.trigger(**AS_OF)
+    user.ended(report_id)
+    answer = user.post(f"/reports/{report_id}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "report_not_failed")
+    answer = user.post(f"/reports/{uuid4()}/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_report")
+    answer = user.post("/reports/nonsense/retry")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_report_id")
+
+
+def keys(user: User, report_id: str) -> set[str]:
+    """Return the keys of a report's objects."""
+    listing = user.cloud.client("s3").list_objects_v2(
+        Bucket=user.cloud.outputs["DataBucketName"], Prefix=f"reports/{report_id}/"
+    )
+    return {item["Key"] for item in listing["Contents"]}
