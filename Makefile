@@ -80,6 +80,10 @@ bench: $(READY)  ## Measure the reckoning and the embedded run.
 bench-timeline: $(READY)  ## Measure what is read for one store's timeline.
 	@$(BIN)/python -m bench.one_store
 
+.PHONY: load
+load: $(READY)  ## Load the embedded API for 30 seconds, and see that nothing is lost.
+	@$(BIN)/python -m bench.load
+
 .PHONY: bench-cold-start
 bench-cold-start: $(READY)  ## Measure what is built for this machine: the import of each function.
 	@$(BIN)/python -m bench.cold_start
