@@ -76,21 +76,19 @@ class FaultyServices:
         match fault.kind:
             case Kind.THROTTLED | Kind.BROKEN:
                 return _refuse(service, fault.kind, start_response)
-            case Kind.SILENT:
-                time.sleep(fault.seconds)
-            case Kind.LOST:
-                self._do(environ, body)
-            case Kind.KILLED:
-                _kill_environment(caller)
             case Kind.SLOW:
                 time.sleep(fault.seconds)
                 return self._pass_on(environ, body, start_response)
             case Kind.TWICE:
                 self._do(environ, body)
                 return self._pass_on(environ, body, start_response)
-        connection: socket.socket = environ["werkzeug.socket"]
-        connection.shutdown(socket.SHUT_RDWR)
-        raise ConnectionResetError
+            case Kind.LOST:
+                self._do(environ, body)
+            case Kind.SILENT:
+                time.sleep(fault.seconds)
+            case Kind.KILLED:
+                _kill_environment(caller)
+        raise _end_of_connection(environ)
 
     def _pass_on(
         self, environ: WSGIEnvironment, body: bytes, start_response: StartResponse
@@ -154,6 +152,13 @@ def _refuse(service: str, kind: Kind, start_response: StartResponse) -> Iterable
         body = json.dumps({"__type": code, "message": message})
     start_response(f"{status.value} {status.phrase}", headers)
     return [body.encode()]
+
+
+def _end_of_connection(environ: WSGIEnvironment) -> ConnectionResetError:
+    """End a connection; return what the server takes for a client that has gone."""
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.shutdown(socket.SHUT_RDWR)
+    return ConnectionResetError()
 
 
 def _kill_environment(name: str) -> None:

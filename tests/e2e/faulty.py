@@ -19,7 +19,7 @@ from tests.oracle import Poll
 
 _ATTEMPTS = 4  # how often a user asks for a report before giving up
 _CLOSE_SECONDS = 5  # an event, and its function's three attempts, take less
-_AN_HOUR_AND_MORE_AGO = "2024-01-01T00:00:00.000000Z"
+_LONG_AGO = "2024-01-01T00:00:00.000000Z"
 _REASON = re.compile(
     r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?: "
     r"|the report's execution (is not there any more|is [A-Z_]+|could not be started)$"
@@ -82,7 +82,7 @@ class Trials:
             "ingested", or "given up": then it was uploaded again.
         """
         with self.faults(*faults):
-            ingested = self._upload(key, content, after)
+            ingested = self._wait_for_ingest(key, self._put(key, content, after))
         return self._settle(ingested, key, content, after)
 
     def both(self, key: str, content: bytes, after: Inputs, *faults: Fault, seed: int) -> str:
@@ -177,13 +177,10 @@ class Trials:
             TableName=self.user.cloud.outputs["ReportTableName"],
             Key={"report_id": {"S": report_id}},
             UpdateExpression="SET started_at = :then",
-            ExpressionAttributeValues={":then": {"S": _AN_HOUR_AND_MORE_AGO}},
+            ExpressionAttributeValues={":then": {"S": _LONG_AGO}},
         )
 
     # --- uploads ----------------------------------------------------------------------------
-
-    def _upload(self, key: str, content: bytes, after: Inputs) -> bool:
-        return self._wait_for_ingest(key, self._put(key, content, after))
 
     def _put(self, key: str, content: bytes, after: Inputs) -> int:
         """Upload a file; return how many events the ingest function had lost before."""

@@ -21,6 +21,7 @@ FAILED = replace(
 )
 COMPLETE = replace(RUNNING, status=Status.COMPLETE, stores=7)
 VANISHED = Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+THROTTLED = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
 SECOND_ATTEMPT = replace(RUNNING, attempt=2, restarted_at=LATER)
 
 
@@ -64,23 +65,31 @@ def test_a_report_whose_execution_vanished_can_be_tried_again() -> None:
     assert executions.started == ["r-2"]
 
 
+class Overtaken(MemoryReports):
+    """Reports of which one was restarted a moment after it was read."""
+
+    def get(self, report_id: str) -> Report:
+        return FAILED
+
+
 def test_of_two_that_retry_at_once_both_start_the_same_execution() -> None:
-    executions = MemoryExecutions()
-
-    class Overtaken(MemoryReports):
-        def get(self, report_id: str) -> Report:
-            return FAILED  # as it stood before another call restarted it
-
-    reports = Overtaken({"r": SECOND_ATTEMPT})
-    assert retry_report("r", LATER, reports, executions) == SECOND_ATTEMPT
+    reports, executions = Overtaken({"r": SECOND_ATTEMPT}), MemoryExecutions()
+    a_moment_later = LATER + timedelta(milliseconds=1)
+    assert retry_report("r", a_moment_later, reports, executions) == SECOND_ATTEMPT
     assert executions.started == ["r-2"]
+
+
+def test_of_two_that_retry_at_once_one_in_vain_does_not_fail_the_report() -> None:
+    reports = Overtaken({"r": SECOND_ATTEMPT})
+    with pytest.raises(TransientError):
+        retry_report("r", LATER + timedelta(milliseconds=1), reports, THROTTLED)
+    assert reports.reports["r"] == SECOND_ATTEMPT
 
 
 def test_a_retry_that_cannot_be_started_leaves_the_report_failed() -> None:
     reports = reports_of(FAILED)
-    throttled = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
     with pytest.raises(TransientError):
-        retry_report("r", LATER, reports, throttled)
+        retry_report("r", LATER, reports, THROTTLED)
     report = reports.get("r")
     assert report is not None
     assert (report.status, report.attempt) == (Status.FAILED, 2)

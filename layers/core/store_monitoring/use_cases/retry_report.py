@@ -29,9 +29,10 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
             f"the report is {report.status.value}: only one that failed is retried"
         )
     restarted = reports.restart(report, now)
-    if restarted.status is Status.RUNNING:
-        with ExitStack() as undo:
+    with ExitStack() as undo:
+        if restarted.restarted_at == now:  # by this call, not by one at the same time
             undo.callback(reports.fail, restarted.execution, NOT_STARTED, now)
+        if restarted.status is Status.RUNNING:
             executions.start(restarted)
-            undo.pop_all()
+        undo.pop_all()
     return restarted
