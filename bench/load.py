@@ -74,7 +74,7 @@ def _load(api_url: str, report_id: str, until: float) -> Answers:
 
 def _use(api_url: str, report_id: str, until: float, seed: int) -> Answers:
     """Make one request after the other until it is time to stop."""
-    answers, chance, http = Answers(), random.Random(seed), requests.Session()  # noqa: S311
+    answers, chance, http = Answers(), random.Random(seed), requests.Session()  # noqa: S311  # no secret
     while time.monotonic() < until:
         if chance.random() < _TRIGGER_SHARE:
             key = f"load-{chance.randrange(_KEYS)}"

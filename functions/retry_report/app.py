@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.executions import StateMachineExecutions
@@ -24,13 +25,15 @@ app = new_app(settings.cors_origin)
 @app.post("/reports/<report_id>/retry")
 def post_retry(report_id: str) -> Response[str]:
     """Start another execution for the report."""
-    report = retry_report(checked_report_id(report_id), datetime.now(UTC), reports, executions)
-    logger.info("report restarted", report_id=report.report_id, attempt=report.attempt)
+    report_id = checked_report_id(report_id)
+    logger.append_keys(report_id=report_id)
+    report = retry_report(report_id, datetime.now(UTC), reports, executions)
+    logger.info("report restarted", attempt=report.attempt)
     body = {"report_id": report.report_id, "status": report.status.value}
     return answer(HTTPStatus.ACCEPTED, body)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer API Gateway."""
     return app.resolve(event, context)

@@ -16,7 +16,7 @@ from tests.e2e.inputs import NOW
 
 AS_OF = {"as_of": f"{NOW:%FT%TZ}"}
 ABORTED = Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge", nth=1)
-NOT_CLOSED = Fault(Kind.KILLED, "local-CloseReportFunction-* dynamodb:UpdateItem")
+NOT_CLOSED = Fault(Kind.KILLED, "local-EndReportFunction-* dynamodb:UpdateItem")
 SHARD_KILLED = Fault(Kind.KILLED, "local-ComputeShardFunction-* s3:PutObject */parts/00001.parquet")
 ABORTED_REASON = {"code": "ABORTED", "message": "the report's execution is ABORTED"}
 
@@ -39,7 +39,7 @@ def user(trials: Trials) -> User:
 def test_a_report_is_closed_when_its_execution_ends_though_nobody_asks(
     trials: Trials, user: User, kind: Kind
 ) -> None:
-    trouble = Fault(kind, "local-CloseReportFunction-* dynamodb:UpdateItem", nth=1)
+    trouble = Fault(kind, "local-EndReportFunction-* dynamodb:UpdateItem", nth=1)
     with trials.faults(ABORTED, trouble):
         report_id = user.trigger(**AS_OF)
         until(lambda: trials.row(report_id)["status"]["S"] == "Failed" or None)
@@ -161,17 +161,17 @@ def test_many_retries_at_once_are_one(user: User, failed: str) -> None:
 def test_the_end_of_the_first_execution_says_nothing_of_the_second(
     user: User, trials: Trials, failed: str
 ) -> None:
-    [close_report] = [
+    [end_report] = [
         function["FunctionName"]
         for function in user.cloud.client("lambda").list_functions()["Functions"]
-        if function["FunctionName"].endswith("CloseReportFunction")
+        if function["FunctionName"].endswith("EndReportFunction")
     ]
     late = {"detail": {"name": failed, "status": "ABORTED"}}
     slow = Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-MergeFunction", seconds=1)
     with trials.faults(slow):
         user.post(f"/reports/{failed}/retry")
         closed = user.cloud.client("lambda").invoke(
-            FunctionName=close_report, Payload=json.dumps(late)
+            FunctionName=end_report, Payload=json.dumps(late)
         )
         assert "FunctionError" not in closed
         assert trials.row(failed)["status"]["S"] == "Running"

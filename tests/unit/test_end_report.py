@@ -1,5 +1,7 @@
 """How a report ends when its execution has."""
 
+from dataclasses import replace
+
 import pytest
 
 from store_monitoring.use_cases.end_report import end_report
@@ -8,27 +10,42 @@ from tests.cases import utc
 from tests.fakes import MemoryReports
 
 NOW = utc("2024-10-15 00:01")
-RUNNING = Report("r", Status.RUNNING, utc("2024-10-15 00:00"))
-COMPLETE = Report("r", Status.COMPLETE, RUNNING.started_at, NOW, stores=7)
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+RUNNING = Report(REPORT_ID, Status.RUNNING, utc("2024-10-15 00:00"))
+COMPLETE = Report(REPORT_ID, Status.COMPLETE, RUNNING.started_at, NOW, stores=7)
 ABORTED = Failure("ABORTED", "the report's execution is ABORTED")
 
 
 def test_a_report_that_could_not_say_so_itself_is_failed() -> None:
-    reports = MemoryReports({"r": RUNNING})
-    ended = end_report("r", ABORTED, NOW, reports)
-    assert ended == Report("r", Status.FAILED, RUNNING.started_at, NOW, failure=ABORTED)
-    assert reports.reports["r"] == ended
+    reports = MemoryReports({REPORT_ID: RUNNING})
+    ended = end_report(REPORT_ID, ABORTED, NOW, reports)
+    assert ended == Report(REPORT_ID, Status.FAILED, RUNNING.started_at, NOW, failure=ABORTED)
+    assert reports.reports[REPORT_ID] == ended
 
 
 @pytest.mark.parametrize("failure", [None, ABORTED])
 def test_a_report_that_has_ended_stays_as_it_is(failure: Failure | None) -> None:
-    assert end_report("r", failure, NOW, MemoryReports({"r": COMPLETE})) == COMPLETE
+    assert end_report(REPORT_ID, failure, NOW, MemoryReports({REPORT_ID: COMPLETE})) == COMPLETE
 
 
 @pytest.mark.parametrize("failure", [None, ABORTED])
 def test_an_execution_may_be_no_report_s(failure: Failure | None) -> None:
-    assert end_report("r", failure, NOW, MemoryReports()) is None
+    assert end_report(REPORT_ID, failure, NOW, MemoryReports()) is None
 
 
-def test_a_report_that_runs_again_has_not_ended() -> None:
-    assert end_report("r", None, NOW, MemoryReports({"r": RUNNING})) is None
+@pytest.mark.parametrize("failure", [None, ABORTED])
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.COMPLETE, Status.FAILED])
+def test_the_end_of_an_earlier_execution_says_nothing(
+    failure: Failure | None, status: Status
+) -> None:
+    again = replace(RUNNING, status=status, attempt=2, restarted_at=NOW)
+    reports = MemoryReports({again.report_id: again})
+    assert end_report(RUNNING.execution, failure, NOW, reports) is None
+    assert reports.reports == {again.report_id: again}
+
+
+def test_the_end_of_the_second_execution_ends_the_report() -> None:
+    again = replace(RUNNING, attempt=2, restarted_at=NOW)
+    reports = MemoryReports({again.report_id: again})
+    ended = end_report(again.execution, ABORTED, NOW, reports)
+    assert ended == replace(again, status=Status.FAILED, ended_at=NOW, failure=ABORTED)

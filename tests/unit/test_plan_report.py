@@ -72,7 +72,10 @@ def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles)
     log = log_of([stores_file(0)], [polls_file(0)])
     request = ReportRequest(as_of_us=NOW_US - 7)
     assert plan_of(log, files, request).greatest_us == log.head().greatest_us
-    assert plan_of(log_of([]), files, request).greatest_us is None
+
+
+def test_without_polls_there_is_no_newest(files: FolderFiles) -> None:
+    assert plan_of(log_of([]), files, ReportRequest(as_of_us=NOW_US)).greatest_us is None
 
 
 def test_now_is_what_the_request_names(files: FolderFiles) -> None:

@@ -1,6 +1,5 @@
 """Compute one shard of a report."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,9 @@ from store_monitoring.domain.model import Totals
 from store_monitoring.domain.reckoning import Details, reckon, reckon_in_detail
 from store_monitoring.errors import UnknownStore
 from store_monitoring.storage.arrays import polls_of, stores_of
-from store_monitoring.storage.keys import part_key, plan_key
+from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
-from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.plan_report import Plan, read_plan
 from store_monitoring.use_cases.ports import Tables
 
 
@@ -46,7 +45,7 @@ def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
     UnknownStore
         If a requested store is in none of the files.
     """
-    plan = Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
+    plan = read_plan(report_id, tables)
     files = plan.shards[shard]
     if tables.count_rows(part_key(report_id, shard)) == files.stores:
         return Receipt(shard, files.stores, polls_read=0)

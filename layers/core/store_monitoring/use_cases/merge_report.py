@@ -1,6 +1,5 @@
 """Merge a report's parts into the report, once they are all there."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -8,9 +7,9 @@ from typing import IO
 import pyarrow as pa
 
 from store_monitoring.errors import IncompleteReport, MissingObject
-from store_monitoring.storage.keys import part_key, plan_key, report_key
+from store_monitoring.storage.keys import part_key, report_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
-from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.plan_report import Plan, read_plan
 from store_monitoring.use_cases.ports import Tables
 from store_monitoring.use_cases.report import Format
 from store_monitoring.use_cases.report_forms import detailed, write_csv, write_json, write_xlsx
@@ -31,7 +30,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
     TooManyStores
         If a form was asked for that cannot hold so many rows.
     """
-    plan = Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
+    plan = read_plan(report_id, tables)
     parts = [_part(plan, shard.shard, tables) for shard in plan.shards]
     schema = DETAILED_PART if plan.in_detail else PART
     rows = pa.concat_tables([schema.empty_table(), *parts]).sort_by("store_id")

@@ -1,5 +1,6 @@
 """Plan a report: fix its snapshot and cut it into shards."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,14 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import NoPolls, UnknownStore
 from store_monitoring.storage.bucketing import bucket_of
 from store_monitoring.storage.keys import plan_key, request_key, shards_key
-from store_monitoring.use_cases.ports import Head, IngestLog, PollsFile, ReportFiles, StoresFile
+from store_monitoring.use_cases.ports import (
+    Head,
+    IngestLog,
+    PollsFile,
+    ReportFiles,
+    StoresFile,
+    Tables,
+)
 from store_monitoring.use_cases.report import Format, ReportRequest
 
 _STORE_WEIGHT = 10  # a store without polls costs about as much as this many polls
@@ -112,6 +120,11 @@ class Plan:
         poll_filter = PollFilter(plan.pop("poll_filter"))
         formats = tuple(Format(name) for name in plan.pop("formats"))
         return cls(**plan, poll_filter=poll_filter, formats=formats, shards=shards)
+
+
+def read_plan(report_id: str, tables: Tables) -> Plan:
+    """Return a report's plan, once it is written."""
+    return Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
 
 
 def plan_report(

@@ -20,8 +20,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.bucketing import bucket_of
-from store_monitoring.storage.keys import plan_key
-from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.plan_report import Plan, read_plan
 from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
 from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id
 
@@ -207,7 +206,7 @@ def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
         case Status.FAILED:
             raise ReportFailed(f"the report {report_id} Failed")
     try:
-        return Plan.from_json(tables.read_bytes(plan_key(report_id)))
+        return read_plan(report_id, tables)
     except MissingObject:  # it expires with the report, which may be there a while longer
         raise UnknownReport(f"the report {report_id} has expired") from None
 

@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from store_monitoring.errors import MissingObject
 from store_monitoring.instants import to_text
-from store_monitoring.storage.keys import part_key, plan_key, store_states_key
+from store_monitoring.storage.keys import part_key, store_states_key
 from store_monitoring.storage.schemas import STORE_STATES
 from store_monitoring.use_cases.events import Event, EventType
-from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.plan_report import Plan, read_plan
 from store_monitoring.use_cases.ports import Events, LastTold, Tables, Told
 
 
@@ -49,7 +49,7 @@ def tell_store_changes(
         If events could not be published, or another report was told at the same time. Events may
         then be published again.
     """
-    plan = Plan.from_json(tables.read_bytes(plan_key(report_id)))
+    plan = read_plan(report_id, tables)
     before = last_told.get()
     if not plan.follows_stores or not _is_news(plan, before):
         return StoreChanges()
