@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -60,18 +60,20 @@ def start_api(
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
         rule.methods.discard("HEAD")
-    server = make_server(HOST, port, _undecoded(_in_text(service._app.wsgi_app)), threaded=True)
+    application = _undecoded(_in_text(service._app.wsgi_app, api.binary_media_types_set))
+    server = make_server(HOST, port, application, threaded=True)
     service.port = server.port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://{HOST}:{server.port}"
 
 
-def _in_text(app: WSGIApplication) -> WSGIApplication:
+def _in_text(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIApplication:
     """Pass bodies on as text, as API Gateway does: in place of what is no UTF-8, U+FFFD."""
 
     def in_text(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length <= PAYLOAD_LIMIT_BYTES:
+        media_type, _, _ = environ.get("CONTENT_TYPE", "").partition(";")
+        if length <= PAYLOAD_LIMIT_BYTES and media_type not in binary_media_types:
             body = environ["wsgi.input"].read(length).decode(errors="replace").encode()
             environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         return app(environ, start_response)

@@ -29,10 +29,9 @@ def refused(user: User, body: bytes, content_type: str = "application/json") -> 
 @pytest.mark.parametrize("report_id", NASTY)
 def test_what_is_no_report_id(user: User, report_id: str) -> None:
     by_path = user.get(f"/get_report/{quote(report_id, safe='')}")
-    assert by_path.status_code in (400, 403, 404)  # with a slash, there is no such route
-    assert by_path.json()["error"]["code"] in ("malformed_report_id", "forbidden", "not_found")
     by_query = user.get("/get_report", params={"report_id": report_id})
-    assert (by_query.status_code, by_query.json()["error"]["code"]) == (400, "malformed_report_id")
+    for answer in (by_path, by_query):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_report_id")
 
 
 @pytest.mark.parametrize("store_id", NASTY)

@@ -155,11 +155,6 @@ def test_a_wrong_request_is_refused_with_the_reason(user: User, body: bytes, sai
     assert said in answer.json()["error"]["message"]
 
 
-def test_what_is_not_there_is_not_found(user: User) -> None:
-    answer = user.get('/get_report/a"b')
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-
-
 def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
     case = _case(sample)
     chosen = sorted(report(case))[:5]
