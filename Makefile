@@ -56,6 +56,10 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
 	$(BIN)/python -m pytest -m exhaustive
 
+.PHONY: soak
+soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
+	$(BIN)/python -m pytest -m soak
+
 .PHONY: mutants
 mutants: $(READY)  ## Break the domain in every small way that there is; list what no test notices.
 	rm -rf .mutants && mkdir .mutants

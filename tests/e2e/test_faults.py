@@ -1,6 +1,6 @@
 """The pipeline keeps its promises whatever goes wrong, and `docs/faults.md` tells how.
 
-A few faults are tried at each run; marked `exhaustive`, each kind at each step, and many at once.
+A few faults are tried at each run; marked `soak`, each kind at each step, and many at once.
 """
 
 import random
@@ -135,19 +135,19 @@ def test_an_execution_that_is_ended_from_outside(trials: Trials, kind: Kind) -> 
     assert trials.report(Fault(kind, STATES[state])) == ENDED[state, kind]
 
 
-@pytest.mark.exhaustive
+@pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), ONCE)
 def test_each_fault_that_strikes_once(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=True) == ONCE[call, kind]
 
 
-@pytest.mark.exhaustive
+@pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), EVERY_TIME)
 def test_each_fault_that_strikes_every_time(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=False) == EVERY_TIME[call, kind]
 
 
-@pytest.mark.exhaustive
+@pytest.mark.soak
 @pytest.mark.parametrize(("state", "kind"), ENDED)
 def test_an_execution_that_is_ended_from_outside_at_each_state(
     trials: Trials, state: str, kind: Kind
@@ -187,7 +187,7 @@ def test_a_few_mixtures(trials: Trials) -> None:
         try_mixture(trials, seed)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.soak
 @pytest.mark.parametrize("first", range(0, MIXTURES, MIXTURES_A_CLOUD))
 def test_many_mixtures(first: int) -> None:
     with trials_in_new_cloud() as trials:
