@@ -20,6 +20,7 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -38,6 +39,7 @@ from local.faults import Injector, Kind
 from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
 from local.settings import ACCOUNT, HOST, REGION
+from local.upload_forms import hold_forms_to_their_policies
 
 _ARN_PARTS = 7  # of a function; one more names an alias
 
@@ -105,10 +107,13 @@ def start_server(port: int, injector: Injector) -> str:
         Its address, the endpoint URL of every service.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    hold_forms_to_their_policies()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # It looks through the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
+    # Pages elsewhere may call what a bucket's own rules let them.
+    replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
     server = make_server(
         HOST,
         port,

@@ -83,6 +83,11 @@ class _Deployment:
 
     def make_bucket(self, bucket: Resource) -> None:
         self._s3.create_bucket(Bucket=bucket.name)
+        if cors := bucket.properties.get("CorsConfiguration"):
+            self._s3.put_bucket_cors(
+                Bucket=bucket.name,
+                CORSConfiguration={"CORSRules": [_cors_rule(rule) for rule in cors["CorsRules"]]},
+            )
 
     def make_notifications(self, bucket: Resource) -> None:
         wanted = bucket.properties.get("NotificationConfiguration", {})
@@ -150,6 +155,14 @@ class _Deployment:
             State=rule.properties.get("State", "ENABLED"),
         )
         self._events.put_targets(Rule=rule.name, Targets=rule.properties["Targets"])
+
+
+def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Say a bucket's rule for pages elsewhere in the words of the API."""
+    wanted = dict(rule)
+    if "MaxAge" in wanted:
+        wanted["MaxAgeSeconds"] = int(wanted.pop("MaxAge"))
+    return wanted
 
 
 def _notification(configuration: Mapping[str, Any]) -> dict[str, Any]:

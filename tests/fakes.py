@@ -105,6 +105,9 @@ class MemoryLog:
     def record_upload(self, outcome: UploadOutcome) -> None:
         self.uploads[outcome.key] = outcome
 
+    def upload(self, key: str) -> UploadOutcome | None:
+        return self.uploads.get(key)
+
 
 @dataclass
 class MemoryReports:

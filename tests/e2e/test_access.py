@@ -15,8 +15,10 @@ WITH_KEY = [
     ("GET", f"/get_report/{uuid4()}", 404),
     ("GET", f"/get_report?report_id={uuid4()}", 404),
     ("GET", "/reports", 200),
+    ("POST", "/uploads", 400),
+    ("GET", "/uploads/1", 404),
 ]
-OPEN = ["/", "/healthz"]
+OPEN = ["/", "/console/console.js", "/healthz"]
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,29 @@ def test_the_document_and_its_page_are_served(shared: User) -> None:
         assert shared.get(f"/docs/{part}").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/trigger_report", "/get_report/1", "/get_report", "/reports"])
+def test_browsers_get_the_console_and_others_the_index(shared: User) -> None:
+    answer = shared.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Vary"] == "Accept"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert '<base href="/">' in answer.text
+    for accept in ("*/*", "application/json"):
+        index = shared.get("/", headers={"Accept": accept})
+        assert index.headers["Vary"] == "Accept"
+        assert index.json()["service"] == "store-monitoring"
+
+
+@pytest.mark.parametrize("part", ["console.html", "app.py", "..%2Fapp.py", "nothing.js"])
+def test_the_console_has_parts_and_no_more(shared: User, part: str) -> None:
+    assert shared.get("/console/console.js").headers["Content-Type"].startswith("text/javascript")
+    assert shared.get("/console/console.css").headers["Content-Type"].startswith("text/css")
+    assert shared.get(f"/console/{part}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/trigger_report", "/get_report/1", "/get_report", "/reports", "/uploads", "/uploads/1"],
+)
 def test_a_page_of_the_allowed_origin_may_ask(shared: User, path: str) -> None:
     answer = shared.ask("OPTIONS", path, headers=PREFLIGHT)
     assert answer.status_code == 204

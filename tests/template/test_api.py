@@ -9,7 +9,7 @@ import pytest
 from local.template import Template
 from tests.template.translation import ROOT, only, translated
 
-OPEN = {"/", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
+OPEN = {"/", "/console/{part}", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
 SCHEMES = {"API_KEY": "api_key", "AWS_IAM": "sigv4"}
 

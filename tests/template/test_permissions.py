@@ -8,6 +8,7 @@ import pytest
 
 from local.template import Resource, Template
 from store_monitoring.adapters.event_bus import SOURCE
+from store_monitoring.ingest.kinds import Kind
 from tests.template.translation import by_id, translated
 
 ACCOUNT = "us-east-1:123456789012"
@@ -66,7 +67,14 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "s3:GetObject": {PLAN, f"{DATA}/polls/*", f"{DATA}/stores/*"},
         "s3:ListBucket": {DATA},
     },
-    "IndexFunction": {},
+    "CreateUploadFunction": {
+        "s3:PutObject": {f"{INBOX}/{kind}/*" for kind in Kind},
+    },
+    "GetUploadFunction": {
+        "dynamodb:GetItem": {INGEST_TABLE},
+        "s3:GetObject": {f"{DATA}/rejects/*"},
+    },
+    "ConsoleFunction": {},
     "DocsFunction": {},
     "HealthzFunction": {
         "dynamodb:DescribeTable": {REPORT_TABLE, INGEST_TABLE},

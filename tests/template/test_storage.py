@@ -39,6 +39,21 @@ def test_a_bucket_answers_over_tls_only(name: str, template: Template) -> None:
     }
 
 
+def test_a_page_may_send_a_form_to_the_inbox_and_that_is_all(template: Template) -> None:
+    buckets = by_id(template, "AWS::S3::Bucket")
+    assert buckets["InboxBucket"].properties["CorsConfiguration"] == {
+        "CorsRules": [
+            {
+                "AllowedOrigins": ["*"],
+                "AllowedMethods": ["POST"],
+                "AllowedHeaders": ["*"],
+                "MaxAge": 3600,
+            }
+        ]
+    }
+    assert "CorsConfiguration" not in buckets["DataBucket"].properties
+
+
 @pytest.mark.parametrize("name", BUCKETS)
 def test_unfinished_uploads_are_dropped(name: str, template: Template) -> None:
     rules = by_id(template, "AWS::S3::Bucket")[name].properties["LifecycleConfiguration"]["Rules"]

@@ -173,7 +173,10 @@ def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Templat
     query = only(template, "AWS::Logs::QueryDefinition").properties
     groups = by_id(template, "AWS::Logs::LogGroup")
     # These know of no report in particular.
-    others = {"IndexLogs", "DocsLogs", "HealthzLogs", "IngestLogs"}
+    others = {
+        *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
+        "IngestLogs",
+    }
     assert set(query["LogGroupNames"]) == {
         group.name for name, group in groups.items() if name not in others
     }

@@ -124,6 +124,17 @@ def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     assert log.polls(2, 0, 1000) == [polls("a", 100, 200)]
 
 
+def test_what_became_of_an_upload_can_be_read_again(log: IngestLog) -> None:
+    outcomes = [
+        UploadOutcome("polls/a.csv", "e", "Committed", AT, "a", 10, 1, "rejects/a.csv"),
+        UploadOutcome("polls/b.csv", "f", "Failed", AT, error="the file is empty"),
+    ]
+    assert log.upload("polls/a.csv") is None
+    for outcome in outcomes:
+        log.record_upload(outcome)
+    assert [log.upload(outcome.key) for outcome in outcomes] == outcomes
+
+
 def test_polls_are_those_in_the_range_both_ends_included(log: IngestLog) -> None:
     file = polls("a", 100, 200)
     commit(log, "polls", "a", polls_files=[file])

@@ -13,9 +13,12 @@ from openapi_spec_validator import validate
 from store_monitoring import api
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import InvalidRequest
+from store_monitoring.ingest.kinds import Kind
 from store_monitoring.use_cases.idempotency import IdempotencyKey
+from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES
 from store_monitoring.use_cases.report import Format, ReportRequest, Status, checked_report_id
 from store_monitoring.use_cases.report_page import PageRequest
+from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
@@ -80,7 +83,8 @@ def test_errors_have_the_codes_that_it_lists() -> None:
 
 
 def test_choices_are_the_codes_own() -> None:
-    for name, kind in {"PollFilter": PollFilter, "Format": Format, "Status": Status}.items():
+    kinds = {"PollFilter": PollFilter, "Format": Format, "Status": Status, "UploadKind": Kind}
+    for name, kind in kinds.items():
         assert SCHEMAS[name]["enum"] == list(kind)
     assert set(SCHEMAS["ReportRequest"]["properties"]) == set(ReportRequest().to_json())
 
@@ -110,6 +114,26 @@ def test_limits_are_the_codes_own() -> None:
     assert re.search(key["schema"]["pattern"], "k" * 255)
     assert not re.search(key["schema"]["pattern"], "k" * 256)
     IdempotencyKey.of("caller", key["example"], ReportRequest())
+
+
+def test_the_console_s_parts_are_those_that_it_has() -> None:
+    [part] = DOCUMENT["paths"]["/console/{part}"]["get"]["parameters"]
+    static = ROOT / "functions" / "console" / "static"
+    parts = sorted(path.name for path in static.iterdir() if path.suffix in (".css", ".js"))
+    assert part["schema"]["enum"] == parts
+
+
+def test_uploads_are_as_the_code_takes_them() -> None:
+    request = SCHEMAS["UploadRequest"]["properties"]["filename"]
+    longest = request["maxLength"]
+    UploadRequest.from_json({"kind": "polls", "filename": "n" * longest})
+    with pytest.raises(InvalidRequest):
+        UploadRequest.from_json({"kind": "polls", "filename": "n" * (longest + 1)})
+    place = UploadPlace.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100))
+    assert re.search(SCHEMAS["UploadId"]["pattern"], place.upload_id)
+    [form] = examples(dict(bodies())["POST /uploads 201 application/json"])
+    assert form["limit_bytes"] == UPLOAD_LIMIT_BYTES
+    assert UploadPlace.from_id(form["upload_id"]).key == form["fields"]["key"]
 
 
 def test_the_old_way_to_trigger_is_deprecated() -> None:

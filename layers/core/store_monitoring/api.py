@@ -28,6 +28,7 @@ from store_monitoring.errors import (
     TransientError,
     UnknownReport,
     UnknownStore,
+    UnknownUpload,
 )
 from store_monitoring.logs import logger
 from store_monitoring.use_cases.idempotency import IdempotencyKey
@@ -52,6 +53,7 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
     UnknownStore: (HTTPStatus.NOT_FOUND, "unknown_store"),
+    UnknownUpload: (HTTPStatus.NOT_FOUND, "unknown_upload"),
     NoPolls: (HTTPStatus.CONFLICT, "no_polls"),
     ReportRunning: (HTTPStatus.CONFLICT, "report_running"),
     ReportFailed: (HTTPStatus.CONFLICT, "report_failed"),
@@ -72,14 +74,29 @@ def answer(
     )
 
 
-def page(content_type: str, text: str) -> Response[str]:
-    """Return a page or a part of one, which may load what comes from the same place only."""
-    policy = "; ".join(f"{kind} 'self'" for kind in ("connect-src", "script-src", "style-src"))
+def page(content_type: str, text: str, connect_to: str = "") -> Response[str]:
+    """Return a page or a part of one, which may load what comes from the same place only.
+
+    Parameters
+    ----------
+    content_type, text : str
+    connect_to : str
+        Another origin that the page's scripts may call.
+    """
+    policy = (
+        "default-src 'none'",
+        f"connect-src 'self' {connect_to}".rstrip(),
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'self'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
     headers = {
         "Cache-Control": f"max-age={_PAGE_LASTS_SECONDS}",
-        "Content-Security-Policy": (
-            f"default-src 'none'; {policy}; img-src 'self' data:; frame-ancestors 'none'"
-        ),
+        "Content-Security-Policy": "; ".join(policy),
+        "Vary": "Accept",
     }
     return Response(
         int(HTTPStatus.OK), f"{content_type}; charset=utf-8", text, _SECURITY_HEADERS | headers

@@ -72,6 +72,10 @@ class UnknownReport(StoreMonitoringError):
     """There is no report with this id."""
 
 
+class UnknownUpload(StoreMonitoringError):
+    """There is no upload with this id."""
+
+
 class ReportRunning(StoreMonitoringError):
     """What was asked for comes with the end of a report, and it is still Running."""
 

@@ -12,6 +12,7 @@ So a version names a snapshot: all entries up to it, and nothing of later ones.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -151,6 +152,15 @@ class DynamoDbIngestLog:
         entry["ended_at"] = outcome.ended_at.isoformat()
         with transient_errors("record the upload"):
             self._client.put_item(TableName=self._table, Item=to_item(entry))
+
+    def upload(self, key: str) -> UploadOutcome | None:
+        """Return what became of the last upload under a key, strongly consistent."""
+        item = self._get({"log": "uploads", "entry": key})
+        if item is None:
+            return None
+        ended_at = datetime.fromisoformat(item.pop("ended_at"))
+        del item["log"]
+        return UploadOutcome(key=item.pop("entry"), ended_at=ended_at, **item)
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         with transient_errors("read the ingest log"):

@@ -3,11 +3,10 @@
 import json
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from store_monitoring.adapters.aws_errors import error_code, transient_errors
-from store_monitoring.adapters.clients import PROMPT
+from store_monitoring.adapters.clients import PRESIGNING
 from store_monitoring.errors import MissingObject
 
 
@@ -24,17 +23,7 @@ class S3ReportFiles:
     def __init__(self, bucket: str, link_seconds: int) -> None:
         self._bucket = bucket
         self._link_seconds = link_seconds
-        # Left to itself, boto3 presigns for the global endpoint, which redirects to other regions
-        # for as long as a bucket is new, and in us-east-1 with SigV2.
-        self._client = boto3.client(
-            "s3",
-            config=PROMPT.merge(
-                Config(
-                    signature_version="s3v4",
-                    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
-                )
-            ),
-        )
+        self._client = boto3.client("s3", config=PRESIGNING)
 
     def write_json(self, key: str, value: object) -> None:
         """Write an object of JSON."""

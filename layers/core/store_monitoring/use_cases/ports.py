@@ -231,6 +231,16 @@ class IngestLog(Protocol):
     def record_upload(self, outcome: UploadOutcome) -> None:
         """Record what became of an upload."""
 
+    def upload(self, key: str) -> UploadOutcome | None:
+        """Return what became of the last upload under a key."""
+
+
+class UploadForms(Protocol):
+    """Leave to upload to the inbox, for those who have no credentials for it."""
+
+    def presigned_post(self, key: str, limit_bytes: int) -> tuple[str, dict[str, str]]:
+        """Return the address and the fields of a form that uploads one object, for a while."""
+
 
 class Tables(Protocol):
     """Tables and byte streams in object storage."""

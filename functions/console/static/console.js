@@ -1,0 +1,28 @@
+// The console: three views, of which the address names one.
+
+import { byId } from "./dom.js";
+import { askForKey, currentKey } from "./key.js";
+import { showReports } from "./reports.js";
+import { showStore } from "./store.js";
+import { showUploads } from "./uploads.js";
+
+const VIEWS = { reports: showReports, store: showStore, upload: showUploads };
+
+/** Show the view that the address names: #store/ID is the view "store" with "ID". */
+function route() {
+  const [, name, rest = ""] = /^#([a-z]*)\/?(.*)$/.exec(location.hash) ?? [];
+  const shown = name in VIEWS ? name : "reports";
+  for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== shown;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  VIEWS[shown](rest);
+}
+
+byId("key-button").addEventListener("click", async () => {
+  const before = currentKey();
+  if ((await askForKey()) && currentKey() !== before) route();
+});
+addEventListener("hashchange", route);
+route();

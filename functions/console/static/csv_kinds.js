@@ -1,0 +1,34 @@
+// What a CSV has, by its header.
+
+export const KINDS = {
+  polls: "Polls",
+  business_hours: "Business hours",
+  timezones: "Time zones",
+};
+
+// A column that no other kind has.
+const TELLTALE = {
+  polls: /\bstatus\b/,
+  business_hours: /\bstart_time_local\b/,
+  timezones: /\btimezone_str\b/,
+};
+const HEADER_BYTES = 4096;
+
+/** Guess the kind of a file, plain or gzipped; undefined if its header tells none. */
+export async function kindOf(file) {
+  const header = (await firstLine(file)).toLowerCase();
+  return Object.keys(KINDS).find((kind) => TELLTALE[kind].test(header));
+}
+
+async function firstLine(file) {
+  try {
+    const zipped = /\.gz$/i.test(file.name);
+    const stream = zipped ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
+    const reader = stream.getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return new TextDecoder().decode(value?.slice(0, HEADER_BYTES)).split("\n", 1)[0];
+  } catch {
+    return ""; // ingest will say what is wrong with it
+  }
+}

@@ -1,0 +1,48 @@
+// Elements out of data: always as text, never as markup.
+
+export const byId = (id) => document.getElementById(id);
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child != null));
+  return node;
+}
+
+/** Make an element: attributes, listeners where a value is a function, and children. */
+export function element(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+/** The same, of SVG. */
+export function shape(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+/** Show a message in an element that is hidden without one. */
+export function tell(node, message = "") {
+  node.textContent = message;
+  node.hidden = !message;
+}
+
+/** Say something to those who do not see it happen. */
+export function announce(message) {
+  byId("announcer").textContent = message;
+}
+
+/** Run what a button starts, once at a time. */
+export async function busy(button, work) {
+  button.disabled = true;
+  try {
+    return await work();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

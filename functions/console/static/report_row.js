@@ -1,0 +1,146 @@
+// One report in the list: how it stands, live, and its downloads.
+
+import { ask } from "./api.js";
+import { announce, busy, element, pause, tell } from "./dom.js";
+import { count, instant, length } from "./texts.js";
+
+const ASK_EVERY_MS = 1000;
+
+export class ReportRow {
+  #item;
+  #entry;
+  #following = false;
+
+  /**
+   * @param {HTMLElement} item what the row is shown in
+   * @param {object} entry the report, as GET /reports lists it
+   */
+  constructor(item, entry) {
+    this.#item = item;
+    this.#entry = entry;
+    this.#show();
+  }
+
+  /** Show what a newer list says, unless more is known already. */
+  update(entry) {
+    if (this.#entry.status !== "Running" || entry.status === "Running") return;
+    this.#entry = entry;
+    this.#show();
+  }
+
+  /** Ask how the report stands until it has ended. */
+  async follow() {
+    if (this.#following) return;
+    this.#following = true;
+    try {
+      while (this.#entry.status === "Running") {
+        const report = await ask("GET", `get_report/${this.#entry.report_id}`);
+        if (report.status === "Running") this.#progress(report.progress);
+        else this.#end(report);
+        if (report.status === "Running") await pause(ASK_EVERY_MS);
+      }
+    } catch (error) {
+      this.#item.append(
+        element("p", { class: "problem", role: "alert" }, error.message),
+        element("button", { type: "button", click: () => this.#again() }, "Ask again"),
+      );
+    } finally {
+      this.#following = false;
+    }
+  }
+
+  #again() {
+    this.#show();
+    this.follow();
+  }
+
+  #end(report) {
+    if (this.#entry.status !== "Running") return; // a newer list said so already
+    this.#entry = { ...this.#entry, ...report };
+    this.#show();
+    announce(report.status === "Complete" ? "The report is complete." : "The report failed.");
+  }
+
+  #progress(progress) {
+    const bar = this.#item.querySelector("progress");
+    if (!bar || !progress) return;
+    bar.max = progress.shards_total;
+    bar.value = progress.shards_done;
+    this.#item.querySelector(".shards").textContent =
+      `${progress.shards_done} of ${count(progress.shards_total, "shard")}`;
+  }
+
+  #show() {
+    const { status } = this.#entry;
+    const parts = { Running: running, Complete: complete, Failed: failed }[status](this.#entry);
+    this.#item.dataset.status = status;
+    this.#item.replaceChildren(
+      element(
+        "div",
+        { class: "head" },
+        element("h3", {}, title(this.#entry)),
+        element("span", { class: "badge" }, status),
+      ),
+      element("p", { class: "facts" }, facts(this.#entry)),
+      ...parts,
+    );
+  }
+}
+
+function title({ as_of: asOf, status }) {
+  if (asOf) return instant(asOf);
+  return status === "Failed" ? "Without an instant" : "As of the last poll";
+}
+
+function facts(entry) {
+  const asked = entry.store_ids?.length;
+  return [
+    entry.stores != null ? count(entry.stores, "store") : asked && count(asked, "store"),
+    entry.poll_filter === "business_hours" && "polls taken while open",
+    `started ${instant(entry.started_at)}`,
+    entry.ended_at && `took ${length(Date.parse(entry.ended_at) - Date.parse(entry.started_at))}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function running() {
+  return [
+    element("progress", { "aria-label": "Progress" }),
+    element("p", { class: "shards hint" }, "Planning"),
+  ];
+}
+
+function failed({ error }) {
+  return [
+    element("p", { class: "problem" }, error?.message ?? "Nothing is known of why."),
+    element("p", { class: "hint" }, element("code", {}, error?.code ?? "")),
+  ];
+}
+
+function complete({ report_id: id, formats, as_of: asOf }) {
+  const problem = element("p", { class: "problem", role: "alert", hidden: true });
+  const buttons = formats.map((format) =>
+    element(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Download ${format.toUpperCase()}, ${instant(asOf)}`,
+        click: ({ currentTarget }) => busy(currentTarget, () => download(id, format, problem)),
+      },
+      format.toUpperCase(),
+    ),
+  );
+  return [element("div", { class: "buttons" }, ...buttons), problem];
+}
+
+/** A link works for minutes only, so it is asked for when it is wanted. */
+async function download(id, format, problem) {
+  tell(problem);
+  try {
+    const report = await ask("GET", `get_report/${id}`);
+    location.assign(report.urls[format]); // an attachment: the page stays
+  } catch (error) {
+    tell(problem, error.message);
+  }
+}

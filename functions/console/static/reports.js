@@ -1,0 +1,76 @@
+// The latest reports, and new ones.
+
+import { ask } from "./api.js";
+import { busy, byId, element, tell } from "./dom.js";
+import { ReportRow } from "./report_row.js";
+import { requested } from "./report_request.js";
+
+const PAGE = 10;
+const list = byId("report-list");
+const rows = new Map(); // by report id
+let nextPage = null;
+
+/** Show the first page, with what has changed since. */
+export async function showReports() {
+  const page = await asked(`reports?limit=${PAGE}`);
+  if (!page) return;
+  // The list may not have the report of a moment ago yet; what is here already stays.
+  for (const entry of page.reports.toReversed()) {
+    if (rows.has(entry.report_id)) rows.get(entry.report_id).update(entry);
+    else add(entry, (item) => list.prepend(item));
+  }
+  nextPage ??= page.next_page_token ?? null;
+  byId("no-reports").hidden = rows.size > 0;
+  byId("more-reports").hidden = !nextPage;
+}
+
+async function showOlder() {
+  const page = await asked(`reports?limit=${PAGE}&page_token=${encodeURIComponent(nextPage)}`);
+  if (!page) return;
+  for (const entry of page.reports) if (!rows.has(entry.report_id)) add(entry, (item) => list.append(item));
+  nextPage = page.next_page_token ?? null;
+  byId("more-reports").hidden = !nextPage;
+}
+
+async function asked(path) {
+  tell(byId("list-problem"));
+  try {
+    return await ask("GET", path);
+  } catch (error) {
+    tell(byId("list-problem"), error.message);
+    return null;
+  }
+}
+
+function add(entry, place) {
+  const item = element("li", { class: "report" });
+  const row = new ReportRow(item, entry);
+  rows.set(entry.report_id, row);
+  place(item);
+  row.follow();
+}
+
+async function makeReport(event) {
+  event.preventDefault();
+  const form = event.target;
+  const problem = form.querySelector(".problem");
+  tell(problem);
+  try {
+    const body = requested(new FormData(form));
+    // Should the answer get lost, sending it again starts no second report.
+    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const started = await ask("POST", "trigger_report", { body, headers });
+    const entry = { ...body, ...started, started_at: new Date().toISOString() };
+    add(entry, (item) => {
+      list.prepend(item);
+      item.scrollIntoView({ block: "nearest" }); // on a phone, it is below the form
+    });
+    byId("no-reports").hidden = true;
+  } catch (error) {
+    tell(problem, error.message);
+  }
+}
+
+byId("request").addEventListener("submit", (event) => busy(event.submitter, () => makeReport(event)));
+byId("refresh").addEventListener("click", (event) => busy(event.target, showReports));
+byId("more-reports").addEventListener("click", (event) => busy(event.target, showOlder));

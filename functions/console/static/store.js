@@ -1,0 +1,54 @@
+// Looking up a store: the form, the address, and where its week is shown.
+
+import { ask } from "./api.js";
+import { busy, byId, tell } from "./dom.js";
+import { utc } from "./report_request.js";
+import { storeWeek } from "./store_week.js";
+
+const form = byId("look-up");
+const place = byId("store-week");
+let shown = "";
+
+/** Show the store that the address names: ID, or ID?as_of=…&poll_filter=… */
+export async function showStore(address) {
+  if (!address || address === shown) return;
+  const [id, query = ""] = address.split("?");
+  await busy(form.querySelector("button"), () => show(decodeURIComponent(id), query, address));
+}
+
+async function show(id, query, address) {
+  fillIn(id, new URLSearchParams(query));
+  tell(byId("store-problem"));
+  place.replaceChildren();
+  try {
+    const timeline = await ask("GET", `stores/${encodeURIComponent(id)}/timeline?${query}`);
+    place.replaceChildren(...storeWeek(timeline));
+    shown = address;
+  } catch (error) {
+    shown = "";
+    tell(byId("store-problem"), error.message);
+  }
+}
+
+function fillIn(id, query) {
+  form.elements.store_id.value = id;
+  form.elements.as_of.value = query.get("as_of")?.replace("Z", "") ?? "";
+  form.elements.poll_filter.value = query.get("poll_filter") ?? "all";
+}
+
+function lookUp(event) {
+  event.preventDefault();
+  const fields = new FormData(form);
+  const id = fields.get("store_id").trim();
+  if (!id) return tell(byId("store-problem"), "Enter the id of a store.");
+  const query = new URLSearchParams({ poll_filter: fields.get("poll_filter") });
+  if (fields.get("as_of")) query.set("as_of", utc(fields.get("as_of")));
+  const address = `${encodeURIComponent(id)}?${query}`;
+  if (location.hash === `#store/${address}`) {
+    shown = ""; // asked for again: it may have changed
+    return showStore(address);
+  }
+  location.hash = `store/${address}`;
+}
+
+form.addEventListener("submit", lookUp);

@@ -1,0 +1,143 @@
+// A store's week as people look at it: what is known of the store, its numbers, its days.
+
+import { element } from "./dom.js";
+import { strip } from "./strip.js";
+import { clock, count, instant, length } from "./texts.js";
+import { days } from "./week.js";
+
+const WINDOWS = {
+  "last hour": ["last_hour(in minutes)", "min"],
+  "last day": ["last_day(in hours)", "h"],
+  "last week": ["last_week(in hours)", "h"],
+};
+const UTC = clock("UTC");
+const STATES = {
+  up: "up",
+  down: "down",
+  unknown: "no known poll, counts as down",
+  closed: "closed",
+};
+
+/** Return the elements that tell a timeline. */
+export function storeWeek(timeline) {
+  const local = clock(timeline.time_zone.name);
+  const week = days(timeline, local);
+  return [
+    element("h2", { class: "id" }, timeline.store_id),
+    element("p", { class: "facts" }, facts(timeline)),
+    numbers(timeline.report_row),
+    strip(week, local, (part) => describe(part, local)),
+    legend(),
+    element("details", {}, element("summary", {}, "The week as a table"), stretchesTable(week, local)),
+    element("details", {}, element("summary", {}, "The polls as a table"), pollsTable(timeline)),
+  ];
+}
+
+function facts({ as_of: asOf, time_zone: zone, business_hours: hours, poll_filter: filter }) {
+  return [
+    `week to ${instant(asOf)}`,
+    `${zone.name}${zone.source === "default" ? ", by default" : ""}`,
+    hours.source === "default" ? "no hours known: open around the clock" : count(hours.rows.length, "row of hours", "rows of hours"),
+    filter === "business_hours" && "only polls taken while open count",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function numbers(row) {
+  const cell = (kind, [name, unit]) =>
+    element("td", {}, row[`${kind}_${name}`].toFixed(2), element("small", {}, ` ${unit}`));
+  const line = (head, kind) =>
+    element(
+      "tr",
+      { class: kind },
+      element("th", { scope: "row" }, head),
+      ...Object.values(WINDOWS).map((each) => cell(kind, each)),
+    );
+  const heads = Object.keys(WINDOWS).map((name) => element("th", { scope: "col" }, name));
+  return element(
+    "table",
+    { class: "numbers" },
+    element("caption", { class: "unseen" }, "Uptime and downtime, as the report has them"),
+    element("thead", {}, element("tr", {}, element("td", {}), ...heads)),
+    element("tbody", {}, line("Up", "uptime"), line("Down", "downtime")),
+  );
+}
+
+function legend() {
+  const entry = (state, text) =>
+    element("li", {}, element("span", { class: `key ${state}` }), text);
+  return element(
+    "ul",
+    { class: "legend" },
+    entry("up", "open and up"),
+    entry("down", "open and down"),
+    entry("unknown", "open, no known poll"),
+    entry("closed", "closed"),
+    entry("active", "poll: active"),
+    entry("inactive", "poll: inactive"),
+  );
+}
+
+/** Tell a stretch or a poll in local time and in UTC. */
+function describe(part, local) {
+  if ("instant" in part) {
+    const filtered = part.is_evidence ? "" : ", not counted";
+    const at = (of) => `${of.date(part.instant)} ${of.exactTime(part.instant)}`;
+    return `Poll: ${part.status}${filtered}. ${at(local)} local; ${at(UTC)} UTC`;
+  }
+  const open = part.state === "closed" ? "" : "Open, ";
+  const state = open + STATES[part.state];
+  return (
+    `${state.charAt(0).toUpperCase()}${state.slice(1)}, ${length(part.end - part.start)}. ` +
+    `${span(part, local)} local; ${span(part, UTC)} UTC`
+  );
+}
+
+/** "Thu 10 Oct 10:00–11:53", with the second date if it is another. */
+function span({ start, end }, of) {
+  const until = of.date(start) === of.date(end) ? "" : `${of.date(end)} `;
+  return `${of.date(start)} ${of.time(start)}–${until}${of.time(end)}`;
+}
+
+function stretchesTable(week, local) {
+  const lines = week.flatMap(({ stretches }) =>
+    stretches
+      .filter(({ state }) => state !== "closed")
+      .map((part) => [
+        span(part, local),
+        span(part, UTC),
+        STATES[part.state],
+        length(part.end - part.start),
+      ]),
+  );
+  return table(["Local", "UTC", "Open and", "For"], lines);
+}
+
+function pollsTable({ polls }) {
+  const seconds = (text) => text.replace("T", " ").slice(0, 19);
+  const lines = polls.map((poll) => [
+    seconds(poll.at_local),
+    seconds(poll.at),
+    poll.status,
+    poll.is_evidence ? "yes" : "no",
+  ]);
+  return table(["Local", "UTC", "Status", "Counts"], lines);
+}
+
+function table(heads, lines) {
+  const head = heads.map((text) => element("th", { scope: "col" }, text));
+  const rows = lines.map((cells) =>
+    element("tr", {}, ...cells.map((text) => element("td", {}, text))),
+  );
+  return element(
+    "div",
+    { class: "scrolling", tabindex: "0", role: "region", "aria-label": heads.join(", ") },
+    element(
+      "table",
+      { class: "plain" },
+      element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...rows),
+    ),
+  );
+}

@@ -1,0 +1,174 @@
+// The strip of a week: a row a local day, drawn to scale; tooltips by pointer and by arrow keys.
+
+import { byId, element, shape } from "./dom.js";
+import { length } from "./texts.js";
+
+const DAY = 86_400_000;
+const MINUTE = 60_000;
+const TICKS = [0, 6, 12, 18, 24];
+const NEAR_PIXELS = 5;
+const MARGIN_PIXELS = 8;
+// In the drawing's own units, of which a row is 40 high; across, a unit is a minute.
+const BAND = { up: [2, 24], down: [14, 12], unknown: [14, 12], closed: [25, 1] };
+const POLL = { active: [30, 8], inactive: [30, 8] };
+const HEIGHT = 40;
+
+const tip = byId("tip");
+
+/**
+ * Draw a week.
+ *
+ * @param {object[]} week its days, as `days` cuts them
+ * @param {object} local the store's clock
+ * @param {(part: object) => string} describe tells a stretch or a poll
+ */
+export function strip(week, local, describe) {
+  const longest = Math.max(DAY, ...week.map((day) => day.until - day.start)); // 25 h in autumn
+  return element(
+    "div",
+    { class: "strip", role: "group", "aria-label": "The week, day by day" },
+    hatching(),
+    ...week.flatMap((day) => [
+      element("span", { class: "day" }, local.date(day.from)),
+      drawing(day, longest, local, describe),
+    ]),
+    element("span", {}),
+    axis(longest),
+  );
+}
+
+function drawing(day, longest, local, describe) {
+  const scale = (instant) => (instant - day.start) / MINUTE;
+  const parts = [
+    ...day.stretches.map((stretch) => ({ part: stretch, mark: band(stretch, scale) })),
+    ...day.polls.map((poll) => ({ part: poll, mark: tick(poll, scale) })),
+  ];
+  const svg = shape(
+    "svg",
+    {
+      viewBox: `0 0 ${longest / MINUTE} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      tabindex: "0",
+      "aria-label": `${local.date(day.from)}: ${summary(day)}. Arrow keys tell more.`,
+    },
+    ...parts.map(({ mark }) => mark),
+  );
+  enliven(svg, parts, day, longest, describe);
+  return svg;
+}
+
+function band({ start, end, state }, scale) {
+  const [y, height] = BAND[state];
+  const fill = state === "unknown" ? { fill: "url(#hatching)" } : {};
+  return shape("rect", { class: state, x: scale(start), y, width: scale(end) - scale(start), height, ...fill });
+}
+
+function tick({ instant, status, is_evidence: isEvidence }, scale) {
+  const [y, height] = POLL[status];
+  const x = scale(instant);
+  const kind = `poll ${status}${isEvidence ? "" : " unused"}`;
+  return shape("line", { class: kind, x1: x, x2: x, y1: y, y2: y + height });
+}
+
+/** "open 12 h: up 9 h, down 3 h, 14 polls" */
+function summary({ stretches, polls }) {
+  const sum = (...states) =>
+    stretches
+      .filter(({ state }) => states.includes(state))
+      .reduce((total, { start, end }) => total + end - start, 0);
+  const open = sum("up", "down", "unknown");
+  if (!open) return `closed, ${polls.length} polls`;
+  const down = length(sum("down", "unknown"));
+  return `open ${length(open)}: up ${length(sum("up"))}, down ${down}, ${polls.length} polls`;
+}
+
+function axis(longest) {
+  const labels = TICKS.map((hour) => {
+    const label = element("span", {}, String(hour).padStart(2, "0"));
+    label.style.left = `${(hour * 60 * MINUTE * 100) / longest}%`;
+    return label;
+  });
+  return element("div", { class: "axis", "aria-hidden": "true" }, ...labels);
+}
+
+function hatching() {
+  return shape(
+    "svg",
+    { class: "unseen", "aria-hidden": "true" },
+    shape(
+      "pattern",
+      { id: "hatching", width: 14, height: 4, patternUnits: "userSpaceOnUse" },
+      shape("rect", { class: "hatch-ground", width: 14, height: 4 }),
+      shape("rect", { class: "hatch-line", width: 7, height: 4 }),
+    ),
+  );
+}
+
+// --- tooltips -------------------------------------------------------------------------------
+
+function enliven(svg, parts, day, longest, describe) {
+  const inOrder = parts.toSorted((a, b) => begin(a) - begin(b));
+  let shown = -1;
+
+  function show(index) {
+    hide();
+    shown = index;
+    const { part, mark } = inOrder[index];
+    mark.classList.add("shown");
+    tip.textContent = describe(part);
+    tip.hidden = false;
+    const box = mark.getBoundingClientRect();
+    const left = box.left + (box.width - tip.offsetWidth) / 2;
+    const greatest = document.documentElement.clientWidth - tip.offsetWidth - MARGIN_PIXELS;
+    tip.style.left = `${Math.max(MARGIN_PIXELS, Math.min(left, greatest))}px`;
+    tip.style.top = `${Math.max(MARGIN_PIXELS, svg.getBoundingClientRect().top - tip.offsetHeight - MARGIN_PIXELS)}px`;
+  }
+
+  function hide() {
+    inOrder[shown]?.mark.classList.remove("shown");
+    shown = -1;
+    tip.hidden = true;
+  }
+
+  /** A poll that is near, else the stretch that is there. */
+  function at(x) {
+    const box = svg.getBoundingClientRect();
+    const instant = day.start + ((x - box.left) / box.width) * longest;
+    const near = (NEAR_PIXELS / box.width) * longest;
+    const away = inOrder.map(({ part }) =>
+      "instant" in part ? Math.abs(part.instant - instant) : Infinity,
+    );
+    const least = Math.min(...away);
+    if (least <= near) return away.indexOf(least);
+    return inOrder.findIndex(({ part }) => part.start <= instant && instant < part.end);
+  }
+
+  function point(event) {
+    const index = at(event.clientX);
+    if (index < 0) hide();
+    else if (index !== shown) show(index);
+  }
+
+  const steps = {
+    ArrowRight: () => Math.min(shown + 1, inOrder.length - 1),
+    ArrowLeft: () => Math.max(shown - 1, 0),
+    Home: () => 0,
+    End: () => inOrder.length - 1,
+  };
+
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point);
+  svg.addEventListener("pointerleave", hide);
+  svg.addEventListener("blur", hide);
+  svg.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hide();
+    if (!(event.key in steps) || !inOrder.length) return;
+    event.preventDefault();
+    show(steps[event.key]());
+  });
+}
+
+const begin = ({ part }) => part.instant ?? part.start;
+
+addEventListener("scroll", () => (tip.hidden = true), { passive: true });

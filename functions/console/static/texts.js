@@ -1,0 +1,62 @@
+// Numbers and times as people read them.
+
+const NUMBER = new Intl.NumberFormat("en-GB");
+const SIZES = ["bytes", "kB", "MB", "GB"];
+const UTC = clock("UTC");
+
+export const number = (value) => NUMBER.format(value);
+
+export function count(value, one, many = `${one}s`) {
+  return `${number(value)} ${value === 1 ? one : many}`;
+}
+
+/** 1500000 → "1.5 MB" */
+export function size(bytes) {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), SIZES.length - 1);
+  const value = bytes / 1000 ** power;
+  return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${SIZES[power]}`;
+}
+
+/** A length of time in milliseconds → "2 h 5 min" */
+export function length(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return [hours && `${hours} h`, (rest || !hours) && `${rest} min`].filter(Boolean).join(" ");
+}
+
+/**
+ * The clocks of a time zone.
+ *
+ * @param {string} timeZone an IANA name; of one that this browser does not know, UTC is told
+ */
+export function clock(timeZone) {
+  const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: known(timeZone), ...options });
+  const date = format({ weekday: "short", day: "numeric", month: "short" });
+  const longDate = format({ day: "numeric", month: "long", year: "numeric" });
+  const time = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const exact = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  return {
+    name: known(timeZone),
+    date: (instant) => date.format(instant),
+    longDate: (instant) => longDate.format(instant),
+    time: (instant) => time.format(instant),
+    exactTime: (instant) => exact.format(instant),
+  };
+}
+
+function known(timeZone) {
+  try {
+    new Intl.DateTimeFormat("en-GB", { timeZone });
+    return timeZone;
+  } catch {
+    return "UTC";
+  }
+}
+
+/** "14 October 2024, 23:55 UTC" */
+export function instant(text) {
+  const at = Date.parse(text);
+  return `${UTC.longDate(at)}, ${UTC.time(at)} UTC`;
+}

@@ -1,0 +1,58 @@
+// One upload: from the file to what ingest made of it.
+
+import { ApiError, ask } from "./api.js";
+import { pause } from "./dom.js";
+import { size } from "./texts.js";
+
+const ASK_EVERY_MS = 1000;
+
+/**
+ * Send a file to the inbox.
+ *
+ * @param {File} file
+ * @param {string} kind
+ * @param {(share: number) => void} onProgress told how much has been sent, of 1
+ * @returns {Promise<string>} the upload's id
+ */
+export async function send(file, kind, onProgress) {
+  if (!file.size) throw new ApiError("empty", "The file is empty.");
+  const form = await ask("POST", "uploads", { body: { kind, filename: file.name } });
+  if (file.size > form.limit_bytes) {
+    throw new ApiError("too_large", `The file has ${size(file.size)}; ${size(form.limit_bytes)} is the most.`);
+  }
+  const fields = new FormData();
+  for (const [name, value] of Object.entries(form.fields)) fields.append(name, value);
+  fields.append("file", file); // S3 reads nothing after it
+  await post(form.url, fields, onProgress);
+  return form.upload_id;
+}
+
+/** Wait for what ingest makes of an upload. */
+export async function outcomeOf(id) {
+  for (;;) {
+    const outcome = await ask("GET", `uploads/${encodeURIComponent(id)}`);
+    if (outcome.status !== "Pending") return outcome;
+    await pause(ASK_EVERY_MS);
+  }
+}
+
+/** As fetch does, but fetch does not tell how far it has got. */
+function post(url, fields, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded / total));
+    request.addEventListener("load", () => {
+      if (request.status < 300) resolve();
+      else reject(new ApiError("refused", `The inbox refused the file: ${reason(request)}`));
+    });
+    request.addEventListener("error", () =>
+      reject(new ApiError("unreachable", "The file could not be sent. Is there a connection?")),
+    );
+    request.send(fields);
+  });
+}
+
+/** What S3's XML says, or at least the status. */
+const reason = (request) =>
+  request.responseXML?.querySelector("Message")?.textContent ?? `status ${request.status}`;

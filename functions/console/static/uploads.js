@@ -1,0 +1,110 @@
+// Uploads: which file is what, how far it has got, and what became of it.
+
+import { busy, byId, element, tell } from "./dom.js";
+import { KINDS, kindOf } from "./csv_kinds.js";
+import { outcomeOf, send } from "./upload.js";
+import { count, size } from "./texts.js";
+
+const list = byId("upload-list");
+const input = byId("files");
+const drop = byId("drop");
+
+/** Nothing to ask for: the list is of this tab's own uploads. */
+export function showUploads() {}
+
+async function offer(file) {
+  const kind = element(
+    "select",
+    { "aria-label": `What ${file.name} has` },
+    element("option", { value: "" }, "What is it?"),
+    ...Object.entries(KINDS).map(([value, name]) => element("option", { value }, name)),
+  );
+  const status = element("div", { class: "outcome", role: "status" });
+  const button = element(
+    "button",
+    { type: "button", class: "primary", click: () => busy(button, () => upload(file, kind, status, controls)) },
+    "Upload",
+  );
+  const controls = element("div", { class: "buttons" }, kind, button);
+  list.prepend(
+    element(
+      "li",
+      {},
+      element(
+        "div",
+        { class: "head" },
+        element("h3", { class: "id" }, file.name),
+        element("span", { class: "hint" }, size(file.size)),
+      ),
+      controls,
+      status,
+    ),
+  );
+  kind.value = (await kindOf(file)) ?? "";
+}
+
+async function upload(file, kind, status, controls) {
+  if (!kind.value) return status.replaceChildren(problem("Say what is in the file."));
+  const bar = element("progress", { "aria-label": `Upload of ${file.name}`, max: 1, value: 0 });
+  const text = element("p", { class: "hint" }, "Uploading");
+  status.replaceChildren(bar, text);
+  controls.hidden = true;
+  try {
+    const id = await send(file, kind.value, (share) => (bar.value = share));
+    bar.removeAttribute("value");
+    text.textContent = "Ingesting";
+    status.replaceChildren(...told(await outcomeOf(id), id));
+  } catch (error) {
+    controls.hidden = false;
+    status.replaceChildren(problem(error.message));
+  }
+}
+
+/** What ingest made of a file, as elements. */
+function told(outcome, id) {
+  if (outcome.status === "Failed") {
+    return [problem(`Nothing of it was taken: ${outcome.reason}`)];
+  }
+  const rejected = outcome.rejected ? `, ${count(outcome.rejected, "row")} rejected` : "";
+  const news = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
+  return [
+    element("p", { class: "good" }, `${news}: ${count(outcome.rows, "row")}${rejected}.`),
+    ...(outcome.rejects_url ? rejects(id) : []),
+  ];
+}
+
+function rejects(id) {
+  const complaint = element("p", { class: "problem", role: "alert", hidden: true });
+  const button = element(
+    "button",
+    { type: "button", click: () => busy(button, () => downloadRejects(id, complaint)) },
+    "Rejected rows, with reasons",
+  );
+  return [element("div", { class: "buttons" }, button), complaint];
+}
+
+async function downloadRejects(id, complaint) {
+  tell(complaint);
+  try {
+    location.assign((await outcomeOf(id)).rejects_url);
+  } catch (error) {
+    tell(complaint, error.message);
+  }
+}
+
+const problem = (message) => element("p", { class: "problem", role: "alert" }, message);
+
+input.addEventListener("change", () => {
+  for (const file of input.files) offer(file);
+  input.value = ""; // so that the same file can be chosen again
+});
+drop.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  drop.classList.add("over");
+});
+drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  for (const file of event.dataTransfer.files) offer(file);
+});

@@ -1,0 +1,37 @@
+"""POST /uploads: leave to upload a file to the inbox."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.upload_forms import S3UploadForms
+from store_monitoring.api import answer, json_body, new_app
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.upload_answer import form_body
+from store_monitoring.use_cases.offer_upload import offer_upload
+from store_monitoring.use_cases.upload import UploadRequest
+
+settings = Settings.from_environment()
+forms = S3UploadForms(settings.inbox_bucket, settings.download_link_seconds)
+app = new_app(settings.cors_origin)
+
+
+@app.post("/uploads")
+def post_upload() -> Response[str]:
+    """Give leave to upload the file that the body describes."""
+    now = datetime.now(UTC)
+    form = offer_upload(UploadRequest.from_json(json_body(app.current_event)), forms)
+    logger.info("upload offered", upload_id=form.upload_id)
+    ends_at = now + timedelta(seconds=settings.download_link_seconds)
+    return answer(HTTPStatus.CREATED, form_body(form, ends_at))
+
+
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,38 @@
+"""GET /uploads/{upload_id}: what became of an upload."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.adapters.clients import PROMPT
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.api import answer, new_app
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.upload_answer import upload_body
+from store_monitoring.use_cases.read_upload import read_upload
+
+settings = Settings.from_environment()
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, PROMPT)
+files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
+app = new_app(settings.cors_origin)
+
+
+@app.get("/uploads/<upload_id>")
+def get_upload(upload_id: str) -> Response[str]:
+    """Tell what became of an upload, and where the rows are that were rejected."""
+    now = datetime.now(UTC)
+    view = read_upload(upload_id, log, files)
+    ends_at = now + timedelta(seconds=settings.download_link_seconds)
+    return answer(HTTPStatus.OK, upload_body(view, ends_at))
+
+
+@logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway."""
+    return app.resolve(event, context)

@@ -1,0 +1,40 @@
+"""Tell what became of an upload."""
+
+from dataclasses import dataclass
+
+from store_monitoring.use_cases.ports import IngestLog, ReportFiles, UploadOutcome
+from store_monitoring.use_cases.upload import UploadPlace
+
+
+@dataclass(frozen=True, slots=True)
+class UploadView:
+    """An upload as it stands.
+
+    Attributes
+    ----------
+    upload_id : str
+    outcome : UploadOutcome or None
+        None: it has not arrived, or is being ingested.
+    rejects_url : str or None
+        Where the rows that were rejected can be downloaded, if there are any.
+    """
+
+    upload_id: str
+    outcome: UploadOutcome | None = None
+    rejects_url: str | None = None
+
+
+def read_upload(upload_id: str, log: IngestLog, files: ReportFiles) -> UploadView:
+    """Return what became of an upload.
+
+    Raises
+    ------
+    UnknownUpload
+        If we never give out such an id.
+    """
+    place = UploadPlace.from_id(upload_id)
+    outcome = log.upload(place.key)
+    if outcome is None or outcome.rejects_key is None:
+        return UploadView(upload_id, outcome)
+    url = files.presigned_url(outcome.rejects_key, f"rejected-{place.filename}.csv")
+    return UploadView(upload_id, outcome, url)

@@ -1,0 +1,111 @@
+"""Uploads by those who have a key of the API and no credentials of AWS."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User, until
+
+POLLS = (
+    b"store_id,status,timestamp_utc\n"
+    b"uploaded,active,2024-10-14 12:00:00 UTC\n"
+    b"uploaded,maybe,2024-10-14 13:00:00 UTC\n"
+)
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    """A user of a cloud of one's own: what is uploaded here is in no other test's reports."""
+    with EmbeddedCloud() as cloud:
+        yield User(cloud)
+
+
+def offered(user: User, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
+    answer = user.post("/uploads", json={"kind": kind, "filename": filename})
+    assert answer.status_code == 201, answer.text
+    form: dict[str, Any] = answer.json()
+    return form
+
+
+def send(form: dict[str, Any], content: bytes, **changes: str) -> requests.Response:
+    fields, file = form["fields"] | changes, {"file": ("polls.csv", content)}
+    return requests.post(form["url"], data=fields, files=file, timeout=30)
+
+
+def ended(user: User, form: dict[str, Any]) -> dict[str, Any]:
+    def ask() -> dict[str, Any] | None:
+        answer = user.get(f"/uploads/{form['upload_id']}").json()
+        return None if answer["status"] == "Pending" else answer
+
+    return until(ask)
+
+
+def test_a_file_is_uploaded_and_its_rejects_are_to_be_had(user: User) -> None:
+    form = offered(user)
+    assert user.get(f"/uploads/{form['upload_id']}").json()["status"] == "Pending"
+    assert send(form, POLLS).status_code == 204
+    outcome = ended(user, form)
+    assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
+    answer = requests.get(outcome["rejects_url"], timeout=30)
+    assert "attachment" in answer.headers["Content-Disposition"]
+    [reject] = csv.DictReader(io.StringIO(answer.text))
+    assert (reject["line"], "maybe" in reject["text"]) == ("3", True)
+
+    again = offered(user)
+    send(again, POLLS)
+    assert ended(user, again)["status"] == "Unchanged"
+
+
+def test_what_cannot_be_read_says_why(user: User) -> None:
+    form = offered(user, kind="timezones")
+    send(form, b"a,b\n1,2\n")
+    outcome = ended(user, form)
+    assert outcome["status"] == "Failed"
+    assert outcome["reason"].startswith("missing column store_id, timezone_str")
+
+
+@pytest.mark.parametrize(
+    "key", ["polls/others.csv", "business_hours/mine.csv", "../data/reports/x", ""]
+)
+def test_a_form_reaches_its_own_key_only(user: User, key: str) -> None:
+    answer = send(offered(user), POLLS, key=key)
+    assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
+
+
+def test_a_form_s_content_type_is_its_own(user: User) -> None:
+    assert send(offered(user), POLLS, **{"Content-Type": "text/html"}).status_code == 403
+
+
+def test_an_empty_file_and_no_policy_are_refused(user: User) -> None:
+    form = offered(user)
+    assert "EntityTooSmall" in send(form, b"").text
+    bare = requests.post(
+        form["url"],
+        data={"key": form["fields"]["key"]},
+        files={"file": ("polls.csv", POLLS)},
+        timeout=30,
+    )
+    assert (bare.status_code, "AccessDenied" in bare.text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "upload_id", ["nonsense", f"polls.{uuid4()}.", "polls%2F..%2Fx", "a" * 900]
+)
+def test_an_upload_that_never_was(user: User, upload_id: str) -> None:
+    answer = user.get(f"/uploads/{upload_id}")
+    assert answer.status_code in (403, 404)
+    assert answer.json()["error"]["code"] in ("unknown_upload", "forbidden")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"kind": "reports", "filename": "a"}, {"kind": "polls", "filename": ""}, []]
+)
+def test_what_is_not_understood_is_refused(user: User, body: object) -> None:
+    answer = user.post("/uploads", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
