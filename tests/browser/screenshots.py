@@ -2,11 +2,17 @@
 
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import requests
 from playwright.sync_api import Browser
 
+from local.cloud import EmbeddedCloud
 from local.inputs import find_inputs
+from local.run import upload_all
 from local.sample_data import cached_sample
 from store_monitoring.storage.keys import report_key
 from store_monitoring.use_cases.report import Format, ReportRequest
@@ -15,6 +21,7 @@ from tests.pipeline import Pipeline
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IMAGES = _ROOT / "docs" / "images"
+_HOURS_BY_DAY = 100  # a week's business time of a store that is closed at night
 
 
 def main() -> int:
@@ -25,6 +32,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, headless(executable) as browser:
         _html_report(browser, Path(folder))
+        _console(browser)
     return 0
 
 
@@ -39,6 +47,39 @@ def _html_report(browser: Browser, folder: Path) -> None:
         page.goto(address)
         page.screenshot(path=_IMAGES / f"report-{scheme}.png")
         page.close()
+
+
+def _console(browser: Browser) -> None:
+    with EmbeddedCloud() as cloud:
+        upload_all(find_inputs(cached_sample(_ROOT / ".data")), cloud)
+        api = cloud.api_url
+        _ended(api, {"store_ids": ["no-such-store"]})
+        report = _ended(api, {"formats": ["csv", "html", "xlsx"]})
+        stores = pd.read_csv(report["url"], index_col="store_id")
+        week = stores[["uptime_last_week(in hours)", "downtime_last_week(in hours)"]]
+        by_day = week[week.sum(axis="columns") < _HOURS_BY_DAY]
+        store_id = by_day.min(axis="columns").idxmax()  # up for long, and down for long
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme=scheme)
+            page.goto(api)
+            page.get_by_text("Failed").wait_for()
+            page.screenshot(path=_IMAGES / f"console-reports-{scheme}.png")
+            page.set_viewport_size({"width": 1280, "height": 960})
+            page.goto(f"{api}/#store/{store_id}")
+            page.locator(".strip rect.up").nth(2).hover()
+            page.screenshot(path=_IMAGES / f"console-store-{scheme}.png")
+            page.close()
+
+
+def _ended(api: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Make a report; return what is told of it at its end."""
+    started = requests.post(f"{api}/trigger_report", json=request, timeout=30).json()
+    while True:
+        address = f"{api}/get_report/{started['report_id']}"
+        report: dict[str, Any] = requests.get(address, timeout=30).json()
+        if report["status"] != "Running":
+            return report
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,468 @@
+"""The console, used as a person does, against the embedded cloud with the real template."""
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+
+from local.cloud import EmbeddedCloud
+from local.inputs import find_inputs
+from local.sample_data import SMALL, write_sample
+from tests.browser.accessibility import serious_problems
+from tests.browser.conftest import DESKTOP
+from tests.e2e.conftest import User
+
+KEY = "open-sesame"
+HOSTILE = "<img src=x onerror=document.title='owned'>"
+PHONE = {"width": 360, "height": 740}
+PATIENCE_MS = 30_000
+MINUTE_US = 60_000_000
+POLLS = (
+    b"store_id,status,timestamp_utc\n"
+    b"uploaded,active,2024-10-14 12:00:00 UTC\n"
+    b"uploaded,maybe,2024-10-14 13:00:00 UTC\n"
+)
+
+Stores = list[dict[str, str]]
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """A user of a cloud with the small sample, and a store with an id that is markup."""
+    folder = tmp_path_factory.mktemp("sample") / "small"
+    write_sample(folder, shape=SMALL)
+    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000"}, api_key=KEY) as cloud:
+        user = User(cloud, {"x-api-key": KEY})
+        for file in find_inputs(folder):
+            user.upload(file.key, file.path.read_bytes())
+        user.upload("timezones/hostile.csv", f"store_id,timezone_str\n{HOSTILE},UTC\n".encode())
+        yield user
+
+
+@pytest.fixture(scope="module")
+def stores(user: User) -> Stores:
+    """The rows of a report of all stores."""
+    return list(csv.DictReader(io.StringIO(user.report().decode())))
+
+
+@pytest.fixture
+def console(context: BrowserContext, page: Page, user: User) -> Page:
+    """The console of one who has given the key."""
+    context.add_init_script(f"sessionStorage.setItem('api-key', '{KEY}')")
+    page.goto(user.cloud.api_url)
+    return page
+
+
+@pytest.fixture
+def refused(context: BrowserContext, user: User) -> Page:
+    """The console of one whose requests are refused: a browser's console tells of each."""
+    page = context.new_page()
+    page.goto(user.cloud.api_url)
+    return page
+
+
+def newest(console: Page) -> Locator:
+    return console.locator(".report").first
+
+
+def make_report(console: Page) -> str:
+    """Make the report that the form asks for; return its id once it has ended."""
+    with console.expect_response("**/trigger_report") as answer:
+        console.get_by_role("button", name="Make the report").click()
+    report_id: str = answer.value.json()["report_id"]
+    expect(newest(console)).to_have_attribute("data-status", re.compile("Complete|Failed"))
+    return report_id
+
+
+def downloaded(console: Page, button: Locator) -> bytes:
+    with console.expect_download() as download:
+        button.click()
+    return Path(download.value.path()).read_bytes()
+
+
+# --- reports --------------------------------------------------------------------------------
+
+
+def test_a_report_from_the_button_to_its_files(console: Page, user: User) -> None:
+    console.get_by_label("XLSX").check()
+    console.get_by_role("button", name="Make the report").click()
+    expect(newest(console).get_by_role("progressbar")).to_be_visible()
+    expect(newest(console)).to_have_attribute("data-status", "Complete")
+    report_id = requests.get(
+        f"{user.cloud.api_url}/reports?limit=1", headers=user.headers, timeout=30
+    ).json()["reports"][0]["report_id"]
+    urls = user.get(f"/get_report/{report_id}").json()["urls"]
+    assert set(urls) == {"csv", "html", "xlsx"}
+    for format_, url in urls.items():
+        button = newest(console).get_by_role("button", name=f"Download {format_.upper()}")
+        assert downloaded(console, button) == requests.get(url, timeout=30).content
+    assert console.url == f"{user.cloud.api_url}/"
+
+
+def test_what_was_asked_for_is_what_is_made(console: Page, user: User, stores: Stores) -> None:
+    store_ids = [row["store_id"] for row in stores[:2]]
+    console.get_by_text("Instant, stores, evidence").click()
+    form = console.locator("#request")
+    form.get_by_label("As of, UTC").fill("2024-10-14T12:00")
+    form.get_by_label("Stores").fill("\n".join(store_ids) + "\n\n")
+    form.get_by_label("Evidence").select_option("business_hours")
+    form.get_by_label("HTML").uncheck()
+    report_id = make_report(console)
+    expect(newest(console).get_by_role("heading")).to_have_text("14 October 2024, 12:00 UTC")
+    expect(newest(console)).to_contain_text("2 stores · polls taken while open")
+    button = newest(console).get_by_role("button", name="Download CSV")
+    same = user.report(
+        as_of="2024-10-14T12:00:00Z", store_ids=store_ids, poll_filter="business_hours"
+    )
+    assert downloaded(console, button) == same
+    assert user.get(f"/get_report/{report_id}").json()["urls"].keys() == {"csv"}
+
+
+def test_progress_is_live(console: Page) -> None:
+    progress = {"shards_done": 3, "shards_total": 8}
+    held = True
+
+    def answer(route: Route) -> None:
+        if held:
+            route.fulfill(json={"status": "Running", "progress": progress})
+        else:
+            route.continue_()
+
+    console.route("**/get_report/*", answer)
+    console.get_by_role("button", name="Make the report").click()
+    expect(newest(console)).to_contain_text("3 of 8 shards")
+    progress["shards_done"] = 7
+    expect(newest(console)).to_contain_text("7 of 8 shards")
+    expect(newest(console).get_by_role("progressbar")).to_have_js_property("value", 7)
+    held = False
+    expect(newest(console)).to_have_attribute("data-status", "Complete")
+
+
+def test_a_link_is_asked_for_when_it_is_wanted(console: Page) -> None:
+    make_report(console)
+    button = newest(console).get_by_role("button", name="Download CSV")
+    for _ in range(2):
+        with console.expect_request("**/get_report/*"), console.expect_download():
+            button.click()
+
+
+def test_a_report_that_failed_says_why(console: Page, user: User) -> None:
+    console.get_by_text("Instant, stores, evidence").click()
+    console.locator("#request").get_by_label("Stores").fill(f"nobody {HOSTILE}")
+    report_id = make_report(console)
+    error = user.get(f"/get_report/{report_id}").json()["error"]
+    for _ in range(2):
+        expect(newest(console)).to_contain_text(error["message"])
+        expect(newest(console)).to_contain_text("UnknownStore")
+        expect(console.locator("img")).to_have_count(0)
+        console.reload()  # the list of the API says the same
+
+
+def test_older_reports_come_when_they_are_asked_for(console: Page, user: User) -> None:
+    for _ in range(11):
+        user.ended(user.trigger(store_ids=["nobody"]))
+    console.get_by_role("button", name="Refresh").click()
+    expect(console.locator(".report").nth(10)).to_be_visible()
+    console.reload()
+    expect(console.locator(".report")).to_have_count(10)
+    console.get_by_role("button", name="Older reports").click()
+    expect(console.locator(".report").nth(10)).to_be_visible()
+
+
+# --- uploads --------------------------------------------------------------------------------
+
+
+def choose(console: Page, name: str, content: bytes) -> Locator:
+    """Choose a file; return its place in the list."""
+    console.get_by_role("link", name="Upload").click()
+    file = {"name": name, "mimeType": "text/csv", "buffer": content}
+    console.locator("#files").set_input_files([file])
+    return console.locator("#upload-list li").first
+
+
+def test_an_upload_and_what_ingest_makes_of_it(console: Page) -> None:
+    item = choose(console, "polls.csv", POLLS)
+    expect(item.get_by_role("combobox")).to_have_value("polls")
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text("Ingested: 1 row, 1 row rejected.")
+    rejects = downloaded(console, item.get_by_role("button", name="Rejected rows"))
+    assert rejects.splitlines()[1].startswith(b"3,")
+    assert b"maybe" in rejects
+
+    again = choose(console, "again.csv.gz", gzip.compress(POLLS))
+    expect(again.get_by_role("combobox")).to_have_value("polls")
+    again.get_by_role("button", name="Upload").click()
+    expect(again).to_contain_text("Nothing in it is new: 1 row, 1 row rejected.")
+
+
+def test_files_can_be_dropped(console: Page) -> None:
+    console.get_by_role("link", name="Upload").click()
+    dropped = console.evaluate_handle(
+        """() => {
+          const dropped = new DataTransfer();
+          dropped.items.add(new File(["store_id,timezone_str\\ndropped,UTC\\n"], "zones.csv"));
+          return dropped;
+        }"""
+    )
+    console.locator("#drop").dispatch_event("drop", {"dataTransfer": dropped})
+    item = console.locator("#upload-list li")
+    expect(item.get_by_role("combobox")).to_have_value("timezones")
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text("Ingested: 1 row.")
+
+
+def test_a_file_that_cannot_be_read_says_why(console: Page) -> None:
+    item = choose(console, f"{HOSTILE}.csv", b"a,b\n1,2\n")
+    expect(item.get_by_role("heading")).to_have_text(f"{HOSTILE}.csv")
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text("Say what is in the file.")
+    item.get_by_role("combobox").select_option("business_hours")
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text("Nothing of it was taken: missing column store_id, day_of_week")
+    expect(console.locator("img")).to_have_count(0)
+
+
+def test_a_file_that_is_too_large_is_not_sent(console: Page) -> None:
+    def answer(route: Route) -> None:
+        form = route.fetch().json()
+        route.fulfill(json=form | {"limit_bytes": len(POLLS) - 1})
+
+    console.route("**/uploads", answer)
+    item = choose(console, "large.csv", POLLS)
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text(f"{len(POLLS) - 1} bytes is the most.")
+    empty = choose(console, "empty.csv", b"")
+    empty.get_by_role("combobox").select_option("polls")
+    empty.get_by_role("button", name="Upload").click()
+    expect(empty).to_contain_text("The file is empty.")
+
+
+# --- a store's week -------------------------------------------------------------------------
+
+
+def timeline(user: User, store_id: str, **query: str) -> dict[str, Any]:
+    answer = user.get(f"/stores/{quote(store_id, safe='')}/timeline", params=query)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def look_up(console: Page, store_id: str, as_of: str = "", poll_filter: str = "all") -> None:
+    console.get_by_role("link", name="Store", exact=True).click()
+    form = console.locator("#look-up")
+    form.get_by_label("Store id").fill(store_id)
+    form.get_by_label("As of, UTC").fill(as_of)
+    form.get_by_label("Evidence").select_option(poll_filter)
+    form.get_by_role("button", name="Look up").click()
+    expect(console.locator("#store-week h2")).to_have_text(store_id)
+
+
+def drawn_us(console: Page, *states: str) -> float:
+    """Return how long the strip shows a store in some states, by the lengths of its bands."""
+    selector = ", ".join(f".strip rect.{state}" for state in states)
+    minutes = console.locator(selector).evaluate_all(
+        "bands => bands.map(band => Number(band.getAttribute('width')))"
+    )
+    return float(sum(minutes)) * MINUTE_US
+
+
+def check_week(console: Page, told: dict[str, Any]) -> None:
+    """Check that what is shown is what the API tells."""
+    numbers = console.locator(".numbers td:has(small)").all_text_contents()
+    assert [text.split()[0] for text in numbers] == [
+        f"{told['report_row'][f'{kind}_{window}']:.2f}"
+        for kind in ("uptime", "downtime")
+        for window in ("last_hour(in minutes)", "last_day(in hours)", "last_week(in hours)")
+    ]
+    totals = told["totals"]
+    within = MINUTE_US / 1000  # an end is drawn to the millisecond
+    assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=within)
+    assert drawn_us(console, "down", "unknown") == pytest.approx(
+        totals["downtime_last_week_us"], abs=within
+    )
+    start = told["week"]["start"]
+    assert console.locator(".strip .poll").count() == sum(
+        poll["at"] >= start for poll in told["polls"]
+    )
+    console.get_by_text("The polls as a table").click()
+    shown = console.locator("details[open] tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    assert shown == [
+        [
+            poll["at_local"][:19].replace("T", " "),
+            poll["at"][:19].replace("T", " "),
+            poll["status"],
+            "yes" if poll["is_evidence"] else "no",
+        ]
+        for poll in told["polls"]
+    ]
+
+
+@pytest.mark.parametrize("poll_filter", ["all", "business_hours"])
+def test_a_store_s_week_is_the_api_s(
+    console: Page, user: User, stores: Stores, poll_filter: str
+) -> None:
+    for row in stores[::30]:
+        look_up(console, row["store_id"], poll_filter=poll_filter)
+        check_week(console, timeline(user, row["store_id"], poll_filter=poll_filter))
+
+
+def test_a_week_without_polls_in_which_clocks_are_set_back(
+    console: Page, user: User, stores: Stores
+) -> None:
+    store_id = stores[0]["store_id"]
+    look_up(console, store_id, as_of="2024-11-05T12:00")
+    told = timeline(user, store_id, as_of="2024-11-05T12:00:00Z")
+    assert told["polls"] == []
+    check_week(console, told)
+    assert drawn_us(console, "down") == 0
+    days = console.locator(".strip .day").all_text_contents()
+    assert days[0] == "Tue 29 Oct"
+    assert days[-1] == "Tue 5 Nov"
+    assert len(set(days)) == len(days) == 8
+
+
+def test_an_address_names_a_store(console: Page, user: User, stores: Stores) -> None:
+    store_id = stores[0]["store_id"]
+    console.goto(f"{user.cloud.api_url}/#store/{store_id}?as_of=2024-10-14T12:00:00Z")
+    expect(console.locator("#store-week .facts")).to_contain_text("14 October 2024, 12:00 UTC")
+    expect(console.get_by_label("Store id")).to_have_value(store_id)
+
+
+def with_ups_and_downs(stores: Stores) -> str:
+    """Return the id of a store that was up for long, and down for long."""
+
+    def less(row: dict[str, str]) -> float:
+        return min(float(row[f"{name}_last_week(in hours)"]) for name in ("uptime", "downtime"))
+
+    return max(stores, key=less)["store_id"]
+
+
+def test_tooltips_by_pointer_and_by_keys(console: Page, stores: Stores) -> None:
+    look_up(console, with_ups_and_downs(stores))
+    tip, day = console.locator("#tip"), console.locator(".strip svg[role=img]").nth(3)
+    expect(tip).to_be_hidden()
+    console.locator(".strip rect.up").first.hover()
+    expect(tip).to_have_text(re.compile(r"^(Open, up|Poll).* local; .* UTC$"))
+    console.mouse.move(0, 0)
+    expect(tip).to_be_hidden()
+    day.focus()
+    seen = set()
+    for key in ("Home", *["ArrowRight"] * 3, "End", "ArrowLeft"):
+        console.keyboard.press(key)
+        expect(tip).to_have_text(re.compile(r" local; .* UTC$"))
+        seen.add(tip.text_content())
+    assert len(seen) > 1
+    console.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    expect(day).to_have_attribute("aria-label", re.compile(r": open .*: up .*, down .*, \d+ polls"))
+
+
+def test_markup_in_an_id_is_text(console: Page) -> None:
+    look_up(console, HOSTILE)
+    expect(console.locator("img")).to_have_count(0)
+    assert console.title() == "Store monitoring"
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+
+def test_a_wrong_key_and_then_the_right_one(refused: Page) -> None:
+    dialog = refused.get_by_role("dialog")
+    dialog.get_by_label("Key").fill("wrong")
+    dialog.get_by_role("button", name="Use this key").click()
+    expect(dialog).to_contain_text("This key was not accepted.")
+    dialog.get_by_label("Key").fill(KEY)
+    dialog.get_by_label("Key").press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(newest(refused)).to_be_visible()
+
+
+def test_the_key_is_known_to_its_tab_only(refused: Page, context: BrowserContext) -> None:
+    refused.get_by_label("Key", exact=True).last.fill(KEY)
+    refused.get_by_role("button", name="Use this key").click()
+    expect(newest(refused)).to_be_visible()
+    refused.reload()
+    expect(newest(refused)).to_be_visible()
+    assert refused.evaluate("localStorage.length") == 0
+    assert context.cookies() == []
+    other = context.new_page()
+    other.goto(refused.url)
+    expect(other.get_by_role("dialog")).to_be_visible()
+
+
+def test_who_gives_no_key_is_told_what_to_do(refused: Page) -> None:
+    refused.get_by_role("button", name="Cancel").click()
+    expect(refused.locator("#list-problem")).to_contain_text("The API wants a key.")
+    expect(refused.locator(".report")).to_have_count(0)
+
+
+def test_a_store_that_is_not_known(refused: Page) -> None:
+    refused.evaluate(f"sessionStorage.setItem('api-key', '{KEY}')")
+    refused.reload()
+    refused.get_by_role("link", name="Store", exact=True).click()
+    refused.get_by_label("Store id").fill("nobody")
+    refused.get_by_role("button", name="Look up").click()
+    expect(refused.locator("#store-problem")).to_contain_text("no input knows the store 'nobody'")
+
+
+def test_an_api_that_cannot_be_reached(refused: Page, context: BrowserContext) -> None:
+    context.set_offline(True)
+    refused.get_by_role("button", name="Cancel").click()
+    refused.get_by_role("button", name="Refresh").click()
+    expect(refused.locator("#list-problem")).to_contain_text("The API cannot be reached.")
+
+
+def test_scripts_from_elsewhere_do_not_run(refused: Page) -> None:
+    owned = refused.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.owned = true";
+          document.head.append(script);
+          return window.owned ?? false;
+        }"""
+    )
+    assert owned is False
+
+
+# --- for everybody --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_accessibility(
+    console: Page, stores: Stores, scheme: str, viewport: dict[str, int]
+) -> None:
+    console.emulate_media(color_scheme=scheme)
+    console.set_viewport_size(viewport)
+    store_id = stores[0]["store_id"]
+    console.get_by_text("Instant, stores, evidence").click()
+    expect(newest(console)).to_be_visible()
+    check_page(console, viewport)
+    console.get_by_role("button", name="Key", exact=True).click()
+    check_page(console, viewport)
+    console.get_by_role("button", name="Cancel").click()
+    choose(console, "polls.csv", POLLS)
+    check_page(console, viewport)
+    look_up(console, store_id)
+    for summary in console.get_by_text("as a table").all():
+        summary.click()
+    console.locator(".strip svg[role=img]").first.focus()
+    console.keyboard.press("End")
+    check_page(console, viewport)
+
+
+def check_page(console: Page, viewport: dict[str, int]) -> None:
+    assert serious_problems(console) == []
+    assert console.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
