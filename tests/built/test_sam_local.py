@@ -26,8 +26,9 @@ FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir())
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # that the events name
 STORES = 91
 STATUS_CODES = {
-    **{"console": 200, "docs": 200, "get_report": 200, "get_upload": 200, "healthz": 200},
-    **{"create_upload": 201, "list_reports": 200, "retry_report": 409, "trigger_report": 202},
+    **{"console": 200, "docs": 200, "get_report": 200, "get_timeline": 200, "get_upload": 200},
+    **{"create_upload": 201, "healthz": 200, "list_reports": 200, "retry_report": 409},
+    "trigger_report": 202,
 }
 ANSWERS: dict[str, dict[str, Any] | None] = {
     "compute_shard": {"shard": 0, "stores": STORES},
