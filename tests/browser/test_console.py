@@ -168,6 +168,17 @@ def test_a_report_that_failed_says_why(console: Page, user: User) -> None:
         console.reload()  # the list of the API says the same
 
 
+def test_a_report_that_failed_can_be_tried_again(console: Page) -> None:
+    console.get_by_text("Instant, stores, evidence").click()
+    console.locator("#request").get_by_label("Stores").fill("nobody")
+    report_id = make_report(console)
+    with console.expect_response(f"**/reports/{report_id}/retry") as answer:
+        newest(console).get_by_role("button", name="Try again").click()
+    assert answer.value.status == 202
+    expect(newest(console)).to_have_attribute("data-status", "Running")
+    expect(newest(console)).to_have_attribute("data-status", "Failed")  # it is still not there
+
+
 def test_older_reports_come_when_they_are_asked_for(console: Page, user: User) -> None:
     for _ in range(11):
         user.ended(user.trigger(store_ids=["nobody"]))

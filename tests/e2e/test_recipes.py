@@ -47,9 +47,12 @@ def test_in_a_shell(environment: Mapping[str, str], tmp_path: Path) -> None:
 
 
 def test_in_python(environment: Mapping[str, str], tmp_path: Path) -> None:
-    worst, down, listed = (
+    polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00\n1,maybe,2024-10-14\n"
+    (tmp_path / "store_status.csv").write_bytes(polls)
+    worst, down, listed, uploaded = (
         run([sys.executable, "-c", block], environment, tmp_path) for block in blocks("python")
     )
     assert "downtime_last_week(in hours)" in worst
     assert "longest_outage_last_week(in hours)" in down
     assert "Complete" in listed
+    assert uploaded.startswith("1 rows, 1 rejected\nline,")

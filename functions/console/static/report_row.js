@@ -54,6 +54,14 @@ export class ReportRow {
     this.follow();
   }
 
+  /** Have a report that failed tried again. */
+  async #retry() {
+    const started = await ask("POST", `reports/${this.#entry.report_id}/retry`);
+    this.#entry = { ...this.#entry, ...started, error: null, ended_at: null };
+    this.#show();
+    this.follow();
+  }
+
   #end(report) {
     if (this.#entry.status !== "Running") return; // a newer list said so already
     this.#entry = { ...this.#entry, ...report };
@@ -72,7 +80,11 @@ export class ReportRow {
 
   #show() {
     const { status } = this.#entry;
-    const parts = { Running: running, Complete: complete, Failed: failed }[status](this.#entry);
+    const parts = {
+      Running: () => running(),
+      Complete: () => complete(this.#entry),
+      Failed: () => failed(this.#entry, () => this.#retry()),
+    }[status]();
     this.#item.dataset.status = status;
     this.#item.replaceChildren(
       element(
@@ -111,10 +123,18 @@ function running() {
   ];
 }
 
-function failed({ error }) {
+function failed({ error }, retry) {
+  const problem = element("p", { class: "problem", role: "alert", hidden: true });
+  const work = () => retry().catch(({ message }) => tell(problem, message));
   return [
     element("p", { class: "problem" }, error?.message ?? "Nothing is known of why."),
     element("p", { class: "hint" }, element("code", {}, error?.code ?? "")),
+    element(
+      "div",
+      { class: "buttons" },
+      element("button", { type: "button", click: ({ currentTarget }) => busy(currentTarget, work) }, "Try again"),
+    ),
+    problem,
   ];
 }
 
