@@ -242,7 +242,7 @@ def business_time(case: Case, store_id: str) -> list[Span]:
     rows = [row for row in case.hours if row.store_id == store_id]
     if not rows:
         return [Span(first, last)]  # (5)
-    clock = _clock(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
+    clock = clock_of(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
     spans = [
         Span(clock.opening(opens), clock.closing(closes))
         for local_date in _dates(first.date(), last.date())
@@ -277,7 +277,7 @@ def _time_of_day(text: str) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clock:
+class Clock:
     """A local clock over some weeks of UTC: pieces in which its offset does not change."""
 
     pieces: tuple[tuple[Span, timedelta], ...]
@@ -308,7 +308,7 @@ class _Clock:
 
 
 @lru_cache(maxsize=64)
-def _clock(zone_name: str, first: datetime, last: datetime) -> _Clock:
+def clock_of(zone_name: str, first: datetime, last: datetime) -> Clock:
     """Watch the clocks of a zone hour by hour; in an hour that changes them, by seconds."""
     zone = _zone(zone_name)
     pieces = []
@@ -320,7 +320,7 @@ def _clock(zone_name: str, first: datetime, last: datetime) -> _Clock:
             pieces.append((Span(start, change), _offset(zone, start)))
             start = change
         hour += HOUR
-    return _Clock((*pieces, (Span(start, hour), _offset(zone, start))))
+    return Clock((*pieces, (Span(start, hour), _offset(zone, start))))
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:

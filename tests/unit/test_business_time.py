@@ -1,10 +1,16 @@
-"""Business time itself, as UTC intervals, where a report cannot show it."""
+"""Business time and what is reckoned from it, where one store's report cannot show it."""
 
 import numpy as np
 import pytest
 
 from store_monitoring.domain.business_time import Span, business_time
-from store_monitoring.domain.model import Stores, WeeklyHours
+from store_monitoring.domain.model import Polls, Stores, WeeklyHours
+from store_monitoring.domain.reckoning import reckon_in_detail
+from store_monitoring.domain.time_units import WEEK_US
+from tests.cases import EVERY_DAY, SUNDAY, opens, utc
+from tests.oracle import Case, report
+from tests.oracle import details as details_by_oracle
+from tests.reckon_by_domain import reckon_by_domain, reckon_by_domain_in_detail
 
 NO_HOURS = WeeklyHours(*[np.empty(0, np.int64)] * 4)
 
@@ -18,3 +24,35 @@ def test_more_stores_than_an_axis_holds_are_refused() -> None:
     assert len(business_time(stores(2), longest).start) == 1
     with pytest.raises(ValueError, match=r"^3 stores × 1152921504606846976 µs do not fit"):
         business_time(stores(3), longest)
+
+
+def test_many_stores_in_many_zones_are_told_apart() -> None:
+    zones = ["UTC", *(f"Etc/GMT{shift:+d}" for shift in range(-14, 13) if shift)]
+    zone_of_store = {f"{zone} {day}": zone for zone in zones for day in EVERY_DAY}
+    rows = tuple(
+        row
+        for store_id in zone_of_store
+        for row in opens("09:00", "17:00", int(store_id[-1]), store_id=store_id)
+    )
+    case = Case((), rows, zone_of_store, utc("2024-10-16 12:00"))
+    assert reckon_by_domain(case) == report(case)
+
+
+def test_hours_that_a_gap_leaves_empty_are_no_outage() -> None:
+    # Sunday 2024-03-10: clocks in New York go from 02:00 to 03:00.
+    rows = opens("02:10", "02:50", SUNDAY) + opens("09:00", "17:00", SUNDAY)
+    case = Case((), rows, {"s": "America/New_York"}, utc("2024-03-12 12:00"))
+    _, details = reckon_by_domain_in_detail(case)
+    assert details == details_by_oracle(case)
+    assert details["s"].outages == 1
+
+
+def test_all_figures_are_whole_microseconds() -> None:
+    polls = Polls(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.bool_))
+    totals, details = reckon_in_detail(stores(2), polls, WEEK_US, WEEK_US)
+    for figures in (
+        *(totals.uptime_us, totals.downtime_us),
+        *(details.outages.count, details.outages.longest_us),
+        *(details.polled.in_week, details.polled.last_us),
+    ):
+        assert figures.dtype == np.int64

@@ -294,6 +294,15 @@ def test_rule_08_a_poll_before_the_window_holds_into_it(reckon: Reckon) -> None:
     assert totals.uptime_us == (us(minutes=15),) * 3
 
 
+@pytest.mark.parametrize(("window", "hours"), [(0, 1), (1, 24), (2, 168)])
+def test_rule_08_a_poll_at_the_start_of_a_window_rules_it(
+    reckon: Reckon, window: int, hours: int
+) -> None:
+    start = NOW - timedelta(hours=hours)
+    totals = of_polls(reckon, inactive(start - timedelta(days=1)), active(start))
+    assert totals.downtime_us[window] == 0
+
+
 def test_rule_08_a_status_holds_through_closed_hours(reckon: Reckon) -> None:
     # Inactive at 16:00 on Tuesday, and still when it opens on Wednesday, until 10:00.
     polls = (

@@ -1,0 +1,34 @@
+"""Wall times → UTC, asked for no longer a stretch of time than the wall times themselves."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from store_monitoring.domain.time_zones import is_zone_name, zone_offsets
+from store_monitoring.instants import to_us
+from tests.oracle import clock_of
+from tests.property.transitions import TRANSITIONS, Transition
+
+HALF_AN_HOUR = timedelta(minutes=30)
+DAYS = timedelta(days=4)
+
+
+def wall_times(transition: Transition) -> list[datetime]:
+    first, last = sorted((transition.shown_before, transition.shown_after))
+    return [first - HALF_AN_HOUR, first, first + (last - first) / 2, last, last + HALF_AN_HOUR]
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS, ids=str)
+def test_a_wall_time_needs_no_others(transition: Transition) -> None:
+    by_oracle = clock_of(transition.zone, transition.instant - DAYS, transition.instant + DAYS)
+    for wall in wall_times(transition):
+        wall_us = to_us(wall.replace(tzinfo=UTC))
+        offsets = zone_offsets(transition.zone, wall_us, wall_us)
+        assert offsets.opening_us(np.array([wall_us])) == to_us(by_oracle.opening(wall))
+        assert offsets.closing_us(np.array([wall_us])) == to_us(by_oracle.closing(wall))
+
+
+def test_names_of_zones() -> None:
+    assert is_zone_name("America/New_York")
+    assert not is_zone_name("America/Gotham")
