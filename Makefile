@@ -5,6 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# What only measurements need lies beside the environment, not in it.
+BENCH := $(VENV)/bench
+BENCH_READY := $(BENCH)/.ready
+BENCH_PYTHON = PYTHONPATH='$(PYTHONPATH):$(CURDIR)/$(BENCH)' $(BIN)/python
+
 # Settings of `make run` and `make serve`.
 DATA ?=
 SAMPLE ?=
@@ -92,6 +97,27 @@ load: $(READY)  ## Load the embedded API for 30 seconds, and see that nothing is
 bench-cold-start: $(READY)  ## Measure what is built for this machine: the import of each function.
 	@$(BIN)/python -m bench.cold_start
 
+.PHONY: bench-peers
+bench-peers: $(BENCH_READY)  ## Measure a report against DuckDB, Polars and a pandas loop (minutes).
+	@$(BENCH_PYTHON) -m bench.peers --loop
+	@$(BENCH_PYTHON) -m bench.peers --buckets 8
+	@$(BENCH_PYTHON) -m bench.peers --scale 10
+
+.PHONY: bench-scale
+bench-scale: $(BENCH_READY)  ## Measure data sets of 1, 10 and 100 times the sample, and a large merge (minutes).
+	@$(BENCH_PYTHON) -m bench.scale
+	@$(BENCH_PYTHON) -m bench.merge
+	@$(BENCH_PYTHON) -m bench.merge --shards 999
+
+.PHONY: bench-small-files
+bench-small-files: $(READY)  ## Measure a report after 336 hourly ingests, before and after compaction.
+	@$(BIN)/python -m bench.small_files
+
+$(BENCH_READY): bench/requirements.txt $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+		--target $(BENCH) -r bench/requirements.txt
+	@touch $@
+
 .PHONY: lint
 lint: $(READY)  ## Check style and types.
 	$(BIN)/ruff format --check
@@ -116,6 +142,8 @@ lock: $(READY)  ## Pin the requirements anew, with hashes.
 			-c requirements.txt layers/$$layer/requirements.in \
 			-o layers/$$layer/requirements.txt || exit; \
 	done
+	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		-c requirements.txt bench/requirements.in -o bench/requirements.txt
 	$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
 		-c requirements.txt local/runtime_requirements.in -o local/runtime_requirements.txt
 

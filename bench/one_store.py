@@ -1,15 +1,13 @@
 """Measure what is read of the sample for one store's timeline: `make bench-timeline`."""
 
-import io
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import fs
 
 from local.inputs import find_inputs
@@ -17,47 +15,11 @@ from local.sample_data import cached_sample
 from store_monitoring.adapters.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+from tests.fakes import CountingBucket
 from tests.pipeline import Pipeline
 
 _STORES = 200
 _DATA = Path(__file__).resolve().parent.parent / ".data"
-
-
-@dataclass
-class CountingBucket:
-    """A bucket that is read through a count of bytes, object by object."""
-
-    bucket: fs.FileSystem
-    bytes_read: dict[str, int] = field(default_factory=dict)
-
-    def open_input_file(self, key: str) -> pa.PythonFile:
-        """Open an object for reading at any place."""
-        self.bytes_read.setdefault(key, 0)
-        return pa.PythonFile(_CountingFile(self.bucket.open_input_file(key), key, self), "r")
-
-
-class _CountingFile(io.RawIOBase):
-    def __init__(self, file: pa.NativeFile, key: str, bucket: CountingBucket) -> None:
-        self._file = file
-        self._key = key
-        self._bucket = bucket
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def read(self, size: int = -1, /) -> bytes:
-        content: bytes = self._file.read(None if size < 0 else size)
-        self._bucket.bytes_read[self._key] += len(content)
-        return content
 
 
 def main() -> None:

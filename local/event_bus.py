@@ -23,7 +23,13 @@ def route_events(functions: Functions) -> None:
 
     def routing(original: Callable[..., None]) -> Callable[..., None]:
         def send_to_targets(rule: Rule, event: dict[str, Any], *transform: bool) -> None:
-            if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
+            # A rule with a schedule has no pattern, which to moto is one that matches everything.
+            on_schedule = rule.scheduled_expression is not None
+            if (
+                rule.state != "ENABLED"
+                or on_schedule
+                or not rule.event_pattern.matches_event(event)
+            ):
                 return
             others = copy.copy(rule)
             others.targets = [each for each in rule.targets if not _is_function(each["Arn"])]

@@ -92,7 +92,8 @@ class SampleShape:
     stores_polled_last_hour: int
 
 
-def _scaled_down(shape: SampleShape, divisor: int) -> SampleShape:
+def scaled_down(shape: SampleShape, divisor: float) -> SampleShape:
+    """Return a shape with all counts divided, none to less than 1."""
     counts = asdict(shape).items()
     return SampleShape(**{name: max(1, round(count / divisor)) for name, count in counts})
 
@@ -117,7 +118,7 @@ FULL = SampleShape(
     stores_silent_last_week=893,
     stores_polled_last_hour=800,
 )
-SMALL = _scaled_down(FULL, 50)
+SMALL = scaled_down(FULL, 50)
 
 
 def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_SEED) -> Path:
@@ -180,12 +181,13 @@ def _make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
     store_ids = pa.array(str(UUID(bytes=id_rng.bytes(16), version=4)) for _ in range(shape.stores))
     return {
         "store_status.csv": _make_polls(shape, store_ids, poll_rng),
-        "menu_hours.csv": _make_hours(shape, store_ids, hours_rng),
-        "store_timezones.csv": _make_zones(shape, store_ids, zone_rng),
+        "menu_hours.csv": make_hours(shape, store_ids, hours_rng),
+        "store_timezones.csv": make_zones(shape, store_ids, zone_rng),
     }
 
 
-def _make_zones(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
+def make_zones(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
+    """Return the rows of the time zones' file."""
     # The last of the polled stores go without: they have all else.
     unzoned = np.arange(shape.stores_polled - shape.stores_without_zone, shape.stores_polled)
     stores = rng.permutation(np.setdiff1d(np.arange(shape.stores), unzoned))
@@ -195,8 +197,11 @@ def _make_zones(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generato
     return pa.table({"store_id": store_ids.take(stores), "timezone_str": zones})
 
 
-def _make_hours(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
-    """One main row for each open day, and extra rows for the days of stores with split days."""
+def make_hours(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
+    """Return the rows of the hours' file.
+
+    One main row for each open day, and extra rows for the days of stores with split days.
+    """
     size = shape.stores_with_hours
     split, partial, one_minute, unsplit, plain = _consecutive_slices(
         shape.stores_with_split_days,
@@ -273,8 +278,8 @@ def _draw_extra_rows(stores: int, rows: int, rng: np.random.Generator) -> Bools:
 
 
 def _make_polls(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
-    store, at_us = _draw_polls(shape, rng)
-    is_inactive = _is_in_outage(store, at_us, shape.stores_polled, rng)
+    store, at_us = draw_polls(shape, rng)
+    is_inactive = is_in_outage(store, at_us, shape.stores_polled, rng)
     # The draw has the silent stores first; mixed, they are with and without hours alike.
     store_number = rng.permutation(shape.stores_polled)
     order = rng.permutation(shape.polls)
@@ -287,8 +292,8 @@ def _make_polls(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generato
     )
 
 
-def _draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Store and instant of every poll: each store at its own rate, until it falls silent."""
+def draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return store and instant of every poll: each store at its own rate, until it is silent."""
     rate = rng.lognormal(sigma=POLL_RATE_SIGMA, size=shape.stores_polled)
     fortnight_ago_us = LATEST_POLL_US - 14 * DAY_US
     week_ago_us = LATEST_POLL_US - 7 * DAY_US
@@ -321,8 +326,8 @@ def _draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Int
     return np.concatenate(stores), at_us
 
 
-def _is_in_outage(store: Ints, at_us: Ints, stores: int, rng: np.random.Generator) -> Bools:
-    """Which polls fall into an outage of their store.
+def is_in_outage(store: Ints, at_us: Ints, stores: int, rng: np.random.Generator) -> Bools:
+    """Tell which polls fall into an outage of their store.
 
     Outages begin at random, in some stores more often than in others, and a few are very long.
     They may overlap: their unions and the gaps between them are the store's down and up times.

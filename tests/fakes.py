@@ -1,5 +1,6 @@
 """The ports' in-memory sides: quick, and without a network."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
+import pyarrow as pa
 from pyarrow import fs
 
 from store_monitoring.adapters.arrow_tables import ArrowTables
@@ -19,6 +21,8 @@ from store_monitoring.use_cases.ports import (
     Commit,
     Head,
     PollsFile,
+    PollsIngest,
+    Replacement,
     StoresFile,
     Told,
     UploadOutcome,
@@ -39,6 +43,72 @@ class FolderTables(ArrowTables):
         (self.folder / key).parent.mkdir(parents=True, exist_ok=True)
         with super().open_output(key) as stream:
             yield stream
+
+
+@dataclass
+class CountingBucket:
+    """A bucket that is read through a count of bytes, object by object."""
+
+    bucket: fs.FileSystem
+    bytes_read: dict[str, int] = field(default_factory=dict)
+
+    def open_input_file(self, key: str) -> pa.PythonFile:
+        """Open an object for reading at any place."""
+        self.bytes_read.setdefault(key, 0)
+        return pa.PythonFile(_CountingFile(self.bucket.open_input_file(key), key, self), "r")
+
+    open_input_stream = open_input_file
+
+    def open_output_stream(self, key: str) -> pa.NativeFile:
+        """Open an object for writing, which is not counted."""
+        return self.bucket.open_output_stream(key)
+
+
+class _CountingFile(io.RawIOBase):
+    def __init__(self, file: pa.NativeFile, key: str, bucket: CountingBucket) -> None:
+        self._file = file
+        self._key = key
+        self._bucket = bucket
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def read(self, size: int = -1, /) -> bytes:
+        content: bytes = self._file.read(None if size < 0 else size)
+        self._bucket.bytes_read[self._key] += len(content)
+        return content
+
+
+class CountingTables(FolderTables):
+    """Tables in a local folder that are read through a count of bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._bucket = self._counting = CountingBucket(self._bucket)
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(self._counting.bytes_read.values())
+
+
+@dataclass
+class FolderObjects:
+    """Objects in a local folder, to be deleted."""
+
+    folder: Path
+
+    def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            (self.folder / key).unlink(missing_ok=True)
 
 
 @dataclass
@@ -75,6 +145,8 @@ class MemoryLog:
     heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None, {})])
     commits: list[Commit] = field(default_factory=list)
     uploads: dict[str, UploadOutcome] = field(default_factory=dict)
+    replaced_in: dict[str, int] = field(default_factory=dict)
+    replacements: dict[tuple[datetime, str], list[str]] = field(default_factory=dict)
 
     def head(self) -> Head:
         return self.heads[-1]
@@ -98,9 +170,48 @@ class MemoryLog:
         )
         self.commits.append(commit)
 
+    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+        if self.replaced_in.keys() & set(ingest_ids):
+            raise CommitConflict("one of them was replaced before")
+        latest = self.heads[-1].latest
+        self.commit(head, [], compacted)
+        self.heads[-1] = replace(self.heads[-1], latest=latest)
+        self.replaced_in |= dict.fromkeys(ingest_ids, self.heads[-1].version)
+        keys = [
+            file.key
+            for commit in self.commits
+            if commit.ingest_id in ingest_ids
+            for file in commit.polls
+        ]
+        self.replacements[compacted.committed_at, compacted.ingest_id] = keys
+
+    def replaced_before(self, when: datetime) -> list[Replacement]:
+        return [
+            Replacement(compaction_id, tuple(keys))
+            for (at, compaction_id), keys in sorted(self.replacements.items())
+            if at < when
+        ]
+
+    def forget(self, replacement: Replacement) -> None:
+        for at, compaction_id in list(self.replacements):
+            if compaction_id == replacement.compaction_id:
+                del self.replacements[at, compaction_id]
+
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
-        files = [file for commit in self.commits[:version] for file in commit.polls]
-        return [f for f in files if f.greatest_us >= least_us and f.least_us <= greatest_us]
+        return [
+            file
+            for ingest in self.polls_ingests(version, least_us, greatest_us)
+            for file in ingest.files
+            if file.greatest_us >= least_us and file.least_us <= greatest_us
+        ]
+
+    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
+        return [
+            PollsIngest(commit.ingest_id, commit.rows, commit.polls)
+            for commit in self.commits[:version]
+            if self.replaced_in.get(commit.ingest_id, version + 1) > version
+            and any(f.greatest_us >= least_us and f.least_us <= greatest_us for f in commit.polls)
+        ]
 
     def record_upload(self, outcome: UploadOutcome) -> None:
         self.uploads[outcome.key] = outcome

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from store_monitoring.domain.activity import NO_POLL
+from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.model import Totals as DomainTotals
 from store_monitoring.domain.poll_filter import PollFilter

@@ -31,6 +31,7 @@ STATUS_CODES = {
     "trigger_report": 202,
 }
 ANSWERS: dict[str, dict[str, Any] | None] = {
+    "compact": {"ingests_replaced": 0, "files_deleted": 0},
     "compute_shard": {"shard": 0, "stores": STORES},
     "end_report": None,
     "ingest": None,

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given
 
-from store_monitoring.domain.activity import NO_POLL
+from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import WINDOWS_US, Int64s
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.domain.timeline import Timeline

@@ -171,6 +171,7 @@ def _versions(template: Template) -> dict[str, _Version]:
         (
             "data",
             {
+                "CompactFunction",
                 "IngestFunction",
                 "ComputeShardFunction",
                 "GetTimelineFunction",
@@ -269,3 +270,11 @@ def test_reports_are_made_on_a_schedule_if_there_is_one(
     sample = json.loads((ROOT / "events" / "start_scheduled_report.json").read_text())
     assert json.loads(timer["Target"]["Input"]).keys() == sample.keys()
     assert timer["FlexibleTimeWindow"] == {"Mode": "OFF"}
+
+
+def test_polls_are_compacted_every_few_hours(template: Template) -> None:
+    rule = by_id(template, "AWS::Events::Rule")["CompactFunctionSchedule"].properties
+    assert rule["ScheduleExpression"] == "rate(6 hours)"
+    assert "EventPattern" not in rule
+    (target,) = rule["Targets"]
+    assert target["Arn"].endswith(":here-CompactFunction:live")

@@ -89,6 +89,18 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "s3:PutObject": WRITTEN_BY_INGEST,
         "sqs:SendMessage": {FAILURES},
     },
+    "CompactFunction": {
+        "dynamodb:DeleteItem": {INGEST_TABLE},
+        "dynamodb:GetItem": {INGEST_TABLE},
+        "dynamodb:PutItem": {INGEST_TABLE},
+        "dynamodb:Query": {INGEST_TABLE, f"{INGEST_TABLE}/index/by_greatest_timestamp"},
+        "dynamodb:UpdateItem": {INGEST_TABLE},
+        "s3:AbortMultipartUpload": {f"{DATA}/polls/*"},
+        "s3:DeleteObject": {f"{DATA}/polls/*"},
+        "s3:GetObject": {f"{DATA}/polls/*"},
+        "s3:ListBucket": {DATA},
+        "s3:PutObject": {f"{DATA}/polls/*"},
+    },
     "PlanFunction": {
         "dynamodb:GetItem": {INGEST_TABLE},
         "dynamodb:Query": {f"{INGEST_TABLE}/index/by_greatest_timestamp"},

@@ -21,7 +21,7 @@ WITHOUT_ARROW = [
     *("list_reports", "plan", "retry_report", "start_scheduled_report", "trigger_report"),
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
-WITH_ALL = ["get_timeline", "ingest", "tell_store_changes"]
+WITH_ALL = ["compact", "get_timeline", "ingest", "tell_store_changes"]
 
 # What each part of the library may import of the library.
 ALLOWED = {

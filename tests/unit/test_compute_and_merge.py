@@ -14,6 +14,7 @@ from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_
 from store_monitoring.errors import IncompleteReport, MissingObject
 from store_monitoring.storage.keys import part_key, plan_key, report_key
 from store_monitoring.storage.schemas import PART
+from store_monitoring.use_cases import compute_shard as compute_shard_module
 from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
 from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.plan_report import Plan
@@ -109,6 +110,23 @@ def test_a_part_with_another_number_of_rows_is_computed_again(
     pq.write_table(PART.empty_table(), path)
     compute_shard("r", 0, pipeline.tables)
     assert path.read_bytes() == once
+
+
+@pytest.mark.parametrize(("polls", "count"), [(1, 2), (4, 1), (5, 1)])
+def test_a_shard_is_the_same_in_whatever_batches_it_is_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, polls: int, count: int
+) -> None:
+    [shard] = pipeline.plan().shards
+    compute_shard("r", 0, pipeline.tables)
+    part = (pipeline.folder / part_key("r", 0)).read_bytes()
+    batches = list(shard.batches(polls))
+    assert [file for files, _ in batches for file in files] == list(shard.stores_files)
+    assert [file for _, files in batches for file in files] == list(shard.polls_files)
+    assert len(batches) == count
+    monkeypatch.setattr(compute_shard_module, "_BATCH_POLLS", polls)
+    (pipeline.folder / part_key("r", 0)).unlink()
+    compute_shard("r", 0, pipeline.tables)
+    assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
 
 
 def test_a_report_reads_its_snapshot_whatever_comes_later(pipeline: Pipeline, plan: Plan) -> None:

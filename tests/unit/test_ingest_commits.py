@@ -1,17 +1,18 @@
 """What an ingest changes, what it leaves, and that it is all or nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
-import pyarrow as pa
 import pytest
 
 from store_monitoring.errors import CommitConflict, TransientError
 from store_monitoring.instants import to_us
-from store_monitoring.use_cases import ingest_file as ingest_file_module
+from store_monitoring.use_cases import commit_attempts
 from store_monitoring.use_cases.ports import Commit, Head, StoresFile
 from tests.cases import utc
 from tests.fakes import FolderTables, MemoryLog
@@ -222,16 +223,18 @@ class FailingTables(FolderTables):
     def __post_init__(self) -> None:
         FolderTables.__init__(self, self.folder)
 
-    def write_row_groups(self, key: str, groups: Iterable[pa.Table]) -> int:
+    @contextmanager
+    def open_output(self, key: str) -> Iterator[IO[bytes]]:
         if key.startswith(self.fails):
             raise TransientError(f"cannot write {key}: slow down")
-        return super().write_row_groups(key, groups)
+        with super().open_output(key) as stream:
+            yield stream
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let retries not wait."""
-    monkeypatch.setattr(ingest_file_module, "_COMMIT_WAIT_SECONDS", 0)
+    monkeypatch.setattr(commit_attempts, "_WAIT_SECONDS", 0)
 
 
 def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:

@@ -1,6 +1,8 @@
 """The log of ingests: the one in DynamoDB, and the tests' own, which is to be no different."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -17,6 +19,7 @@ from store_monitoring.use_cases.ports import (
     Head,
     IngestLog,
     PollsFile,
+    Replacement,
     StoresFile,
     UploadOutcome,
 )
@@ -162,6 +165,51 @@ def test_polls_from_before_1970_on_are_asked_for(log: IngestLog) -> None:
     file = polls("a", 0, 0)
     commit(log, "polls", "a", polls_files=[file])
     assert log.polls(1, -(10**15), 10) == [file]
+
+
+def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> None:
+    files = {ingest_id: polls(ingest_id, 100, 200) for ingest_id in "abcx"}
+    for ingest_id in "abc":
+        commit(log, "polls", ingest_id, [stores(0, "1")], [files[ingest_id]])
+    head = log.head()
+    log.replace(head, ["a", "b"], Commit("polls", "x", 20, 0, AT, (files["x"],)))
+    assert log.head() == replace(head, version=4)
+    assert {ingest.ingest_id for ingest in log.polls_ingests(4, 0, 1000)} == {"c", "x"}
+    assert sorted(log.polls(4, 0, 1000), key=str) == [files["c"], files["x"]]
+    assert sorted(log.polls(3, 0, 1000), key=str) == [files["a"], files["b"], files["c"]]
+    assert log.is_committed("polls", "a")
+
+
+def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> None:
+    for ingest_id in "ab":
+        commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
+    compacted = Commit("polls", "x", 20, 0, AT, (polls("x", 100, 200),))
+    log.replace(log.head(), ["a", "b"], compacted)
+    assert log.replaced_before(AT) == []
+    [replacement] = log.replaced_before(AT + timedelta(microseconds=1))
+    assert replacement == Replacement("x", (polls_key(0, "a"), polls_key(0, "b")))
+    log.forget(replacement)
+    assert log.replaced_before(AT + timedelta(days=1)) == []
+
+
+def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
+    for ingest_id in "abc":
+        commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
+    log.replace(log.head(), ["a", "b"], Commit("polls", "x", 20, 0, AT))
+    head = log.head()
+    with pytest.raises(CommitConflict):
+        log.replace(head, ["b", "c"], Commit("polls", "y", 20, 0, AT))
+    assert log.head() == head
+    assert not log.is_committed("polls", "y")
+
+
+def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
+    commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
+    old = log.head()
+    commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
+    with pytest.raises(CommitConflict):
+        log.replace(old, ["a"], Commit("polls", "x", 20, 0, AT, (polls("x", 100, 200),)))
+    assert len(log.polls(2, 0, 1000)) == 2
 
 
 def test_hours_may_be_committed_again(log: IngestLog) -> None:

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
 
-from bench.one_store import CountingBucket
 from store_monitoring.adapters import arrow_tables as arrow_tables_module
 from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.errors import MissingObject, TransientError
 from store_monitoring.ingest import rows as rows_module
 from store_monitoring.ingest import spill as spill_module
 from store_monitoring.instants import to_us
-from store_monitoring.storage.schemas import POLLS, STORES
+from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, STORES
 from store_monitoring.use_cases.ports import PollsFile, StoresFile
 from tests.cases import utc
-from tests.fakes import FolderTables
+from tests.fakes import CountingBucket, FolderTables
 from tests.pipeline import Pipeline
 
 # Mondays begin ISO weeks: these are the last microsecond of one and the first of the next.
@@ -128,7 +128,10 @@ def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
     polls = pq.ParquetFile(pipeline.folder / only_file(pipeline).key)
     stores = pq.ParquetFile(pipeline.folder / pipeline.log.head().stores[0].key)
     assert polls.schema_arrow.equals(POLLS)
-    assert polls.metadata.row_group(0).column(0).compression == "SNAPPY"
+    store_id, timestamp, _ = map(polls.metadata.row_group(0).column, range(3))
+    assert store_id.compression == "SNAPPY"
+    assert "RLE_DICTIONARY" in store_id.encodings
+    assert timestamp.encodings == ("RLE", "DELTA_BINARY_PACKED")
     assert stores.schema_arrow.names == STORES.names
     assert stores.read()["store_id"].to_pylist() == ["a", "b", "c"]
 
@@ -177,7 +180,7 @@ def test_row_groups_are_read_if_they_reach_into_the_range(
     polls = pipeline.tables.read_polls([file], to_us(least), to_us(greatest))
     read = [(poll["store_id"], poll["timestamp"]) for poll in polls.to_pylist()]
     assert read == [poll for group in groups for poll in all_groups[group]]
-    assert polls.schema.equals(POLLS)
+    assert polls.schema.equals(POLLS_AS_READ)
 
 
 def test_a_large_file_is_read_row_group_by_row_group_too(
@@ -189,9 +192,9 @@ def test_a_large_file_is_read_row_group_by_row_group_too(
     assert pipeline.tables.read_polls([file], to_us(MONDAY), to_us(MONDAY)).num_rows == 3
 
 
-# Six stores, each polled some thousand times in each of two weeks.
+# Six stores, each polled some thousand times in each of two weeks, at seeming random.
 SIX_STORES = [
-    ("abcdef"[n % 6], monday + timedelta(microseconds=1009 * n))
+    ("abcdef"[n % 6], monday + timedelta(microseconds=n**3 * 2_654_435_761 % WEEK_US))
     for monday in (utc("2024-10-07 00:00"), MONDAY)
     for n in range(20_000)
 ]
@@ -265,7 +268,7 @@ def test_one_store_is_found_whatever_its_id(
 
 def test_no_files_are_empty_tables(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path)
-    assert tables.read_polls([], 0, 1).equals(POLLS.empty_table())
+    assert tables.read_polls([], 0, 1).equals(POLLS_AS_READ.empty_table())
     assert tables.read_stores([]).equals(STORES.empty_table())
 
 
@@ -274,7 +277,9 @@ def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
     with pytest.raises(MissingObject, match="cannot read reports/r/plan"):
         tables.read_bytes("reports/r/plan.json")
     with pytest.raises(MissingObject):
-        tables.read_table("reports/r/parts/00000.parquet")
+        tables.read_table("reports/r/states.parquet")
+    with pytest.raises(MissingObject):
+        next(tables.read_part("reports/r/parts/00000.parquet"))
     with pytest.raises(MissingObject):
         tables.read_stores([StoresFile(0, "stores/bucket=000/1.parquet", 1, 100)])
 
@@ -289,14 +294,14 @@ def test_a_file_is_copied_byte_for_byte(tmp_path: Path) -> None:
 
 def test_an_error_while_writing_leaves_the_object_as_it_was(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path)
-    whole = STORES.empty_table()
-    tables.write_table("stores/a.parquet", whole)
-    before = (tmp_path / "stores/a.parquet").read_bytes()
+    whole = POLLS.empty_table()
+    tables.write_polls("polls/a.parquet", [whole])
+    before = (tmp_path / "polls/a.parquet").read_bytes()
 
     def breaking() -> Iterator[pa.Table]:
         yield whole
         raise ValueError("broken off")
 
     with pytest.raises(ValueError, match="broken off"):
-        tables.write_row_groups("stores/a.parquet", breaking())
-    assert (tmp_path / "stores/a.parquet").read_bytes() == before
+        tables.write_polls("polls/a.parquet", breaking())
+    assert (tmp_path / "polls/a.parquet").read_bytes() == before

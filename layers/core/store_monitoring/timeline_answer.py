@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from store_monitoring.domain.activity import NO_POLL
+from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import Totals, WeeklyHours
 from store_monitoring.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time

@@ -6,31 +6,33 @@ Arrow reads ranges, in parallel and without boto3, whose import alone would doub
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from store_monitoring.errors import MissingObject, TransientError
-from store_monitoring.instants import to_us
-from store_monitoring.storage.schemas import POLLS, STORES
+from store_monitoring.storage.polls import POLLS_ENCODING
+from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
 from store_monitoring.use_cases.ports import PollsFile, StoresFile
 
 _COPY_BYTES = 8 * 1024 * 1024
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
 _FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its row groups
-_ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 200 kB of polls
+_ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 100 kB of polls
+_PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two of each
 _REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
 _READERS = 8  # waiting for S3, not reading, takes the time
 
+_File = TypeVar("_File", StoresFile, PollsFile)
 _Wanted = dict[str, tuple[Any, Any]]
-"""The least and the greatest value that are wanted, by column."""
+"""The least and the greatest value that are wanted, by column: bytes, or microseconds."""
 
 
 def s3_bucket(bucket: str) -> fs.FileSystem:
@@ -48,6 +50,9 @@ class ArrowTables:
 
     Arrow has one error, `OSError`, for whatever goes wrong with S3 after its own retries; all but
     a missing object are taken to be transient, since the state machine retries only a few times.
+
+    Files are read in parallel, for the sake of S3; the columns of one are not: a function has one
+    processor.
 
     Parameters
     ----------
@@ -77,9 +82,20 @@ class ArrowTables:
         except MissingObject:
             return None
 
+    def read_part(self, key: str) -> Iterator[pa.Table]:
+        """Yield what one shard computed, row group by row group."""
+        with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+            metadata = pq.read_metadata(file)
+            for group in range(metadata.num_row_groups):
+                # A reader that reads ahead keeps what it has read: so each has but one group.
+                reader = partial(pq.ParquetFile, file, metadata=metadata, pre_buffer=True)
+                yield reader().read_row_group(group, use_threads=False)
+
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
         """Return the stores of all files, or of the row groups that may have the one named."""
-        return self._read_all(files, STORES, _of(store_id))
+        wanted = _of(store_id)
+        tables = _each(lambda file: self._read(file.key, wanted), files)
+        return pa.concat_tables([STORES.empty_table(), *tables])
 
     def read_polls(
         self,
@@ -90,22 +106,36 @@ class ArrowTables:
     ) -> pa.Table:
         """Return the polls of all row groups that, by their statistics, may have those wanted."""
         wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
-        return self._read_all(files, POLLS, wanted)
+        tables = _each(lambda file: self._read(file.key, wanted, encoded=["store_id"]), files)
+        return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""
-        return self.write_row_groups(key, [table])
+        return self._write(key, [table], _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
 
-    def write_row_groups(self, key: str, groups: Iterable[pa.Table]) -> int:
-        """Write tables as row groups, one or more each, of one Parquet object; return its size."""
+    def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
+        """Write polls as row groups, one or more each, of one Parquet object; return its size."""
+        return self._write(key, groups, _ROW_GROUP_ROWS, **POLLS_ENCODING)
+
+    def write_part(self, key: str, part: pa.Table) -> None:
+        """Write what one shard computed, in row groups that a merge can hold of every part."""
+        self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
+
+    def write_report(self, key: str, batches: Iterable[pa.Table]) -> None:
+        """Write a report as Parquet; there is a batch at least."""
+        self._write(key, batches, _ROW_GROUP_ROWS, use_dictionary=False)
+
+    def _write(
+        self, key: str, groups: Iterable[pa.Table], row_group_rows: int, **encoding: Any
+    ) -> int:
         with self.open_output(key) as output:
             with ExitStack() as stack:
                 writer: pq.ParquetWriter | None = None
                 for group in groups:
                     writer = writer or stack.enter_context(
-                        pq.ParquetWriter(output, group.schema, use_dictionary=_REPEATING)
+                        pq.ParquetWriter(output, group.schema, **encoding)
                     )
-                    writer.write_table(group, row_group_size=_ROW_GROUP_ROWS)
+                    writer.write_table(group, row_group_size=row_group_rows)
             return output.tell()
 
     def write_file(self, key: str, path: Path) -> None:
@@ -126,24 +156,21 @@ class ArrowTables:
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
 
-    def _read_all(
-        self,
-        files: Sequence[StoresFile] | Sequence[PollsFile],
-        schema: pa.Schema,
-        wanted: _Wanted,
-    ) -> pa.Table:
-        with ThreadPoolExecutor(_READERS) as pool:
-            tables = pool.map(lambda file: self._read(file.key, wanted), files)
-            return pa.concat_tables([schema.empty_table(), *tables])
-
-    def _read(self, key: str, wanted: _Wanted) -> pa.Table:
+    def _read(self, key: str, wanted: _Wanted, encoded: list[str] | None = None) -> pa.Table:
         # Not `pyarrow.dataset`, which does all this, nor `pq.read_table`, which is built on it:
         # it imports pandas, and that takes longer than a shard.
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             whole = file.size() <= (_FOOTER_BYTES if "store_id" in wanted else _WHOLE_BYTES)
             source = pa.BufferReader(file.read()) if whole else file
-            parquet = pq.ParquetFile(source, pre_buffer=not whole)
-            return parquet.read_row_groups(_row_groups(parquet, wanted))
+            parquet = pq.ParquetFile(source, read_dictionary=encoded, pre_buffer=not whole)
+            return parquet.read_row_groups(_row_groups(parquet, wanted), use_threads=False)
+
+
+def _each(read: Callable[[_File], pa.Table], files: Sequence[_File]) -> Iterable[pa.Table]:
+    if len(files) == 1:
+        return [read(files[0])]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return pool.map(read, files)
 
 
 @contextmanager
@@ -157,7 +184,7 @@ def _storage_errors(action: str) -> Iterator[None]:
 
 
 def _of(store_id: str | None) -> _Wanted:
-    return {} if store_id is None else {"store_id": (store_id, store_id)}
+    return {} if store_id is None else {"store_id": (store_id.encode(), store_id.encode())}
 
 
 def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
@@ -173,8 +200,4 @@ def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
 
 def _meets(statistics: pq.Statistics, least: Any, greatest: Any) -> bool:
     """Tell whether values of a column chunk may be in [least, greatest]."""
-    return bool(_plain(statistics.max) >= least and _plain(statistics.min) <= greatest)
-
-
-def _plain(value: Any) -> Any:
-    return to_us(value) if isinstance(value, datetime) else value
+    return bool(statistics.max_raw >= least and statistics.min_raw <= greatest)

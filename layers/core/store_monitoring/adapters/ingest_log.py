@@ -5,6 +5,8 @@ Key `log`, `entry`:
 - ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
 - ``uploads``, an object key: what became of the last upload under that key.
+- ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
+  polls, as an ingest has, and from its version on theirs do not count.
 
 A commit writes its own entry and the head in one transaction, conditional on the head's version.
 So a version names a snapshot: all entries up to it, and nothing of later ones.
@@ -23,7 +25,15 @@ from store_monitoring.adapters.dynamodb_items import from_item, to_item
 from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.storage.keys import polls_key
-from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, UploadOutcome
+from store_monitoring.use_cases.ports import (
+    Commit,
+    Head,
+    PollsFile,
+    PollsIngest,
+    Replacement,
+    StoresFile,
+    UploadOutcome,
+)
 
 _HEAD_KEY = {"log": "head", "entry": "head"}
 _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
@@ -83,47 +93,100 @@ class DynamoDbIngestLog:
             "greatest_us": max(known_us, default=None),
             "latest": head.latest | {commit.kind: commit.ingest_id},
         }
-        entry = {
-            "log": commit.kind,
-            "entry": commit.ingest_id,
-            "version": version,
-            "rows": commit.rows,
-            "rejected": commit.rejected,
-            "committed_at": commit.committed_at.isoformat(),
-            "greatest_us": greatest_us,
-            "least_us": min((file.least_us for file in commit.polls), default=None),
-            "files": [_without_key(file) for file in commit.polls],
+        self._transact(head, new_head, [self._put(_entry(commit, version))])
+
+    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+        """Commit a compaction on top of the head that it was made from, all or nothing."""
+        item = self._get(_HEAD_KEY)
+        assert item is not None  # there are ingests to replace
+        version = head.version + 1
+        replaced = {
+            "log": "replaced",
+            "entry": compacted.ingest_id,
+            "replaced_at": compacted.committed_at.isoformat(),
+            "ingest_ids": list(ingest_ids),
+        }
+        mark: list[Any] = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": to_item({"log": Kind.POLLS.value, "entry": ingest_id}),
+                    "ConditionExpression": "attribute_not_exists(replaced_in)",
+                    "UpdateExpression": "SET replaced_in = :version",
+                    "ExpressionAttributeValues": to_item({":version": version}),
+                }
+            }
+            for ingest_id in ingest_ids
+        ]
+        entry = _entry(compacted, version)
+        writes = [self._put(entry), self._put(replaced), *mark]
+        self._transact(head, item | {"version": version}, writes)
+
+    def replaced_before(self, when: datetime) -> list[Replacement]:
+        """Return what was replaced before an instant and is not forgotten, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="#log = :replaced",
+            FilterExpression="replaced_at < :when",
+            ExpressionAttributeNames={"#log": "log"},
+            ExpressionAttributeValues=to_item({":replaced": "replaced", ":when": when.isoformat()}),
+        )
+        with transient_errors("read the ingest log"):
+            items = [from_item(item) for page in pages for item in page["Items"]]
+        return [
+            Replacement(item["entry"], self._keys(item["ingest_ids"]))
+            for item in sorted(items, key=lambda item: item["replaced_at"])
+        ]
+
+    def _keys(self, ingest_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the keys of the files that some ingests brought."""
+        entries = [self._get({"log": Kind.POLLS.value, "entry": id_}) for id_ in ingest_ids]
+        return tuple(file.key for entry in entries if entry for file in _files(entry))
+
+    def forget(self, replacement: Replacement) -> None:
+        """Keep a replacement in mind no longer."""
+        key = {"log": "replaced", "entry": replacement.compaction_id}
+        with transient_errors("forget a replacement"):
+            self._client.delete_item(TableName=self._table, Key=to_item(key))
+
+    def _put(self, item: dict[str, Any]) -> Any:
+        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+
+    def _transact(self, head: Head, new_head: dict[str, Any], writes: Sequence[Any]) -> None:
+        put_head = self._put(new_head)
+        put_head["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(version) OR version = :version",
+            "ExpressionAttributeValues": to_item({":version": head.version}),
         }
         try:
-            with transient_errors("commit the ingest"):
-                self._client.transact_write_items(
-                    TransactItems=[
-                        {
-                            "Put": {
-                                "TableName": self._table,
-                                "Item": to_item(new_head),
-                                "ConditionExpression": (
-                                    "attribute_not_exists(version) OR version = :version"
-                                ),
-                                "ExpressionAttributeValues": to_item({":version": head.version}),
-                            }
-                        },
-                        {"Put": {"TableName": self._table, "Item": to_item(entry)}},
-                    ]
-                )
+            with transient_errors("commit to the ingest log"):
+                self._client.transact_write_items(TransactItems=[put_head, *writes])
         except self._client.exceptions.TransactionCanceledException as error:
             if _lost_to_another(error.response["CancellationReasons"]):
                 raise CommitConflict(f"version {head.version} is not current") from error
-            raise TransientError(f"cannot commit the ingest: {error}") from error
+            raise TransientError(f"cannot commit to the ingest log: {error}") from error
 
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us], as of a version."""
+        return [
+            file
+            for ingest in self.polls_ingests(version, least_us, greatest_us)
+            for file in ingest.files
+            if file.greatest_us >= least_us and file.least_us <= greatest_us
+        ]
+
+    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
+        """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=_BY_GREATEST_TIMESTAMP,
             ConsistentRead=True,
             KeyConditionExpression="#log = :polls AND greatest_us >= :least_us",
-            FilterExpression="least_us <= :greatest_us AND version <= :version",
+            FilterExpression=(
+                "least_us <= :greatest_us AND version <= :version"
+                " AND (attribute_not_exists(replaced_in) OR replaced_in > :version)"
+            ),
             ExpressionAttributeNames={"#log": "log"},
             ExpressionAttributeValues=to_item(
                 {
@@ -136,13 +199,13 @@ class DynamoDbIngestLog:
         )
         with transient_errors("read the ingest log"):
             items = [from_item(item) for page in pages for item in page["Items"]]
-        files = [
-            PollsFile(key=polls_key(file["bucket"], item["entry"]), **file)
-            for item in items
-            for file in item["files"]
-        ]
         return [
-            file for file in files if file.greatest_us >= least_us and file.least_us <= greatest_us
+            PollsIngest(
+                item["entry"],
+                item["rows"],
+                _files(item),
+            )
+            for item in items
         ]
 
     def record_upload(self, outcome: UploadOutcome) -> None:
@@ -168,6 +231,27 @@ class DynamoDbIngestLog:
                 TableName=self._table, Key=to_item(key), ConsistentRead=True
             )
         return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _entry(commit: Commit, version: int) -> dict[str, Any]:
+    """Return the entry of a commit."""
+    return {
+        "log": commit.kind,
+        "entry": commit.ingest_id,
+        "version": version,
+        "rows": commit.rows,
+        "rejected": commit.rejected,
+        "committed_at": commit.committed_at.isoformat(),
+        "greatest_us": max((file.greatest_us for file in commit.polls), default=None),
+        "least_us": min((file.least_us for file in commit.polls), default=None),
+        "files": [_without_key(file) for file in commit.polls],
+    }
+
+
+def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
+    return tuple(
+        PollsFile(key=polls_key(file["bucket"], entry["entry"]), **file) for file in entry["files"]
+    )
 
 
 def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:

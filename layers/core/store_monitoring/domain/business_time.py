@@ -35,9 +35,23 @@ class Span:
         """Length of the span, and of each store's part of the axis."""
         return self.end_us - self.start_us
 
+    def check_room(self, store_count: int) -> None:
+        """Make sure that the axis has room for so many stores.
+
+        Raises
+        ------
+        ValueError
+            If their spans, end to end, are longer than int64 microseconds can tell.
+        """
+        if store_count * self.length_us > _AXIS_US:
+            raise ValueError(f"{store_count} stores × {self.length_us} µs do not fit on one axis")
+
     def position(self, store: Int64s, instant_us: Int64s | int) -> Int64s:
         """Return the axis positions of instants within the span."""
-        return store * self.length_us + (instant_us - self.start_us)
+        position: Int64s = store * self.length_us
+        position += instant_us  # in place: fresh memory costs more than the sums
+        position -= self.start_us
+        return position
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,7 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     Raises
     ------
     ValueError
-        If the stores' spans, end to end, are longer than int64 microseconds can tell.
+        If there are more stores than one axis can hold.
 
     Examples
     --------
@@ -125,8 +139,7 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     >>> (open_time.start // HOUR_US).tolist(), (open_time.end // HOUR_US).tolist()
     ([27], [31])
     """
-    if stores.count * span.length_us > _AXIS_US:
-        raise ValueError(f"{stores.count} stores × {span.length_us} µs do not fit on one axis")
+    span.check_room(stores.count)
     opened = openings(stores, span)
     store = stores.hours.store[opened.row]
     always_open = np.setdiff1d(np.arange(stores.count), stores.hours.store)  # rule 5
@@ -148,8 +161,9 @@ def openings(stores: Stores, span: Span) -> Openings:
     kind, date, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
 
     # Each row of hours gets the openings of its kind: a run of `kind`, which ascends.
-    first = np.searchsorted(kind, kind_of_row, side="left")
-    count = np.searchsorted(kind, kind_of_row, side="right") - first
+    border = np.searchsorted(kind, np.arange(len(kinds.zone) + 1))
+    first = border[kind_of_row]
+    count = border[kind_of_row + 1] - first
     row = np.repeat(np.arange(len(kind_of_row)), count)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     opening = first[row] + nth
@@ -172,13 +186,17 @@ def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
     Stores share them: thousands of rows need the tz database for some hundred kinds.
     """
     hours = stores.hours
-    time_us, time = np.unique(np.append(hours.start_us, hours.end_us), return_inverse=True)
-    start, end = np.split(time, 2)
-    code = ((stores.zone[hours.store] * 7 + hours.day) * len(time_us) + start) * len(time_us) + end
-    _, first, kind_of_row = np.unique(code, return_index=True, return_inverse=True)
-    zone = stores.zone[hours.store[first]]
-    kinds = _Kinds(zone, hours.day[first], hours.start_us[first], hours.end_us[first])
-    return kinds, kind_of_row
+    time_us = np.unique(np.append(hours.start_us, hours.end_us))
+    axes = (len(stores.zone_names), 7, len(time_us), len(time_us))
+    row = (
+        *(stores.zone[hours.store], hours.day),
+        *(np.searchsorted(time_us, hours.start_us), np.searchsorted(time_us, hours.end_us)),
+    )
+    code_of_row = np.ravel_multi_index(row, axes)
+    code = np.unique(code_of_row)
+    zone, day, start, end = np.unravel_index(code, axes)
+    kinds = _Kinds(zone, day, time_us[start], time_us[end])
+    return kinds, np.searchsorted(code, code_of_row)
 
 
 def _kind_openings(

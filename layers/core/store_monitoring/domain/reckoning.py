@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store_monitoring.domain.activity import Activity, Polled, activity, evidence, polled
+from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import BusinessTime, Span, business_time
+from store_monitoring.domain.evidence import Polled, evidence, polled
 from store_monitoring.domain.model import WINDOWS_US, Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import Outages, outages
 from store_monitoring.domain.poll_filter import PollFilter
@@ -58,7 +59,7 @@ def reckon(
     Raises
     ------
     ValueError
-        If there are more stores than one call can hold (about 3.8 million).
+        If there are more stores than one call can hold (1.9 million, by a memory of two weeks).
 
     Examples
     --------
@@ -77,7 +78,7 @@ def reckon(
     """
     known = evidence(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
-    return totals(open_time, activity(known, open_time.span, stores.count), stores.count)
+    return totals(open_time, activity(known, open_time.span), stores.count)
 
 
 def reckon_in_detail(
@@ -90,11 +91,11 @@ def reckon_in_detail(
     """Reckon as `reckon` does, and tell more of each store; see there for the parameters."""
     known = evidence(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
-    active = activity(known, open_time.span, stores.count)
+    active = activity(known, open_time.span)
     instant = Span(now_us, now_us + 1)
     now = instant.position(np.arange(stores.count), now_us)
     details = Details(
-        polled(known, open_time.span, stores.count),
+        polled(known, open_time.span),
         business_time(stores, instant).contains(now),
         outages(open_time, active, stores.count),
     )

@@ -113,6 +113,7 @@ def local_time(zone_name: str, instant_us: int) -> datetime:
     return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(_zone(zone_name))
 
 
+@cache
 def zone_offsets(zone_name: str, start_us: int, end_us: int) -> ZoneOffsets:
     """Return the offsets of a zone that matter for wall times between two instants.
 

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store_monitoring.domain.activity import (
-    Statuses,
-    activity,
-    known_polls,
-    statuses,
-    taken_while_open,
-)
+from store_monitoring.domain.activity import Statuses, activity, statuses
 from store_monitoring.domain.business_time import (
     BusinessTime,
     Openings,
     Span,
     business_time,
     openings,
+)
+from store_monitoring.domain.evidence import (
+    in_order,
+    known_polls,
+    poll_memory,
+    taken_while_open,
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import outage_intervals
@@ -101,7 +101,8 @@ def timeline(
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
-    active = activity(evidence, week, store.count)
+    ordered = in_order(evidence, poll_memory(now_us, memory_us), store.count)
+    active = activity(ordered, week)
     outage_start, outage_end = outage_intervals(open_time, active, store.count)
     before_us = evidence.timestamp_us[evidence.timestamp_us < week.start_us]
     told = known.timestamp_us >= (before_us.max() if len(before_us) else week.start_us)
@@ -112,7 +113,7 @@ def timeline(
         np.searchsorted(open_time.start, opens_at, side="right") - 1,
         known.where(told),
         is_evidence[told],
-        statuses(evidence, week, store.count),
+        statuses(ordered, week),
         outage_start,
         outage_end,
         totals(open_time, active, store.count),

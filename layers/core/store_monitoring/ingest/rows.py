@@ -122,13 +122,15 @@ def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | 
 
 def _is_plain(data: bytes) -> bool:
     """Tell whether Arrow reads the lines as we do: it is laxer, and reads on over line ends."""
+    plain = b'"' not in data and b"\r" not in data
+    if plain and data.isascii():
+        return True
     try:
         text = pa.scalar(data).cast(pa.string())
     except pa.ArrowInvalid:  # not UTF-8
         return False
     if data.startswith(BOM_UTF8):  # Arrow would take it off
         return False
-    plain = b'"' not in data and b"\r" not in data
     return plain or pc.match_substring_regex(text, _WELL_FORMED).as_py()
 
 

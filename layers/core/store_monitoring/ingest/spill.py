@@ -1,5 +1,6 @@
 """Rows set aside on disk, bucket by bucket, until a whole file is known to be readable."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -7,9 +8,8 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from store_monitoring.domain.model import Int64s
 from store_monitoring.storage.bucketing import bucket_of
 
 CHUNK_ROWS = 2_000_000
@@ -29,7 +29,8 @@ class Spill:
         self._path = path
         self._bucket_count = bucket_count
         self._writer: pa.RecordBatchFileWriter | None = None
-        self._offsets: list[Int64s] = []  # one a batch: where each bucket's rows begin, and the end
+        self._batches: dict[int, list[int]] = defaultdict(list)  # the numbers of each bucket's
+        self._count = 0  # of all batches
 
     def __enter__(self) -> Self:
         return self
@@ -49,10 +50,14 @@ class Spill:
         if self._writer is None:
             self._writer = pa.ipc.new_file(str(self._path), table.schema)
         bucket = self._buckets(table.column("store_id").combine_chunks())
-        order = np.argsort(bucket, kind="stable")
-        batch = table.take(order).combine_chunks().to_batches()[0]
-        self._writer.write_batch(batch)
-        self._offsets.append(np.searchsorted(bucket[order], np.arange(self._bucket_count + 1)))
+        order = np.argsort(bucket, kind="stable")  # of 16 bits: a radix sort
+        [batch] = table.take(order).combine_chunks().to_batches()
+        border = np.searchsorted(bucket[order], np.arange(self._bucket_count + 1))
+        for number in np.unique(bucket).tolist():
+            begin, end = border[number : number + 2].tolist()
+            self._writer.write_batch(batch.slice(begin, end - begin))
+            self._batches[number].append(self._count)
+            self._count += 1
 
     def finish(self) -> None:
         """Close the file: all rows are there."""
@@ -62,31 +67,24 @@ class Spill:
 
     def buckets(self) -> list[int]:
         """Return the buckets that have rows, ascending."""
-        if not self._offsets:
-            return []
-        rows = sum(np.diff(offsets) for offsets in self._offsets)
-        return np.flatnonzero(rows).tolist()
+        return sorted(self._batches)
 
     def chunks(self, bucket: int) -> Iterator[pa.Table]:
         """Yield a bucket's rows in the order they came, at most about `CHUNK_ROWS` at a time."""
-        with pa.memory_map(str(self._path)) as source:
+        with pa.OSFile(str(self._path)) as source:
             reader = pa.ipc.open_file(source)
-            slices: list[pa.RecordBatch] = []
-            for index, offsets in enumerate(self._offsets):
-                begin, end = offsets[bucket], offsets[bucket + 1]
-                if begin == end:
-                    continue
-                slices.append(reader.get_batch(index).slice(begin, end - begin))
-                if sum(map(len, slices)) >= CHUNK_ROWS:
-                    yield pa.Table.from_batches(slices)
-                    slices = []
-            if slices:
-                yield pa.Table.from_batches(slices)
+            batches: list[pa.RecordBatch] = []
+            for number in self._batches[bucket]:
+                batches.append(reader.get_batch(number))
+                if sum(map(len, batches)) >= CHUNK_ROWS:
+                    yield pa.Table.from_batches(batches)
+                    batches = []
+            if batches:
+                yield pa.Table.from_batches(batches)
 
-    def _buckets(self, store_ids: pa.StringArray) -> Int64s:
-        distinct = pc.unique(store_ids)
-        of_distinct: Int64s = np.array(
-            [bucket_of(store_id, self._bucket_count) for store_id in distinct.to_pylist()]
-        )
-        row: Int64s = pc.index_in(store_ids, distinct).to_numpy()
-        return of_distinct[row]
+    def _buckets(self, store_ids: pa.StringArray) -> NDArray[np.uint16]:
+        encoded = store_ids.dictionary_encode()
+        distinct = encoded.dictionary.to_pylist()
+        of_distinct = [bucket_of(store_id, self._bucket_count) for store_id in distinct]
+        buckets: NDArray[np.uint16] = np.array(of_distinct, np.uint16)[encoded.indices]
+        return buckets

@@ -27,12 +27,14 @@ def stores_of(table: pa.Table) -> Stores:
 
 
 def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
-    """Return the polls of a table of schema `POLLS` that are of some stores, in their order."""
-    store = pc.index_in(table.column("store_id"), store_ids)
+    """Return the polls of a table of schema `POLLS_AS_READ` of some stores, as they lie."""
+    column = table.column("store_id").combine_chunks()
+    store_of_id = pc.index_in(column.dictionary, store_ids).cast(pa.int64())
+    store = store_of_id.take(column.indices)
     if store.null_count:  # polls of stores that were not asked for
         table, store = table.filter(pc.is_valid(store)), store.drop_null()
     return Polls(
-        store=store.to_numpy().astype(np.int64),
+        store=store.to_numpy(),
         timestamp_us=table.column("timestamp").cast(pa.int64()).to_numpy(),
         active=table.column("active").to_numpy(),
     )

@@ -10,6 +10,12 @@ POLLS = pa.schema(
     ]
 )
 
+POLLS_AS_READ = POLLS.set(
+    POLLS.get_field_index("store_id"),
+    pa.field("store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+)
+"""The same as it is read: the few ids of a row group are no strings for each poll."""
+
 HOURS_ROW = pa.struct(
     [
         pa.field("day", pa.int8(), nullable=False),

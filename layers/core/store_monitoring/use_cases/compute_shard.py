@@ -1,20 +1,25 @@
 """Compute one shard of a report."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.activity import NO_POLL
+from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import Totals
 from store_monitoring.domain.reckoning import Details, reckon, reckon_in_detail
 from store_monitoring.errors import UnknownStore
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
-from store_monitoring.use_cases.plan_report import Plan, read_plan
-from store_monitoring.use_cases.ports import Tables
+from store_monitoring.use_cases.plan_report import Plan, Shard, read_plan
+from store_monitoring.use_cases.ports import PollsFile, StoresFile, Tables
+from store_monitoring.use_cases.read_ahead import read_ahead
+
+_BATCH_POLLS = 500_000  # no fewer are worth a call of their own
+_AHEAD = 1  # batches that are read while one is reckoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
 
     A report has one plan, so a part with as many rows as that says is the one.
 
+    Buckets share no store, so they are read and reckoned a few at a time: what a shard needs of
+    memory is that of its largest bucket, or of a batch of small ones.
+
     Raises
     ------
     UnknownStore
@@ -49,21 +57,36 @@ def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
     files = plan.shards[shard]
     if tables.count_rows(part_key(report_id, shard)) == files.stores:
         return Receipt(shard, files.stores, polls_read=0)
-    stores = tables.read_stores(files.stores_files).sort_by("store_id")
+    parts = [(DETAILED_PART if plan.in_detail else PART).empty_table()]
+    polls_read = 0
+    read = partial(_read, plan, files, tables)
+    for stores, polls in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
+        parts.append(_part(plan, stores, polls))
+        polls_read += len(polls)
+    part = pa.concat_tables(parts).sort_by("store_id")
     if files.store_ids is not None:
-        stores = _selected(stores, files.store_ids)
-    polls = tables.read_polls(files.polls_files, plan.now_us - plan.memory_us, plan.now_us)
-    part = _part(plan, stores, polls)
-    tables.write_table(part_key(report_id, shard), part)
-    return Receipt(shard, len(stores), len(polls))
+        _check_known(files.store_ids, part)
+    tables.write_part(part_key(report_id, shard), part)
+    return Receipt(shard, len(part), polls_read)
 
 
-def _selected(stores: pa.Table, store_ids: tuple[str, ...]) -> pa.Table:
+def _read(
+    plan: Plan, shard: Shard, tables: Tables, files: tuple[list[StoresFile], list[PollsFile]]
+) -> tuple[pa.Table, pa.Table]:
+    """Return the stores of some buckets, those that are asked for, and their polls."""
+    stores_files, polls_files = files
+    stores = tables.read_stores(stores_files)
+    if shard.store_ids is not None:
+        wanted = pa.array(shard.store_ids, pa.string())
+        stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
+    return stores, tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
+
+
+def _check_known(store_ids: tuple[str, ...], part: pa.Table) -> None:
     wanted = pa.array(store_ids, pa.string())
-    unknown = pc.invert(pc.is_in(wanted, stores.column("store_id").combine_chunks()))
+    unknown = pc.invert(pc.is_in(wanted, part.column("store_id").combine_chunks()))
     if pc.any(unknown).as_py():
         raise UnknownStore(f"no input knows the store {wanted.filter(unknown)[0].as_py()!r}")
-    return stores.filter(pc.is_in(stores.column("store_id"), wanted))
 
 
 def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:

@@ -1,29 +1,23 @@
 """Ingest an uploaded file: all of it, or nothing."""
 
-import random
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.time_units import DAY_US, WEEK_US
-from store_monitoring.errors import CommitConflict, TransientError, UnreadableFile
+from store_monitoring.errors import CommitConflict, UnreadableFile
 from store_monitoring.ingest.content import Content, read_content
 from store_monitoring.ingest.kinds import Kind, kind_of
-from store_monitoring.storage.keys import polls_key, rejects_key, stores_key
-from store_monitoring.storage.schemas import POLLS
+from store_monitoring.storage.keys import rejects_key, stores_key
 from store_monitoring.storage.stores import with_hours, with_stores, with_zones
+from store_monitoring.use_cases.commit_attempts import commit_attempts
 from store_monitoring.use_cases.ports import (
     Commit,
     Head,
@@ -33,12 +27,10 @@ from store_monitoring.use_cases.ports import (
     Tables,
     UploadOutcome,
 )
+from store_monitoring.use_cases.write_polls import write_polls
 
 _MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
 _WRITERS = 4  # waiting for S3, not writing Parquet, takes the time
-_COMMIT_ATTEMPTS = 20
-_COMMIT_WAIT_SECONDS = 0.5
-_EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +116,15 @@ def _store(
         buckets = content.spill.buckets()
         polls: tuple[PollsFile, ...] = ()
         if content.kind is Kind.POLLS:
-            polls = tuple(pool.map(partial(_write_polls, content, tables), buckets))
-        for _ in range(_COMMIT_ATTEMPTS):
+            polls = tuple(
+                pool.map(
+                    lambda bucket: write_polls(
+                        bucket, content.ingest_id, content.spill.chunks(bucket), tables
+                    ),
+                    buckets,
+                )
+            )
+        for _ in commit_attempts():
             head = log.head()
             if _is_current(content, head, log):  # by another ingest of it, at the same time
                 return False
@@ -139,10 +138,9 @@ def _store(
             try:
                 log.commit(head, stores, commit)
             except CommitConflict:
-                time.sleep(random.uniform(0, _COMMIT_WAIT_SECONDS))  # noqa: S311  # no secret
-            else:
-                return True
-    raise TransientError(f"{_COMMIT_ATTEMPTS} other ingests were committed first")
+                continue
+            return True
+    raise AssertionError("the last attempt raises")
 
 
 def _is_current(content: Content, head: Head, log: IngestLog) -> bool:
@@ -154,34 +152,6 @@ def _is_current(content: Content, head: Head, log: IngestLog) -> bool:
     if content.kind is Kind.POLLS:
         return log.is_committed(content.kind, content.ingest_id)
     return head.latest.get(content.kind) == content.ingest_id
-
-
-def _write_polls(content: Content, tables: Tables, bucket: int) -> PollsFile:
-    """Write a bucket's polls, a row group a chunk and ISO week, each by store and time."""
-    rows, least_us, greatest_us = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
-
-    def groups() -> Iterator[pa.Table]:
-        nonlocal rows, least_us, greatest_us
-        for chunk in content.spill.chunks(bucket):
-            timestamp_us = chunk.column("timestamp").cast(pa.int64()).to_numpy()
-            rows += len(chunk)
-            least_us = min(least_us, timestamp_us.min())
-            greatest_us = max(greatest_us, timestamp_us.max())
-            yield from _by_week(chunk, timestamp_us)
-
-    key = polls_key(bucket, content.ingest_id)
-    size = tables.write_row_groups(key, groups())
-    return PollsFile(bucket, key, rows, size, int(least_us), int(greatest_us))
-
-
-def _by_week(polls: pa.Table, timestamp_us: Int64s) -> Iterator[pa.Table]:
-    week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
-    keyed = polls.append_column("week", pa.array(week))
-    order = [(name, "ascending") for name in ("week", "store_id", "timestamp", "active")]
-    ordered = keyed.sort_by(order)
-    _, first = np.unique(ordered.column("week").to_numpy(), return_index=True)
-    for begin, end in pairwise([*first, len(ordered)]):
-        yield ordered.slice(begin, end - begin).select(POLLS.names).cast(POLLS)
 
 
 def _write_stores(

@@ -1,6 +1,7 @@
 """Merge a report's parts into the report, once they are all there."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -9,14 +10,26 @@ import pyarrow as pa
 from store_monitoring.errors import IncompleteReport, MissingObject
 from store_monitoring.storage.keys import part_key, report_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
-from store_monitoring.use_cases.plan_report import Plan, read_plan
+from store_monitoring.use_cases.merge_parts import in_batches, merged
+from store_monitoring.use_cases.plan_report import Plan, Shard, read_plan
 from store_monitoring.use_cases.ports import Tables
 from store_monitoring.use_cases.report import Format
-from store_monitoring.use_cases.report_forms import detailed, write_csv, write_json, write_xlsx
+from store_monitoring.use_cases.report_forms import (
+    check_sheet_holds,
+    detailed,
+    write_csv,
+    write_json,
+    write_xlsx,
+)
+
+_BATCH_ROWS = 100_000
 
 
 def merge_report(report_id: str, tables: Tables) -> int:
     """Write the report from its parts, in byte order of store ids (rule 12).
+
+    Parts are sorted, so they are merged as streams, once for each form: memory does not grow with
+    the report, but for HTML, whose figures are about all rows.
 
     Returns
     -------
@@ -31,36 +44,38 @@ def merge_report(report_id: str, tables: Tables) -> int:
         If a form was asked for that cannot hold so many rows.
     """
     plan = read_plan(report_id, tables)
-    parts = [_part(plan, shard.shard, tables) for shard in plan.shards]
-    schema = DETAILED_PART if plan.in_detail else PART
-    rows = pa.concat_tables([schema.empty_table(), *parts]).sort_by("store_id")
-    with tables.open_output(report_key(report_id, Format.CSV)) as output:
-        write_csv(rows, output)
-    if plan.in_detail:
-        _write_detailed(plan, rows, detailed(rows), tables)
-    return len(rows)
-
-
-def _write_detailed(plan: Plan, part: pa.Table, rows: pa.Table, tables: Tables) -> None:
+    if Format.XLSX in plan.formats:
+        check_sheet_holds(plan.stores)
+    _write(plan, Format.CSV, tables)
     for format_ in plan.formats:
-        key = report_key(plan.report_id, format_)
-        match format_:
-            case Format.JSON:
-                with tables.open_output(key) as output:
-                    write_json(rows, output)
-            case Format.PARQUET:
-                tables.write_table(key, rows)
-            case Format.XLSX:
-                with tempfile.TemporaryDirectory() as folder:
-                    path = Path(folder, "report.xlsx")
-                    write_xlsx(rows, plan.now_us, path)
-                    tables.write_file(key, path)
-            case Format.HTML:
-                with tables.open_output(key) as output:
-                    _write_html(plan, part, rows, output)
+        if format_ is not Format.CSV:
+            _write(plan, format_, tables)
+    return plan.stores
 
 
-def _write_html(plan: Plan, part: pa.Table, rows: pa.Table, output: IO[bytes]) -> None:
+def _write(plan: Plan, format_: Format, tables: Tables) -> None:
+    key = report_key(plan.report_id, format_)
+    rows = _rows(plan, tables)
+    match format_:
+        case Format.CSV:
+            with tables.open_output(key) as output:
+                write_csv(rows, output)
+        case Format.JSON:
+            with tables.open_output(key) as output:
+                write_json(map(detailed, rows), output)
+        case Format.PARQUET:
+            tables.write_report(key, map(detailed, rows))
+        case Format.XLSX:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "report.xlsx")
+                write_xlsx(map(detailed, rows), plan.now_us, path)
+                tables.write_file(key, path)
+        case Format.HTML:
+            with tables.open_output(key) as output:
+                _write_html(plan, pa.concat_tables(rows), output)
+
+
+def _write_html(plan: Plan, part: pa.Table, output: IO[bytes]) -> None:
     from store_monitoring.html_report.page import About, write_html  # seldom wanted, and slow
 
     about = About(
@@ -70,18 +85,25 @@ def _write_html(plan: Plan, part: pa.Table, rows: pa.Table, output: IO[bytes]) -
         poll_filter=plan.poll_filter,
         all_stores=plan.of_all_stores,
     )
-    write_html(part, rows, about, output)
+    write_html(part, detailed(part), about, output)
 
 
-def _part(plan: Plan, shard: int, tables: Tables) -> pa.Table:
-    done = f"{len(plan.shards)} shards"
+def _rows(plan: Plan, tables: Tables) -> Iterator[pa.Table]:
+    """Yield the report's rows, batch by batch."""
+    schema = DETAILED_PART if plan.in_detail else PART
+    parts = [_part(plan, shard, tables) for shard in plan.shards]
+    return in_batches(merged(parts, schema), schema, _BATCH_ROWS)
+
+
+def _part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
+    """Yield the rows of a shard's part, piece by piece; they are as many as the plan says."""
+    done = f"shard {shard.shard} of {len(plan.shards)} shards"
+    count = 0
     try:
-        part = tables.read_table(part_key(plan.report_id, shard))
+        for rows in tables.read_part(part_key(plan.report_id, shard.shard)):
+            count += len(rows)
+            yield rows
     except MissingObject:
-        raise IncompleteReport(f"shard {shard} of {done} left no part") from None
-    expected = plan.shards[shard].stores
-    if len(part) != expected:
-        raise IncompleteReport(
-            f"shard {shard} of {done} has {len(part)} stores instead of {expected}"
-        )
-    return part
+        raise IncompleteReport(f"{done} left no part") from None
+    if count != shard.stores:
+        raise IncompleteReport(f"{done} has {count} stores instead of {shard.stores}")

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -44,6 +44,19 @@ class Shard:
     stores_files: tuple[StoresFile, ...]
     polls_files: tuple[PollsFile, ...]
     store_ids: tuple[str, ...] | None
+
+    def batches(self, polls: int) -> Iterator[tuple[list[StoresFile], list[PollsFile]]]:
+        """Yield the files of some buckets after the others, of about as many polls at a time."""
+        polls_of = _by_bucket(self.polls_files)
+        batch: tuple[list[StoresFile], list[PollsFile]] = [], []
+        for stores_file in self.stores_files:
+            batch[0].append(stores_file)
+            batch[1].extend(polls_of[stores_file.bucket])
+            if sum(file.rows for file in batch[1]) >= polls:
+                yield batch
+                batch = [], []
+        if batch[0]:
+            yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +180,7 @@ def plan_report(
     if now_us is None:
         raise NoPolls("no polls have been ingested yet: upload a polls file first")
     polls = log.polls(head.version, now_us - memory_us, now_us)
-    requested = _by_bucket(request.store_ids, bucket_count)
+    requested = _ids_by_bucket(request.store_ids, bucket_count)
     buckets = list(head.stores.values()) if requested is None else _holding(requested, head)
     shards = tuple(_shards(buckets, requested, polls, now_us - memory_us, shard_polls))
     plan = Plan(
@@ -187,7 +200,16 @@ def plan_report(
     return plan
 
 
-def _by_bucket(store_ids: tuple[str, ...] | None, bucket_count: int) -> dict[int, list[str]] | None:
+def _by_bucket(polls: Iterable[PollsFile]) -> dict[int, list[PollsFile]]:
+    by_bucket: dict[int, list[PollsFile]] = defaultdict(list)
+    for file in polls:
+        by_bucket[file.bucket].append(file)
+    return by_bucket
+
+
+def _ids_by_bucket(
+    store_ids: tuple[str, ...] | None, bucket_count: int
+) -> dict[int, list[str]] | None:
     if store_ids is None:
         return None
     by_bucket: dict[int, list[str]] = defaultdict(list)
@@ -212,10 +234,7 @@ def _shards(
     shard_polls: int,
 ) -> Iterator[Shard]:
     """Group buckets, in their order, into shards of about `shard_polls` polls."""
-    polls_of: dict[int, list[PollsFile]] = defaultdict(list)
-    for file in sorted(polls, key=lambda file: file.key):
-        polls_of[file.bucket].append(file)
-
+    polls_of = _by_bucket(sorted(polls, key=lambda file: file.key))
     groups: list[list[StoresFile]] = []
     weight = 0.0
     for stores_file in sorted(stores, key=lambda file: file.bucket):

@@ -1,6 +1,6 @@
 """What the use cases need from outside, as protocols; `adapters` has the real ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,6 +134,15 @@ class PollsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PollsIngest:
+    """The polls that one ingest, or one compaction of some, brought."""
+
+    ingest_id: str
+    rows: int
+    files: tuple[PollsFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoresFile:
     """The current Parquet file of a bucket's stores."""
 
@@ -175,6 +184,21 @@ class Commit:
     rejected: int
     committed_at: datetime
     polls: tuple[PollsFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a compaction replaced.
+
+    Attributes
+    ----------
+    compaction_id : str
+    keys : tuple of str
+        The files that plans older than it may still read.
+    """
+
+    compaction_id: str
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +249,28 @@ class IngestLog(Protocol):
             If that head is no longer the current one.
         """
 
+    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+        """Commit a file for each bucket in the place of those of some ingests, all or nothing.
+
+        From this version on they stand for them; before, the old ones stay.
+
+        Raises
+        ------
+        CommitConflict
+            If that head is no longer the current one, or one of the ingests was replaced before.
+        """
+
+    def replaced_before(self, when: datetime) -> list[Replacement]:
+        """Return what was replaced before an instant and is not forgotten, oldest first."""
+
+    def forget(self, replacement: Replacement) -> None:
+        """Keep a replacement in mind no longer: its files are no more."""
+
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us], as of a version."""
+
+    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
+        """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
 
     def record_upload(self, outcome: UploadOutcome) -> None:
         """Record what became of an upload."""
@@ -242,11 +286,26 @@ class UploadForms(Protocol):
         """Return the address and the fields of a form that uploads one object, for a while."""
 
 
+class Objects(Protocol):
+    """Objects that are no longer needed."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone already do not matter."""
+
+
 class Tables(Protocol):
     """Tables and byte streams in object storage."""
 
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
+
+    def read_part(self, key: str) -> Iterator["pa.Table"]:
+        """Yield what one shard computed, piece by piece.
+
+        Raises
+        ------
+        MissingObject
+        """
 
     def read_table(self, key: str) -> "pa.Table":
         """Return a table that was written whole.
@@ -277,8 +336,14 @@ class Tables(Protocol):
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""
 
-    def write_row_groups(self, key: str, groups: Iterable["pa.Table"]) -> int:
-        """Write tables as row groups, one or more each, of one Parquet object; return its size."""
+    def write_polls(self, key: str, groups: Iterable["pa.Table"]) -> int:
+        """Write polls as row groups, one or more each, of one Parquet object; return its size."""
+
+    def write_part(self, key: str, part: "pa.Table") -> None:
+        """Write what one shard computed."""
+
+    def write_report(self, key: str, batches: Iterable["pa.Table"]) -> None:
+        """Write a report as Parquet; there is a batch at least."""
 
     def write_file(self, key: str, path: Path) -> None:
         """Write a local file as an object."""

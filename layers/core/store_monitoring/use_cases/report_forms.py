@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +17,7 @@ from store_monitoring.domain.rounding import hundredths
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
 from store_monitoring.errors import TooManyStores
 from store_monitoring.instants import EPOCH
-from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.storage.schemas import DETAILED_PART, TOTAL_COLUMNS
 
 Float64s = NDArray[np.float64]
 
@@ -36,16 +36,16 @@ CSV_HEADER = ",".join(["store_id", *_TOTALS])
 _GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
 _NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
 
-_BATCH_ROWS = 100_000
 _SHEET_ROWS = 1_048_576
 _NARROW, _WIDE = 12, 38  # widths of columns, in characters
 
 
-def write_csv(rows: pa.Table, output: IO[bytes]) -> None:
+def write_csv(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
     """Write rows of schema `PART`, or one with more columns, as the report proper (rule 14)."""
     output.write(f"{CSV_HEADER}\n".encode())
-    for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
-        output.write(csv_lines(batch))
+    for rows in batches:
+        for batch in rows.to_batches():
+            output.write(csv_lines(batch))
 
 
 def csv_lines(batch: pa.RecordBatch) -> bytes:
@@ -61,7 +61,9 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
         rounded = hundredths(batch.column(name).to_numpy(), unit_us)
         columns.append(_NUMBERS.take(pa.array(rounded)))
     lines = pc.binary_join_element_wise(*columns, ",")
-    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
+    all_lines = pa.ListArray.from_arrays([0, len(lines)], lines)
+    text: bytes = pc.binary_join(all_lines, "\n")[0].as_buffer().to_pybytes()
+    return text + b"\n"
 
 
 def _quoted(store_ids: pa.StringArray) -> pa.StringArray:
@@ -112,40 +114,44 @@ def _rounded(length_us: Int64s, unit_us: int) -> Float64s:
     return hundredths(length_us, unit_us) / np.float64(100)
 
 
-def write_json(rows: pa.Table, output: IO[bytes]) -> None:
+def write_json(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
     """Write detailed rows as a JSON array of objects, one a line."""
     separator = "[\n"
-    for record in _records(rows):
+    for record in _records(batches):
         output.write(f"{separator}{json.dumps(record, default=datetime.isoformat)}".encode())
         separator = ",\n"
-    output.write(b"\n]\n" if len(rows) else b"[]\n")
+    output.write(b"[]\n" if separator.startswith("[") else b"\n]\n")
 
 
-def _records(rows: pa.Table) -> Iterable[dict[str, Any]]:
-    for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
-        yield from batch.to_pylist()
+def _records(batches: Iterable[pa.Table]) -> Iterator[dict[str, Any]]:
+    for rows in batches:
+        yield from rows.to_pylist()
 
 
-def write_xlsx(rows: pa.Table, now_us: int, path: Path) -> None:
-    """Write detailed rows as a workbook of one sheet, its first row frozen.
-
-    Parameters
-    ----------
-    rows : table
-        As `detailed` returns it.
-    now_us : int
-        What the workbook says it was made at: the same report is the same bytes.
-    path : Path
+def check_sheet_holds(stores: int) -> None:
+    """Make sure that a workbook's sheet holds so many rows.
 
     Raises
     ------
     TooManyStores
-        If there are more rows than a sheet holds.
+    """
+    if stores >= _SHEET_ROWS:
+        raise TooManyStores(f"xlsx holds {_SHEET_ROWS - 1} stores, not {stores}")
+
+
+def write_xlsx(batches: Iterable[pa.Table], now_us: int, path: Path) -> None:
+    """Write detailed rows as a workbook of one sheet, its first row frozen.
+
+    Parameters
+    ----------
+    batches : tables
+        As `detailed` returns them.
+    now_us : int
+        What the workbook says it was made at: the same report is the same bytes.
+    path : Path
     """
     import xlsxwriter  # seldom wanted, and most of this function's import time
 
-    if len(rows) >= _SHEET_ROWS:
-        raise TooManyStores(f"xlsx holds {_SHEET_ROWS - 1} stores, not {len(rows)}")
     made_at = datetime.fromtimestamp(now_us // 1_000_000, EPOCH.tzinfo).replace(tzinfo=None)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -157,12 +163,13 @@ def write_xlsx(rows: pa.Table, now_us: int, path: Path) -> None:
         sheet = workbook.add_worksheet("report")
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, 0, _WIDE)
-        sheet.set_column(1, rows.num_columns - 1, _NARROW)
+        names = detailed(DETAILED_PART.empty_table()).column_names
+        sheet.set_column(1, len(names) - 1, _NARROW)
         time_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         number_format = workbook.add_format({"num_format": "0.00"})
         bold = workbook.add_format({"bold": True, "text_wrap": True})
-        sheet.write_row(0, 0, rows.column_names, bold)
-        for row, record in enumerate(_records(rows), start=1):
+        sheet.write_row(0, 0, names, bold)
+        for row, record in enumerate(_records(batches), start=1):
             for column, value in enumerate(record.values()):
                 match value:
                     case datetime():

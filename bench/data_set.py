@@ -1,0 +1,115 @@
+"""Data sets of any size as they lie in the data bucket, made bucket by bucket.
+
+They are what ingest would have made of the sample's kind of data: 4,560 stores and 1.85 million
+polls a unit of scale, nearly all of them in the last two weeks, so that a report reads them.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+
+from local.sample_data import FULL, draw_polls, is_in_outage, make_hours, make_zones, scaled_down
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.ingest.values import days, times_of_day
+from store_monitoring.storage.bucketing import bucket_of
+from store_monitoring.storage.keys import part_key, request_key, stores_key
+from store_monitoring.storage.schemas import POLLS, STORES
+from store_monitoring.storage.stores import with_hours, with_stores, with_zones
+from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
+from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.ports import Commit, StoresFile
+from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.write_polls import write_polls
+from tests.fakes import FolderFiles, FolderTables, MemoryLog
+
+BUCKETS = 64
+MEMORY_US = 14 * DAY_US
+DENSE = replace(FULL, polls_last_fortnight=1_800_000, polls_last_week=900_000)
+_SEED = 20241014
+UPLOADED_AT = datetime(2024, 10, 15, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data bucket in a local folder, with the log of the one ingest that filled it."""
+
+    folder: Path
+    buckets: int
+    log: MemoryLog
+
+    @property
+    def tables(self) -> FolderTables:
+        """Its tables."""
+        return FolderTables(self.folder)
+
+    @property
+    def polls(self) -> int:
+        """Number of its polls."""
+        return sum(commit.rows for commit in self.log.commits)
+
+    def plan(self, report_id: str, shard_polls: int = sys.maxsize) -> Plan:
+        """Plan a report of it: of one shard, unless told otherwise."""
+        files = FolderFiles(self.folder)
+        files.write_json(request_key(report_id), ReportRequest().to_json())
+        return plan_report(
+            *(report_id, MEMORY_US, shard_polls, self.buckets, self.log, files), follow_stores=False
+        )
+
+
+def compute_anew(report_id: str, shard: int, tables: FolderTables) -> Receipt:
+    """Compute a shard whether its part is there or not."""
+    (tables.folder / part_key(report_id, shard)).unlink(missing_ok=True)
+    return compute_shard(report_id, shard, tables)
+
+
+def make_data_set(folder: Path, scale: float, buckets: int = BUCKETS) -> DataSet:
+    """Write a data set; the same scale and number of buckets are the same bytes."""
+    tables = FolderTables(folder)
+    rng = np.random.default_rng(_SEED)
+    stores, polls = [], []
+    for bucket, store_ids in enumerate(_store_ids(round(FULL.stores * scale), buckets, rng)):
+        stores_table, polls_table = _bucket(store_ids, rng)
+        key = stores_key(bucket, "00000001-bench")
+        size = tables.write_table(key, stores_table)
+        stores.append(StoresFile(bucket, key, len(stores_table), size))
+        polls.append(write_polls(bucket, "bench", [polls_table], tables))
+    log = MemoryLog()
+    rows = sum(file.rows for file in polls)
+    log.commit(log.head(), stores, Commit("polls", "bench", rows, 0, UPLOADED_AT, tuple(polls)))
+    return DataSet(folder, buckets, log)
+
+
+def _store_ids(stores: int, buckets: int, rng: np.random.Generator) -> Iterator[pa.Array]:
+    """Yield the ids of each bucket's stores."""
+    ids = [str(UUID(bytes=rng.bytes(16), version=4)) for _ in range(stores)]
+    bucket = np.array([bucket_of(store_id, buckets) for store_id in ids])
+    every_id = pa.array(ids)
+    for number in range(buckets):
+        yield every_id.take(np.flatnonzero(bucket == number))
+
+
+def _bucket(store_ids: pa.Array, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+    """Return a bucket's stores and polls."""
+    shape = replace(scaled_down(DENSE, FULL.stores / len(store_ids)), stores=len(store_ids))
+    hours = make_hours(shape, store_ids, rng)
+    hours = pa.table(
+        {
+            "store_id": hours.column("store_id"),
+            "day": days(hours.column("dayOfWeek").cast(pa.string()).combine_chunks()),
+            "start_us": times_of_day(hours.column("start_time_local").combine_chunks()),
+            "end_us": times_of_day(hours.column("end_time_local").combine_chunks()),
+        }
+    )
+    zones = make_zones(shape, store_ids, rng).rename_columns(["store_id", "timezone"])
+    stores = with_stores(STORES.empty_table(), pa.chunked_array([store_ids]))
+    stores = with_hours(with_zones(stores, zones, UPLOADED_AT), hours, UPLOADED_AT)
+    store, at_us = draw_polls(shape, rng)
+    active = ~is_in_outage(store, at_us, shape.stores_polled, rng)
+    columns = [store_ids.take(store), pa.array(at_us, POLLS.field("timestamp").type), active]
+    return stores, pa.table(columns, schema=POLLS)

@@ -1,0 +1,32 @@
+"""Measuring fairly on a machine that is shared with others."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+
+def use_one_core() -> None:
+    """Run this process, and all its threads, on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+
+
+def cpu_seconds(call: Callable[[], Any]) -> float:
+    """Return the processor's time that a call takes, of all threads: others' load is not in it."""
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def medians(calls: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, float]:
+    """Return each call's median of CPU seconds; they take turns, after one turn to warm up."""
+    took: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(1 + runs):
+        for name, call in calls.items():
+            took[name].append(cpu_seconds(call))
+    return {name: statistics.median(seconds[1:]) for name, seconds in took.items()}

@@ -1,0 +1,64 @@
+"""Measure the merge of a report of millions of stores: `python -m bench.merge`."""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from bench.measuring import use_one_core
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.storage.keys import part_key, plan_key
+from store_monitoring.storage.schemas import PART
+from store_monitoring.use_cases.merge_report import merge_report
+from store_monitoring.use_cases.plan_report import Plan, Shard
+from store_monitoring.use_cases.report import Format
+from tests.fakes import FolderFiles, FolderTables
+
+_SEED = 20241014
+
+
+def main() -> None:
+    """Print seconds and peak memory."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--stores", type=int, default=5_000_000)
+    arguments.add_argument("--shards", type=int, default=64)
+    chosen = arguments.parse_args()
+    use_one_core()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_parts(folder, chosen.stores, chosen.shards)
+        made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        began, began_cpu = time.perf_counter(), time.process_time()
+        stores = merge_report("r", FolderTables(folder))
+        print(
+            f"{stores:,} stores in {chosen.shards} parts:"
+            f" {time.process_time() - began_cpu:.1f} s CPU, {time.perf_counter() - began:.1f} s;"
+            f" peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
+            f" ({made / 1024:,.0f} MB before)"
+        )
+
+
+def _write_parts(folder: Path, stores: int, shards: int) -> None:
+    """Write parts as shards would, whose stores are any."""
+    rng = np.random.default_rng(_SEED)
+    tables = FolderTables(folder)
+    sizes = [stores // shards + (shard < stores % shards) for shard in range(shards)]
+    for shard, size in enumerate(sizes):
+        ids = pa.array([f"{rng.bytes(16).hex()}-{shard:03d}" for _ in range(size)])
+        totals = rng.integers(0, HOUR_US, (len(PART.names) - 1, size))
+        part = pa.table([ids, *totals], schema=PART).sort_by("store_id")
+        tables.write_part(part_key("r", shard), part)
+    plan = Plan(
+        *("r", 1, 0, 0, 0, PollFilter.ALL, (Format.CSV,), False),
+        tuple(Shard(shard, size, (), (), None) for shard, size in enumerate(sizes)),
+    )
+    FolderFiles(folder).write_json(plan_key("r"), plan.to_json())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Measure a report after two weeks of hourly uploads: `make bench-small-files`.
+
+The sample's number of polls in 336 ingests, before and after they are compacted, and in one ingest.
+"""
+
+import tempfile
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, compute_anew, make_data_set
+from bench.measuring import cpu_seconds, medians, use_one_core
+from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.schemas import POLLS
+from store_monitoring.use_cases.compact_polls import compact_polls
+from store_monitoring.use_cases.plan_report import read_plan
+from store_monitoring.use_cases.ports import Commit, PollsFile
+from store_monitoring.use_cases.write_polls import write_polls
+from tests.fakes import CountingTables, FolderObjects, MemoryLog
+
+_HOURS = 336
+_RUNS = 5
+
+
+def main() -> None:
+    """Print the table."""
+    use_one_core()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        one = make_data_set(folder, 1)
+        many = _in_hourly_ingests(one)
+        one.plan("one")
+        many.plan("many")
+        took = cpu_seconds(partial(_compact, many))
+        many.plan("compacted")
+        reports = ("many", "compacted", "one")
+        calls = {report: partial(compute_anew, report, 0, one.tables) for report in reports}
+        seconds = medians(calls, _RUNS)
+        parts = [_part(one, report) for report in reports]
+        assert parts[0].equals(parts[1])
+        assert parts[0].equals(parts[2])
+        print(f"compaction of {_HOURS} ingests: {took:.1f} s")
+        print("| ingests | files | MB read | s |\n|---|---:|---:|---:|")
+        for report in reports:
+            counting = CountingTables(folder)
+            compute_anew(report, 0, counting)
+            files = len(read_plan(report, one.tables).shards[0].polls_files)
+            megabytes = counting.bytes_read / 1e6
+            print(f"| {report} | {files:,} | {megabytes:.1f} | {seconds[report]:.2f} |")
+
+
+def _in_hourly_ingests(data_set: DataSet) -> DataSet:
+    """Return the same polls of the last two weeks in an ingest an hour."""
+    head = data_set.log.head()
+    assert head.greatest_us is not None
+    since_us = head.greatest_us - MEMORY_US
+    files = data_set.log.polls(head.version, since_us, head.greatest_us)
+    written: list[list[PollsFile]] = [[] for _ in range(_HOURS)]
+    for file in files:
+        polls = data_set.tables.read_polls([file], since_us, head.greatest_us).cast(POLLS)
+        age_us = pc.subtract(head.greatest_us, polls.column("timestamp").cast(pa.int64()))
+        hour = pc.divide(age_us, HOUR_US).to_numpy()
+        for nth in range(_HOURS):
+            rows = polls.filter(pa.array(hour == _HOURS - 1 - nth))
+            if len(rows):
+                written[nth].append(
+                    write_polls(file.bucket, f"hour-{nth:03d}", [rows], data_set.tables)
+                )
+    log = MemoryLog()
+    stores = list(head.stores.values())
+    for nth, some in enumerate(written):
+        rows = sum(file.rows for file in some)
+        log.commit(
+            log.head(),
+            stores,
+            Commit("polls", f"hour-{nth:03d}", rows, 0, UPLOADED_AT, tuple(some)),
+        )
+    return DataSet(data_set.folder, data_set.buckets, log)
+
+
+def _compact(data_set: DataSet) -> None:
+    compact_polls(
+        MEMORY_US,
+        BUCKETS,
+        timedelta(days=90),
+        lambda: UPLOADED_AT,
+        data_set.tables,
+        FolderObjects(data_set.folder),
+        data_set.log,
+    )
+
+
+def _part(data_set: DataSet, report: str) -> pa.Table:
+    return pa.concat_tables(data_set.tables.read_part(part_key(report, 0)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Every few hours: compact small ingests of polls."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.objects import S3Objects
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.compact_polls import compact_polls
+
+settings = Settings.from_environment()
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+objects = S3Objects(settings.data_bucket)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
+
+
+def now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Compact what was ingested; whatever the event says."""
+    memory_us = settings.poll_memory_days * DAY_US
+    keep = timedelta(days=settings.report_retention_days)
+    done = compact_polls(memory_us, settings.bucket_count, keep, now, tables, objects, log)
+    logger.info("polls compacted", **asdict(done))
+    return asdict(done)

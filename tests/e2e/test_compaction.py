@@ -1,0 +1,38 @@
+"""The compact function, called as its schedule calls it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from tests.e2e.conftest import User
+
+EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()
+
+
+@pytest.fixture
+def user(sample: dict[str, bytes]) -> Iterator[User]:
+    """A user of a cloud of their own, who uploads the sample's polls in four files."""
+    with EmbeddedCloud() as cloud:
+        user = User(cloud)
+        for key, content in sample.items():
+            header, *lines = content.splitlines(keepends=True)
+            parts = 4 if key.startswith("polls/") else 1
+            for part in range(parts):
+                text = header + b"".join(lines[part::parts])
+                outcome = user.upload(f"{key}.{part}.gz", gzip.compress(text))
+                assert outcome["status"] == "Committed", outcome
+        yield user
+
+
+def test_a_report_is_the_same_after_compaction(user: User) -> None:
+    before = user.report()
+    functions = user.cloud.client("lambda")
+    for ingests in (4, 0):
+        answer = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
+        done = {"ingests_replaced": ingests, "files_deleted": 0}
+        assert json.load(answer["Payload"]) == done
+    assert user.report() == before

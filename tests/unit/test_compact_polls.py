@@ -1,0 +1,210 @@
+"""Small ingests become large ones, and no report can tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.errors import TransientError
+from store_monitoring.storage.keys import part_key
+from store_monitoring.use_cases import compact_polls as compact_polls_module
+from store_monitoring.use_cases.compact_polls import Compaction, compact_polls
+from store_monitoring.use_cases.compute_shard import compute_shard
+from tests.cases import utc
+from tests.fakes import FolderObjects, FolderTables, MemoryLog
+from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
+
+KEEP = timedelta(days=90)
+FIRST = utc("2024-10-07 00:30")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    """Twelve uploads, one every four hours, over a Sunday night: two ISO weeks."""
+    pipeline = Pipeline(tmp_path, bucket_count=3)
+    for nth in range(12):
+        upload(pipeline, nth)
+    return pipeline
+
+
+def upload(pipeline: Pipeline, nth: int) -> None:
+    at = FIRST + timedelta(days=5, hours=4 * nth)
+    rows = [
+        f"{store},{'in' * (ord(store) * nth % 5 < 2)}active,{at + timedelta(minutes=7 * i)} UTC"
+        for i, store in enumerate("abcdefg")
+    ]
+    content = "\n".join(["store_id,status,timestamp_utc", *rows]).replace("+00:00", "")
+    assert pipeline.ingest(f"polls/{nth}.csv", content).rejected == 0
+
+
+def compact(
+    pipeline: Pipeline, days_later: int = 0, tables: FolderTables | None = None
+) -> Compaction:
+    return compact_polls(
+        14 * DAY_US,
+        pipeline.bucket_count,
+        KEEP,
+        lambda: CLOCK_SHOWS + timedelta(days=days_later),
+        tables or pipeline.tables,
+        FolderObjects(pipeline.folder),
+        pipeline.log,
+    )
+
+
+def files_of(pipeline: Pipeline) -> list[str]:
+    """Return the keys that a report of now reads."""
+    return [file.key for file in pipeline.log.polls(pipeline.log.head().version, *EVER_US)]
+
+
+def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) -> None:
+    before, polls, head = pipeline.report(), pipeline.polls(), pipeline.log.head()
+    assert len(files_of(pipeline)) == 36
+    assert compact(pipeline) == Compaction(12, 0)
+    assert len(files_of(pipeline)) == 3
+    assert pipeline.polls() == polls
+    assert pipeline.report() == before
+    after = pipeline.log.head()
+    assert (after.stores, after.greatest_us, after.latest) == (
+        head.stores,
+        head.greatest_us,
+        head.latest,
+    )
+
+
+def test_compacting_again_changes_nothing(pipeline: Pipeline) -> None:
+    compact(pipeline)
+    files, version = files_of(pipeline), pipeline.log.head().version
+    assert compact(pipeline) == Compaction(0, 0)
+    assert (files_of(pipeline), pipeline.log.head().version) == (files, version)
+
+
+def test_what_comes_later_is_added(pipeline: Pipeline) -> None:
+    compact(pipeline)
+    upload(pipeline, 12)
+    polls = pipeline.polls()
+    assert compact(pipeline) == Compaction(2, 0)
+    assert len(files_of(pipeline)) == 3
+    assert pipeline.polls() == polls
+
+
+def test_an_upload_that_was_compacted_is_still_known(pipeline: Pipeline) -> None:
+    polls = pipeline.polls()
+    compact(pipeline)
+    upload(pipeline, 3)
+    assert pipeline.log.uploads["polls/3.csv"].status == "Unchanged"
+    assert pipeline.polls() == polls
+
+
+def test_many_take_several_steps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact_polls_module, "_MOST_AT_ONCE", 5)
+    polls = pipeline.polls()
+    assert compact(pipeline) == Compaction(5 + 5 + 4, 0)
+    assert len(files_of(pipeline)) == 3
+    assert pipeline.polls() == polls
+
+
+def test_large_ingests_are_left(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact_polls_module, "_LARGE_BUCKET_ROWS", 7)  # 21 rows, of three ingests
+    compact(pipeline)
+    assert len(files_of(pipeline)) == 4 * 3
+    assert compact(pipeline) == Compaction(0, 0)
+
+
+def test_polls_that_no_report_reads_are_left(pipeline: Pipeline) -> None:
+    content = "store_id,status,timestamp_utc\na,active,2024-12-01 00:00:00 UTC\n"
+    pipeline.ingest("polls/late.csv", content)
+    assert compact(pipeline) == Compaction(0, 0)
+
+
+def test_there_may_be_nothing(tmp_path: Path) -> None:
+    assert compact(Pipeline(tmp_path)) == Compaction(0, 0)
+
+
+# --- plans of before -------------------------------------------------------------------------
+
+
+def test_a_report_planned_before_reads_the_old_files(pipeline: Pipeline) -> None:
+    compute_shard("r", pipeline.plan().shards[0].shard, pipeline.tables)
+    part = (pipeline.folder / part_key("r", 0)).read_bytes()
+    (pipeline.folder / part_key("r", 0)).unlink()
+    compact(pipeline)
+    compute_shard("r", 0, pipeline.tables)
+    assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
+
+
+def test_replaced_files_are_deleted_when_no_report_is_as_old(pipeline: Pipeline) -> None:
+    old, report = set(files_of(pipeline)), pipeline.report()
+    compact(pipeline)
+    assert compact(pipeline, days_later=90) == Compaction(0, 0)
+    assert old < pipeline.files()
+    assert compact(pipeline, days_later=91) == Compaction(0, 36)
+    assert old.isdisjoint(pipeline.files())
+    assert compact(pipeline, days_later=92) == Compaction(0, 0)
+    assert pipeline.report() == report
+
+
+# --- at the same time, and killed --------------------------------------------------------------
+
+
+@dataclass
+class DisturbedTables(FolderTables):
+    """Tables that do something before they write the polls of a bucket."""
+
+    folder: Path
+    disturb: Callable[[], Any]
+    nth: int
+    writes: int = 0
+
+    def __post_init__(self) -> None:
+        FolderTables.__init__(self, self.folder)
+
+    def write_polls(self, key: str, row_groups: Any) -> int:
+        if self.writes == self.nth:
+            self.disturb()
+        self.writes += 1
+        return super().write_polls(key, row_groups)
+
+
+def test_an_ingest_at_the_same_time_is_kept(pipeline: Pipeline) -> None:
+    tables = DisturbedTables(pipeline.folder, lambda: upload(pipeline, 12), 1)
+    assert compact(pipeline, tables=tables) == Compaction(12 + 2, 0)
+    assert len({at for _, at, _ in pipeline.polls()}) == 13 * 7
+
+
+def test_two_at_the_same_time(pipeline: Pipeline) -> None:
+    polls = pipeline.polls()
+    tables = DisturbedTables(pipeline.folder, lambda: compact(pipeline), 1)
+    assert compact(pipeline, tables=tables) == Compaction(0, 0)
+    assert pipeline.polls() == polls
+    assert len(files_of(pipeline)) == 3
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_killed_at_any_write_it_has_changed_nothing(pipeline: Pipeline, nth: int) -> None:
+    def fail() -> None:
+        raise TransientError("killed")
+
+    polls, version = pipeline.polls(), pipeline.log.head().version
+    with pytest.raises(TransientError, match="killed"):
+        compact(pipeline, tables=DisturbedTables(pipeline.folder, fail, nth))
+    assert (pipeline.polls(), pipeline.log.head().version) == (polls, version)
+    assert compact(pipeline) == Compaction(12, 0)
+    assert pipeline.polls() == polls
+
+
+def test_killed_between_deleting_and_forgetting_it_deletes_again(pipeline: Pipeline) -> None:
+    class Forgetful(MemoryLog):
+        def forget(self, replacement: Any) -> None:
+            raise TransientError("killed")
+
+    compact(pipeline)
+    log = pipeline.log
+    pipeline.log = Forgetful(**vars(log))
+    with pytest.raises(TransientError, match="killed"):
+        compact(pipeline, days_later=91)
+    pipeline.log = log
+    assert compact(pipeline, days_later=91) == Compaction(0, 36)

@@ -1,0 +1,80 @@
+"""Merging sorted parts as streams."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store_monitoring.use_cases import merge_parts
+from store_monitoring.use_cases.merge_parts import in_batches, merged
+
+SCHEMA = pa.schema([("store_id", pa.string()), ("shard", pa.int64())])
+
+
+def part_of(ids: list[str], shard: int, piece_rows: int) -> Iterator[pa.Table]:
+    for start in range(0, len(ids), piece_rows):
+        piece = ids[start : start + piece_rows]
+        yield pa.table([piece, [shard] * len(piece)], schema=SCHEMA)
+
+
+def ids_of(tables: list[pa.Table]) -> list[str]:
+    return [store_id for table in tables for store_id in table.column("store_id").to_pylist()]
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1), st.integers(0, 4)), unique_by=lambda pair: pair[0]),
+    st.integers(1, 4),
+    st.sampled_from([1, 7, 500_000]),
+)
+def test_all_rows_come_in_order_whatever_the_parts(
+    placed: list[tuple[str, int]], piece_rows: int, stretch_rows: int
+) -> None:
+    by_shard = [sorted(store_id for store_id, at in placed if at == shard) for shard in range(5)]
+    parts = [part_of(ids, shard, piece_rows) for shard, ids in enumerate(by_shard)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge_parts, "_STRETCH_ROWS", stretch_rows)
+        tables = list(merged(parts, SCHEMA))
+    assert ids_of(tables) == sorted(store_id for store_id, _ in placed)
+    assert all(len(table) < stretch_rows + len(parts) for table in tables)
+    shard_of = dict(placed)
+    for table in tables:
+        assert all(shard_of[row["store_id"]] == row["shard"] for row in table.to_pylist())
+
+
+def test_a_part_is_read_no_further_than_needed() -> None:
+    """Of each, two pieces are held beyond what has come out."""
+    read: list[str] = []
+
+    def watched(ids: list[str], shard: int) -> Iterator[pa.Table]:
+        for piece in part_of(ids, shard, 1):
+            read.extend(piece.column("store_id").to_pylist())
+            yield piece
+
+    first, second = ([f"{n:03d}" for n in range(begin, 200, 2)] for begin in (0, 1))
+    out: list[str] = []
+    for table in merged([watched(first, 0), watched(second, 1)], SCHEMA):
+        out += table.column("store_id").to_pylist()
+        assert len(read) - len(out) <= 4
+    assert sorted(read) == out
+
+
+def test_no_parts_are_no_rows() -> None:
+    assert ids_of(list(merged([], SCHEMA))) == []
+
+
+@pytest.mark.parametrize("cuts", [[0, 10], [0, 3, 4, 10], [0, 0, 10, 10], list(range(11))])
+def test_batches_are_the_same_however_tables_were_cut(cuts: list[int]) -> None:
+    whole = pa.table([[str(n) for n in range(10)], list(range(10))], schema=SCHEMA)
+    tables = (whole.slice(begin, end - begin) for begin, end in pairwise(cuts))
+    batches = list(in_batches(tables, SCHEMA, 4))
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert all(batch.column("store_id").num_chunks == 1 for batch in batches)
+    assert pa.concat_tables(batches).equals(whole)
+
+
+def test_no_rows_are_one_batch() -> None:
+    [batch] = in_batches(iter([]), SCHEMA, 4)
+    assert batch.equals(SCHEMA.empty_table())
