@@ -48,7 +48,8 @@ def _help(cloud: EmbeddedCloud, api_key: str | None) -> str:
     api, inbox = cloud.api_url, cloud.outputs["InboxBucketName"]
     key = "" if api_key is None else f"-H 'x-api-key: {api_key}' "
     return f"""
-The API answers at {api}, AWS's services at {cloud.endpoint_url}. Stop with Ctrl-C. Try:
+The API answers at {api}, AWS's services at {cloud.endpoint_url}. Stop with Ctrl-C. Open the
+API's address in a browser, or try:
 
   curl {key}-X POST {api}/trigger_report
   curl {key}{api}/get_report/REPORT_ID

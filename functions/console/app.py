@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import store_monitoring
 from store_monitoring.adapters.upload_forms import upload_origin
 from store_monitoring.api import answer, new_app, page
 from store_monitoring.errors import NotFound
@@ -16,8 +17,9 @@ from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
+LOOK = Path(store_monitoring.__file__).with_name("look.css")
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript"}
-PARTS = {path.name: path for path in STATIC.iterdir() if path.suffix in CONTENT_TYPES}
+PARTS = {path.name: path for path in (LOOK, *STATIC.iterdir()) if path.suffix in CONTENT_TYPES}
 INDEX = {
     "service": "store-monitoring",
     "description": "How long each store was up and down during its own business hours.",

@@ -66,7 +66,7 @@ def _console(browser: Browser) -> None:
             page.screenshot(path=_IMAGES / f"console-reports-{scheme}.png")
             page.set_viewport_size({"width": 1280, "height": 960})
             page.goto(f"{api}/#store/{store_id}")
-            page.locator(".strip rect.up").nth(2).hover()
+            page.locator(".strip rect.up").last.hover()
             page.screenshot(path=_IMAGES / f"console-store-{scheme}.png")
             page.close()
 

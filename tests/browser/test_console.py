@@ -419,13 +419,15 @@ def test_who_gives_no_key_is_told_what_to_do(refused: Page) -> None:
     expect(refused.locator(".report")).to_have_count(0)
 
 
-def test_a_store_that_is_not_known(refused: Page) -> None:
+@pytest.mark.parametrize("store_id", ["nobody", "100%", "a/b"])
+def test_a_store_that_is_not_known(refused: Page, store_id: str) -> None:
     refused.evaluate(f"sessionStorage.setItem('api-key', '{KEY}')")
     refused.reload()
     refused.get_by_role("link", name="Store", exact=True).click()
-    refused.get_by_label("Store id").fill("nobody")
+    refused.get_by_label("Store id").fill(store_id)
     refused.get_by_role("button", name="Look up").click()
-    expect(refused.locator("#store-problem")).to_contain_text("no input knows the store 'nobody'")
+    problem = refused.locator("#store-problem")
+    expect(problem).to_contain_text(f"no input knows the store {store_id!r}")
 
 
 def test_an_api_that_cannot_be_reached(refused: Page, context: BrowserContext) -> None:
@@ -472,6 +474,16 @@ def test_accessibility(
     console.locator(".strip svg[role=img]").first.focus()
     console.keyboard.press("End")
     check_page(console, viewport)
+
+
+def test_by_keys_alone_one_gets_past_the_head(console: Page, user: User) -> None:
+    console.goto(f"{user.cloud.api_url}/#upload")
+    console.keyboard.press("Tab")
+    expect(console.get_by_role("link", name="To the content")).to_be_focused()
+    console.keyboard.press("Enter")
+    expect(console.locator("main")).to_be_focused()
+    console.keyboard.press("Tab")
+    expect(console.locator("#files")).to_be_focused()
 
 
 def check_page(console: Page, viewport: dict[str, int]) -> None:

@@ -4,9 +4,10 @@ import { byId } from "./dom.js";
 import { askForKey, currentKey } from "./key.js";
 import { showReports } from "./reports.js";
 import { showStore } from "./store.js";
-import { showUploads } from "./uploads.js";
+import "./uploads.js";
 
-const VIEWS = { reports: showReports, store: showStore, upload: showUploads };
+// Uploads are the tab's own: there is nothing to ask for.
+const VIEWS = { reports: showReports, store: showStore, upload: () => {} };
 
 /** Show the view that the address names: #store/ID is the view "store" with "ID". */
 function route() {
@@ -23,6 +24,10 @@ function route() {
 byId("key-button").addEventListener("click", async () => {
   const before = currentKey();
   if ((await askForKey()) && currentKey() !== before) route();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names a view, not a place on the page
+  byId("main").focus();
 });
 addEventListener("hashchange", route);
 route();

@@ -13,7 +13,15 @@ let shown = "";
 export async function showStore(address) {
   if (!address || address === shown) return;
   const [id, query = ""] = address.split("?");
-  await busy(form.querySelector("button"), () => show(decodeURIComponent(id), query, address));
+  await busy(form.querySelector("button"), () => show(decoded(id), query, address));
+}
+
+function decoded(id) {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id; // typed by hand, with a percent sign that stands for itself
+  }
 }
 
 async function show(id, query, address) {

@@ -9,9 +9,6 @@ const list = byId("upload-list");
 const input = byId("files");
 const drop = byId("drop");
 
-/** Nothing to ask for: the list is of this tab's own uploads. */
-export function showUploads() {}
-
 async function offer(file) {
   const kind = element(
     "select",

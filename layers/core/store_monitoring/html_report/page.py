@@ -79,7 +79,7 @@ def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) 
         columns=COLUMNS,
         is_whole=is_whole,
         table=(table if is_whole else table[:WORST_STORES]).to_pydict(),
-        style=_inlined("page.css"),
+        styles=[_inlined("look.css", "store_monitoring"), _inlined("page.css")],
         scripts=[_inlined("chart_tips.mjs"), _inlined("stores_table.mjs")],
     )
     output.write(text.encode())
@@ -107,7 +107,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _inlined(name: str) -> Inlined:
-    text = resources.files(_PACKAGE).joinpath(name).read_text("utf-8")
+def _inlined(name: str, package: str = _PACKAGE) -> Inlined:
+    text = resources.files(package).joinpath(name).read_text("utf-8")
     digest = b64encode(sha256(text.encode()).digest()).decode()
     return Inlined(Markup(text), f"'sha256-{digest}'")  # noqa: S704  # our own file
