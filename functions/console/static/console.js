@@ -13,7 +13,7 @@ const VIEWS = { reports: showReports, store: showStore, upload: () => {} };
 function route() {
   const [, name, rest = ""] = /^#([a-z]*)\/?(.*)$/.exec(location.hash) ?? [];
   const shown = name in VIEWS ? name : "reports";
-  for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== shown;
+  for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== `${shown}-view`;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
