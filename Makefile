@@ -109,6 +109,12 @@ bench-scale: $(BENCH_READY)  ## Measure data sets of 1, 10 and 100 times the sam
 	@$(BENCH_PYTHON) -m bench.merge
 	@$(BENCH_PYTHON) -m bench.merge --shards 999
 
+.PHONY: bench-ingest
+bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them, and gzipped.
+	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.ingest --copies 18
+	@$(BIN)/python -m bench.ingest --copies 4 --gzip
+
 .PHONY: bench-small-files
 bench-small-files: $(READY)  ## Measure a report after 336 hourly ingests, before and after compaction.
 	@$(BIN)/python -m bench.small_files
