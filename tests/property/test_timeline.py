@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 
 from store_monitoring.domain.evidence import NO_POLL
-from store_monitoring.domain.model import WINDOWS_US, Int64s
+from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.time_units import WEEK_US
-from store_monitoring.domain.timeline import Timeline
+from store_monitoring.domain.timeline import Timeline, timeline
 from tests.oracle import Case, Totals, business_time_us, details, report
 from tests.property.test_reckoning import cases, only
 from tests.reckon_by_domain import timeline_by_domain
@@ -137,3 +138,11 @@ def test_polls_are_those_of_the_week_and_the_last_before_it(case: Case) -> None:
         assert len(set(at_us[before & told.is_evidence])) <= 1
         if case.poll_filter == "all":
             assert told.is_evidence.all()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_it_is_about_one_store(count: int) -> None:
+    none = np.empty(0, np.int64)
+    stores = Stores(np.zeros(count, np.int64), ("UTC",), WeeklyHours(none, none, none, none))
+    with pytest.raises(ValueError, match=f"one store, not {count}"):
+        timeline(stores, Polls(none, none, np.empty(0, np.bool_)), WEEK_US, WEEK_US)
