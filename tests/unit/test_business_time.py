@@ -7,6 +7,7 @@ from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.reckoning import reckon_in_detail
 from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.timeline import timeline
 from tests.cases import EVERY_DAY, SUNDAY, opens, utc
 from tests.oracle import Case, report
 from tests.oracle import details as details_by_oracle
@@ -56,3 +57,9 @@ def test_all_figures_are_whole_microseconds() -> None:
         *(details.polled.in_week, details.polled.last_us),
     ):
         assert figures.dtype == np.int64
+
+
+def test_a_timeline_is_about_one_store() -> None:
+    polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
+    with pytest.raises(ValueError, match=r"^a timeline is about one store, not 2$"):
+        timeline(stores(2), polls, WEEK_US, WEEK_US)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from store_monitoring.domain.time_zones import is_zone_name, zone_offsets
+from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.domain.time_zones import is_zone_name, local_time, zone_offsets
 from store_monitoring.instants import to_us
 from tests.oracle import clock_of
 from tests.property.transitions import TRANSITIONS, Transition
@@ -32,3 +33,15 @@ def test_a_wall_time_needs_no_others(transition: Transition) -> None:
 def test_names_of_zones() -> None:
     assert is_zone_name("America/New_York")
     assert not is_zone_name("America/Gotham")
+
+
+def test_a_zone_whose_clocks_never_change_gives_whole_microseconds() -> None:
+    offsets = zone_offsets("UTC", 0, 0)
+    assert (offsets.transition_us.tolist(), offsets.offset_us.tolist()) == ([], [0])
+    for wall_to_utc in (offsets.opening_us, offsets.closing_us):
+        instants_us = wall_to_utc(np.array([1]))
+        assert (instants_us.tolist(), instants_us.dtype) == ([1], np.int64)
+
+
+def test_local_time_is_what_clocks_show() -> None:
+    assert local_time("Asia/Kathmandu", HOUR_US).isoformat() == "1970-01-01T06:30:00+05:30"
