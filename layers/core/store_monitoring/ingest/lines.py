@@ -14,7 +14,7 @@ BLOCK_BYTES = 16 * 1024 * 1024
 BLOCK_LINES = 256 * 1024
 """What bounds our memory where lines are short: each may become a row, or a reject."""
 
-CONTENT_BYTES = 8 * 1024**3
+CONTENT_BYTES = 16 * 1024**3
 """What bounds our time: a small gzip file can hold any amount."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
