@@ -63,3 +63,10 @@ def test_a_timeline_is_about_one_store() -> None:
     polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
     with pytest.raises(ValueError, match=r"^a timeline is about one store, not 2$"):
         timeline(stores(2), polls, WEEK_US, WEEK_US)
+
+
+def test_a_timeline_tells_the_last_poll_before_the_week_beside_one_at_its_start() -> None:
+    instants = [WEEK_US - 2, WEEK_US - 1, WEEK_US]
+    polls = Polls(np.zeros(3, np.int64), np.array(instants), np.ones(3, np.bool_))
+    told = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    assert told.polls.timestamp_us.tolist() == instants[1:]
