@@ -12,6 +12,7 @@ from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Wee
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.domain.timeline import Timeline, timeline
 from tests.oracle import Case, Totals, business_time_us, details, report
+from tests.property.edges import edge_cases
 from tests.property.test_reckoning import cases, only
 from tests.reckon_by_domain import timeline_by_domain
 
@@ -62,7 +63,7 @@ def union(of: Iterable[tuple[int, int]]) -> Intervals:
     return joined
 
 
-@given(cases())
+@given(cases() | edge_cases())
 def test_the_totals_are_the_oracles_and_can_be_summed_up(case: Case) -> None:
     expected = report(case)
     for store_id, told in timelines(case).items():
@@ -71,7 +72,7 @@ def test_the_totals_are_the_oracles_and_can_be_summed_up(case: Case) -> None:
         assert by_hand == Totals(tuple(up), tuple(down)) == expected[store_id]
 
 
-@given(cases())
+@given(cases() | edge_cases())
 def test_outages_are_the_downtime(case: Case) -> None:
     expected = details(case)
     for store_id, told in timelines(case).items():
@@ -85,7 +86,7 @@ def test_outages_are_the_downtime(case: Case) -> None:
         assert max(lengths_us, default=0) == expected[store_id].longest_outage_us
 
 
-@given(cases())
+@given(cases() | edge_cases())
 def test_statuses_fill_the_week_and_rest_on_polls_that_are_evidence(case: Case) -> None:
     for told in timelines(case).values():
         statuses = told.statuses
@@ -104,7 +105,7 @@ def test_statuses_fill_the_week_and_rest_on_polls_that_are_evidence(case: Case) 
             assert evidence.active[evidence.timestamp_us == poll_us].all() == active
 
 
-@given(cases())
+@given(cases() | edge_cases())
 def test_openings_make_up_the_business_time(case: Case) -> None:
     lengths_us = business_time_us(case)
     for store_id, told in timelines(case).items():
@@ -125,7 +126,7 @@ def test_openings_make_up_the_business_time(case: Case) -> None:
         assert weekdays.tolist() == [rows[row].day for row in told.openings.row]
 
 
-@given(cases())
+@given(cases() | edge_cases())
 def test_polls_are_those_of_the_week_and_the_last_before_it(case: Case) -> None:
     for store_id, told in timelines(case).items():
         at_us = told.polls.timestamp_us

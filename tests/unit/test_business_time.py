@@ -70,3 +70,9 @@ def test_a_timeline_tells_the_last_poll_before_the_week_beside_one_at_its_start(
     polls = Polls(np.zeros(3, np.int64), np.array(instants), np.ones(3, np.bool_))
     told = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
     assert told.polls.timestamp_us.tolist() == instants[1:]
+
+
+def test_a_timeline_knows_the_poll_at_the_start_of_the_week() -> None:
+    polls = Polls(np.zeros(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
+    told = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    assert told.statuses.poll_us.tolist() == [WEEK_US]
