@@ -32,7 +32,8 @@ def of_report(user: User, report_id: str) -> dict[str, Lines]:
             function: [line for line in lines(user, function) if report_id in json.dumps(line)]
             for function in LIFE
         }
-        ended = any("message" in line for line in found["EndReportFunction"])
+        # It comes last: an aborted report is marked Failed, and that logged, before it.
+        ended = any(line.get("message") == "report ended" for line in found["EndReportFunction"])
         return found if ended else None
 
     user.ended(report_id)
