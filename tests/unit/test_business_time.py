@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from store_monitoring.domain.activity import statuses
 from store_monitoring.domain.business_time import Span, business_time
+from store_monitoring.domain.evidence import NO_POLL, in_order
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.reckoning import reckon_in_detail
 from store_monitoring.domain.time_units import WEEK_US
@@ -57,6 +59,17 @@ def test_all_figures_are_whole_microseconds() -> None:
         *(details.polled.in_week, details.polled.last_us),
     ):
         assert figures.dtype == np.int64
+    assert details.polled.last_active.dtype == np.bool_
+
+
+def test_statuses_of_stores_without_polls_are_down_for_their_weeks() -> None:
+    polls = Polls(np.ones(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
+    known = in_order(polls, Span(0, 2 * WEEK_US), 3)
+    told = statuses(known, Span(WEEK_US, 2 * WEEK_US))
+    assert told.since.tolist() == [0, WEEK_US, 2 * WEEK_US]
+    assert told.until.tolist() == [WEEK_US, 2 * WEEK_US, 3 * WEEK_US]
+    assert told.active.tolist() == [False, True, False]
+    assert told.poll_us.tolist() == [NO_POLL, WEEK_US, NO_POLL]
 
 
 def test_a_timeline_is_about_one_store() -> None:
