@@ -13,7 +13,7 @@ So a version names a snapshot: all entries up to it, and nothing of later ones.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -79,27 +79,18 @@ class DynamoDbIngestLog:
 
     def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
         """Commit an ingest on top of the head that it was made from, all or nothing."""
-        version = head.version + 1
-        greatest_us = max((file.greatest_us for file in commit.polls), default=None)
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        known_us = [us for us in (head.greatest_us, greatest_us) if us is not None]
-        new_head = _HEAD_KEY | {
-            "version": version,
-            "bucket_count": self._bucket_count,
-            "stores": {
-                str(bucket): {"key": file.key, "stores": file.stores, "bytes": file.bytes}
-                for bucket, file in stores.items()
-            },
-            "greatest_us": max(known_us, default=None),
-            "latest": head.latest | {commit.kind: commit.ingest_id},
-        }
-        self._transact(head, new_head, [self._put(_entry(commit, version))])
+        known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls)]
+        new_head = Head(
+            version=head.version + 1,
+            stores=head.stores | {file.bucket: file for file in new_stores},
+            greatest_us=max((us for us in known_us if us is not None), default=None),
+            latest=head.latest | {commit.kind: commit.ingest_id},
+        )
+        self._transact(head, new_head, [self._put(_entry(commit, new_head.version))])
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         """Commit a compaction on top of the head that it was made from, all or nothing."""
-        item = self._get(_HEAD_KEY)
-        assert item is not None  # there are ingests to replace
-        version = head.version + 1
+        new_head = replace(head, version=head.version + 1)
         replaced = {
             "log": "replaced",
             "entry": compacted.ingest_id,
@@ -113,27 +104,21 @@ class DynamoDbIngestLog:
                     "Key": to_item({"log": Kind.POLLS.value, "entry": ingest_id}),
                     "ConditionExpression": "attribute_not_exists(replaced_in)",
                     "UpdateExpression": "SET replaced_in = :version",
-                    "ExpressionAttributeValues": to_item({":version": version}),
+                    "ExpressionAttributeValues": to_item({":version": new_head.version}),
                 }
             }
             for ingest_id in ingest_ids
         ]
-        entry = _entry(compacted, version)
-        writes = [self._put(entry), self._put(replaced), *mark]
-        self._transact(head, item | {"version": version}, writes)
+        entry = _entry(compacted, new_head.version)
+        self._transact(head, new_head, [self._put(entry), self._put(replaced), *mark])
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         """Return what was replaced before an instant and is not forgotten, oldest first."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            ConsistentRead=True,
+        items = self._query(
             KeyConditionExpression="#log = :replaced",
             FilterExpression="replaced_at < :when",
-            ExpressionAttributeNames={"#log": "log"},
             ExpressionAttributeValues=to_item({":replaced": "replaced", ":when": when.isoformat()}),
         )
-        with transient_errors("read the ingest log"):
-            items = [from_item(item) for page in pages for item in page["Items"]]
         return [
             Replacement(item["entry"], self._keys(item["ingest_ids"]))
             for item in sorted(items, key=lambda item: item["replaced_at"])
@@ -153,8 +138,8 @@ class DynamoDbIngestLog:
     def _put(self, item: dict[str, Any]) -> Any:
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
-    def _transact(self, head: Head, new_head: dict[str, Any], writes: Sequence[Any]) -> None:
-        put_head = self._put(new_head)
+    def _transact(self, head: Head, new_head: Head, writes: Sequence[Any]) -> None:
+        put_head = self._put(self._head_item(new_head))
         put_head["Put"] |= {
             "ConditionExpression": "attribute_not_exists(version) OR version = :version",
             "ExpressionAttributeValues": to_item({":version": head.version}),
@@ -178,16 +163,13 @@ class DynamoDbIngestLog:
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
         """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        items = self._query(
             IndexName=_BY_GREATEST_TIMESTAMP,
-            ConsistentRead=True,
             KeyConditionExpression="#log = :polls AND greatest_us >= :least_us",
             FilterExpression=(
                 "least_us <= :greatest_us AND version <= :version"
                 " AND (attribute_not_exists(replaced_in) OR replaced_in > :version)"
             ),
-            ExpressionAttributeNames={"#log": "log"},
             ExpressionAttributeValues=to_item(
                 {
                     ":polls": Kind.POLLS.value,
@@ -197,16 +179,7 @@ class DynamoDbIngestLog:
                 }
             ),
         )
-        with transient_errors("read the ingest log"):
-            items = [from_item(item) for page in pages for item in page["Items"]]
-        return [
-            PollsIngest(
-                item["entry"],
-                item["rows"],
-                _files(item),
-            )
-            for item in items
-        ]
+        return [PollsIngest(item["entry"], item["rows"], _files(item)) for item in items]
 
     def record_upload(self, outcome: UploadOutcome) -> None:
         """Record what became of an upload."""
@@ -224,6 +197,29 @@ class DynamoDbIngestLog:
         ended_at = datetime.fromisoformat(item.pop("ended_at"))
         del item["log"]
         return UploadOutcome(key=item.pop("entry"), ended_at=ended_at, **item)
+
+    def _head_item(self, head: Head) -> dict[str, Any]:
+        return _HEAD_KEY | {
+            "version": head.version,
+            "bucket_count": self._bucket_count,
+            "stores": {
+                str(bucket): {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+                for bucket, file in head.stores.items()
+            },
+            "greatest_us": head.greatest_us,
+            "latest": head.latest,
+        }
+
+    def _query(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the entries of one `log`, named "#log" in the query, strongly consistent."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            ExpressionAttributeNames={"#log": "log"},
+            **query,
+        )
+        with transient_errors("read the ingest log"):
+            return [from_item(item) for page in pages for item in page["Items"]]
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         with transient_errors("read the ingest log"):
