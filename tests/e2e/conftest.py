@@ -4,6 +4,7 @@ import gzip
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,9 @@ from local.sample_data import SMALL, write_sample
 
 Answer = TypeVar("Answer")
 
-_PATIENCE_SECONDS = 60
+# Only what never comes takes so long, however busy the machine.
+_PATIENCE_SECONDS = 600
+_LONGEST_PAUSE_SECONDS = 0.5
 _KINDS = {
     "business_hours": "menu_hours.csv",
     "timezones": "store_timezones.csv",
@@ -30,11 +33,19 @@ class User:
     cloud: EmbeddedCloud
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def s3(self) -> Any:
+        return self.cloud.client("s3")
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        return self.cloud.client("dynamodb")
+
     def upload(self, key: str, content: bytes) -> dict[str, Any]:
         """Upload a file and wait for what becomes of it."""
         before = self.outcome(key)
         bucket = self.cloud.outputs["InboxBucketName"]
-        self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+        self.s3.put_object(Bucket=bucket, Key=key, Body=content)
         return until(lambda: None if (now := self.outcome(key)) == before else now)
 
     def ask(
@@ -73,7 +84,7 @@ class User:
 
     def outcome(self, key: str) -> dict[str, Any] | None:
         """Return what is recorded of the last upload under a key."""
-        item = self.cloud.client("dynamodb").get_item(
+        item = self.dynamodb.get_item(
             TableName=self.cloud.outputs["IngestTableName"],
             Key={"log": {"S": "uploads"}, "entry": {"S": key}},
             ConsistentRead=True,
@@ -83,12 +94,14 @@ class User:
 
 
 def until(ask: Callable[[], Answer | None], patience_seconds: float = _PATIENCE_SECONDS) -> Answer:
-    """Ask until there is an answer."""
+    """Ask until there is an answer, ever less often, so as not to delay it by asking."""
     deadline = time.monotonic() + patience_seconds
+    pause_seconds = 0.05
     while time.monotonic() < deadline:
         if (answer := ask()) is not None:
             return answer
-        time.sleep(0.05)
+        time.sleep(pause_seconds)
+        pause_seconds = min(pause_seconds * 1.25, _LONGEST_PAUSE_SECONDS)
     raise TimeoutError(f"nothing came within {patience_seconds} seconds")
 
 
