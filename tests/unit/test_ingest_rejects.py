@@ -84,19 +84,21 @@ def test_rejects_are_in_the_order_of_lines_with_their_exact_text(pipeline: Pipel
         b"\xffs,active,2024-10-14 23:55:18 UTC\r\n"
         b"good,inactive,2024-10-14 23:56:18 UTC\r\n"
         b"\xc3\xa9,active,2024-10-32 23:55:18 UTC\r\n"
+        b"\r0:00\r\n"
         b"s"
     )
     outcome = pipeline.ingest(POLLS, content)
-    assert (outcome.rows, outcome.rejected) == (2, 4)
-    assert (pipeline.folder / f"rejects/{outcome.ingest_id}.csv").read_text("utf-8") == (
+    assert (outcome.rows, outcome.rejected) == (2, 5)
+    assert (pipeline.folder / f"rejects/{outcome.ingest_id}.csv").read_bytes().decode() == (
         "line,reason,text\n"
         "3,\"status is neither active nor inactive: 'on, off'\","
         '" s ,""on, off"",2024-10-14 23:55:18 UTC"\n'
-        r'5,not UTF-8,"\xffs,active,2024-10-14 23:55:18 UTC"'
+        r'5,"not UTF-8","\xffs,active,2024-10-14 23:55:18 UTC"'
         "\n"
-        "7,timestamp_utc is not a UTC time: '2024-10-32 23:55:18 UTC',"
+        "7,\"timestamp_utc is not a UTC time: '2024-10-32 23:55:18 UTC'\","
         '"é,active,2024-10-32 23:55:18 UTC"\n'
-        '8,"number of columns is 1, not 3",s\n'
+        '8,"a quote or carriage return is out of place","\r0:00"\n'
+        '9,"number of columns is 1, not 3","s"\n'
     )
 
 

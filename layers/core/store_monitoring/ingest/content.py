@@ -77,8 +77,9 @@ def read_content(
         Spill(folder / "rows.arrow", bucket_count) as spill,
         rejects_path.open("w", newline="", encoding="utf-8") as rejects_file,
     ):
-        writer = csv.writer(rejects_file, lineterminator="\n")
-        writer.writerow(["line", "reason", "text"])
+        rejects_file.write("line,reason,text\n")
+        # Texts are always quoted: Python before 3.13 does not see to a bare carriage return.
+        writer = csv.writer(rejects_file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         rest_of_first = Block(first.first_line + 1, rest)
         parts = chain.from_iterable(
             read_rows(block, header) for block in chain([rest_of_first], blocks)
