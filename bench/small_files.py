@@ -18,7 +18,7 @@ from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
 from store_monitoring.use_cases.compact_polls import compact_polls
 from store_monitoring.use_cases.plan_report import read_plan
-from store_monitoring.use_cases.ports import Commit, PollsFile
+from store_monitoring.use_cases.ports import Commit, WrittenPolls
 from store_monitoring.use_cases.write_polls import write_polls
 from tests.fakes import CountingTables, FolderObjects, MemoryLog
 
@@ -59,7 +59,7 @@ def _in_hourly_ingests(data_set: DataSet) -> DataSet:
     assert head.greatest_us is not None
     since_us = head.greatest_us - MEMORY_US
     files = data_set.log.polls(head.version, since_us, head.greatest_us)
-    written: list[list[PollsFile]] = [[] for _ in range(_HOURS)]
+    written: list[list[WrittenPolls]] = [[] for _ in range(_HOURS)]
     for file in files:
         polls = data_set.tables.read_polls([file], since_us, head.greatest_us).cast(POLLS)
         age_us = pc.subtract(head.greatest_us, polls.column("timestamp").cast(pa.int64()))
@@ -73,7 +73,7 @@ def _in_hourly_ingests(data_set: DataSet) -> DataSet:
     log = MemoryLog()
     stores = list(head.stores.values())
     for nth, some in enumerate(written):
-        rows = sum(file.rows for file in some)
+        rows = sum(each.file.rows for each in some)
         log.commit(
             log.head(),
             stores,

@@ -157,7 +157,7 @@ class MemoryLog:
     def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
         if head.version != self.heads[-1].version:
             raise CommitConflict(f"version {head.version} is not current")
-        greatest = [file.greatest_us for file in commit.polls]
+        greatest = [file.greatest_us for file in commit.polls_files]
         if head.greatest_us is not None:
             greatest.append(head.greatest_us)
         self.heads.append(
@@ -181,7 +181,7 @@ class MemoryLog:
             file.key
             for commit in self.commits
             if commit.ingest_id in ingest_ids
-            for file in commit.polls
+            for file in commit.polls_files
         ]
         self.replacements[compacted.committed_at, compacted.ingest_id] = keys
 
@@ -201,16 +201,17 @@ class MemoryLog:
         return [
             file
             for ingest in self.polls_ingests(version, least_us, greatest_us)
-            for file in ingest.files
-            if file.greatest_us >= least_us and file.least_us <= greatest_us
+            for file in ingest.files_within(least_us, greatest_us)
         ]
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
         return [
-            PollsIngest(commit.ingest_id, commit.rows, commit.polls)
+            PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
             for commit in self.commits[:version]
             if self.replaced_in.get(commit.ingest_id, version + 1) > version
-            and any(f.greatest_us >= least_us and f.least_us <= greatest_us for f in commit.polls)
+            and any(
+                f.greatest_us >= least_us and f.least_us <= greatest_us for f in commit.polls_files
+            )
         ]
 
     def record_upload(self, outcome: UploadOutcome) -> None:

@@ -102,7 +102,7 @@ class Pipeline:
         report_id: str = "r",
         request: ReportRequest | None = None,
         memory_days: int = 14,
-        shard_polls: int = 50_000,
+        shard_polls: int = 50_000_000,
         follow_stores: bool = False,
     ) -> Plan:
         """Plan a report, as if there had never been one of its id."""
@@ -123,7 +123,7 @@ class Pipeline:
         self,
         request: ReportRequest | None = None,
         memory_days: int = 14,
-        shard_polls: int = 50_000,
+        shard_polls: int = 50_000_000,
         report_id: str = "r",
     ) -> bytes:
         """Plan a report, compute its shards, merge them, and return the CSV."""

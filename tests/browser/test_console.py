@@ -41,7 +41,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     """A user of a cloud with the small sample, and a store with an id that is markup."""
     folder = tmp_path_factory.mktemp("sample") / "small"
     write_sample(folder, shape=SMALL)
-    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000"}, api_key=KEY) as cloud:
+    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000000"}, api_key=KEY) as cloud:
         user = User(cloud, {"x-api-key": KEY})
         for file in find_inputs(folder):
             user.upload(file.key, file.path.read_bytes())

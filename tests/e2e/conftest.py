@@ -116,7 +116,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a cloud that has ingested the small sample; shards are small, so there are some."""
-    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000"}) as cloud:
+    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
         user = User(cloud)
         for key, content in sample.items():
             outcome = user.upload(f"{key}.gz", gzip.compress(content))

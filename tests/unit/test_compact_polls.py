@@ -1,5 +1,6 @@
 """Small ingests become large ones, and no report can tell."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,9 +63,14 @@ def files_of(pipeline: Pipeline) -> list[str]:
 
 def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) -> None:
     before, polls, head = pipeline.report(), pipeline.polls(), pipeline.log.head()
+    weeks = Counter[int]()
+    for ingest in pipeline.log.polls_ingests(head.version, *EVER_US):
+        weeks.update(ingest.rows_by_week)
     assert len(files_of(pipeline)) == 36
     assert compact(pipeline) == Compaction(12, 0)
     assert len(files_of(pipeline)) == 3
+    [compacted] = pipeline.log.polls_ingests(head.version + 1, *EVER_US)
+    assert compacted.rows_by_week == weeks
     assert pipeline.polls() == polls
     assert pipeline.report() == before
     after = pipeline.log.head()

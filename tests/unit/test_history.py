@@ -43,8 +43,8 @@ def bytes_read_for_a_report(pipeline: Pipeline, ages_days: list[int]) -> int:
     )
     for older, younger in pairwise(ages_days):
         polls = polls_of(NOW_US - older * DAY_US, NOW_US - younger * DAY_US)
-        file = write_polls(0, f"from-{older}", [polls], pipeline.tables)
-        commit = Commit("polls", f"from-{older}", file.rows, 0, CLOCK_SHOWS, (file,))
+        written = write_polls(0, f"from-{older}", [polls], pipeline.tables)
+        commit = Commit("polls", f"from-{older}", written.file.rows, 0, CLOCK_SHOWS, (written,))
         pipeline.log.commit(pipeline.log.head(), [], commit)
     counting = CountingTables(pipeline.folder)
     [shard] = pipeline.plan().shards

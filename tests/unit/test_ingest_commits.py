@@ -66,8 +66,8 @@ def test_the_outcome_and_the_commit_tell_what_was_taken(pipeline: Pipeline) -> N
     assert (outcome.rows, outcome.rejected, outcome.error) == (2, 0, None)
     assert (outcome.ended_at, commit.committed_at) == (CLOCK_SHOWS, CLOCK_SHOWS)
     assert (commit.kind, commit.ingest_id, commit.rows) == ("polls", outcome.ingest_id, 2)
-    assert sum(file.rows for file in commit.polls) == 2
-    for file in commit.polls:
+    assert sum(file.rows for file in commit.polls_files) == 2
+    for file in commit.polls_files:
         assert file.key == f"polls/bucket={file.bucket:03d}/{outcome.ingest_id}.parquet"
         assert file.bytes == (pipeline.folder / file.key).stat().st_size
 

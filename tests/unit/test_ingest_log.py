@@ -1,8 +1,10 @@
 """The log of ingests: the one in DynamoDB, and the tests' own, which is to be no different."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import starmap
 from typing import Any
 
 import boto3
@@ -12,6 +14,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.use_cases.ports import (
@@ -19,9 +22,11 @@ from store_monitoring.use_cases.ports import (
     Head,
     IngestLog,
     PollsFile,
+    PollsIngest,
     Replacement,
     StoresFile,
     UploadOutcome,
+    WrittenPolls,
 )
 from tests.cases import utc
 from tests.fakes import MemoryLog
@@ -88,8 +93,13 @@ def commit(
     polls_files: Sequence[PollsFile] = (),
     head: Head | None = None,
 ) -> None:
-    what = Commit(kind, ingest_id, 10, 1, AT, tuple(polls_files))
-    log.commit(head or log.head(), new_stores, what)
+    written = tuple(WrittenPolls(file, Counter()) for file in polls_files)
+    log.commit(head or log.head(), new_stores, Commit(kind, ingest_id, 10, 1, AT, written))
+
+
+def compacted(*files: PollsFile, compaction_id: str = "x") -> Commit:
+    written = tuple(WrittenPolls(file, Counter()) for file in files)
+    return Commit("polls", compaction_id, 20, 0, AT, written)
 
 
 def test_at_first_there_is_nothing(log: IngestLog) -> None:
@@ -172,7 +182,7 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, [stores(0, "1")], [files[ingest_id]])
     head = log.head()
-    log.replace(head, ["a", "b"], Commit("polls", "x", 20, 0, AT, (files["x"],)))
+    log.replace(head, ["a", "b"], compacted(files["x"]))
     assert log.head() == replace(head, version=4)
     assert {ingest.ingest_id for ingest in log.polls_ingests(4, 0, 1000)} == {"c", "x"}
     assert sorted(log.polls(4, 0, 1000), key=str) == [files["c"], files["x"]]
@@ -183,8 +193,7 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
 def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> None:
     for ingest_id in "ab":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-    compacted = Commit("polls", "x", 20, 0, AT, (polls("x", 100, 200),))
-    log.replace(log.head(), ["a", "b"], compacted)
+    log.replace(log.head(), ["a", "b"], compacted(polls("x", 100, 200)))
     assert log.replaced_before(AT) == []
     [replacement] = log.replaced_before(AT + timedelta(microseconds=1))
     assert replacement == Replacement("x", (polls_key(0, "a"), polls_key(0, "b")))
@@ -195,10 +204,10 @@ def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> Non
 def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-    log.replace(log.head(), ["a", "b"], Commit("polls", "x", 20, 0, AT))
+    log.replace(log.head(), ["a", "b"], compacted())
     head = log.head()
     with pytest.raises(CommitConflict):
-        log.replace(head, ["b", "c"], Commit("polls", "y", 20, 0, AT))
+        log.replace(head, ["b", "c"], compacted(compaction_id="y"))
     assert log.head() == head
     assert not log.is_committed("polls", "y")
 
@@ -208,8 +217,17 @@ def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     old = log.head()
     commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
     with pytest.raises(CommitConflict):
-        log.replace(old, ["a"], Commit("polls", "x", 20, 0, AT, (polls("x", 100, 200),)))
+        log.replace(old, ["a"], compacted(polls("x", 100, 200)))
     assert len(log.polls(2, 0, 1000)) == 2
+
+
+def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> None:
+    files = [polls("a", 100, 200, bucket) for bucket in (0, 1)]
+    weeks = [Counter({-WEEK_US: 4, 0: 6}), Counter({0: 9, WEEK_US: 1})]
+    written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
+    log.commit(log.head(), [], Commit("polls", "a", 20, 0, AT, written))
+    [ingest] = log.polls_ingests(1, 0, 1000)
+    assert ingest == PollsIngest("a", 20, tuple(files), {-WEEK_US: 4, 0: 15, WEEK_US: 1})
 
 
 def test_hours_may_be_committed_again(log: IngestLog) -> None:

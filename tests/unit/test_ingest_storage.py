@@ -54,8 +54,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def only_file(pipeline: Pipeline) -> PollsFile:
-    [file] = pipeline.log.commits[0].polls
-    return file
+    [written] = pipeline.log.commits[0].polls
+    return written.file
 
 
 def row_groups(path: Path) -> list[list[Polled]]:
@@ -76,6 +76,21 @@ def test_a_row_group_is_an_iso_week_sorted_by_store_and_time(pipeline: Pipeline)
     ]
     assert (file.rows, file.least_us) == (7, 0)
     assert file.greatest_us == to_us(utc("2024-10-20 23:59:59.999999"))
+
+
+def test_an_ingest_knows_how_many_polls_of_a_week_it_brought(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=4)
+    pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
+    [ingest] = pipeline.log.polls_ingests(1, 0, to_us(MONDAY))
+    assert len(ingest.files) == 2
+    assert ingest.rows_by_week == {
+        to_us(utc("1969-12-29 00:00")): 1,
+        to_us(utc("2024-10-07 00:00")): 3,
+        to_us(MONDAY): 3,
+    }
+    assert ingest.share_read(to_us(SUNDAY), to_us(MONDAY)) == 6 / 7
+    assert ingest.share_read(to_us(MONDAY), to_us(MONDAY)) == 3 / 7
+    assert ingest.share_read(0, to_us(SUNDAY)) == 4 / 7
 
 
 @settings(max_examples=settings().max_examples // 3)

@@ -1,6 +1,7 @@
 """The snapshot that a report reads, and how it is cut into shards."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.time_units import DAY_US, WEEK_US
 from store_monitoring.errors import NoPolls
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
 from store_monitoring.use_cases.plan_report import Plan, plan_report
-from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile
+from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, WrittenPolls
 from store_monitoring.use_cases.report import ReportRequest
 from tests.cases import utc
 from tests.fakes import FolderFiles, MemoryLog
 
 NOW_US = 20_000 * DAY_US
 MEMORY_US = 14 * DAY_US
+SHARD_POLLS = 50_000_000
 
 
 def polls_file(
@@ -39,9 +41,15 @@ def stores_file(bucket: int, stores: int = 1) -> StoresFile:
 def log_of(stores: Sequence[StoresFile], *commits: Sequence[PollsFile]) -> MemoryLog:
     log = MemoryLog()
     for number, files in enumerate(commits):
-        commit = Commit("polls", str(number), 1, 0, utc("2024-10-15 00:00"), tuple(files))
-        log.commit(log.head(), stores, commit)
+        log.commit(log.head(), stores, commit(str(number), *files))
     return log
+
+
+def commit(ingest_id: str, *files: PollsFile) -> Commit:
+    """Make up the commit of an ingest, all of whose polls are of the week that now lies in."""
+    written = [WrittenPolls(file, Counter({NOW_US - 3 * DAY_US: file.rows})) for file in files]
+    rows = sum(file.rows for file in files)
+    return Commit("polls", ingest_id, rows, 0, utc("2024-10-15 00:00"), tuple(written))
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ def plan_of(
     log: MemoryLog,
     files: FolderFiles,
     request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
-    shard_polls: int = 50_000,
+    shard_polls: int = SHARD_POLLS,
     follow_stores: bool = False,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
@@ -123,8 +131,7 @@ def test_an_ingest_that_slips_in_is_left_out(files: FolderFiles) -> None:
     class Busy(MemoryLog):
         def head(self) -> Head:
             head = super().head()
-            commit = Commit("polls", "b", 1, 0, utc("2024-10-15 00:00"), (late,))
-            self.commit(head, [stores_file(0, stores=2)], commit)
+            self.commit(head, [stores_file(0, stores=2)], commit("b", late))
             return head
 
     late = polls_file(0, name="b")
@@ -169,28 +176,52 @@ def test_small_data_make_one_shard(files: FolderFiles) -> None:
 def test_large_data_make_a_shard_a_bucket(files: FolderFiles) -> None:
     log = log_of(
         [stores_file(bucket) for bucket in range(4)],
-        [polls_file(bucket, rows=1_000_000) for bucket in range(4)],
+        [polls_file(bucket, rows=10 * SHARD_POLLS) for bucket in range(4)],
     )
     assert buckets_of(plan_of(log, files)) == [[0], [1], [2], [3]]
 
 
-def test_stores_without_polls_have_a_weight_too(files: FolderFiles) -> None:
-    stores = [stores_file(bucket, stores=10_000) for bucket in range(3)]
-    log = log_of(stores, [polls_file(0)])
-    assert buckets_of(plan_of(log, files)) == [[0], [1], [2]]
+def test_shards_are_as_few_as_suffice_and_alike(files: FolderFiles) -> None:
+    # A little more than two shards' worth in all: three shards, and none of a single bucket.
+    log = log_of(
+        [stores_file(bucket) for bucket in range(9)],
+        [polls_file(bucket, rows=SHARD_POLLS * 2 // 9) for bucket in range(9)],
+    )
+    assert buckets_of(plan_of(log, files)) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
-def test_only_polls_within_the_memory_have_a_weight(files: FolderFiles) -> None:
-    # Of each of these, 14 days in 1400 count: about 10,000 polls.
-    old = [polls_file(bucket, rows=1_000_000, oldest_days=1400) for bucket in range(4)]
-    log = log_of([stores_file(bucket) for bucket in range(4)], old)
-    assert buckets_of(plan_of(log, files)) == [[0, 1, 2, 3]]
+def test_stores_without_polls_cost_something_too(files: FolderFiles) -> None:
+    stores = [stores_file(bucket, stores=SHARD_POLLS) for bucket in range(3)]
+    assert buckets_of(plan_of(log_of(stores, [polls_file(0)]), files)) == [[0], [1], [2]]
+
+
+def test_so_does_each_file_that_is_read(files: FolderFiles) -> None:
+    stores = [stores_file(bucket) for bucket in range(3)]
+    small = [polls_file(bucket, name=str(n)) for bucket in range(3) for n in range(1000)]
+    assert buckets_of(plan_of(log_of(stores, small), files)) == [[0], [1], [2]]
+
+
+def test_only_polls_of_weeks_that_are_read_cost_something(files: FolderFiles) -> None:
+    # Evenly spread over its time, this file's polls would nearly all be too old.
+    week_us = NOW_US - 3 * DAY_US
+    old = [polls_file(bucket, rows=10 * SHARD_POLLS, oldest_days=1400) for bucket in range(4)]
+    for recent, buckets in [(1, [[0, 1, 2, 3]]), (9 * SHARD_POLLS, [[0], [1], [2], [3]])]:
+        rows_by_week = {week_us: recent, week_us - 100 * WEEK_US: 10 * SHARD_POLLS - recent}
+        written = tuple(WrittenPolls(file, Counter(rows_by_week)) for file in old)
+        log = MemoryLog()
+        log.commit(
+            log.head(),
+            [stores_file(bucket) for bucket in range(4)],
+            Commit("polls", "a", 40 * SHARD_POLLS, 0, utc("2024-10-15 00:00"), written),
+        )
+        (files.folder / "reports/r/plan.json").unlink(missing_ok=True)
+        assert buckets_of(plan_of(log, files)) == buckets
 
 
 @given(
     st.dictionaries(st.integers(0, 9), st.integers(1, 1000)),
-    st.lists(st.builds(polls_file, st.integers(0, 9), st.integers(1, 100_000))),
-    st.integers(1, 200_000),
+    st.lists(st.builds(polls_file, st.integers(0, 9), st.integers(1, 10_000_000))),
+    st.integers(1, 20_000_000),
 )
 def test_each_bucket_is_in_one_shard_with_all_its_polls(
     stores: dict[int, int], polls: list[PollsFile], shard_polls: int
@@ -209,8 +240,12 @@ def test_each_bucket_is_in_one_shard_with_all_its_polls(
         assert sorted(file.rows for file in shard.polls_files) == sorted(
             file.rows for file in polls if file.bucket in buckets
         )
-        weight = sum(file.rows for file in shard.polls_files) + 10 * shard.stores
-        assert len(buckets) == 1 or weight <= shard_polls
+        read = sum(file.rows for file in shard.polls_files)
+        largest = max(
+            sum(file.rows for file in shard.polls_files if file.bucket == bucket)
+            for bucket in buckets
+        )
+        assert len(buckets) == 1 or read <= shard_polls + largest
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:

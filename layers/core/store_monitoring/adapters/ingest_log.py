@@ -79,7 +79,7 @@ class DynamoDbIngestLog:
 
     def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
         """Commit an ingest on top of the head that it was made from, all or nothing."""
-        known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls)]
+        known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls_files)]
         new_head = Head(
             version=head.version + 1,
             stores=head.stores | {file.bucket: file for file in new_stores},
@@ -157,8 +157,7 @@ class DynamoDbIngestLog:
         return [
             file
             for ingest in self.polls_ingests(version, least_us, greatest_us)
-            for file in ingest.files
-            if file.greatest_us >= least_us and file.least_us <= greatest_us
+            for file in ingest.files_within(least_us, greatest_us)
         ]
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
@@ -179,7 +178,9 @@ class DynamoDbIngestLog:
                 }
             ),
         )
-        return [PollsIngest(item["entry"], item["rows"], _files(item)) for item in items]
+        return [
+            PollsIngest(item["entry"], item["rows"], _files(item), _by_week(item)) for item in items
+        ]
 
     def record_upload(self, outcome: UploadOutcome) -> None:
         """Record what became of an upload."""
@@ -238,9 +239,10 @@ def _entry(commit: Commit, version: int) -> dict[str, Any]:
         "rows": commit.rows,
         "rejected": commit.rejected,
         "committed_at": commit.committed_at.isoformat(),
-        "greatest_us": max((file.greatest_us for file in commit.polls), default=None),
-        "least_us": min((file.least_us for file in commit.polls), default=None),
-        "files": [_without_key(file) for file in commit.polls],
+        "greatest_us": max((file.greatest_us for file in commit.polls_files), default=None),
+        "least_us": min((file.least_us for file in commit.polls_files), default=None),
+        "files": [_without_key(file) for file in commit.polls_files],
+        "rows_by_week": {str(week_us): rows for week_us, rows in commit.rows_by_week.items()},
     }
 
 
@@ -248,6 +250,10 @@ def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
     return tuple(
         PollsFile(key=polls_key(file["bucket"], entry["entry"]), **file) for file in entry["files"]
     )
+
+
+def _by_week(entry: dict[str, Any]) -> dict[int, int]:
+    return {int(week_us): rows for week_us, rows in entry["rows_by_week"].items()}
 
 
 def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:

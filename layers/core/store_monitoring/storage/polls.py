@@ -23,10 +23,15 @@ POLLS_ENCODING: dict[str, Any] = {
 """How Parquet encodes them: half the bytes, and a third of the time to read, of its defaults."""
 
 
-def row_groups(polls: pa.Table) -> Iterator[pa.Table]:
+def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """Cut polls into row groups: one an ISO week (UTC), each by store, time and status.
 
     So a report reads the weeks that it is about, by the row groups' statistics.
+
+    Yields
+    ------
+    tuple of int and table
+        When the week begins, in microseconds; and its polls.
     """
     timestamp_us = polls.column("timestamp").cast(pa.int64()).to_numpy()
     week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
@@ -38,7 +43,8 @@ def row_groups(polls: pa.Table) -> Iterator[pa.Table]:
     week = week[order]
     first = np.flatnonzero(np.append(True, week[1:] != week[:-1])[: len(week)])
     for begin, end in pairwise([*first, len(ordered)]):
-        yield ordered.slice(begin, end - begin)
+        week_us = int(week[begin]) * WEEK_US - _EPOCH_WEEK_OFFSET_US
+        yield week_us, ordered.slice(begin, end - begin)
 
 
 def _small(numbers: Int64s) -> NDArray[np.unsignedinteger[Any]]:

@@ -18,6 +18,7 @@ from store_monitoring.use_cases.ports import (
     PollsFile,
     PollsIngest,
     Tables,
+    WrittenPolls,
 )
 from store_monitoring.use_cases.write_polls import write_polls
 
@@ -95,7 +96,7 @@ def _replace(
     compaction_id = hashlib.sha256(" ".join(sorted(ids)).encode()).hexdigest()[:32]
     files = [file for ingest in ingests for file in ingest.files]
 
-    def write(bucket: int) -> PollsFile:
+    def write(bucket: int) -> WrittenPolls:
         old = [file for file in files if file.bucket == bucket]
         least_us, greatest_us = _range(old)
         polls = tables.read_polls(old, least_us, greatest_us)
@@ -103,11 +104,11 @@ def _replace(
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         written = tuple(pool.map(write, sorted({file.bucket for file in files})))
-    rows = sum(file.rows for file in written)
+    rows = sum(ingest.rows for ingest in ingests)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
     for _ in commit_attempts():
         head = log.head()
-        if not _are_current(ids, head, written, log):
+        if not _are_current(ids, head, commit.polls_files, log):
             break
         try:
             log.replace(head, ids, commit)

@@ -22,10 +22,10 @@ from store_monitoring.use_cases.ports import (
     Commit,
     Head,
     IngestLog,
-    PollsFile,
     StoresFile,
     Tables,
     UploadOutcome,
+    WrittenPolls,
 )
 from store_monitoring.use_cases.write_polls import write_polls
 
@@ -114,7 +114,7 @@ def _store(
         tables.write_file(rejects_key(content.ingest_id), content.rejects)
     with ThreadPoolExecutor(_WRITERS) as pool:
         buckets = content.spill.buckets()
-        polls: tuple[PollsFile, ...] = ()
+        polls: tuple[WrittenPolls, ...] = ()
         if content.kind is Kind.POLLS:
             polls = tuple(
                 pool.map(

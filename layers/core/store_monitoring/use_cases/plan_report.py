@@ -1,6 +1,7 @@
 """Plan a report: fix its snapshot and cut it into shards."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,13 +15,16 @@ from store_monitoring.use_cases.ports import (
     Head,
     IngestLog,
     PollsFile,
+    PollsIngest,
     ReportFiles,
     StoresFile,
     Tables,
 )
 from store_monitoring.use_cases.report import Format, ReportRequest
 
-_STORE_WEIGHT = 10  # a store without polls costs about as much as this many polls
+# What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
+_FILE_COST = 50_000  # waiting for S3, mostly
+_STORE_COST = 150  # its business time
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,15 @@ class Plan:
         return cls(**plan, poll_filter=poll_filter, formats=formats, shards=shards)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """What a report reads of a bucket, and what that costs, in polls."""
+
+    stores_file: StoresFile
+    polls_files: tuple[PollsFile, ...]
+    cost: float
+
+
 def read_plan(report_id: str, tables: Tables) -> Plan:
     """Return a report's plan, once it is written."""
     return Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
@@ -161,7 +174,7 @@ def plan_report(
     memory_us : int
         For how long a poll is evidence (rule 9).
     shard_polls : int
-        About how many polls a shard is to have.
+        How many polls a shard is to have at most, about; stores and files count as some.
     bucket_count : int
     log, files : ports
     follow_stores : bool
@@ -179,10 +192,10 @@ def plan_report(
     now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
     if now_us is None:
         raise NoPolls("no polls have been ingested yet: upload a polls file first")
-    polls = log.polls(head.version, now_us - memory_us, now_us)
+    ingests = log.polls_ingests(head.version, now_us - memory_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
-    buckets = list(head.stores.values()) if requested is None else _holding(requested, head)
-    shards = tuple(_shards(buckets, requested, polls, now_us - memory_us, shard_polls))
+    stores = list(head.stores.values()) if requested is None else _holding(requested, head)
+    groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
     plan = Plan(
         report_id,
         head.version,
@@ -192,7 +205,7 @@ def plan_report(
         request.poll_filter,
         request.formats,
         follow_stores and request.is_on_all_stores_now,
-        shards,
+        tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
     )
     if not files.create_json(plan_key(report_id), plan.to_json()):
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
@@ -226,40 +239,51 @@ def _holding(requested: dict[int, list[str]], head: Head) -> list[StoresFile]:
     return [head.stores[bucket] for bucket in requested]
 
 
-def _shards(
-    stores: Sequence[StoresFile],
-    requested: dict[int, list[str]] | None,
-    polls: Sequence[PollsFile],
-    since_us: int,
-    shard_polls: int,
-) -> Iterator[Shard]:
-    """Group buckets, in their order, into shards of about `shard_polls` polls."""
-    polls_of = _by_bucket(sorted(polls, key=lambda file: file.key))
-    groups: list[list[StoresFile]] = []
-    weight = 0.0
-    for stores_file in sorted(stores, key=lambda file: file.bucket):
-        bucket_polls = sum(_polls_since(file, since_us) for file in polls_of[stores_file.bucket])
-        bucket_weight = bucket_polls + _STORE_WEIGHT * stores_file.stores
-        if not groups or weight + bucket_weight > shard_polls:
-            groups.append([])
-            weight = 0.0
-        groups[-1].append(stores_file)
-        weight += bucket_weight
-
-    for number, group in enumerate(groups):
-        wanted = None
-        if requested is not None:
-            wanted = tuple(store_id for file in group for store_id in requested[file.bucket])
-        yield Shard(
-            number,
-            stores=sum(file.stores for file in group) if wanted is None else len(wanted),
-            stores_files=tuple(group),
-            polls_files=tuple(polls for file in group for polls in polls_of[file.bucket]),
-            store_ids=wanted,
+def _buckets(
+    stores: Iterable[StoresFile], ingests: Iterable[PollsIngest], since_us: int, now_us: int
+) -> list[_Bucket]:
+    """Return what is read of each bucket, ascending."""
+    polls_files: dict[int, list[PollsFile]] = defaultdict(list)
+    cost: dict[int, float] = defaultdict(float)
+    for ingest in ingests:
+        share = ingest.share_read(since_us, now_us)
+        for file in ingest.files_within(since_us, now_us):
+            polls_files[file.bucket].append(file)
+            cost[file.bucket] += _FILE_COST + share * file.rows
+    return [
+        _Bucket(
+            file,
+            tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
+            _FILE_COST + _STORE_COST * file.stores + cost[file.bucket],
         )
+        for file in sorted(stores, key=lambda file: file.bucket)
+    ]
 
 
-def _polls_since(file: PollsFile, since_us: int) -> float:
-    """Estimate how many polls of a file are not older than an instant."""
-    span_us = file.greatest_us - file.least_us + 1
-    return file.rows * min(1.0, (file.greatest_us + 1 - since_us) / span_us)
+def _groups(buckets: Sequence[_Bucket], shard_polls: int) -> list[list[_Bucket]]:
+    """Group buckets, in their order, into as few shards as are needed, of about the same cost.
+
+    A bucket is in the group that its middle falls into.
+    """
+    cost = sum(bucket.cost for bucket in buckets)
+    share = cost / max(1, math.ceil(cost / shard_polls))
+    groups: dict[int, list[_Bucket]] = defaultdict(list)
+    before = 0.0
+    for bucket in buckets:
+        groups[int((before + bucket.cost / 2) / share)].append(bucket)
+        before += bucket.cost
+    return list(groups.values())
+
+
+def _shard(number: int, group: Sequence[_Bucket], requested: dict[int, list[str]] | None) -> Shard:
+    stores_files = tuple(bucket.stores_file for bucket in group)
+    wanted = None
+    if requested is not None:
+        wanted = tuple(id_ for file in stores_files for id_ in requested[file.bucket])
+    return Shard(
+        number,
+        stores=sum(file.stores for file in stores_files) if wanted is None else len(wanted),
+        stores_files=stores_files,
+        polls_files=tuple(file for bucket in group for file in bucket.polls_files),
+        store_ids=wanted,
+    )

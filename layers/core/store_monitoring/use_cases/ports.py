@@ -1,5 +1,6 @@
 """What the use cases need from outside, as protocols; `adapters` has the real ones."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest
@@ -134,12 +136,53 @@ class PollsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPolls:
+    """A file of polls, and how many lie in each ISO week, by the instant that it begins."""
+
+    file: PollsFile
+    rows_by_week: Counter[int]
+
+
+@dataclass(frozen=True, slots=True)
 class PollsIngest:
-    """The polls that one ingest, or one compaction of some, brought."""
+    """The polls that one ingest, or one compaction of some, brought.
+
+    Attributes
+    ----------
+    ingest_id : str
+    rows : int
+    files : tuple of PollsFile
+        One a bucket.
+    rows_by_week : dict of int to int
+        How many of its polls lie in each ISO week (UTC), by the instant that the week begins, in
+        microseconds.
+    """
 
     ingest_id: str
     rows: int
     files: tuple[PollsFile, ...]
+    rows_by_week: dict[int, int]
+
+    def files_within(self, least_us: int, greatest_us: int) -> list[PollsFile]:
+        """Return the files that have polls in [least_us, greatest_us]."""
+        return [
+            file
+            for file in self.files
+            if file.greatest_us >= least_us and file.least_us <= greatest_us
+        ]
+
+    def share_read(self, least_us: int, greatest_us: int) -> float:
+        """Return the share of its polls that who wants those in [least_us, greatest_us] reads.
+
+        A row group is an ISO week, and read whole. Stores are hashed to buckets, so the share is
+        about that of each file.
+        """
+        read = sum(
+            rows
+            for week_us, rows in self.rows_by_week.items()
+            if week_us <= greatest_us and week_us + WEEK_US > least_us
+        )
+        return read / self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +226,17 @@ class Commit:
     rows: int
     rejected: int
     committed_at: datetime
-    polls: tuple[PollsFile, ...] = ()
+    polls: tuple[WrittenPolls, ...] = ()
+
+    @property
+    def polls_files(self) -> tuple[PollsFile, ...]:
+        """The files of all buckets."""
+        return tuple(polls.file for polls in self.polls)
+
+    @property
+    def rows_by_week(self) -> dict[int, int]:
+        """How many polls of all buckets lie in each ISO week, by the instant that it begins."""
+        return dict(sum((polls.rows_by_week for polls in self.polls), Counter[int]()))
 
 
 @dataclass(frozen=True, slots=True)
