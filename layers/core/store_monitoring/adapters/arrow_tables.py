@@ -28,7 +28,7 @@ _FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its ro
 _ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 100 kB of polls
 _PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two of each
 _REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
-_READERS = 8  # waiting for S3, not reading, takes the time
+_READERS = 24  # waiting for S3, not reading, takes the time
 
 _File = TypeVar("_File", StoresFile, PollsFile)
 _Wanted = dict[str, tuple[Any, Any]]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 _STRETCH_ROWS = 500_000
-_READERS = 8  # waiting for S3, not reading, takes the time
+_READERS = 24  # waiting for S3, not reading, takes the time
 
 
 def merged(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:

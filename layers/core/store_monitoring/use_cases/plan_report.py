@@ -23,7 +23,7 @@ from store_monitoring.use_cases.ports import (
 from store_monitoring.use_cases.report import Format, ReportRequest
 
 # What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
-_FILE_COST = 50_000  # waiting for S3, mostly
+_FILE_COST = 100_000  # waiting for S3, mostly
 _STORE_COST = 150  # its business time
 
 
