@@ -53,10 +53,15 @@ class DataSet:
         """Number of its polls."""
         return sum(commit.rows for commit in self.log.commits)
 
-    def plan(self, report_id: str, shard_polls: int = sys.maxsize) -> Plan:
+    def plan(
+        self,
+        report_id: str,
+        shard_polls: int = sys.maxsize,
+        request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
+    ) -> Plan:
         """Plan a report of it: of one shard, unless told otherwise."""
         files = FolderFiles(self.folder)
-        files.write_json(request_key(report_id), ReportRequest().to_json())
+        files.write_json(request_key(report_id), request.to_json())
         return plan_report(
             *(report_id, MEMORY_US, shard_polls, self.buckets, self.log, files), follow_stores=False
         )

@@ -4,6 +4,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,15 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
     began = time.process_time()
     call()
     return time.process_time() - began
+
+
+def peak_mb() -> float:
+    """Return the most memory that this program had so far.
+
+    `getrusage` tells it too, but counts what the process was before it became this program.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def medians(calls: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """Measure the merge of a report of millions of stores: `python -m bench.merge`."""
 
 import argparse
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bench.measuring import use_one_core
+from bench.measuring import peak_mb, use_one_core
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import HOUR_US
 from store_monitoring.storage.keys import part_key, plan_key
@@ -32,14 +31,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write_parts(folder, chosen.stores, chosen.shards)
-        made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        made_mb = peak_mb()
         began, began_cpu = time.perf_counter(), time.process_time()
         stores = merge_report("r", FolderTables(folder))
         print(
             f"{stores:,} stores in {chosen.shards} parts:"
             f" {time.process_time() - began_cpu:.1f} s CPU, {time.perf_counter() - began:.1f} s;"
-            f" peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB"
-            f" ({made / 1024:,.0f} MB before)"
+            f" peak {peak_mb():,.0f} MB"
+            f" ({made_mb:,.0f} MB before)"
         )
 
 

@@ -6,7 +6,6 @@ by a process of its own. A table is printed, and drawn into docs/performance.svg
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,12 +16,12 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from bench.data_set import BUCKETS, MEMORY_US, compute_anew, make_data_set
-from bench.measuring import cpu_seconds, use_one_core
+from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.use_cases.plan_report import read_plan
 from tests.fakes import CountingTables, FolderTables
 
 SCALES = (1, 10, 100)
-SHARD_POLLS = 10_000_000
+SHARD_POLLS = 50_000_000
 _REPORT_ID = "r"
 _PLOT = Path(__file__).resolve().parent.parent / "docs" / "performance.svg"
 
@@ -93,7 +92,7 @@ def _measure(folder: Path) -> Run:
 
     compute()  # imports, and the files' first reading, are no shard's own
     seconds = cpu_seconds(compute)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    most_mb = peak_mb()
     counting = CountingTables(folder)
     for shard in plan.shards:
         compute_anew(_REPORT_ID, shard.shard, counting)
@@ -103,7 +102,7 @@ def _measure(folder: Path) -> Run:
         polls,
         seconds,
         cpu_seconds(read),
-        peak_mb,
+        most_mb,
         counting.bytes_read,
     )
 
