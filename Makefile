@@ -109,6 +109,11 @@ bench-scale: $(BENCH_READY)  ## Measure data sets of 1, 10 and 100 times the sam
 	@$(BENCH_PYTHON) -m bench.merge
 	@$(BENCH_PYTHON) -m bench.merge --shards 999
 
+.PHONY: bench-sizes
+bench-sizes: $(READY)  ## Measure what shards cost, and reckon what a report of any size does (minutes).
+	@$(BIN)/python -m bench.sizes
+	@$(BIN)/python -m bench.sizes.embedded
+
 .PHONY: bench-ingest
 bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them, and gzipped.
 	@$(BIN)/python -m bench.ingest

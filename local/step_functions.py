@@ -15,6 +15,7 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
   ``States.ResultWriterFailed``.
 - Before it tries again it waits as long as the definition says. Here it waits a twentieth of that:
   nobody is throttled on this machine for long.
+- Each worker of a Distributed Map calls itself for its next child, so a thousand children end it.
 - Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
 """
 
@@ -97,6 +98,7 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     replace(boto_client, "boto3", lambda _original: _SharedClients(endpoint_url))
     _name_executions()
     _fail_maps_whose_children_fail()
+    _loop_over_children()
     _name_broken_connections()
     _name_map_errors()
     _shorten_waits()
@@ -151,6 +153,26 @@ def _fail_maps_whose_children_fail() -> None:
         return eval_job
 
     replace(DistributedItemProcessorWorker, "_eval_job", failing)
+
+
+def _loop_over_children() -> None:
+    def looping(original: Callable[..., None]) -> Callable[..., None]:
+        next_jobs: dict[Any, list[Job | None]] = {}
+
+        def eval_pool(worker: Any, job: Job | None, worker_frame: Environment) -> None:
+            if worker in next_jobs:  # it calls itself, and does nothing after that
+                next_jobs[worker].append(job)
+                return
+            jobs = next_jobs[worker] = [job]
+            try:
+                while jobs:
+                    original(worker, jobs.pop(), worker_frame)
+            finally:
+                del next_jobs[worker]
+
+        return eval_pool
+
+    replace(DistributedItemProcessorWorker, "_eval_pool", looping)
 
 
 def _tolerates(record: MapRunRecord, items: int) -> bool:

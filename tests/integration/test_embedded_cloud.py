@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -319,6 +320,16 @@ def test_a_distributed_map_runs_many_children(cloud: EmbeddedCloud) -> None:
 
     assert end["status"] == "SUCCEEDED"
     assert "error" not in json.loads(end["output"])
+
+
+def test_a_distributed_map_runs_more_children_one_by_one_than_pythons_stack_is_deep(
+    cloud: EmbeddedCloud,
+) -> None:
+    items = put_items(cloud, [{"do": "nothing"}] * (sys.getrecursionlimit() + 100))
+
+    end = outcome(cloud, start(cloud, test="map_in_turn", items_key=items))
+
+    assert end["status"] == "SUCCEEDED"
 
 
 def test_a_task_times_out(cloud: EmbeddedCloud) -> None:

@@ -23,8 +23,8 @@ from store_monitoring.use_cases.ports import (
 from store_monitoring.use_cases.report import Format, ReportRequest
 
 # What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
-_FILE_COST = 100_000  # waiting for S3, mostly
-_STORE_COST = 150  # its business time
+FILE_COST = 100_000  # waiting for S3, mostly
+STORE_COST = 150  # its business time
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +249,12 @@ def _buckets(
         share = ingest.share_read(since_us, now_us)
         for file in ingest.files_within(since_us, now_us):
             polls_files[file.bucket].append(file)
-            cost[file.bucket] += _FILE_COST + share * file.rows
+            cost[file.bucket] += FILE_COST + share * file.rows
     return [
         _Bucket(
             file,
             tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
-            _FILE_COST + _STORE_COST * file.stores + cost[file.bucket],
+            FILE_COST + STORE_COST * file.stores + cost[file.bucket],
         )
         for file in sorted(stores, key=lambda file: file.bucket)
     ]

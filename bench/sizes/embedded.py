@@ -1,0 +1,128 @@
+"""The same report through the embedded cloud, in 1, 8, 64 and 1,000 shards.
+
+Every cut must give the same bytes, and shards must take what the model says. Two costs are the
+embedded cloud's own, that of a call and that of a file from its S3: they are fitted to the runs of
+fewest and of most shards; what is between them is foretold.
+"""
+
+import hashlib
+import json
+import re
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import requests
+
+from bench.data_set import DENSE
+from bench.sizes.model import READERS
+from local.client import ReportClient
+from local.cloud import EmbeddedCloud
+from local.faults import Fault, Kind
+from local.inputs import find_inputs
+from local.run import upload_all
+from local.sample_data import cached_sample
+from store_monitoring.use_cases.plan_report import FILE_COST, STORE_COST
+
+_BUCKETS = 1000  # of which the sample's stores leave a few empty
+_COST = 2 * _BUCKETS * FILE_COST + DENSE.stores * STORE_COST + DENSE.polls_last_fortnight
+_CUTS = (1, 8, 64, 1000)
+_SLOW_SECONDS = 0.05
+_RUNS = 3
+_DATA = Path(__file__).resolve().parents[2] / ".data"
+_REPORT_LINE = re.compile(r"^REPORT .*?\tDuration: ([\d.]+) ms", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A report in so many shards.
+
+    Attributes
+    ----------
+    shards, files : int
+        As planned.
+    digest : str
+        Of the CSV.
+    requests : int
+        What the shards asked S3 for.
+    seconds : float
+        What the shards took, one after the other; median of several reports.
+    slow_seconds : float
+        The same of one report, while S3 answered late.
+    """
+
+    shards: int
+    files: int
+    digest: str
+    requests: int = 0
+    seconds: float = 0
+    slow_seconds: float = 0
+
+
+def main() -> None:
+    """Make the reports; print what they took, and what they were to take."""
+    runs = [_run(cut) for cut in _CUTS]
+    assert len({run.digest for run in runs}) == 1
+    first, last = runs[0], runs[-1]
+    call = (last.seconds - first.seconds) / (last.shards - first.shards)
+    files = first.seconds - call * first.shards
+    print(f"a call takes {call * 1000:.0f} ms, all files take {files:.1f} s")
+    print("| shards | S3 requests | foretold | s | foretold | s, S3 slow | foretold |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for run in runs:
+        # Of each file the size and the content; of a shard, the plan, and its part twice.
+        asked = 2 * run.files + 4 * run.shards
+        waits = (2 * run.files / READERS + 4 * run.shards) * _SLOW_SECONDS
+        print(
+            f"| {run.shards} | {run.requests:,} | {asked:,} | {run.seconds:.1f}"
+            f" | {files + call * run.shards:.1f} | {run.slow_seconds:.1f}"
+            f" | {run.seconds + waits:.1f} |"
+        )
+
+
+def _run(cut: int) -> Run:
+    """Make reports in so many shards, if there are as many buckets with stores."""
+    parameters = {
+        "BucketCount": str(_BUCKETS),
+        "ShardPolls": str(-(-_COST // cut) if cut < _BUCKETS else 1),
+        "MapConcurrency": "1",
+    }
+    with EmbeddedCloud(parameter_overrides=parameters) as cloud:
+        upload_all(find_inputs(cached_sample(_DATA, shape=DENSE)), cloud)
+        _report(cloud)  # starts cold
+        reports = [_report(cloud) for _ in range(_RUNS)]
+        cloud.inject(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:*", seconds=_SLOW_SECONDS))
+        slow_report = _report(cloud)
+        return replace(
+            slow_report,
+            requests=len(cloud.struck()),
+            seconds=statistics.median(report.seconds for report in reports),
+            slow_seconds=slow_report.seconds,
+        )
+
+
+def _report(cloud: EmbeddedCloud) -> Run:
+    """Make a report; what its shards took is what their functions' logs say."""
+    before = len(_durations(cloud))
+    client = ReportClient(cloud.api_url)
+    report_id = client.trigger(None)
+    *_, answer = client.follow(report_id)
+    digest = hashlib.sha256(requests.get(answer["url"], timeout=30).content).hexdigest()
+    plan = json.load(
+        cloud.client("s3").get_object(
+            Bucket=cloud.outputs["DataBucketName"], Key=f"reports/{report_id}/plan.json"
+        )["Body"]
+    )
+    files = sum(len(shard["stores_files"]) + len(shard["polls_files"]) for shard in plan["shards"])
+    durations = _durations(cloud)[before:]
+    assert len(durations) == len(plan["shards"])
+    return Run(len(durations), files, digest, seconds=sum(durations))
+
+
+def _durations(cloud: EmbeddedCloud) -> list[float]:
+    log = cloud.logs("ComputeShardFunction")
+    return [float(duration) / 1000 for duration in _REPORT_LINE.findall(log)]
+
+
+if __name__ == "__main__":
+    main()
