@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, use_one_core
 from local.sample_data import cached_sample
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file

@@ -86,6 +86,18 @@ def test_a_large_bucket_comes_in_chunks(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert len(lengths) > 2
 
 
+def test_a_chunk_has_each_id_of_its_bucket_once_and_no_other(tmp_path: Path) -> None:
+    stores = [f"store {n % 20}" for n in range(100)]
+    content = "\n".join(["store_id,timezone_str", *(f" {store},UTC" for store in stores)])
+    stream = io.BytesIO(content.encode())
+    spill = read_content(Kind.TIMEZONES, stream, BUCKETS, tmp_path, block_bytes=100).spill
+    for bucket in range(BUCKETS):
+        [chunk] = spill.chunks(bucket)
+        [ids] = chunk.column("store_id").chunks
+        own = {store for store in stores if bucket_of(store, BUCKETS) == bucket}
+        assert sorted(ids.dictionary.to_pylist()) == sorted(own)
+
+
 def test_a_bucket_is_a_documented_hash() -> None:
     # CRC-32 of "123456789" is the check value in every catalogue of CRCs.
     assert bucket_of("123456789", 2**32) == 0xCBF43926

@@ -68,6 +68,15 @@ def test_a_line_that_is_longer_than_a_block_is_refused() -> None:
         blocks_of(b"a\nb\n" + b"x" * 30, 10)
 
 
+@pytest.mark.parametrize("before", [b"", b"a\n", b"a\n" * 4, b"a\n" * 5])
+def test_how_long_a_line_may_be_does_not_depend_on_where_it_begins(before: bytes) -> None:
+    for end in (b"", b"\n"):
+        longest = before + b"x" * 9 + end
+        assert b"".join(block.data for block in blocks_of(longest, 10)) == before + b"x" * 9 + b"\n"
+        with pytest.raises(UnreadableFile, match=rf" {before.count(10) + 1} is longer than 10 "):
+            blocks_of(before + b"x" * 10 + end, 10)
+
+
 def test_a_block_has_a_bounded_number_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "BLOCK_LINES", 4)
     content = b"\n" * 9 + b"a line that is longer than all others together\n" + b"x\n" * 9

@@ -115,6 +115,13 @@ def test_row_groups_are_weeks_in_any_file(polls: list[Polled]) -> None:
     assert sorted(poll for group in groups for poll in group) == sorted(polls)
 
 
+def test_blanks_about_an_id_are_no_part_of_it(pipeline: Pipeline) -> None:
+    polls = [("a", MONDAY + timedelta(hours=n)) for n in range(4)]
+    written = [(f"{' ' * (n % 2)}a{' ' * (n % 3)}", at) for n, (_, at) in enumerate(polls)]
+    pipeline.ingest("polls/a.csv", polls_csv(written[::-1]))
+    assert row_groups(pipeline.folder / only_file(pipeline).key) == [polls]
+
+
 def test_a_bucket_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,9 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, cast
 
 from store_monitoring.errors import UnreadableFile
@@ -20,7 +21,7 @@ CONTENT_BYTES = 16 * 1024**3
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: they leave no place to keep the count in
 class Block:
     """Whole lines of a file.
 
@@ -35,7 +36,7 @@ class Block:
     first_line: int
     data: bytes
 
-    @property
+    @cached_property
     def line_count(self) -> int:
         """Number of lines."""
         return self.data.count(b"\n")
@@ -72,7 +73,7 @@ class LineReader:
     ----------
     stream : binary file
     block_bytes : int
-        About how much is read at a time; what bounds our memory.
+        How much is read at a time, and how long a line may be; what bounds our memory.
     """
 
     def __init__(self, stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> None:
@@ -95,22 +96,21 @@ class LineReader:
             If a line is longer than a block, all of them are more than `CONTENT_BYTES`, or the
             gzip data are broken.
         """
-        line, rest = 1, b""
-        while chunk := self._read():
-            rest += chunk
-            end = rest.rfind(b"\n") + 1
-            if end:
-                yield from Block(line, rest[:end]).cut(BLOCK_LINES)
-                line += rest.count(b"\n", 0, end)
-                rest = rest[end:]
-            elif len(rest) >= self._block_bytes:
-                raise UnreadableFile(f"line {line} is longer than {self._block_bytes} bytes")
-        if rest:
-            yield Block(line, rest + b"\n")
+        line = 1
+        while data := self._read(self._stream.read):
+            if not data.endswith(b"\n"):
+                data += self._read(self._stream.readline).removesuffix(b"\n") + b"\n"
+                last = data.rfind(b"\n", 0, -1) + 1
+                if len(data) - last > self._block_bytes:
+                    line += data.count(b"\n", 0, last)
+                    raise UnreadableFile(f"line {line} is longer than {self._block_bytes} bytes")
+            block = Block(line, data)
+            yield from block.cut(BLOCK_LINES)
+            line += block.line_count
 
-    def _read(self) -> bytes:
+    def _read(self, read: Callable[[int], bytes]) -> bytes:
         try:
-            chunk = self._stream.read(self._block_bytes)
+            chunk = read(self._block_bytes)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise UnreadableFile(f"the gzip data are broken: {error}") from error
         self._bytes += len(chunk)

@@ -64,8 +64,8 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
     """Return the good rows as a table, in file order, and the others as rejects.
 
-    The table's columns are those of the kind: `store_id` with `timestamp` and `active`; `day`,
-    `start_us` and `end_us`; or `timezone`.
+    The table's columns are those of the kind: `store_id`, a dictionary, with `timestamp` and
+    `active`; `day`, `start_us` and `end_us`; or `timezone`.
     """
     columns: dict[str, pa.Array] = {}
     reasons: dict[int, str] = {}

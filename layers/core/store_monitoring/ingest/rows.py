@@ -80,20 +80,17 @@ def read_rows(block: Block, header: Header) -> Iterator[tuple[Rows, list[Reject]
     >>> [(reject.line, reject.reason) for reject in rejects]
     [(4, 'a quote or carriage return is out of place'), (5, 'number of columns is 1, not 2')]
     """
-    if not block.data.strip():  # a file can be nothing but blank lines, and very many
+    if not block.data or block.data.isspace():  # a file can be blank lines, and very many
         return
     columns = _parse_at_once(block, header)
     if columns is not None:
-        yield Rows(columns, _line_numbers(block), block), []
+        numbers = np.arange(block.first_line, block.first_line + block.line_count)
+        yield Rows(columns, numbers, block), []
     elif len(block.data) > _LINE_BY_LINE_BYTES and (halves := block.halves()):
         for half in halves:  # one bad line is not to make the whole block slow
             yield from read_rows(half, header)
     else:
         yield _parse_line_by_line(block, header)
-
-
-def _line_numbers(block: Block) -> Int64s:
-    return np.arange(block.first_line, block.first_line + block.line_count)
 
 
 def _parse_at_once(block: Block, header: Header) -> dict[str, pa.StringArray] | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 
 from store_monitoring.storage.bucketing import bucket_of
 
-CHUNK_ROWS = 2_000_000
+CHUNK_ROWS = 500_000
+_BUFFER_BYTES = 1024 * 1024
 
 
 class Spill:
-    """Tables with a `store_id`, written to a local file and read back by bucket.
+    """Tables with a `store_id`, a dictionary, written to a local file and read back by bucket.
+
+    What is added of a bucket at a time is a stream of its own, for it has a dictionary of its own:
+    as strings, ids would be most of what is written, and of the memory of who reads it.
 
     Parameters
     ----------
@@ -27,10 +32,9 @@ class Spill:
 
     def __init__(self, path: Path, bucket_count: int) -> None:
         self._path = path
+        self._file = pa.BufferedOutputStream(pa.OSFile(str(path), "wb"), _BUFFER_BYTES)
         self._bucket_count = bucket_count
-        self._writer: pa.RecordBatchFileWriter | None = None
-        self._batches: dict[int, list[int]] = defaultdict(list)  # the numbers of each bucket's
-        self._count = 0  # of all batches
+        self._streams: dict[int, list[int]] = defaultdict(list)  # where each bucket's begin
 
     def __enter__(self) -> Self:
         return self
@@ -41,50 +45,57 @@ class Spill:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.finish()
+        self._file.close()
 
     def add(self, table: pa.Table) -> None:
         """Set rows aside; all tables have the same schema."""
         if not len(table):
             return
-        if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self._path), table.schema)
-        bucket = self._buckets(table.column("store_id").combine_chunks())
+        ids, bucket_of_id = self._by_bucket(table.column("store_id").combine_chunks())
+        bucket = bucket_of_id[ids.indices]
         order = np.argsort(bucket, kind="stable")  # of 16 bits: a radix sort
-        [batch] = table.take(order).combine_chunks().to_batches()
-        border = np.searchsorted(bucket[order], np.arange(self._bucket_count + 1))
-        for number in np.unique(bucket).tolist():
-            begin, end = border[number : number + 2].tolist()
-            self._writer.write_batch(batch.slice(begin, end - begin))
-            self._batches[number].append(self._count)
-            self._count += 1
-
-    def finish(self) -> None:
-        """Close the file: all rows are there."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        rows = table.set_column(0, "store_id", ids).take(pa.array(order))
+        [batch] = rows.combine_chunks().to_batches()
+        numbers = np.arange(self._bucket_count + 1)
+        borders_of_rows = np.searchsorted(bucket[order], numbers).tolist()
+        borders_of_ids = np.searchsorted(bucket_of_id, numbers).tolist()
+        borders = zip(pairwise(borders_of_rows), pairwise(borders_of_ids), strict=True)
+        for number, ((begin, end), (first_id, end_of_ids)) in enumerate(borders):
+            if begin < end:
+                part = batch[begin:end]
+                index = part.column("store_id").indices.to_numpy() - first_id
+                own = pa.DictionaryArray.from_arrays(index, ids.dictionary[first_id:end_of_ids])
+                self._write(number, part.set_column(0, "store_id", own))
 
     def buckets(self) -> list[int]:
         """Return the buckets that have rows, ascending."""
-        return sorted(self._batches)
+        return sorted(self._streams)
 
     def chunks(self, bucket: int) -> Iterator[pa.Table]:
         """Yield a bucket's rows in the order they came, at most about `CHUNK_ROWS` at a time."""
         with pa.OSFile(str(self._path)) as source:
-            reader = pa.ipc.open_file(source)
-            batches: list[pa.RecordBatch] = []
-            for number in self._batches[bucket]:
-                batches.append(reader.get_batch(number))
-                if sum(map(len, batches)) >= CHUNK_ROWS:
-                    yield pa.Table.from_batches(batches)
-                    batches = []
-            if batches:
-                yield pa.Table.from_batches(batches)
+            tables: list[pa.Table] = []
+            for begin in self._streams[bucket]:
+                source.seek(begin)
+                tables.append(pa.ipc.open_stream(source).read_all())
+                if sum(map(len, tables)) >= CHUNK_ROWS:
+                    yield pa.concat_tables(tables).combine_chunks()
+                    tables = []
+            if tables:
+                yield pa.concat_tables(tables).combine_chunks()
 
-    def _buckets(self, store_ids: pa.StringArray) -> NDArray[np.uint16]:
-        encoded = store_ids.dictionary_encode()
-        distinct = encoded.dictionary.to_pylist()
-        of_distinct = [bucket_of(store_id, self._bucket_count) for store_id in distinct]
-        buckets: NDArray[np.uint16] = np.array(of_distinct, np.uint16)[encoded.indices]
-        return buckets
+    def _write(self, bucket: int, batch: pa.RecordBatch) -> None:
+        self._streams[bucket].append(self._file.tell())
+        with pa.ipc.new_stream(self._file, batch.schema) as stream:
+            stream.write_batch(batch)
+
+    def _by_bucket(self, ids: pa.DictionaryArray) -> tuple[pa.DictionaryArray, NDArray[np.uint16]]:
+        """Return the ids with their dictionary in the order of buckets, and the buckets of it."""
+        bucket = np.array(
+            [bucket_of(store_id, self._bucket_count) for store_id in ids.dictionary.to_pylist()],
+            np.uint16,
+        )
+        order = np.argsort(bucket, kind="stable")
+        place = np.argsort(order).astype(np.int32)
+        ordered = ids.dictionary.take(pa.array(order))
+        return pa.DictionaryArray.from_arrays(place[ids.indices], ordered), bucket[order]

@@ -90,17 +90,17 @@ def days(text: pa.StringArray) -> pa.Int8Array:
     return pc.index_in(text, pa.array([str(day) for day in range(7)])).cast(pa.int8())
 
 
-def store_ids(text: pa.StringArray) -> pa.StringArray:
-    """Return store ids; null where empty, too long, or with control characters.
+def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
+    """Return store ids, each once with its rows; null where empty, too long, or not printable.
 
-    No CSV can carry those, and no form of the report very long ones.
+    No CSV can carry control characters, and no form of the report very long ids.
 
     >>> store_ids(pa.array(["a-1", ""])).to_pylist()
     ['a-1', None]
     """
     printable = pc.match_substring_regex(text, r"^[^\x00-\x1f\x7f]+$")
     short = pc.less_equal(pc.utf8_length(text), _STORE_ID_CHARACTERS)
-    return pc.if_else(pc.and_(printable, short), text, None)
+    return pc.if_else(pc.and_(printable, short), text, None).dictionary_encode()
 
 
 def zone_names(text: pa.StringArray) -> pa.StringArray:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
-from store_monitoring.storage.schemas import POLLS
+from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ
 
 _EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays
 
@@ -28,23 +28,28 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
     So a report reads the weeks that it is about, by the row groups' statistics.
 
+    Parameters
+    ----------
+    polls : table of schema POLLS or POLLS_AS_READ
+
     Yields
     ------
     tuple of int and table
-        When the week begins, in microseconds; and its polls.
+        When the week begins, in microseconds; and its polls, of schema POLLS.
     """
     timestamp_us = polls.column("timestamp").cast(pa.int64()).to_numpy()
     week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
-    ids = polls.column("store_id").combine_chunks().dictionary_encode()
+    polls = polls.cast(POLLS_AS_READ).combine_chunks()
+    ids = polls.column("store_id").combine_chunks()
     rank = np.argsort(pc.sort_indices(ids.dictionary).to_numpy())[ids.indices]
     instant = (timestamp_us << 1) | polls.column("active").to_numpy()
     order = np.lexsort((instant, _small(rank), _small(week)))
-    ordered = polls.take(pa.array(order)).cast(POLLS)
+    ordered = polls.take(pa.array(order))
     week = week[order]
     first = np.flatnonzero(np.append(True, week[1:] != week[:-1])[: len(week)])
     for begin, end in pairwise([*first, len(ordered)]):
         week_us = int(week[begin]) * WEEK_US - _EPOCH_WEEK_OFFSET_US
-        yield week_us, ordered.slice(begin, end - begin)
+        yield week_us, ordered.slice(begin, end - begin).cast(POLLS)
 
 
 def _small(numbers: Int64s) -> NDArray[np.unsignedinteger[Any]]:

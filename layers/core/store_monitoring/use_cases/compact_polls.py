@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from store_monitoring.errors import CommitConflict
 from store_monitoring.ingest.kinds import Kind
-from store_monitoring.storage.schemas import POLLS
 from store_monitoring.use_cases.commit_attempts import commit_attempts
 from store_monitoring.use_cases.ports import (
     Commit,
@@ -100,7 +99,7 @@ def _replace(
         old = [file for file in files if file.bucket == bucket]
         least_us, greatest_us = _range(old)
         polls = tables.read_polls(old, least_us, greatest_us)
-        return write_polls(bucket, compaction_id, [polls.cast(POLLS)], tables)
+        return write_polls(bucket, compaction_id, [polls], tables)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         written = tuple(pool.map(write, sorted({file.bucket for file in files})))

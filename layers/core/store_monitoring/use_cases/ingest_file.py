@@ -1,7 +1,7 @@
 """Ingest an uploaded file: all of it, or nothing."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -160,19 +160,28 @@ def _write_stores(
     """Write a new version of a bucket's stores; None if the content says nothing new of them."""
     current = head.stores.get(bucket)
     before = tables.read_stores([current] if current else [])
-    rows = pa.concat_tables(content.spill.chunks(bucket))
+    chunks = content.spill.chunks(bucket)
     match content.kind:
         case Kind.POLLS:
-            after = with_stores(before, rows.column("store_id"))
+            after = before
+            for polls in chunks:
+                ids = polls.column("store_id").unique().dictionary_decode()
+                after = with_stores(after, pa.chunked_array([ids]))
         case Kind.BUSINESS_HOURS:
-            after = with_hours(before, rows, uploaded_at)
+            after = with_hours(before, _decoded(chunks), uploaded_at)
             _check_hours(after)
         case Kind.TIMEZONES:
-            after = with_zones(before, rows, uploaded_at)
+            after = with_zones(before, _decoded(chunks), uploaded_at)
     if after.equals(before):
         return None
     key = stores_key(bucket, f"{head.version + 1:08d}-{content.ingest_id}")
     return StoresFile(bucket, key, len(after), tables.write_table(key, after))
+
+
+def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:
+    """Return the chunks as one table, with ids as strings."""
+    rows = pa.concat_tables(chunks)
+    return rows.set_column(0, "store_id", rows.column("store_id").cast(pa.string()))
 
 
 def _check_hours(stores: pa.Table) -> None:
