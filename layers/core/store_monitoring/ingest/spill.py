@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,10 +17,10 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 class Spill:
-    """Tables with a `store_id`, a dictionary, written to a local file and read back by bucket.
+    """Tables of a `store_id` first, a dictionary, written to a local file and read by bucket.
 
-    What is added of a bucket at a time is a stream of its own, for it has a dictionary of its own:
-    as strings, ids would be most of what is written, and of the memory of who reads it.
+    What a table has of a bucket is a stream of its own, with the dictionary of its own ids: as
+    strings, ids would be most of what is written, and of what is held when it is read.
 
     Parameters
     ----------
@@ -57,15 +56,15 @@ class Spill:
         rows = table.set_column(0, "store_id", ids).take(pa.array(order))
         [batch] = rows.combine_chunks().to_batches()
         numbers = np.arange(self._bucket_count + 1)
-        borders_of_rows = np.searchsorted(bucket[order], numbers).tolist()
-        borders_of_ids = np.searchsorted(bucket_of_id, numbers).tolist()
-        borders = zip(pairwise(borders_of_rows), pairwise(borders_of_ids), strict=True)
-        for number, ((begin, end), (first_id, end_of_ids)) in enumerate(borders):
-            if begin < end:
-                part = batch[begin:end]
-                index = part.column("store_id").indices.to_numpy() - first_id
-                own = pa.DictionaryArray.from_arrays(index, ids.dictionary[first_id:end_of_ids])
-                self._write(number, part.set_column(0, "store_id", own))
+        border = np.searchsorted(bucket[order], numbers).tolist()
+        border_of_ids = np.searchsorted(bucket_of_id, numbers).tolist()
+        for number in np.unique(bucket).tolist():
+            begin, end = border[number : number + 2]
+            first_id, end_of_ids = border_of_ids[number : number + 2]
+            part = batch[begin:end]
+            index = part.column("store_id").indices.to_numpy() - first_id
+            own_ids = pa.DictionaryArray.from_arrays(index, ids.dictionary[first_id:end_of_ids])
+            self._write(number, part.set_column(0, "store_id", own_ids))
 
     def buckets(self) -> list[int]:
         """Return the buckets that have rows, ascending."""
@@ -75,12 +74,14 @@ class Spill:
         """Yield a bucket's rows in the order they came, at most about `CHUNK_ROWS` at a time."""
         with pa.OSFile(str(self._path)) as source:
             tables: list[pa.Table] = []
+            rows = 0
             for begin in self._streams[bucket]:
                 source.seek(begin)
                 tables.append(pa.ipc.open_stream(source).read_all())
-                if sum(map(len, tables)) >= CHUNK_ROWS:
+                rows += len(tables[-1])
+                if rows >= CHUNK_ROWS:
                     yield pa.concat_tables(tables).combine_chunks()
-                    tables = []
+                    tables, rows = [], 0
             if tables:
                 yield pa.concat_tables(tables).combine_chunks()
 
@@ -90,7 +91,7 @@ class Spill:
             stream.write_batch(batch)
 
     def _by_bucket(self, ids: pa.DictionaryArray) -> tuple[pa.DictionaryArray, NDArray[np.uint16]]:
-        """Return the ids with their dictionary in the order of buckets, and the buckets of it."""
+        """Return the ids, their dictionary put in the order of buckets, and its buckets."""
         bucket = np.array(
             [bucket_of(store_id, self._bucket_count) for store_id in ids.dictionary.to_pylist()],
             np.uint16,
