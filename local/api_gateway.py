@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import os
-import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -17,10 +16,10 @@ from samcli.commands.local.lib.swagger.parser import SwaggerParser
 from samcli.lib.providers.provider import Api
 from samcli.lib.utils.stream_writer import StreamWriter
 from samcli.local.apigw.local_apigw_service import LocalApigwService
-from werkzeug.serving import make_server
 
 from local.execution_environment import InvocationResult
 from local.gate import PAYLOAD_LIMIT_BYTES, Gate
+from local.http_server import serve
 from local.settings import HOST
 
 
@@ -61,10 +60,8 @@ def start_api(
         # Flask adds HEAD to every GET; API Gateway does not.
         rule.methods.discard("HEAD")
     application = _undecoded(_in_text(service._app.wsgi_app, api.binary_media_types_set))
-    server = make_server(HOST, port, application, threaded=True)
-    service.port = server.port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://{HOST}:{server.port}"
+    service.port = serve(application, port)
+    return f"http://{HOST}:{service.port}"
 
 
 def _in_text(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIApplication:

@@ -8,26 +8,21 @@ import functools
 import json
 import logging
 import os
-import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from flask import Flask
 from moto import backends
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
 from moto.moto_server import werkzeug_app
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
-from werkzeug.serving import make_server
 
 from local.execution_environment import (
     EnvironmentStartError,
@@ -36,6 +31,7 @@ from local.execution_environment import (
 )
 from local.fault_points import FaultyServices
 from local.faults import Injector, Kind
+from local.http_server import serve
 from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
 from local.settings import ACCOUNT, HOST, REGION
@@ -114,17 +110,18 @@ def start_server(port: int, injector: Injector) -> str:
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
     # Pages elsewhere may call what a bucket's own rules let them.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
-    server = make_server(
-        HOST,
-        port,
-        FaultyServices(DomainDispatcherApplication(create_backend_app), injector),
-        threaded=True,
-        request_handler=MotoRequestHandler,
-    )
+    services = DomainDispatcherApplication(_service)
+    port = serve(FaultyServices(services, injector), port)
     # moto's own services call each other there.
-    os.environ["MOTO_PORT"] = str(server.port)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://{HOST}:{server.port}"
+    os.environ["MOTO_PORT"] = str(port)
+    return f"http://{HOST}:{port}"
+
+
+def _service(name: str) -> Flask:
+    """Make the application of one service; moto's are in Flask's debug mode, which is slow."""
+    app = create_backend_app(name)
+    app.debug = False
+    return app
 
 
 def route_invocations(functions: Functions) -> None:
