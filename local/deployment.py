@@ -9,7 +9,8 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ _TABLE_PROPERTIES = (
 
 def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
     """Make a template's buckets, tables, functions, state machines, rules and notifications."""
-    session = boto3.Session(
+    # Not of a session of its own: what boto3 has read of a service, state machines need again.
+    client = partial(
+        boto3.client,
+        endpoint_url=endpoint_url,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
         region_name=REGION,
     )
-    deployment = _Deployment(template, functions, session, endpoint_url)
+    deployment = _Deployment(template, functions, client)
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_bucket(bucket)
     for table in template.resources("AWS::DynamoDB::Table"):
@@ -62,23 +66,17 @@ def api_definition(template: Template) -> Mapping[str, Any] | None:
 
 class _Deployment:
     def __init__(
-        self,
-        template: Template,
-        functions: Functions,
-        session: boto3.Session,
-        endpoint_url: str,
+        self, template: Template, functions: Functions, client: Callable[[Any], Any]
     ) -> None:
         self._template = template
         self._functions = functions
-        self._s3 = session.client("s3", endpoint_url=endpoint_url)
-        self._dynamodb = session.client("dynamodb", endpoint_url=endpoint_url)
-        self._lambda = session.client("lambda", endpoint_url=endpoint_url)
-        self._stepfunctions = session.client("stepfunctions", endpoint_url=endpoint_url)
-        self._events = session.client("events", endpoint_url=endpoint_url)
+        self._s3 = client("s3")
+        self._dynamodb = client("dynamodb")
+        self._lambda = client("lambda")
+        self._stepfunctions = client("stepfunctions")
+        self._events = client("events")
         # One role stands for all: nothing here looks at permissions.
-        role = session.client("iam", endpoint_url=endpoint_url).create_role(
-            RoleName="embedded-cloud", AssumeRolePolicyDocument="{}"
-        )
+        role = client("iam").create_role(RoleName="embedded-cloud", AssumeRolePolicyDocument="{}")
         self._role_arn = role["Role"]["Arn"]
 
     def make_bucket(self, bucket: Resource) -> None:

@@ -17,8 +17,10 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
   nobody is throttled on this machine for long.
 - Each worker of a Distributed Map calls itself for its next child, so a thousand children end it.
 - Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
+- Each JSONPath is parsed at each use, with a parser made anew.
 """
 
+import functools
 import threading
 import time
 import uuid
@@ -73,7 +75,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
     ProgramStopped,
     ProgramTimedOut,
 )
-from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.asl.utils import boto_client, json_path
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
     Execution,
@@ -96,6 +98,7 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
         Called with each execution when it has ended, however it ended.
     """
     replace(boto_client, "boto3", lambda _original: _SharedClients(endpoint_url))
+    replace(json_path, "parse", functools.cache)
     _name_executions()
     _fail_maps_whose_children_fail()
     _loop_over_children()
