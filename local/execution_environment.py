@@ -21,6 +21,7 @@ from local.ports import free_ports
 from local.runtime import Runtime
 from local.settings import HOST
 
+_AS_IN_LAMBDA = Path(__file__).parent / "as_in_lambda"
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 _START_SECONDS = 10
 _START_ATTEMPTS = 3
@@ -196,7 +197,7 @@ def _process_environment(
     scratch: Path,
 ) -> dict[str, str]:
     """Make the environment variables that Lambda documents for a function."""
-    imported = function.layers if runtime.packages is None else (*function.layers, runtime.packages)
+    imported = (*function.layers, runtime.packages or _AS_IN_LAMBDA)
     return {
         "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": ":".join(str(folder) for folder in imported),
