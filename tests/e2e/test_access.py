@@ -9,11 +9,12 @@ from local.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 KEY = {"x-api-key": "open-sesame"}
+NO_REPORT = "1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10"
 WITH_KEY = [
     ("POST", "/trigger_report", 202),
     ("GET", "/trigger_report", 202),
-    ("GET", f"/get_report/{uuid4()}", 404),
-    ("GET", f"/get_report?report_id={uuid4()}", 404),
+    ("GET", f"/get_report/{NO_REPORT}", 404),
+    ("GET", f"/get_report?report_id={NO_REPORT}", 404),
     ("GET", "/reports", 200),
     ("POST", "/uploads", 400),
     ("GET", "/uploads/1", 404),
@@ -54,7 +55,7 @@ def test_what_is_open_needs_no_key(guarded: User, path: str) -> None:
         *(("HEAD", path) for path in ("/", "/reports")),
         *(("OPTIONS", path) for path in ("/", "/reports")),
         *(("PUT", path) for path in ("/", "/trigger_report")),
-        *(("DELETE", f"/get_report/{uuid4()}"), ("POST", "/healthz"), ("GET", "/nowhere")),
+        *(("DELETE", f"/get_report/{NO_REPORT}"), ("POST", "/healthz"), ("GET", "/nowhere")),
     ],
 )
 def test_what_is_not_there_is_refused(guarded: User, method: str, path: str) -> None:
