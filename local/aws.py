@@ -24,6 +24,7 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
 
+from local.dynamodb import keep_transactions_apart
 from local.execution_environment import (
     EnvironmentStartError,
     FunctionConfiguration,
@@ -104,6 +105,7 @@ def start_server(port: int, injector: Injector) -> str:
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     hold_forms_to_their_policies()
+    keep_transactions_apart()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # It looks through the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())

@@ -529,3 +529,36 @@ def test_an_unknown_route(cloud: EmbeddedCloud, method: str, path: str) -> None:
 
 def test_head_is_no_get(cloud: EmbeddedCloud) -> None:
     assert call(cloud, "/show", method="HEAD")[0] == 403
+
+
+def test_a_transaction_that_fails_undoes_nothing_else(cloud: EmbeddedCloud) -> None:
+    dynamodb = cloud.client("dynamodb")
+    dynamodb.create_table(
+        TableName="notes",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    # A table of some size, as it takes time to copy.
+    many = {"L": [{"S": "note"}] * 2_000}
+    dynamodb.put_item(TableName="notes", Item={"id": {"S": "many"}, "notes": many})
+    there_is_none = {
+        "TableName": "notes",
+        "Key": {"id": {"S": "none"}},
+        "ConditionExpression": "attribute_exists(id)",
+    }
+
+    def fail(_: int) -> None:
+        with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+            dynamodb.transact_write_items(TransactItems=[{"ConditionCheck": there_is_none}])
+
+    def write(number: int) -> None:
+        dynamodb.put_item(TableName="notes", Item={"id": {"S": str(number)}})
+
+    with ThreadPoolExecutor(2) as pool:
+        failing = pool.map(fail, range(50))
+        for number in range(50):
+            write(number)
+        list(failing)
+
+    assert dynamodb.scan(TableName="notes", Select="COUNT")["Count"] == 51
