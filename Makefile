@@ -50,16 +50,19 @@ serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, 
 	@$(BIN)/python -m local serve --port $(PORT) $(if $(API_KEY),--api-key '$(API_KEY)') $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
 
+# Two processes share the files of tests; the tests of one, which may share a cloud, stay together.
+IN_TWO := -n 2 --dist loadfile
+
 .PHONY: test
 test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the library, all of the domain.
-	$(BIN)/python -m pytest tests/unit tests/property layers/core --cov --cov-report=
+	$(BIN)/python -m pytest $(IN_TWO) tests/unit tests/property layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
-	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/property
+	$(BIN)/python -m pytest $(IN_TWO) tests --ignore tests/unit --ignore tests/property
 
 .PHONY: test-all
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
-	$(BIN)/python -m pytest -m exhaustive
+	$(BIN)/python -m pytest -n 2 -m exhaustive
 
 .PHONY: soak
 soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
