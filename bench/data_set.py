@@ -30,6 +30,7 @@ from tests.fakes import FolderFiles, FolderTables, MemoryLog
 
 BUCKETS = 64
 MEMORY_US = 14 * DAY_US
+SHARD_POLLS = 50_000_000  # the template's default
 DENSE = replace(FULL, polls_last_fortnight=1_800_000, polls_last_week=900_000)
 _SEED = 20241014
 UPLOADED_AT = datetime(2024, 10, 15, tzinfo=UTC)

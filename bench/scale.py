@@ -15,13 +15,12 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from bench.data_set import BUCKETS, MEMORY_US, compute_anew, make_data_set
+from bench.data_set import BUCKETS, MEMORY_US, SHARD_POLLS, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.use_cases.plan_report import read_plan
 from tests.fakes import CountingTables, FolderTables
 
 SCALES = (1, 10, 100)
-SHARD_POLLS = 50_000_000
 _REPORT_ID = "r"
 _PLOT = Path(__file__).resolve().parent.parent / "docs" / "performance.svg"
 

@@ -69,7 +69,7 @@ class Uploader:
         )
 
     def _put(self, file: InputFile) -> None:
-        # A presigned request does not sign the body, which takes as long as sending it.
+        # To sign a body is to hash it, which takes as long as to send it: not if it is presigned.
         target = {"Bucket": self._inbox, "Key": file.key}
         url = self._s3.generate_presigned_url("put_object", Params=target)
         with file.path.open("rb") as body:

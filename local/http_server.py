@@ -6,13 +6,18 @@ requests, and then most of the server's time goes to connections and threads.
 
 import io
 import threading
+import traceback
+from http import HTTPStatus
 from wsgiref.types import WSGIApplication
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.datastructures import Headers
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
 from local.settings import HOST
+
+_WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 def serve(application: WSGIApplication, port: int) -> int:
@@ -43,19 +48,37 @@ class _Handler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         self.wfile.flush()  # A client may wait to be told to go on.
-        environ = self.environ = self.make_environ()
-        # Whether it is of use or not, a body is read to its end: the next request comes after it.
-        environ |= {"wsgi.input": io.BytesIO(self._body()), "wsgi.input_terminated": True}
-        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
-        content = b"".join(chunks)
-        if self.command != "HEAD":
-            headers.setdefault("Content-Length", str(len(content)))
+        self.environ = self.make_environ()
+        try:
+            status, headers, content = self._ask_application()
+        except ConnectionError:
+            raise
+        except Exception:  # what the application should have seen to itself
+            self.server.log("error", traceback.format_exc())
+            status, headers, content = "500 Internal Server Error", Headers(), b""
+            self.close_connection = True  # perhaps within the request
         code, _, reason = status.partition(" ")
+        has_content = self.command != "HEAD" and int(code) not in _WITHOUT_CONTENT
+        if has_content:
+            headers.setdefault("Content-Length", str(len(content)))
         self.send_response(int(code), reason)
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if has_content:
+            self.wfile.write(content)
+
+    def _ask_application(self) -> tuple[str, Headers, bytes]:
+        # Whether it is of use or not, a body is read to its end: the next request comes after it.
+        body = self._body()
+        environ = {
+            **self.environ,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.input_terminated": True,
+        }
+        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        return status, headers, b"".join(chunks)
 
     def _body(self) -> bytes:
         if self.environ.get("wsgi.input_terminated"):

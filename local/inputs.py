@@ -7,6 +7,7 @@ from pathlib import Path
 from store_monitoring.ingest.kinds import Kind
 
 _NAMES: dict[Kind, tuple[str, ...]] = {
+    Kind.POLLS: ("store_status.csv", "store status.csv"),
     Kind.BUSINESS_HOURS: ("menu_hours.csv", "business_hours.csv", "menu hours.csv"),
     Kind.TIMEZONES: (
         "timezones.csv",
@@ -14,7 +15,6 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
         "store_timezones.csv",
         "bq-results-*.csv",
     ),
-    Kind.POLLS: ("store_status.csv", "store status.csv"),
 }
 
 
@@ -36,7 +36,7 @@ class InputFile:
 
 
 def find_inputs(folder: Path) -> list[InputFile]:
-    """Return the files of a folder, hours and zones before polls; gzipped ones are found too.
+    """Return the files of a folder, polls before hours and zones; gzipped ones are found too.
 
     Raises
     ------

@@ -85,9 +85,9 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
             line += f", {ingested.rejected:,} rejected (see {where})"
         console.print(f"{line}, {ingested.seconds:.1f} s")
 
-    # Polls take longest; hours and zones, which would get into each other's way, follow each other.
+    # Polls, which take longest, go beside hours and zones; those would get into each other's way.
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(upload, reversed(inputs)))
+        list(pool.map(upload, inputs))
 
 
 def _report(client: ReportClient, as_of: str | None) -> dict[str, str]:

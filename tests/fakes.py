@@ -205,14 +205,12 @@ class MemoryLog:
         ]
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
-        return [
+        ingests = [
             PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
             for commit in self.commits[:version]
             if self.replaced_in.get(commit.ingest_id, version + 1) > version
-            and any(
-                f.greatest_us >= least_us and f.least_us <= greatest_us for f in commit.polls_files
-            )
         ]
+        return [ingest for ingest in ingests if ingest.files_within(least_us, greatest_us)]
 
     def record_upload(self, outcome: UploadOutcome) -> None:
         self.uploads[outcome.key] = outcome

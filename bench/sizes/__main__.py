@@ -29,17 +29,17 @@ def main() -> None:
         f"\na call {costs.call * 1e3:.1f} ms, a file {costs.file * 1e3:.2f} ms,"
         f" a store {costs.store * 1e6:.1f} µs, a poll {costs.poll * 1e9:.0f} ns;"
         f" {costs.base_mb:.0f} MB and {costs.bucket_poll_mb * 1e6:.0f} MB"
-        " a million polls of the largest bucket\n"
+        " a million polls of a bucket\n"
     )
     print("| stores | polls | buckets | files | shards | s a shard | MB | merge s | s | GB-s | $ |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
-        of = estimate(size, costs)
+        estimated = estimate(size, costs)
         print(
             f"| {size.stores:,} | {size.polls:,.0f} | {size.bucket_count} | {size.files:,}"
-            f" | {of.shards:,} | {of.shard_seconds:.1f} | {of.shard_mb:,.0f}"
-            f" | {of.merge_seconds:.0f} | {of.seconds:.0f} | {of.gb_seconds:,.0f}"
-            f" | {of.dollars:.4f} |"
+            f" | {estimated.shards:,} | {estimated.shard_seconds:.1f} | {estimated.shard_mb:,.0f}"
+            f" | {estimated.merge_seconds:.0f} | {estimated.seconds:.0f}"
+            f" | {estimated.gb_seconds:,.0f} | {estimated.dollars:.4f} |"
         )
 
 

@@ -22,10 +22,12 @@ from local.faults import Fault, Kind
 from local.inputs import find_inputs
 from local.run import upload_all
 from local.sample_data import cached_sample
-from store_monitoring.use_cases.plan_report import FILE_COST, STORE_COST
+from store_monitoring.use_cases.plan_report import FILE_COST_POLLS, STORE_COST_POLLS
 
 _BUCKETS = 1000  # of which the sample's stores leave a few empty
-_COST = 2 * _BUCKETS * FILE_COST + DENSE.stores * STORE_COST + DENSE.polls_last_fortnight
+_COST = (
+    2 * _BUCKETS * FILE_COST_POLLS + DENSE.stores * STORE_COST_POLLS + DENSE.polls_last_fortnight
+)
 _CUTS = (1, 8, 64, 1000)
 _SLOW_SECONDS = 0.05
 _RUNS = 3

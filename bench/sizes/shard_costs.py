@@ -28,7 +28,7 @@ _RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class MeasuredShard:
     """A shard that was computed, of all buckets of a data set.
 
     Attributes
@@ -60,7 +60,7 @@ class ShardCosts:
     base_mb : float
         Memory without polls.
     bucket_poll_mb : float
-        Memory for a poll of the largest bucket; it has that and the next one at a time.
+        Memory for a poll of a bucket; a shard holds two buckets at a time, here of one size.
     """
 
     call: float
@@ -75,23 +75,23 @@ class ShardCosts:
         return self.call + files * self.file + stores * self.store + polls * self.poll
 
     def memory_mb(self, bucket_polls: float) -> float:
-        """Return what a shard needs, whose largest bucket has so many polls."""
+        """Return what a shard needs, whose buckets have so many polls each."""
         return self.base_mb + bucket_polls * self.bucket_poll_mb
 
 
-def measure() -> tuple[list[Shard], ShardCosts]:
+def measure() -> tuple[list[MeasuredShard], ShardCosts]:
     """Compute shards of all shapes, and fit their costs."""
     shards = [shard for scale, buckets in _SHAPES for shard in _of_shape(scale, buckets)]
     return shards, _fitted(shards)
 
 
-def _of_shape(scale: float, buckets: int) -> list[Shard]:
+def _of_shape(scale: float, buckets: int) -> list[MeasuredShard]:
     with tempfile.TemporaryDirectory() as folder:
         data_set = make_data_set(Path(folder), scale, buckets)
         _plan(data_set)
         child = [sys.executable, "-m", __name__, folder, str(buckets)]
         done = subprocess.run(child, check=True, capture_output=True, text=True)  # noqa: S603  # our own program
-    return [Shard(**shard) for shard in json.loads(done.stdout)]
+    return [MeasuredShard(**shard) for shard in json.loads(done.stdout)]
 
 
 def _plan(data_set: DataSet) -> None:
@@ -103,7 +103,7 @@ def _plan(data_set: DataSet) -> None:
         data_set.plan(report_id, request=request)
 
 
-def _compute(folder: Path, buckets: int) -> list[Shard]:
+def _compute(folder: Path, buckets: int) -> list[MeasuredShard]:
     """Compute both reports' shards, the one without polls first: memory never shrinks."""
     use_one_core()
     tables = FolderTables(folder)
@@ -113,7 +113,7 @@ def _compute(folder: Path, buckets: int) -> list[Shard]:
         receipt = compute_anew(report_id, 0, tables)  # imports are no shard's own
         seconds = [cpu_seconds(lambda: compute_anew(report_id, 0, tables)) for _ in range(_RUNS)]  # noqa: B023  # called at once
         shards.append(
-            Shard(
+            MeasuredShard(
                 buckets,
                 len(planned.stores_files) + len(planned.polls_files),
                 receipt.stores,
@@ -125,7 +125,7 @@ def _compute(folder: Path, buckets: int) -> list[Shard]:
     return shards
 
 
-def _fitted(shards: Sequence[Shard]) -> ShardCosts:
+def _fitted(shards: Sequence[MeasuredShard]) -> ShardCosts:
     """Fit the costs by least squares of the relative error."""
     took = np.array([shard.cpu_seconds for shard in shards])
     counts = np.array([[1, shard.files, shard.stores, shard.polls] for shard in shards])

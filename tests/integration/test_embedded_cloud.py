@@ -49,7 +49,7 @@ def invoke(cloud: EmbeddedCloud) -> Invoke:
     return invoke
 
 
-def eventually(look: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 600) -> Any:
     """Look until there is something to see."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
@@ -93,6 +93,12 @@ def test_a_function_runs_as_the_template_says(invoke: Invoke) -> None:
 
 def test_a_warm_start_reuses_the_process(invoke: Invoke) -> None:
     assert invoke("DescribeFunction").value["pid"] == invoke("DescribeFunction").value["pid"]
+
+
+def test_what_botocore_finds_here_and_not_in_lambda_cannot_be_imported(invoke: Invoke) -> None:
+    value = invoke("DescribeFunction", names=["awscrt", "OpenSSL", "botocore"]).value
+
+    assert value["importable"] == ["botocore"]
 
 
 def test_a_pool_grows_to_a_limit_and_then_queues(invoke: Invoke) -> None:

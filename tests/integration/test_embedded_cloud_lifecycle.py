@@ -35,7 +35,7 @@ sys.stdin.read()
 """
 
 
-def eventually(look: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(look: Callable[[], bool], seconds: float = 600) -> None:
     """Look until it is true."""
     deadline = time.monotonic() + seconds
     while not look():

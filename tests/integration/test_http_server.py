@@ -11,16 +11,25 @@ from local.http_server import serve
 from local.settings import HOST
 
 
-def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with the body, unless nobody wants it."""
-    ignored = environ["PATH_INFO"] == "/ignored"
-    start_response("200 OK", [("Content-Length", "3")] if ignored else [])
-    return [b"yes"] if ignored else [environ["wsgi.input"].read()]
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the body, or do as the path says."""
+    match environ["PATH_INFO"]:
+        case "/ignored":
+            start_response("200 OK", [("Content-Length", "3")])
+            return [b"yes"]
+        case "/broken":
+            raise RuntimeError("as asked")
+        case "/204" | "/304" as code:
+            start_response(f"{code[1:]} Nothing", [])
+            return []
+        case _:
+            start_response("200 OK", [])
+            return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return serve(echo, 0)
+    return serve(application, 0)
 
 
 @pytest.fixture
@@ -55,9 +64,22 @@ def test_a_body_may_come_in_chunks(connection: HTTPConnection) -> None:
     assert answer(connection, "PUT", "/", b"next") == b"next"
 
 
-def test_an_answer_to_head_has_no_body(connection: HTTPConnection) -> None:
-    assert answer(connection, "HEAD", "/ignored") == b""
-    assert answer(connection, "PUT", "/", b"next") == b"next"
+@pytest.mark.parametrize("request_line", [b"HEAD /ignored", b"GET /204", b"GET /304"])
+def test_what_has_no_content_is_followed_by_the_next_answer(port: int, request_line: bytes) -> None:
+    requests = [request_line, b"GET /ignored"]
+    with socket.create_connection((HOST, port), timeout=30) as connection:
+        connection.sendall(b"".join(each + b" HTTP/1.1\r\n\r\n" for each in requests))
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as received:
+            _, second, third = received.read().split(b"HTTP/1.1 ")
+    assert second.endswith(b"\r\n\r\n")
+    assert (b"Content-Length" in second) == request_line.startswith(b"HEAD")
+    assert third.endswith(b"\r\n\r\nyes")
+
+
+def test_an_application_that_breaks_is_an_error_of_the_server(connection: HTTPConnection) -> None:
+    connection.request("GET", "/broken")
+    assert connection.getresponse().status == 500
 
 
 def test_who_waits_is_told_to_go_on(connection: HTTPConnection) -> None:

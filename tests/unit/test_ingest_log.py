@@ -230,6 +230,18 @@ def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> N
     assert ingest == PollsIngest("a", 20, tuple(files), {-WEEK_US: 4, 0: 15, WEEK_US: 1})
 
 
+def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, table: str) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
+    dynamodb.update_item(
+        TableName=table,
+        Key={"log": {"S": "polls"}, "entry": {"S": "a"}},
+        UpdateExpression="REMOVE rows_by_week",
+    )
+    [ingest] = log.polls_ingests(1, 0, 1000)
+    assert ingest.share_read(150, 200) == 1
+
+
 def test_hours_may_be_committed_again(log: IngestLog) -> None:
     for ingest_id in ("a", "b", "a"):
         commit(log, "business_hours", ingest_id)

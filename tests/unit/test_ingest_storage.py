@@ -54,7 +54,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def only_file(pipeline: Pipeline) -> PollsFile:
-    [written] = pipeline.log.commits[0].polls
+    [written] = pipeline.log.commits[0].written
     return written.file
 
 

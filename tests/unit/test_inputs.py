@@ -18,28 +18,28 @@ def _folder(path: Path, *names: str) -> Path:
     [
         (
             ("store_status.csv", "menu_hours.csv", "timezones.csv", "README.md"),
-            ("business_hours/menu_hours.csv", "timezones/timezones.csv", "polls/store_status.csv"),
+            ("polls/store_status.csv", "business_hours/menu_hours.csv", "timezones/timezones.csv"),
         ),
         (
             ("store status.csv", "Menu hours.csv", "bq-results-20230125-202210-1674678181880.csv"),
             (
+                "polls/store status.csv",
                 "business_hours/Menu hours.csv",
                 "timezones/bq-results-20230125-202210-1674678181880.csv",
-                "polls/store status.csv",
             ),
         ),
         (
             ("store_status.csv.gz", "business_hours.csv", "store_timezone.csv"),
             (
+                "polls/store_status.csv.gz",
                 "business_hours/business_hours.csv",
                 "timezones/store_timezone.csv",
-                "polls/store_status.csv.gz",
             ),
         ),
         (("store_status.csv",), ("polls/store_status.csv",)),
     ],
 )
-def test_files_are_found_polls_last(
+def test_files_are_found_polls_first(
     tmp_path: Path, names: tuple[str, ...], keys: tuple[str, ...]
 ) -> None:
     assert tuple(file.key for file in find_inputs(_folder(tmp_path, *names))) == keys

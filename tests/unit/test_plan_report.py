@@ -1,6 +1,7 @@
 """The snapshot that a report reads, and how it is cut into shards."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,12 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
 from store_monitoring.errors import NoPolls
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
-from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.plan_report import (
+    FILE_COST_POLLS,
+    STORE_COST_POLLS,
+    Plan,
+    plan_report,
+)
 from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, WrittenPolls
 from store_monitoring.use_cases.report import ReportRequest
 from tests.cases import utc
@@ -191,7 +197,7 @@ def test_shards_are_as_few_as_suffice_and_alike(files: FolderFiles) -> None:
 
 
 def test_stores_without_polls_cost_something_too(files: FolderFiles) -> None:
-    stores = [stores_file(bucket, stores=SHARD_POLLS) for bucket in range(3)]
+    stores = [stores_file(bucket, SHARD_POLLS // STORE_COST_POLLS) for bucket in range(3)]
     assert buckets_of(plan_of(log_of(stores, [polls_file(0)]), files)) == [[0], [1], [2]]
 
 
@@ -240,12 +246,17 @@ def test_each_bucket_is_in_one_shard_with_all_its_polls(
         assert sorted(file.rows for file in shard.polls_files) == sorted(
             file.rows for file in polls if file.bucket in buckets
         )
-        read = sum(file.rows for file in shard.polls_files)
-        largest = max(
-            sum(file.rows for file in shard.polls_files if file.bucket == bucket)
-            for bucket in buckets
-        )
-        assert len(buckets) == 1 or read <= shard_polls + largest
+    costs = [
+        [
+            sum(FILE_COST_POLLS + file.rows for file in polls if file.bucket == stores_file.bucket)
+            + FILE_COST_POLLS
+            + STORE_COST_POLLS * stores_file.stores
+            for stores_file in shard.stores_files
+        ]
+        for shard in plan.shards
+    ]
+    assert len(costs) <= math.ceil(sum(map(sum, costs)) / shard_polls)
+    assert all(sum(shard) <= shard_polls + max(shard) for shard in costs)
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:

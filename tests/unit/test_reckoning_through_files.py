@@ -30,7 +30,7 @@ NAMES = {
     "d": "café 🍔",
 }
 BUCKET_COUNTS = (1, 3, 64)
-SHARD_POLLS = (1, 30, 50_000)
+SHARD_POLLS = (1, 500_000, 50_000_000)  # a bucket, two or three, and all of them a shard
 
 Row = TypeVar("Row")
 seeds = st.integers(0, 2**32)
@@ -49,7 +49,7 @@ def expected_of(case: Case) -> str:
 
 
 def report_of(
-    case: Case, files: Iterable[File], bucket_count: int = 4, shard_polls: int = 50_000
+    case: Case, files: Iterable[File], bucket_count: int = 4, shard_polls: int = 50_000_000
 ) -> str:
     """Ingest the files, in this order, and make the case's report of them."""
     as_of_us = None if case.now is None else to_us(case.now)

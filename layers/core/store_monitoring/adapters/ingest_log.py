@@ -12,6 +12,7 @@ A commit writes its own entry and the head in one transaction, conditional on th
 So a version names a snapshot: all entries up to it, and nothing of later ones.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -252,8 +253,9 @@ def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
     )
 
 
-def _by_week(entry: dict[str, Any]) -> dict[int, int]:
-    return {int(week_us): rows for week_us, rows in entry["rows_by_week"].items()}
+def _by_week(entry: dict[str, Any]) -> Counter[int]:
+    # Entries from before weeks were counted have none.
+    return Counter({int(week_us): rows for week_us, rows in entry.get("rows_by_week", {}).items()})
 
 
 def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:

@@ -17,10 +17,11 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 class Spill:
-    """Tables of a `store_id` first, a dictionary, written to a local file and read by bucket.
+    """Tables that are set aside in a local file, and read back bucket by bucket.
 
-    What a table has of a bucket is a stream of its own, with the dictionary of its own ids: as
-    strings, ids would be most of what is written, and of what is held when it is read.
+    Their first column is `store_id`, as a dictionary. What a table has of a bucket is a stream of
+    its own, with a dictionary of that bucket's ids: as strings, ids would be most of what is
+    written, and of what is held when it is read.
 
     Parameters
     ----------

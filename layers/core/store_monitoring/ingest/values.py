@@ -91,7 +91,7 @@ def days(text: pa.StringArray) -> pa.Int8Array:
 
 
 def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
-    """Return store ids, each once with its rows; null where empty, too long, or not printable.
+    """Return store ids as a dictionary; null where empty, too long, or not printable.
 
     No CSV can carry control characters, and no form of the report very long ids.
 

@@ -103,7 +103,7 @@ def _replace(
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         written = tuple(pool.map(write, sorted({file.bucket for file in files})))
-    rows = sum(ingest.rows for ingest in ingests)
+    rows = sum(polls.file.rows for polls in written)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
     for _ in commit_attempts():
         head = log.head()

@@ -23,8 +23,8 @@ from store_monitoring.use_cases.ports import (
 from store_monitoring.use_cases.report import Format, ReportRequest
 
 # What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
-FILE_COST = 100_000  # waiting for S3, mostly
-STORE_COST = 150  # its business time
+FILE_COST_POLLS = 100_000  # waiting for S3, mostly
+STORE_COST_POLLS = 150  # its business time
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """What a report reads of a bucket, and what that costs, in polls."""
+    """What a report reads of a bucket, and as many polls as that costs."""
 
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
-    cost: float
+    cost_polls: float
 
 
 def read_plan(report_id: str, tables: Tables) -> Plan:
@@ -174,7 +174,7 @@ def plan_report(
     memory_us : int
         For how long a poll is evidence (rule 9).
     shard_polls : int
-        How many polls a shard is to have at most, about; stores and files count as some.
+        About how much a shard may cost, in polls; a store and a file cost as much as some.
     bucket_count : int
     log, files : ports
     follow_stores : bool
@@ -244,34 +244,36 @@ def _buckets(
 ) -> list[_Bucket]:
     """Return what is read of each bucket, ascending."""
     polls_files: dict[int, list[PollsFile]] = defaultdict(list)
-    cost: dict[int, float] = defaultdict(float)
+    cost_polls: dict[int, float] = defaultdict(float)
     for ingest in ingests:
         share = ingest.share_read(since_us, now_us)
         for file in ingest.files_within(since_us, now_us):
             polls_files[file.bucket].append(file)
-            cost[file.bucket] += FILE_COST + share * file.rows
+            cost_polls[file.bucket] += FILE_COST_POLLS + share * file.rows
     return [
         _Bucket(
             file,
             tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
-            FILE_COST + STORE_COST * file.stores + cost[file.bucket],
+            FILE_COST_POLLS + STORE_COST_POLLS * file.stores + cost_polls[file.bucket],
         )
         for file in sorted(stores, key=lambda file: file.bucket)
     ]
 
 
 def _groups(buckets: Sequence[_Bucket], shard_polls: int) -> list[list[_Bucket]]:
-    """Group buckets, in their order, into as few shards as are needed, of about the same cost.
+    """Group buckets, in their order, into groups of about the same cost, about `shard_polls`.
 
-    A bucket is in the group that its middle falls into.
+    Laid end to end, the buckets are a line as long as their cost. It is cut into equal pieces, as
+    few as are no longer than `shard_polls`, and a bucket is in the group of the piece that its
+    middle lies in.
     """
-    cost = sum(bucket.cost for bucket in buckets)
-    share = cost / max(1, math.ceil(cost / shard_polls))
+    line = sum(bucket.cost_polls for bucket in buckets)
+    piece = line / max(1, math.ceil(line / shard_polls))
     groups: dict[int, list[_Bucket]] = defaultdict(list)
-    before = 0.0
+    begin = 0.0
     for bucket in buckets:
-        groups[int((before + bucket.cost / 2) / share)].append(bucket)
-        before += bucket.cost
+        groups[int((begin + bucket.cost_polls / 2) / piece)].append(bucket)
+        begin += bucket.cost_polls
     return list(groups.values())
 
 

@@ -137,7 +137,7 @@ class PollsFile:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPolls:
-    """A file of polls, and how many lie in each ISO week, by the instant that it begins."""
+    """A file of polls, and how many of them lie in each ISO week: `PollsIngest.rows_by_week`."""
 
     file: PollsFile
     rows_by_week: Counter[int]
@@ -153,15 +153,15 @@ class PollsIngest:
     rows : int
     files : tuple of PollsFile
         One a bucket.
-    rows_by_week : dict of int to int
+    rows_by_week : Counter of int
         How many of its polls lie in each ISO week (UTC), by the instant that the week begins, in
-        microseconds.
+        microseconds. Older ingests do not tell.
     """
 
     ingest_id: str
     rows: int
     files: tuple[PollsFile, ...]
-    rows_by_week: dict[int, int]
+    rows_by_week: Counter[int]
 
     def files_within(self, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us]."""
@@ -172,17 +172,17 @@ class PollsIngest:
         ]
 
     def share_read(self, least_us: int, greatest_us: int) -> float:
-        """Return the share of its polls that who wants those in [least_us, greatest_us] reads.
+        """Return which share of its polls is read by who wants those in [least_us, greatest_us].
 
-        A row group is an ISO week, and read whole. Stores are hashed to buckets, so the share is
-        about that of each file.
+        Row groups are ISO weeks, and read whole. Stores are hashed to buckets, so it is about the
+        share of each file.
         """
-        read = sum(
+        passed_over = sum(
             rows
             for week_us, rows in self.rows_by_week.items()
-            if week_us <= greatest_us and week_us + WEEK_US > least_us
+            if week_us > greatest_us or week_us + WEEK_US <= least_us
         )
-        return read / self.rows
+        return (self.rows - passed_over) / self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,17 +226,17 @@ class Commit:
     rows: int
     rejected: int
     committed_at: datetime
-    polls: tuple[WrittenPolls, ...] = ()
+    written: tuple[WrittenPolls, ...] = ()
 
     @property
     def polls_files(self) -> tuple[PollsFile, ...]:
         """The files of all buckets."""
-        return tuple(polls.file for polls in self.polls)
+        return tuple(polls.file for polls in self.written)
 
     @property
-    def rows_by_week(self) -> dict[int, int]:
-        """How many polls of all buckets lie in each ISO week, by the instant that it begins."""
-        return dict(sum((polls.rows_by_week for polls in self.polls), Counter[int]()))
+    def rows_by_week(self) -> Counter[int]:
+        """How many polls of all buckets lie in each ISO week: `PollsIngest.rows_by_week`."""
+        return sum((polls.rows_by_week for polls in self.written), Counter())
 
 
 @dataclass(frozen=True, slots=True)
