@@ -110,7 +110,7 @@ bench-peers: $(BENCH_READY)  ## Measure a report against DuckDB, Polars and a pa
 bench-scale: $(BENCH_READY)  ## Measure data sets of 1, 10 and 100 times the sample, and a large merge (minutes).
 	@$(BENCH_PYTHON) -m bench.scale
 	@$(BENCH_PYTHON) -m bench.merge
-	@$(BENCH_PYTHON) -m bench.merge --shards 999
+	@$(BENCH_PYTHON) -m bench.merge --shards 1000
 
 .PHONY: bench-sizes
 bench-sizes: $(READY)  ## Measure what shards cost, and reckon what a report of any size does (minutes).

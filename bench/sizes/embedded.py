@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 from bench.data_set import DENSE
-from bench.sizes.model import READERS
+from bench.sizes.model import OWN_REQUESTS, S3_REQUEST_SECONDS, waiting_seconds
 from local.client import ReportClient
 from local.cloud import EmbeddedCloud
 from local.faults import Fault, Kind
@@ -29,7 +29,6 @@ _COST = (
     2 * _BUCKETS * FILE_COST_POLLS + DENSE.stores * STORE_COST_POLLS + DENSE.polls_last_fortnight
 )
 _CUTS = (1, 8, 64, 1000)
-_SLOW_SECONDS = 0.05
 _RUNS = 3
 _DATA = Path(__file__).resolve().parents[2] / ".data"
 _REPORT_LINE = re.compile(r"^REPORT .*?\tDuration: ([\d.]+) ms", re.MULTILINE)
@@ -72,9 +71,8 @@ def main() -> None:
     print("| shards | S3 requests | foretold | s | foretold | s, S3 slow | foretold |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for run in runs:
-        # Of each file the size and the content; of a shard, the plan, and its part twice.
-        asked = 2 * run.files + 4 * run.shards
-        waits = (2 * run.files / READERS + 4 * run.shards) * _SLOW_SECONDS
+        asked = 2 * run.files + OWN_REQUESTS * run.shards
+        waits = run.shards * waiting_seconds(run.files // run.shards)
         print(
             f"| {run.shards} | {run.requests:,} | {asked:,} | {run.seconds:.1f}"
             f" | {files + call * run.shards:.1f} | {run.slow_seconds:.1f}"
@@ -93,7 +91,9 @@ def _run(cut: int) -> Run:
         upload_all(find_inputs(cached_sample(_DATA, shape=DENSE)), cloud)
         _report(cloud)  # starts cold
         reports = [_report(cloud) for _ in range(_RUNS)]
-        cloud.inject(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:*", seconds=_SLOW_SECONDS))
+        cloud.inject(
+            Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:*", seconds=S3_REQUEST_SECONDS)
+        )
         slow_report = _report(cloud)
         return replace(
             slow_report,

@@ -27,7 +27,7 @@ _LARGE_BUCKET_ROWS = 100_000  # what `compact` makes of small ingests
 _COMPACT_EVERY_HOURS = 6
 
 # Measured here (docs/performance.md): processor seconds, and bytes.
-MERGE_STORE_SECONDS = 1.3e-6
+MERGE_STORE_SECONDS = 2.2e-6  # of a thousand parts; of 64, 1.4
 PLAN_FILE_SECONDS = 25e-6  # a file in the plan, of whoever writes it
 READ_PLAN_FILE_SECONDS = 3e-6  # of whoever reads it
 POLL_BYTES = 5.3
@@ -37,7 +37,8 @@ CSV_ROW_BYTES = 75
 SLOWER = 2.0  # a processor of Lambda's is taken to be half as fast as the one measured on
 S3_REQUEST_SECONDS = 0.05
 S3_BYTES_PER_SECOND = 75e6
-READERS = 24
+READERS = 24  # as `adapters/arrow_tables.py` has it
+OWN_REQUESTS = 5  # of a shard: for the plan, and for its part
 COLD_START_SECONDS = 1.0
 OVERHEAD_SECONDS = 1.5  # Step Functions' own, and the API's
 
@@ -152,8 +153,15 @@ def _shard_seconds(costs: ShardCosts, files: int, stores: int, polls: int) -> fl
     """Return how long a shard takes: what it reads comes while it reckons, or is waited for."""
     reckoning = SLOWER * costs.cpu_seconds(files, stores, polls)
     transfer = polls * POLL_BYTES / S3_BYTES_PER_SECOND
-    waiting = 2 * files * S3_REQUEST_SECONDS / READERS  # Arrow asks for an object's size first
-    return COLD_START_SECONDS + max(reckoning, transfer) + waiting
+    return COLD_START_SECONDS + max(reckoning, transfer) + waiting_seconds(files)
+
+
+def waiting_seconds(files: int) -> float:
+    """Return how long a shard waits for S3, one request after the other where it must.
+
+    Before it reads an object, Arrow asks for its size. Stores are read before polls.
+    """
+    return S3_REQUEST_SECONDS * (OWN_REQUESTS + max(4, 2 * files / READERS))
 
 
 def _dollars(shards: int, files: int, gb_seconds: float, shard_seconds: float) -> float:
@@ -165,7 +173,7 @@ def _dollars(shards: int, files: int, gb_seconds: float, shard_seconds: float) -
         + transitions * _TRANSITION
         + shards * _EXPRESS
         + shard_seconds * express_gb * _EXPRESS_GB_SECOND
-        + (2 * files + 6 * shards) * _S3_READ
+        + (2 * files + (OWN_REQUESTS + 3) * shards) * _S3_READ
         + (shards + 10) * _S3_WRITE
         + files * _ENTRY_FILE_BYTES / 4096 * _DYNAMODB_READ
     )

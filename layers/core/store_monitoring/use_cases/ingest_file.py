@@ -30,7 +30,7 @@ from store_monitoring.use_cases.ports import (
 from store_monitoring.use_cases.write_polls import write_polls
 
 _MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
-_WRITERS = 4  # waiting for S3, not writing Parquet, takes the time
+_WRITERS = 8  # waiting for S3, not writing Parquet, takes the time
 
 
 @dataclass(frozen=True, slots=True)
