@@ -43,7 +43,7 @@ CLOUD = {"aws_lambda_powertools", "boto3", "botocore"}
 OUTSIDE = {
     "domain": {"numpy", "pytz"},
     "storage": {"numpy", "pyarrow"},
-    "ingest": {"numpy", "pyarrow"},
+    "ingest": {"isal", "numpy", "pyarrow"},
     "html_report": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal"},
     "use_cases": {"numpy", "pyarrow", "xlsxwriter"},
     "adapters": {"pyarrow", "typing_extensions", *CLOUD},

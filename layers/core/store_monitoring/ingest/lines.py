@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, cast
+
+from isal import igzip, isal_zlib
 
 from store_monitoring.errors import UnreadableFile
 
@@ -111,7 +112,7 @@ class LineReader:
     def _read(self, read: Callable[[int], bytes]) -> bytes:
         try:
             chunk = read(self._block_bytes)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
             raise UnreadableFile(f"the gzip data are broken: {error}") from error
         self._bytes += len(chunk)
         if self._bytes > CONTENT_BYTES:
@@ -123,5 +124,5 @@ class LineReader:
 def _decompressed(stream: IO[bytes]) -> io.BufferedIOBase:
     buffered = io.BufferedReader(cast(io.RawIOBase, stream))  # any readable will do
     if buffered.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
-        return gzip.GzipFile(fileobj=buffered)
+        return cast(io.BufferedIOBase, igzip.IGzipFile(fileobj=buffered))
     return buffered
