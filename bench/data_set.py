@@ -22,7 +22,8 @@ from store_monitoring.storage.keys import part_key, request_key, stores_key
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_hours, with_stores, with_zones
 from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
-from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.plan import Plan
+from store_monitoring.use_cases.plan_report import plan_report
 from store_monitoring.use_cases.ports import Commit, StoresFile
 from store_monitoring.use_cases.report import ReportRequest
 from store_monitoring.use_cases.write_polls import write_polls

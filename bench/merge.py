@@ -14,7 +14,7 @@ from store_monitoring.domain.time_units import HOUR_US
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import PART
 from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan_report import Plan, Shard
+from store_monitoring.use_cases.plan import Plan, Shard
 from store_monitoring.use_cases.report import Format
 from tests.fakes import FolderFiles, FolderTables
 

@@ -17,7 +17,7 @@ from store_monitoring.domain.time_units import HOUR_US
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
 from store_monitoring.use_cases.compact_polls import compact_polls
-from store_monitoring.use_cases.plan_report import read_plan
+from store_monitoring.use_cases.plan import read_plan
 from store_monitoring.use_cases.ports import Commit, WrittenPolls
 from store_monitoring.use_cases.write_polls import write_polls
 from tests.fakes import CountingTables, FolderObjects, MemoryLog

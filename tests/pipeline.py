@@ -16,7 +16,8 @@ from store_monitoring.timeline_answer import timeline_body
 from store_monitoring.use_cases.compute_shard import compute_shard
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
 from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.plan import Plan
+from store_monitoring.use_cases.plan_report import plan_report
 from store_monitoring.use_cases.ports import UploadOutcome
 from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
 from store_monitoring.use_cases.report import Report, ReportRequest, Status

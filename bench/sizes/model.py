@@ -15,7 +15,8 @@ from bench.data_set import MEMORY_US, SHARD_POLLS
 from bench.sizes.shard_costs import ShardCosts
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
-from store_monitoring.use_cases.plan_report import Plan, plan_report
+from store_monitoring.use_cases.plan import Plan
+from store_monitoring.use_cases.plan_report import plan_report
 from store_monitoring.use_cases.ports import Commit, PollsFile, StoresFile, WrittenPolls
 from store_monitoring.use_cases.report import ReportRequest
 from tests.fakes import FolderFiles, MemoryLog

@@ -18,7 +18,7 @@ import numpy as np
 from bench.data_set import DataSet, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.use_cases.plan_report import read_plan
+from store_monitoring.use_cases.plan import read_plan
 from store_monitoring.use_cases.report import ReportRequest
 from tests.fakes import FolderTables
 

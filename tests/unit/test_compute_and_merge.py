@@ -17,7 +17,7 @@ from store_monitoring.storage.schemas import PART
 from store_monitoring.use_cases import compute_shard as compute_shard_module
 from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
 from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan_report import Plan
+from store_monitoring.use_cases.plan import Plan
 from store_monitoring.use_cases.report import ReportRequest
 from store_monitoring.use_cases.report_forms import CSV_HEADER, csv_lines
 from tests.cases import us

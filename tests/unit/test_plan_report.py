@@ -15,12 +15,8 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
 from store_monitoring.errors import NoPolls
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
-from store_monitoring.use_cases.plan_report import (
-    FILE_COST_POLLS,
-    STORE_COST_POLLS,
-    Plan,
-    plan_report,
-)
+from store_monitoring.use_cases.plan import Plan
+from store_monitoring.use_cases.plan_report import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
 from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, WrittenPolls
 from store_monitoring.use_cases.report import ReportRequest
 from tests.cases import utc

@@ -14,7 +14,7 @@ from store_monitoring.errors import UnknownStore
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
-from store_monitoring.use_cases.plan_report import Plan, Shard, read_plan
+from store_monitoring.use_cases.plan import Plan, Shard, read_plan
 from store_monitoring.use_cases.ports import PollsFile, StoresFile, Tables
 from store_monitoring.use_cases.read_ahead import read_ahead
 

@@ -11,7 +11,7 @@ from store_monitoring.errors import IncompleteReport, MissingObject
 from store_monitoring.storage.keys import part_key, report_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
 from store_monitoring.use_cases.merge_parts import in_batches, merged
-from store_monitoring.use_cases.plan_report import Plan, Shard, read_plan
+from store_monitoring.use_cases.plan import Plan, Shard, read_plan
 from store_monitoring.use_cases.ports import Tables
 from store_monitoring.use_cases.report import Format
 from store_monitoring.use_cases.report_forms import (

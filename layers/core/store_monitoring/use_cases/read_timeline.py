@@ -20,7 +20,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.bucketing import bucket_of
-from store_monitoring.use_cases.plan_report import Plan, read_plan
+from store_monitoring.use_cases.plan import Plan, read_plan
 from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
 from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id
 

@@ -11,7 +11,7 @@ from store_monitoring.instants import to_text
 from store_monitoring.storage.keys import part_key, store_states_key
 from store_monitoring.storage.schemas import STORE_STATES
 from store_monitoring.use_cases.events import Event, EventType
-from store_monitoring.use_cases.plan_report import Plan, read_plan
+from store_monitoring.use_cases.plan import Plan, read_plan
 from store_monitoring.use_cases.ports import Events, LastTold, Tables, Told
 
 
