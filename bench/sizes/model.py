@@ -21,8 +21,7 @@ from store_monitoring.use_cases.ports import Commit, PollsFile, StoresFile, Writ
 from store_monitoring.use_cases.report import ReportRequest
 from tests.fakes import FolderFiles, MemoryLog
 
-# The sample's stores have so many polls in the 14 days that a report reads: 1.2 an hour.
-POLLS_OF_STORE = 405
+POLLS_OF_STORE = 405  # in the 14 days that a report reads: 1.2 an hour
 _HOURS = 14 * 24
 _LARGE_BUCKET_ROWS = 100_000  # what `compact` makes of small ingests
 _COMPACT_EVERY_HOURS = 6
