@@ -50,8 +50,8 @@ serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, 
 	@$(BIN)/python -m local serve --port $(PORT) $(if $(API_KEY),--api-key '$(API_KEY)') $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
 
-# Two processes share the files of tests; the tests of one, which may share a cloud, stay together.
-IN_TWO := -n 2 --dist loadfile
+# Two processes share the files of tests, in their order: files may share a cloud, and some add to it.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the library, all of the domain.
