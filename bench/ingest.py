@@ -2,7 +2,6 @@
 
 import argparse
 import gzip
-import resource
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
-from bench.measuring import cpu_seconds, use_one_core
+from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from local.sample_data import cached_sample
 from store_monitoring.use_cases.ingest_file import Upload, ingest_file
 from tests.fakes import FolderTables, MemoryLog
@@ -40,9 +39,9 @@ def main() -> None:
 
         seconds = cpu_seconds(ingest)
     rows = log.commits[0].rows
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{rows:,} rows: {seconds:.1f} s CPU, {rows / seconds:,.0f} rows/s, peak {peak_mb:,.0f} MB"
+        f"{rows:,} rows: {seconds:.1f} s CPU, {rows / seconds:,.0f} rows/s,"
+        f" peak {peak_mb():,.0f} MB"
     )
 
 

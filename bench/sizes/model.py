@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.data_set import MEMORY_US, SHARD_POLLS
+from bench.data_set import SHARD_POLLS, DataSet
 from bench.sizes.shard_costs import ShardCosts
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
-from store_monitoring.storage.keys import polls_key, request_key, stores_key
+from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.plan_report import plan_report
 from store_monitoring.use_cases.ports import Commit, PollsFile, StoresFile, WrittenPolls
-from store_monitoring.use_cases.report import ReportRequest
-from tests.fakes import FolderFiles, MemoryLog
+from tests.fakes import MemoryLog
 
 POLLS_OF_STORE = 405  # in the 14 days that a report reads: 1.2 an hour
 _HOURS = 14 * 24
@@ -200,8 +198,4 @@ def planned(size: Size) -> Plan:
         commit = Commit("polls", name, rows * size.bucket_count, 0, datetime.now(UTC), written)
         log.commit(log.head(), stores_files, commit)
     with tempfile.TemporaryDirectory() as folder:
-        files = FolderFiles(Path(folder))
-        files.write_json(request_key("r"), ReportRequest().to_json())
-        return plan_report(
-            "r", MEMORY_US, SHARD_POLLS, size.bucket_count, log, files, follow_stores=False
-        )
+        return DataSet(Path(folder), size.bucket_count, log).plan("r", SHARD_POLLS)
