@@ -320,3 +320,16 @@ class RecordedEvents:
         if self.error:
             raise self.error
         self.events += events
+
+
+@dataclass
+class RecordedNotices:
+    """Notices that are sent, or not, as it is told."""
+
+    error: Exception | None = None
+    sent: list[tuple[str, str]] = field(default_factory=list)
+
+    def send(self, subject: str, text: str) -> None:
+        if self.error:
+            raise self.error
+        self.sent.append((subject, text))

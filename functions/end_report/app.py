@@ -1,4 +1,4 @@
-"""A report's execution has ended: see that the report has, tell of it, and measure it."""
+"""A report's execution has ended: see that the report has, measure it, and announce it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +10,10 @@ from store_monitoring.adapters.executions import failure_of
 from store_monitoring.adapters.notices import Notices
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.logs import about, logger
-from store_monitoring.metrics import Metric, emit
-from store_monitoring.report_news import end_event, end_notice
+from store_monitoring.report_news import announce_end
 from store_monitoring.settings import Settings
 from store_monitoring.use_cases.end_report import end_report
-from store_monitoring.use_cases.report import Report, Status, report_id_of
+from store_monitoring.use_cases.report import report_id_of
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
@@ -32,17 +31,5 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         if report is None:
             logger.warning("no report ended with this execution")
             return
-        events.publish([end_event(report)])
-        notices.send(*end_notice(report))
-        emit(_measures(report))
         logger.info("report ended", status=report.status.value)
-
-
-def _measures(report: Report) -> dict[Metric, float]:
-    if report.status is Status.FAILED:
-        return {Metric.REPORTS_FAILED: 1}
-    return {
-        Metric.REPORTS_COMPLETED: 1,
-        Metric.REPORT_SECONDS: (report.ended_at - report.attempted_at).total_seconds(),
-        Metric.STORES_REPORTED: report.stores,
-    }
+        announce_end(report, events, notices)

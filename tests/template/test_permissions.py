@@ -259,7 +259,11 @@ def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]
         for statement in _statements(roles[name])
         if statement["Action"] == "events:PutEvents"
     ]
-    assert publishing["Condition"] == {"StringEquals": {"events:source": SOURCE}}
+    # The key has several values: without the second condition, a call without any would pass.
+    assert publishing["Condition"] == {
+        "ForAllValues:StringEquals": {"events:source": SOURCE},
+        "Null": {"events:source": "false"},
+    }
 
 
 def test_a_notice_goes_to_the_topic_that_was_named() -> None:

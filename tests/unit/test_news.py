@@ -1,24 +1,27 @@
 """What is published of reports and stores, and how."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools import Metrics
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
+from store_monitoring import metrics
 from store_monitoring.adapters.event_bus import EventBus
 from store_monitoring.adapters.last_told import DynamoDbLastTold
 from store_monitoring.adapters.notices import Notices
 from store_monitoring.errors import TransientError
-from store_monitoring.report_news import end_event, end_notice
+from store_monitoring.report_news import announce_end, end_event, end_notice
 from store_monitoring.use_cases.events import Event, EventType
 from store_monitoring.use_cases.ports import LastTold, Told
 from store_monitoring.use_cases.report import Failure, Report, Status
 from tests.cases import utc
-from tests.fakes import MemoryLastTold
+from tests.fakes import MemoryLastTold, RecordedEvents, RecordedNotices
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:readers"
@@ -68,6 +71,72 @@ def test_a_notice_says_the_same(report: Report) -> None:
     subject, text = end_notice(report)
     assert subject == f"Store report: {report.status.value}"
     assert json.loads(text) == end_event(report).detail
+
+
+# --- the order in which it is told ----------------------------------------------------------
+
+DENIED = ClientError(
+    {"Error": {"Code": "AccessDeniedException", "Message": "no"}, "ResponseMetadata": {}},
+    "PutEvents",
+)
+
+
+@pytest.fixture
+def measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], set[str]]:
+    """The metrics that were written since the last call."""
+    monkeypatch.setattr(metrics, "_metrics", Metrics(namespace="StoreMonitoring", service="stack"))
+
+    def names() -> set[str]:
+        lines = map(json.loads, capsys.readouterr().out.splitlines())
+        return {
+            metric["Name"]
+            for line in lines
+            for directive in line["_aws"]["CloudWatchMetrics"]
+            for metric in directive["Metrics"]
+        }
+
+    return names
+
+
+@pytest.mark.parametrize(
+    ("report", "names"),
+    [
+        (COMPLETE, {"ReportsCompleted", "ReportSeconds", "StoresReported"}),
+        (FAILED, {"ReportsFailed"}),
+    ],
+    ids=["complete", "failed"],
+)
+def test_the_end_of_a_report_is_measured_and_announced(
+    report: Report, names: set[str], measured: Callable[[], set[str]]
+) -> None:
+    bus, notices = RecordedEvents(), RecordedNotices()
+    announce_end(report, bus, notices)
+    assert measured() == names
+    assert bus.events == [end_event(report)]
+    assert notices.sent == [end_notice(report)]
+
+
+@pytest.mark.parametrize(
+    "error", [DENIED, TransientError("slow down")], ids=["denied", "throttled"]
+)
+def test_an_event_that_is_refused_hides_no_failed_report(
+    error: Exception, measured: Callable[[], set[str]]
+) -> None:
+    notices = RecordedNotices()
+    with pytest.raises(type(error)):  # Lambda shall try again
+        announce_end(FAILED, RecordedEvents(error), notices)
+    assert measured() == {"ReportsFailed"}
+    assert notices.sent == [end_notice(FAILED)]
+
+
+def test_a_notice_that_is_refused_hides_no_failed_report(measured: Callable[[], set[str]]) -> None:
+    bus = RecordedEvents()
+    with pytest.raises(TransientError):
+        announce_end(FAILED, bus, RecordedNotices(TransientError("slow down")))
+    assert measured() == {"ReportsFailed"}
+    assert bus.events == [end_event(FAILED)]
 
 
 # --- events ---------------------------------------------------------------------------------

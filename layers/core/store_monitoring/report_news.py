@@ -1,10 +1,40 @@
-"""Reports as events and notices tell them: as `GET /reports` lists them."""
+"""The end of a report: what is measured and published of it."""
 
 import json
 
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.report_answer import report_entry
 from store_monitoring.use_cases.events import Event, EventType
+from store_monitoring.use_cases.ports import Events, Notices
 from store_monitoring.use_cases.report import Report, Status
+
+
+def announce_end(report: Report, events: Events, notices: Notices) -> None:
+    """Measure a report that has ended, publish the event, and send the notice.
+
+    The metrics come first, and each of the others is tried whatever becomes of the one before: an
+    event that is refused must hide neither a failed report's alarm nor its notice.
+
+    Raises
+    ------
+    TransientError
+        If one of them could not be sent. To call this again sends all of them again.
+    """
+    emit(_measures(report))
+    try:
+        events.publish([end_event(report)])
+    finally:
+        notices.send(*end_notice(report))
+
+
+def _measures(report: Report) -> dict[Metric, float]:
+    if report.status is Status.FAILED or report.ended_at is None or report.stores is None:
+        return {Metric.REPORTS_FAILED: 1}
+    return {
+        Metric.REPORTS_COMPLETED: 1,
+        Metric.REPORT_SECONDS: (report.ended_at - report.attempted_at).total_seconds(),
+        Metric.STORES_REPORTED: report.stores,
+    }
 
 
 def end_event(report: Report) -> Event:

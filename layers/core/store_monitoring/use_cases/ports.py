@@ -75,6 +75,14 @@ class Events(Protocol):
         """Publish events, in their order; should that fail halfway, some are published."""
 
 
+class Notices(Protocol):
+    """Messages to people."""
+
+    def send(self, subject: str, text: str) -> None:
+        """Send a message, if anybody is to be told."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A report that changes of stores were told from, and the end of its windows."""
