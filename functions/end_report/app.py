@@ -31,5 +31,5 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         if report is None:
             logger.warning("no report ended with this execution")
             return
-        logger.info("report ended", status=report.status.value)
         announce_end(report, events, notices)
+        logger.info("report ended", status=report.status.value)

@@ -96,6 +96,12 @@ def poll(user: User, hour: int, **statuses: str) -> None:
 def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener) -> None:
     up, down = "active", "inactive"
 
+    [no_stores] = told(user, bus, as_of="2024-10-14T00:00:00Z")
+    assert no_stores["detail"]["error"] == {
+        "code": "NoStores",
+        "message": "plan: no store is known yet: upload a file first",
+    }
+
     [failed] = told(user, bus)
     assert (failed["detail-type"], failed["detail"]["error"]["code"]) == ("ReportFailed", "NoPolls")
 
@@ -124,7 +130,7 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
     assert some["detail-type"] == "ReportCompleted"
 
     notices = list(mail.heard())
-    reports = [failed, first, second, third, some]
+    reports = [no_stores, failed, first, second, third, some]
     assert [notice["Subject"] for notice in notices] == [
         f"Store report: {report['detail']['status']}" for report in reports
     ]

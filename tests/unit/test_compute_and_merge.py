@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
-from store_monitoring.errors import IncompleteReport, MissingObject
+from store_monitoring.errors import IncompleteReport, MissingObject, NoStores
 from store_monitoring.storage.keys import part_key, plan_key, report_key
 from store_monitoring.storage.schemas import PART
 from store_monitoring.use_cases import compute_shard as compute_shard_module
@@ -19,7 +19,7 @@ from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
 from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.plan import Plan
 from store_monitoring.use_cases.report import ReportRequest
-from store_monitoring.use_cases.report_forms import CSV_HEADER, csv_lines
+from store_monitoring.use_cases.report_forms import csv_lines
 from tests.cases import us
 from tests.oracle import Totals, csv_text
 from tests.pipeline import Pipeline
@@ -191,10 +191,9 @@ def test_without_a_plan_there_is_no_report(pipeline: Pipeline) -> None:
         merge_report("r", pipeline.tables)
 
 
-def test_a_report_of_no_stores_is_its_header(tmp_path: Path) -> None:
-    pipeline = Pipeline(tmp_path)
-    report = pipeline.report(ReportRequest(as_of_us=20_000 * DAY_US))
-    assert report.decode() == f"{CSV_HEADER}\n"
+def test_there_is_no_report_of_no_stores(tmp_path: Path) -> None:
+    with pytest.raises(NoStores):
+        Pipeline(tmp_path).report(ReportRequest(as_of_us=20_000 * DAY_US))
 
 
 def test_rows_are_in_byte_order_of_store_ids(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
-from store_monitoring.errors import NoPolls
+from store_monitoring.errors import NoPolls, NoStores, UnknownStore
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
 from store_monitoring.use_cases.plan import Plan
 from store_monitoring.use_cases.plan_report import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
@@ -85,7 +85,8 @@ def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles)
 
 
 def test_without_polls_there_is_no_newest(files: FolderFiles) -> None:
-    assert plan_of(log_of([]), files, ReportRequest(as_of_us=NOW_US)).greatest_us is None
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    assert plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).greatest_us is None
 
 
 def test_now_is_what_the_request_names(files: FolderFiles) -> None:
@@ -108,9 +109,16 @@ def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
     assert [shard.polls_files for shard in plan.shards] == [()]
 
 
-def test_without_anything_there_are_no_shards(files: FolderFiles) -> None:
-    plan = plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
-    assert (plan.shards, plan.stores) == ((), 0)
+def test_without_stores_there_is_no_plan(files: FolderFiles) -> None:
+    # The state machine would hand an empty list to its map.
+    with pytest.raises(NoStores, match="no store is known yet: upload a file first"):
+        plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
+    assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
+
+
+def test_without_stores_a_store_that_is_asked_for_is_unknown(files: FolderFiles) -> None:
+    with pytest.raises(UnknownStore, match="s1"):
+        plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US, store_ids=("s1",)))
 
 
 # --- the snapshot ---------------------------------------------------------------------------
@@ -221,7 +229,7 @@ def test_only_polls_of_weeks_that_are_read_cost_something(files: FolderFiles) ->
 
 
 @given(
-    st.dictionaries(st.integers(0, 9), st.integers(1, 1000)),
+    st.dictionaries(st.integers(0, 9), st.integers(1, 1000), min_size=1),
     st.lists(st.builds(polls_file, st.integers(0, 9), st.integers(1, 10_000_000))),
     st.integers(1, 20_000_000),
 )

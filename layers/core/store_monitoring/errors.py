@@ -36,6 +36,10 @@ class NoPolls(StoreMonitoringError):
     """A report or timeline was asked for before any poll was ingested."""
 
 
+class NoStores(StoreMonitoringError):
+    """A report was asked for before any store was known."""
+
+
 class UnknownStore(StoreMonitoringError):
     """A report or timeline was asked for a store that no input knows; the message names it."""
 

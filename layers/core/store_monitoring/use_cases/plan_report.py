@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from store_monitoring.errors import NoPolls, UnknownStore
+from store_monitoring.errors import NoPolls, NoStores, UnknownStore
 from store_monitoring.storage.bucketing import bucket_of
 from store_monitoring.storage.keys import plan_key, request_key, shards_key
 from store_monitoring.use_cases.plan import Plan, Shard
@@ -64,6 +64,8 @@ def plan_report(
     ------
     NoPolls
         If no polls were ingested and the request names no `as_of`.
+    NoStores
+        If the request names an `as_of`, and no store is known: there is nothing to compute.
     UnknownStore
         If a requested store lies in a bucket that has none.
     """
@@ -75,6 +77,8 @@ def plan_report(
     ingests = log.polls_ingests(head.version, now_us - memory_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
     stores = list(head.stores.values()) if requested is None else _holding(requested, head)
+    if not stores:
+        raise NoStores("no store is known yet: upload a file first")
     groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
     plan = Plan(
         report_id,
