@@ -5,8 +5,8 @@ import gzip
 import shutil
 import tempfile
 from datetime import UTC, datetime
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
@@ -52,7 +52,7 @@ def _write(path: Path, copies: int, zipped: bool) -> None:
             _append(source, output, with_header=copy == 0)
 
 
-def _append(source: Path, output: IO[bytes], *, with_header: bool) -> None:
+def _append(source: Path, output: BufferedIOBase, *, with_header: bool) -> None:
     with source.open("rb") as lines:
         if not with_header:
             lines.readline()

@@ -119,7 +119,7 @@ def start_server(port: int, injector: Injector) -> str:
     return f"http://{HOST}:{port}"
 
 
-def _service(name: str) -> Flask:
+def _service(name: backends.SERVICE_NAMES) -> Flask:
     """Make the application of one service; moto's are in Flask's debug mode, which is slow."""
     app = create_backend_app(name)
     app.debug = False

@@ -98,7 +98,8 @@ class ReportClient:
     def trigger(self, as_of: str | None) -> str:
         """Start a report; return its id."""
         body = {} if as_of is None else {"as_of": as_of}
-        return self._ask("POST", "/trigger_report", json=body)["report_id"]
+        report_id: str = self._ask("POST", "/trigger_report", json=body)["report_id"]
+        return report_id
 
     def follow(self, report_id: str) -> Iterator[dict[str, Any]]:
         """Yield how the report stands, until it is complete.

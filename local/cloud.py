@@ -129,7 +129,7 @@ class EmbeddedCloud:
 
     def client(self, service: str) -> Any:
         """Make a boto3 client for a service of this cloud, such as ``"s3"``."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # typed for literal names only
             service,
             endpoint_url=self.endpoint_url,
             region_name=REGION,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import Rule, events_backends
+from moto.events.utils import EventMessageType
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
@@ -22,7 +23,7 @@ def route_events(functions: Functions) -> None:
     """Make moto's rules run the functions that are their targets, and heed their state."""
 
     def routing(original: Callable[..., None]) -> Callable[..., None]:
-        def send_to_targets(rule: Rule, event: dict[str, Any], *transform: bool) -> None:
+        def send_to_targets(rule: Rule, event: EventMessageType, *transform: bool) -> None:
             # A rule with a schedule has no pattern, which to moto is one that matches everything.
             on_schedule = rule.scheduled_expression is not None
             if (
@@ -54,9 +55,11 @@ def _is_function(arn: str) -> bool:
     return arn.split(":")[2] == "lambda"
 
 
-def _as_sent(event: dict[str, Any]) -> dict[str, Any]:
+def _as_sent(event: EventMessageType) -> dict[str, Any]:
     """Return an event as targets get it: moto keeps times as numbers, and one more of them."""
-    sent = {name: value for name, value in event.items() if name != "ingestion-time"}
+    sent: dict[str, Any] = {
+        name: value for name, value in event.items() if name != "ingestion-time"
+    }
     if not isinstance(event["time"], str):
         sent["time"] = _text(datetime.fromtimestamp(event["time"], UTC))
     return sent
@@ -66,7 +69,7 @@ def _text(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _status_change(execution: Execution) -> dict[str, Any]:
+def _status_change(execution: Execution) -> EventMessageType:
     succeeded = execution.exec_status is ExecutionStatus.SUCCEEDED
     return {
         "version": "0",
@@ -94,5 +97,7 @@ def _status_change(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _milliseconds(instant: datetime) -> int:
+def _milliseconds(instant: datetime | None) -> int | None:
+    if instant is None:
+        return None
     return int(instant.replace(tzinfo=instant.tzinfo or UTC).timestamp() * 1000)

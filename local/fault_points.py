@@ -18,6 +18,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
@@ -115,10 +116,14 @@ def strike_executions(injector: Injector) -> None:
             if fault is not None:
                 arn = env.states.context_object.context_object_data["Execution"]["Id"]
                 execution = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
+                assert isinstance(execution, Execution)  # the parser's, which can be stopped
+                worker = execution.exec_worker
+                assert worker is not None
+                assert worker.env is not None
                 if fault.kind is Kind.ABORTED:
                     execution.stop(datetime.now(UTC), error=None, cause=None)
                 else:
-                    execution.exec_worker.env.set_timed_out()
+                    worker.env.set_timed_out()
             original(state, env)
 
         return enter
@@ -130,7 +135,7 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:
     """Return who calls, which service, and what for."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     caller, service = signed.groups() if signed else ("anonymous", "s3")
-    path = environ["PATH_INFO"]
+    path: str = environ["PATH_INFO"]
     if service == "s3":
         method, (bucket, _, key) = environ["REQUEST_METHOD"], path.lstrip("/").partition("/")
         operation = _S3_OPERATIONS.get((method, bool(key)), method)

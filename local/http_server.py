@@ -82,7 +82,8 @@ class _Handler(MotoRequestHandler):
 
     def _body(self) -> bytes:
         if self.environ.get("wsgi.input_terminated"):
-            return self.environ["wsgi.input"].read()
+            content: bytes = self.environ["wsgi.input"].read()
+            return content
         length = int(self.environ.get("CONTENT_LENGTH") or 0)
         body = self.rfile.read(length)
         if len(body) < length:

@@ -52,8 +52,8 @@ def find_inputs(folder: Path) -> list[InputFile]:
             raise InputProblem(f"{paths[0].name} and {paths[1].name} are both {kind} files")
         found += [InputFile(kind, path) for path in paths]
     if not any(file.kind is Kind.POLLS for file in found):
-        names = " or ".join(_NAMES[Kind.POLLS])
-        raise InputProblem(f"there is no polls file in {folder}: it should be named {names}")
+        polls_names = " or ".join(_NAMES[Kind.POLLS])
+        raise InputProblem(f"there is no polls file in {folder}: it should be named {polls_names}")
     return found
 
 

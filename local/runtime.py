@@ -78,10 +78,10 @@ def lambda_python(cache: Path) -> Runtime:
 def _install(folder: Path) -> None:
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-        *("--no-compile", "--no-deps", "--require-hashes", "--requirement", _REQUIREMENTS),
+        *("--no-compile", "--no-deps", "--require-hashes", "--requirement", str(_REQUIREMENTS)),
         *("--only-binary", ":all:", "--platform", f"manylinux2014_{platform.machine()}"),
         *("--implementation", "cp", "--python-version", LAMBDA_VERSION),
-        *("--target", folder),
+        *("--target", str(folder)),
     ]
     if subprocess.run(command, check=False).returncode:  # noqa: S603  # pip
         raise NoLambdaRuntime(f"the packages of {_REQUIREMENTS.name} could not be installed")

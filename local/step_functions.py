@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 from botocore.exceptions import ClientError, HTTPClientError
@@ -199,7 +199,7 @@ def _threshold_exceeded(env: Environment) -> FailureEvent:
         env=env,
         error_name=name,
         event_type=HistoryEventType.MapRunFailed,
-        event_details=EventDetails(mapRunFailedEventDetails=details),
+        event_details=cast(EventDetails, {"mapRunFailedEventDetails": details}),
     )
 
 
@@ -250,7 +250,7 @@ def _map_failed(env: Environment, name: StatesErrorNameType, error: Exception) -
         env=env,
         error_name=error_name,
         event_type=HistoryEventType.TaskFailed,
-        event_details=EventDetails(taskFailedEventDetails=details),
+        event_details=cast(EventDetails, {"taskFailedEventDetails": details}),
     )
 
 
@@ -297,7 +297,7 @@ def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
 def _wait_for_start(execution: Execution) -> None:
     """Wait until an execution can be stopped: moto forgets a stop that comes before."""
     while execution.exec_status is ExecutionStatus.RUNNING:
-        env = execution.exec_worker.env
-        if env is not None and env.is_running():
+        worker = execution.exec_worker
+        if worker is not None and worker.env is not None and worker.env.is_running():
             return
         time.sleep(0.005)

@@ -102,7 +102,9 @@ class Template:
         logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
         translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=stack.region))
         try:
-            self._document = translator.translate(_without_local_paths(source), values)
+            self._document: Mapping[str, Any] = translator.translate(
+                _without_local_paths(source), values
+            )
         except InvalidDocumentException as error:
             raise TemplateError("; ".join(each.message for each in error.causes)) from error
         self._symbols: dict[str, Any] = {

@@ -7,7 +7,7 @@ from store_monitoring.domain.time_zones import zone_offsets
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item._nodeid = item.nodeid  # mutmut 3.7 asks for what pytest 9 calls otherwise
+        item._nodeid = item.nodeid  # type: ignore[attr-defined]  # mutmut 3.7 asks for what pytest 9 calls otherwise
 
 
 def pytest_runtest_setup() -> None:

@@ -41,7 +41,8 @@ def store(
         match verb:
             case "open":
                 days = EVERY_DAY if day == "daily" else (DAYS.index(day),)
-                hours += opens(*time.split("-"), *days)
+                start, end = time.split("-")
+                hours += opens(start, end, *days)
             case "active":
                 polls.append(active(_instant(day, time, at)))
             case "inactive":

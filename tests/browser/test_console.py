@@ -6,12 +6,20 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
 import requests
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import (
+    BrowserContext,
+    FilePayload,
+    Locator,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+)
 
 from local.cloud import EmbeddedCloud
 from local.inputs import find_inputs
@@ -22,7 +30,7 @@ from tests.e2e.conftest import User
 
 KEY = "open-sesame"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-PHONE = {"width": 360, "height": 740}
+PHONE = ViewportSize(width=360, height=740)
 PATIENCE_MS = 30_000
 MINUTE_US = 60_000_000
 POLLS = (
@@ -196,7 +204,7 @@ def test_older_reports_come_when_they_are_asked_for(console: Page, user: User) -
 def choose(console: Page, name: str, content: bytes) -> Locator:
     """Choose a file; return its place in the list."""
     console.get_by_role("link", name="Upload").click()
-    file = {"name": name, "mimeType": "text/csv", "buffer": content}
+    file = FilePayload(name=name, mimeType="text/csv", buffer=content)
     console.locator("#files").set_input_files([file])
     return console.locator("#upload-list li").first
 
@@ -455,7 +463,7 @@ def test_scripts_from_elsewhere_do_not_run(refused: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desk", "phone"])
 def test_accessibility(
-    console: Page, stores: Stores, scheme: str, viewport: dict[str, int]
+    console: Page, stores: Stores, scheme: Literal["light", "dark"], viewport: ViewportSize
 ) -> None:
     console.emulate_media(color_scheme=scheme)
     console.set_viewport_size(viewport)
@@ -486,6 +494,6 @@ def test_by_keys_alone_one_gets_past_the_head(console: Page, user: User) -> None
     expect(console.locator("#files")).to_be_focused()
 
 
-def check_page(console: Page, viewport: dict[str, int]) -> None:
+def check_page(console: Page, viewport: ViewportSize) -> None:
     assert serious_problems(console) == []
     assert console.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

@@ -3,19 +3,21 @@
 import csv
 import io
 import re
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from local.inputs import find_inputs
 from local.sample_data import SMALL, write_sample
 from store_monitoring.storage.keys import report_key
 from store_monitoring.use_cases.report import Format, ReportRequest
 from tests.browser.accessibility import serious_problems
+from tests.browser.conftest import DESKTOP
 from tests.pipeline import Pipeline
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 
 Rows = dict[str, dict[str, str]]
 
@@ -182,8 +184,10 @@ def test_markup_in_an_id_is_text(report: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
-def test_accessibility(report: Page, scheme: str, viewport: dict[str, int]) -> None:
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_accessibility(
+    report: Page, scheme: Literal["light", "dark"], viewport: ViewportSize
+) -> None:
     report.emulate_media(color_scheme=scheme)
     report.set_viewport_size(viewport)
     for summary in report.get_by_text("The numbers").all():

@@ -167,7 +167,8 @@ def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) 
         "runpy.run_module(sys.argv.pop(1), run_name='__main__')"
     )
     path = [*(str(layer / "python") for layer in layer_folders(build)), str(ROOT)]
-    command = [interpreter, "-I", "-S", "-B", "-c", start, json.dumps(path), module, *arguments]
+    flags = ("-I", "-S", "-B", "-c")
+    command = [str(interpreter), *flags, start, json.dumps(path), module, *arguments]
     process = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True)
     return process.stdout
 

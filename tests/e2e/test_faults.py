@@ -28,7 +28,7 @@ def trials() -> Iterator[Trials]:
 # --- one fault at one step ------------------------------------------------------------------
 
 # The calls that make a report, in their order; and, where a pattern fits several, which it is.
-REPORT_CALLS = {
+REPORT_CALLS: dict[str, str | tuple[str, int]] = {
     "`trigger_report` claims the idempotency key": "local-TriggerReportFunction-* dynamodb:PutItem",
     "`trigger_report` records the report": ("local-TriggerReportFunction-* dynamodb:PutItem", 2),
     "`trigger_report` writes the request": "local-TriggerReportFunction-* s3:PutObject *",
@@ -55,7 +55,7 @@ REPORT_CALLS = {
     "the machine marks the report Complete": ("StepFunctions dynamodb:UpdateItem", 2),
     "`get_report` reads the report": "local-GetReportFunction-* dynamodb:GetItem",
 }
-UPLOAD_CALLS = {
+UPLOAD_CALLS: dict[str, str | tuple[str, int]] = {
     "`ingest` reads the upload": "local-IngestFunction-* s3:GetObject local-inbox-*",
     "`ingest` reads the ingest log": "local-IngestFunction-* dynamodb:GetItem",
     "`ingest` writes polls": "local-IngestFunction-* s3:PutObject */polls/*",

@@ -41,7 +41,9 @@ def connection(port: int) -> Iterator[HTTPConnection]:
     connection.close()
 
 
-def answer(connection: HTTPConnection, method: str, path: str, body: object = None) -> bytes:
+def answer(
+    connection: HTTPConnection, method: str, path: str, body: bytes | Iterator[bytes] | None = None
+) -> bytes:
     connection.request(method, path, body)
     response = connection.getresponse()
     assert response.status == 200

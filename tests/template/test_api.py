@@ -37,7 +37,9 @@ def test_all_but_what_is_open_asks_who_calls(access: str) -> None:
     definition = body(translated(ApiAuth=access))
     assert SCHEMES[access] in definition["components"]["securitySchemes"]
     for (path, _), operation in operations(definition).items():
-        expected = None if path in OPEN else [{SCHEMES[access]: []}]
+        expected: list[dict[str, list[str]]] | None = (
+            None if path in OPEN else [{SCHEMES[access]: []}]
+        )
         assert operation.get("security") == expected
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.api import json_body, new_app, page, path_text
 from store_monitoring.errors import (
@@ -32,7 +33,7 @@ def call(error: Exception) -> dict[str, Any]:
     def get() -> Response[str]:
         raise error
 
-    return app.resolve({"httpMethod": "GET", "path": "/", "headers": {}}, None)
+    return app.resolve({"httpMethod": "GET", "path": "/", "headers": {}}, LambdaContext())
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_bug_is_not_shown(error: Exception, caplog: pytest.LogCaptureFixture) 
 
 def test_a_route_that_is_not_there() -> None:
     event = {"httpMethod": "GET", "path": "/nothing", "headers": {}}
-    answer = new_app(cors_origin="").resolve(event, None)
+    answer = new_app(cors_origin="").resolve(event, LambdaContext())
     assert answer["statusCode"] == 404
     assert json.loads(answer["body"])["error"]["code"] == "not_found"
 
@@ -138,7 +139,7 @@ def test_a_page_of_the_allowed_origin_may_read_answers(
         raise UnknownReport("no")
 
     event = {"httpMethod": "GET", "path": path, "headers": {"Origin": origin}}
-    answer = app.resolve(event, None)
+    answer = app.resolve(event, LambdaContext())
     assert answer["multiValueHeaders"].get("Access-Control-Allow-Origin") == answered
 
 

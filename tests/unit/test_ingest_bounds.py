@@ -13,6 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
+from typing_extensions import Buffer
 
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.use_cases.ports import UploadOutcome
@@ -38,10 +39,11 @@ class Chunks(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
         self._rest = self._rest or next(self._chunks, b"")
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
 
@@ -139,7 +141,7 @@ def ingest(name: str, folder: Path) -> tuple[UploadOutcome, int, list[str]]:
     pipeline.ingest("polls/good.csv", POLLS + POLL)
     memory_before = most_memory()
     file = FILES[name]
-    outcome = pipeline.ingest(f"{file.kind}/{name}", Chunks(iter(file.chunks())))
+    outcome = pipeline.ingest(f"{file.kind}/{name}", io.BufferedReader(Chunks(iter(file.chunks()))))
     memory = most_memory() - memory_before
     return outcome, memory, pipeline.report().decode().splitlines()[1:]
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -241,7 +242,7 @@ def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:
     """Return a pipeline with one bucket, in which these happen before its first commits."""
     log = DisturbedLog()
     pipeline = Pipeline(folder, bucket_count=1, log=log)
-    log.before_commit = tuple(lambda event=event: event(pipeline) for event in events)
+    log.before_commit = tuple(partial(event, pipeline) for event in events)
     return pipeline
 
 

@@ -4,11 +4,13 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
 from store_monitoring.adapters.inbox import Inbox
@@ -24,7 +26,7 @@ def inbox() -> Inbox:
 
 
 @contextmanager
-def holding(inbox: Inbox, body: io.RawIOBase, size: int) -> Iterator[Stubber]:
+def holding(inbox: Inbox, body: IO[bytes], size: int) -> Iterator[Stubber]:
     """Let the inbox hold one object."""
     with Stubber(inbox._client) as stub:
         stub.add_response(
@@ -35,11 +37,11 @@ def holding(inbox: Inbox, body: io.RawIOBase, size: int) -> Iterator[Stubber]:
         yield stub
 
 
-class BrokenConnection(io.RawIOBase):
+class BrokenConnection(io.BytesIO):
     """A body that breaks off."""
 
-    def read(self, size: int = -1) -> bytes:
-        raise ReadTimeoutError(None, None, "Read timed out.")
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ReadTimeoutError(HTTPConnectionPool("inbox"), "/", "Read timed out.")
 
 
 @pytest.mark.parametrize("content", [CONTENT, gzip.compress(CONTENT)], ids=["plain", "gzipped"])

@@ -6,12 +6,14 @@ import io
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from typing_extensions import Buffer
 
 from store_monitoring.errors import UnreadableFile
 from store_monitoring.ingest import lines as lines_module
@@ -141,13 +143,14 @@ class Lines(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
         held = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
         self.most_held = max(self.most_held, held + pa.total_allocated_bytes())
-        while len(self._rest) < len(buffer) and (line := next(self._lines, None)):
+        while len(self._rest) < len(view) and (line := next(self._lines, None)):
             self._rest += line
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         self.given += size
         return size
@@ -164,7 +167,7 @@ def polls(count: int, bad: bool) -> Iterator[bytes]:
 def test_a_reader_is_at_most_two_blocks_ahead() -> None:
     stream = Lines(iter([LINE] * 10_000))
     taken = 0
-    for block in LineReader(stream, BLOCK_BYTES).blocks():
+    for block in LineReader(cast(IO[bytes], stream), BLOCK_BYTES).blocks():
         taken += len(block.data)
         assert stream.given - taken <= BLOCK_BYTES + io.DEFAULT_BUFFER_SIZE
     assert taken == 10_000 * len(LINE)
@@ -176,7 +179,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, bad: bool) -> None:
         stream = Lines(polls(count, bad))
         tracemalloc.start()
         before = pa.total_allocated_bytes()
-        content = read_content(Kind.POLLS, stream, 4, tmp_path, BLOCK_BYTES)
+        content = read_content(Kind.POLLS, cast(IO[bytes], stream), 4, tmp_path, BLOCK_BYTES)
         tracemalloc.stop()
         assert content.rows + content.rejected == count
         return stream.most_held - before

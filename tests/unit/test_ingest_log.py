@@ -227,7 +227,7 @@ def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> N
     written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
     log.commit(log.head(), [], Commit("polls", "a", 20, 0, AT, written))
     [ingest] = log.polls_ingests(1, 0, 1000)
-    assert ingest == PollsIngest("a", 20, tuple(files), {-WEEK_US: 4, 0: 15, WEEK_US: 1})
+    assert ingest == PollsIngest("a", 20, tuple(files), Counter({-WEEK_US: 4, 0: 15, WEEK_US: 1}))
 
 
 def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, table: str) -> None:

@@ -17,8 +17,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     with mock_aws():
         client = boto3.client("s3")
-        region = {"LocationConstraint": "eu-central-1"}
-        client.create_bucket(Bucket="data", CreateBucketConfiguration=region)
+        client.create_bucket(
+            Bucket="data", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
         yield client
 
 

@@ -13,6 +13,10 @@ from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPag
 from tests.cases import utc
 
 PLACE = Place("2024-10-15T00:00:00.000000Z", "r")
+NO_PLACES: list[object] = [
+    *(None, 1, "ab", [], ["a"], ["a", 1], ["a", "b", "c"], {}),
+    *(["a", None], [1, "b"], ["", "b"], ["a", ""], {"a": 1, "b": 2, "c": 3}),
+]
 
 
 def token(value: object) -> str:
@@ -37,11 +41,7 @@ def test_a_wrong_limit_is_refused(limit: str) -> None:
     "text",
     [
         *("", "x", "====", "nonsense", "\u0661", "a" * 100_000, "_w==", PLACE.to_token()[:-4]),
-        *(token(value) for value in (None, 1, "ab", [], ["a"], ["a", 1], ["a", "b", "c"], {})),
-        *(
-            token(value)
-            for value in (["a", None], [1, "b"], ["", "b"], ["a", ""], {"a": 1, "b": 2, "c": 3})
-        ),
+        *map(token, NO_PLACES),
     ],
 )
 def test_a_wrong_token_is_refused(text: str) -> None:

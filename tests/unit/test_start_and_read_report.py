@@ -91,7 +91,8 @@ class Service:
         self,
         request: ReportRequest = DEFAULT,
         now: datetime = STARTED_AT,
-        **key: str,
+        key: str = "k",
+        caller: str = "me",
     ) -> Report:
         return start_report(
             request,
@@ -99,7 +100,7 @@ class Service:
             self.reports,
             self.executions,
             FolderFiles(self.folder),
-            key_of(request, **key),
+            key_of(request, key, caller),
         )
 
 
@@ -138,9 +139,9 @@ def test_a_key_with_another_request_is_refused(service: Service) -> None:
         service.start(ReportRequest(as_of_us=0))
 
 
-@pytest.mark.parametrize("other", [{"key": "another"}, {"caller": "another"}])
-def test_another_key_or_caller_is_another_report(service: Service, other: dict[str, str]) -> None:
-    assert service.start().report_id != service.start(**other).report_id
+@pytest.mark.parametrize(("key", "caller"), [("another", "me"), ("k", "another")])
+def test_another_key_or_caller_is_another_report(service: Service, key: str, caller: str) -> None:
+    assert service.start().report_id != service.start(key=key, caller=caller).report_id
 
 
 def test_a_key_lasts_a_day(service: Service) -> None:

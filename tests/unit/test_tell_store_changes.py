@@ -212,6 +212,7 @@ def test_two_reports_told_at_the_same_time_are_one_after_the_other(series: Serie
     first, second = series.report(), series.report()
     series.tell(first)
     told_first, series.last_told.told = series.last_told.told, Told("r1", 0)
+    assert told_first is not None
     series.last_told.meanwhile = told_first
     with pytest.raises(TransientError):
         series.tell(second)
