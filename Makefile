@@ -145,7 +145,7 @@ validate: $(READY)  ## Check the template.
 .PHONY: audit
 audit: $(READY)  ## Look the locked packages up among known vulnerabilities; needs the internet.
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
-		$(patsubst %,-r %,requirements.txt $(wildcard layers/*/requirements.txt local/*requirements.txt))
+		$(patsubst %,-r %,requirements.txt $(wildcard bench/requirements.txt layers/*/requirements.txt local/*requirements.txt))
 
 .PHONY: lock
 lock: $(READY)  ## Pin the requirements anew, with hashes.

@@ -1,6 +1,7 @@
 """What comes from outside is pinned, no secret is in the tree, and no warning is put off unsaid."""
 
 import re
+import subprocess
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -8,11 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = [
-    path.relative_to(ROOT).as_posix()
-    for folder in ("", "layers/core", "layers/data", "local")
-    for path in sorted((ROOT / folder).glob("*requirements.txt"))
-]
 # The forms that secrets have by which their issuers let them be found.
 SECRETS = {
     "an AWS access key id": r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",
@@ -40,6 +36,11 @@ def files() -> list[Path]:
             fnmatch(part, each) for part in path.relative_to(ROOT).parts for each in ignored
         )
     ]
+
+
+LOCKS = [
+    path.relative_to(ROOT).as_posix() for path in files() if path.name.endswith("requirements.txt")
+]
 
 
 def found(text: str) -> list[str]:
@@ -79,8 +80,16 @@ def test_every_package_is_pinned_with_its_hashes(lock: str) -> None:
         assert re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+( ;[^#]*?)?\s+--hash=sha256:", requirement)
 
 
-def test_all_locks_are_known_here() -> None:
-    assert len(LOCKS) == 4
+def test_every_list_of_requirements_has_its_lock() -> None:
+    lists = [path.relative_to(ROOT) for path in files() if path.name.endswith("requirements.in")]
+    assert {path.with_suffix(".txt").as_posix() for path in lists} == set(LOCKS)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_lock_is_audited(lock: str) -> None:
+    make = ["make", "--dry-run", "audit"]
+    commands = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert f"-r {lock}" in commands
 
 
 def test_security_rules_hold_for_all_that_runs() -> None:
