@@ -76,7 +76,7 @@ def test_a_notice_says_the_same(report: Report) -> None:
 # --- the order in which it is told ----------------------------------------------------------
 
 DENIED = ClientError(
-    {"Error": {"Code": "AccessDeniedException", "Message": "no"}, "ResponseMetadata": {}},
+    {"Error": {"Code": "AccessDeniedException", "Message": "no"}},
     "PutEvents",
 )
 
