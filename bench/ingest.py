@@ -11,7 +11,8 @@ from pathlib import Path
 import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from local.sample_data import cached_sample
-from store_monitoring.use_cases.ingest_file import Upload, ingest_file
+from store_monitoring.use_cases.ingest_file import ingest_file
+from store_monitoring.use_cases.upload_outcomes import Upload
 from tests.fakes import FolderTables, MemoryLog
 
 _BUCKETS = 64
@@ -35,7 +36,9 @@ def main() -> None:
             with path.open("rb") as stream:
                 upload = Upload("polls/polls.csv", "etag", datetime.now(UTC))
                 tables = FolderTables(Path(name, "bucket"))
-                ingest_file(upload, stream, _BUCKETS, lambda: datetime.now(UTC), tables, log)
+                ingest_file(
+                    upload, stream, _BUCKETS, lambda: datetime.now(UTC), tables, log, log.uploads
+                )
 
         seconds = cpu_seconds(ingest)
     rows = log.commits[0].rows

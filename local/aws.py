@@ -4,7 +4,6 @@ moto wants Docker for Lambda. Here its invocations, and S3's notifications, go t
 instead. moto keeps a function's configuration, so what boto3 updates holds from the next call on.
 """
 
-import functools
 import json
 import logging
 import os
@@ -35,6 +34,7 @@ from local.faults import Injector, Kind
 from local.http_server import serve
 from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
+from local.s3_versions import keep_versions_apart, name_versions_in_events
 from local.settings import ACCOUNT, HOST, REGION
 from local.upload_forms import hold_forms_to_their_policies
 
@@ -105,6 +105,8 @@ def start_server(port: int, injector: Injector) -> str:
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     hold_forms_to_their_policies()
+    keep_versions_apart()
+    name_versions_in_events()
     keep_transactions_apart()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # It looks through the folders of its 190 services at every request.
@@ -150,8 +152,6 @@ def route_invocations(functions: Functions) -> None:
 
     replace(LambdaResponse, "invoke", lambda _original: invoke)
     replace(notifications, "_invoke_awslambda", lambda _original: notify)
-    # S3 leaves the slashes of a key as they are.
-    replace(notifications, "quote_plus", lambda original: functools.partial(original, safe="/"))
 
 
 class _RequestEntityTooLargeException(LambdaClientError):

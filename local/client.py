@@ -51,10 +51,9 @@ class Uploader:
             If it cannot be read as a whole, or nothing is heard of it.
         """
         began = time.monotonic()
-        before = self._outcome(file.key)
-        self._put(file)
+        version_id = self._put(file)
         outcome = _until(
-            lambda: self._new_outcome(file.key, before),
+            lambda: self._outcome(file.key, version_id),
             _INGEST_TIMEOUT_SECONDS,
             f"{file.path.name} was not ingested",
         )
@@ -68,24 +67,25 @@ class Uploader:
             seconds=time.monotonic() - began,
         )
 
-    def _put(self, file: InputFile) -> None:
+    def _put(self, file: InputFile) -> str:
+        """Upload a file; return the version that it is."""
         # To sign a body is to hash it, which takes as long as to send it: not if it is presigned.
         target = {"Bucket": self._inbox, "Key": file.key}
         url = self._s3.generate_presigned_url("put_object", Params=target)
         with file.path.open("rb") as body:
-            requests.put(url, data=body, timeout=_INGEST_TIMEOUT_SECONDS).raise_for_status()
+            answer = requests.put(url, data=body, timeout=_INGEST_TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return answer.headers["x-amz-version-id"]
 
-    def _outcome(self, key: str) -> dict[str, Any] | None:
+    def _outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
+        """Return what became of an upload for good, None if that is not known yet."""
         answer = self._dynamodb.get_item(
             TableName=self._ingest_table,
-            Key={"log": {"S": "uploads"}, "entry": {"S": key}},
+            Key={"log": {"S": f"uploads/{key}"}, "entry": {"S": version_id}},
             ConsistentRead=True,
         )
-        return answer.get("Item")
-
-    def _new_outcome(self, key: str, before: dict[str, Any] | None) -> dict[str, Any] | None:
-        outcome = self._outcome(key)
-        return None if outcome == before else outcome
+        outcome = answer.get("Item")
+        return None if outcome is None or outcome["status"]["S"] == "Retrying" else outcome
 
 
 class ReportClient:

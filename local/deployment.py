@@ -81,6 +81,8 @@ class _Deployment:
 
     def make_bucket(self, bucket: Resource) -> None:
         self._s3.create_bucket(Bucket=bucket.name)
+        if versioning := bucket.properties.get("VersioningConfiguration"):
+            self._s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration=versioning)
         if cors := bucket.properties.get("CorsConfiguration"):
             self._s3.put_bucket_cors(
                 Bucket=bucket.name,

@@ -13,7 +13,12 @@ import pyarrow as pa
 from pyarrow import fs
 
 from store_monitoring.adapters.arrow_tables import ArrowTables
-from store_monitoring.errors import CommitConflict, IdempotencyKeyReused, TransientError
+from store_monitoring.errors import (
+    CommitConflict,
+    IdempotencyKeyReused,
+    OutcomeRecorded,
+    TransientError,
+)
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
@@ -25,10 +30,10 @@ from store_monitoring.use_cases.ports import (
     Replacement,
     StoresFile,
     Told,
-    UploadOutcome,
 )
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
+from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome
 
 
 class FolderTables(ArrowTables):
@@ -139,12 +144,42 @@ class FolderFiles:
 
 
 @dataclass
+class MemoryUploads:
+    """The record of what became of each upload."""
+
+    outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
+
+    def get(self, upload: Upload) -> UploadOutcome | None:
+        return self.outcomes.get((upload.key, upload.version))
+
+    def record(self, outcome: UploadOutcome) -> UploadOutcome:
+        place = (outcome.key, outcome.version)
+        if self.may_record(outcome):
+            self.outcomes[place] = outcome
+        return self.outcomes[place]
+
+    def may_record(self, outcome: UploadOutcome) -> bool:
+        before = self.outcomes.get((outcome.key, outcome.version))
+        return (
+            before is None or not before.is_final or (before.can_be_redriven and outcome.is_final)
+        )
+
+    def of_key(self, key: str) -> list[UploadOutcome]:
+        outcomes = [outcome for outcome in self.outcomes.values() if outcome.key == key]
+        return sorted(
+            outcomes,
+            key=lambda each: (each.uploaded_at or each.ended_at, each.version),
+            reverse=True,
+        )
+
+
+@dataclass
 class MemoryLog:
     """An ingest log that keeps all its versions."""
 
     heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None, {})])
     commits: list[Commit] = field(default_factory=list)
-    uploads: dict[str, UploadOutcome] = field(default_factory=dict)
+    uploads: MemoryUploads = field(default_factory=MemoryUploads)
     replaced_in: dict[str, int] = field(default_factory=dict)
     replacements: dict[tuple[datetime, str], list[str]] = field(default_factory=dict)
 
@@ -154,9 +189,19 @@ class MemoryLog:
     def is_committed(self, kind: str, ingest_id: str) -> bool:
         return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)
 
-    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+    def commit(
+        self,
+        head: Head,
+        new_stores: Sequence[StoresFile],
+        commit: Commit,
+        outcome: UploadOutcome | None = None,
+    ) -> None:
+        if outcome is not None and not self.uploads.may_record(outcome):
+            raise OutcomeRecorded("what became of the upload is recorded already")
         if head.version != self.heads[-1].version:
             raise CommitConflict(f"version {head.version} is not current")
+        if outcome is not None:
+            self.uploads.record(outcome)
         greatest = [file.greatest_us for file in commit.polls_files]
         if head.greatest_us is not None:
             greatest.append(head.greatest_us)
@@ -211,12 +256,6 @@ class MemoryLog:
             if self.replaced_in.get(commit.ingest_id, version + 1) > version
         ]
         return [ingest for ingest in ingests if ingest.files_within(least_us, greatest_us)]
-
-    def record_upload(self, outcome: UploadOutcome) -> None:
-        self.uploads[outcome.key] = outcome
-
-    def upload(self, key: str) -> UploadOutcome | None:
-        return self.uploads.get(key)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -14,13 +15,13 @@ from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.storage.keys import report_key, request_key
 from store_monitoring.timeline_answer import timeline_body
 from store_monitoring.use_cases.compute_shard import compute_shard
-from store_monitoring.use_cases.ingest_file import Upload, ingest_file
+from store_monitoring.use_cases.ingest_file import ingest_file
 from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.plan import Plan
 from store_monitoring.use_cases.plan_report import plan_report
-from store_monitoring.use_cases.ports import UploadOutcome
 from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
 from store_monitoring.use_cases.report import Report, ReportRequest, Status
+from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome
 from tests.cases import utc
 from tests.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 
@@ -49,18 +50,20 @@ class Pipeline:
         content: str | bytes | IO[bytes],
         etag: str = "etag",
         uploaded_at: datetime = CLOCK_SHOWS,
+        version_id: str | None = None,
     ) -> UploadOutcome:
-        """Ingest an upload with this content."""
+        """Ingest an upload with this content; it is a new one unless its version is named."""
         if isinstance(content, str):
             content = content.encode()
         stream = io.BytesIO(content) if isinstance(content, bytes) else content
         return ingest_file(
-            Upload(key, etag, uploaded_at),
+            Upload(key, etag, uploaded_at, version_id or str(uuid4())),
             stream,
             self.bucket_count,
             lambda: CLOCK_SHOWS,
             self.tables,
             self.log,
+            self.log.uploads,
         )
 
     def polls(self) -> list[tuple[str, datetime, bool]]:

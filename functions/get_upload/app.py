@@ -9,8 +9,8 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.clients import PROMPT
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
 from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.adapters.upload_table import DynamoDbUploads
 from store_monitoring.api import answer, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
@@ -18,7 +18,7 @@ from store_monitoring.upload_answer import upload_body
 from store_monitoring.use_cases.read_upload import read_upload
 
 settings = Settings.from_environment()
-log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, PROMPT)
+uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, PROMPT)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 app = new_app(settings.cors_origin)
 
@@ -27,7 +27,7 @@ app = new_app(settings.cors_origin)
 def get_upload(upload_id: str) -> Response[str]:
     """Tell what became of an upload, and where the rows are that were rejected."""
     now = datetime.now(UTC)
-    view = read_upload(upload_id, log, files)
+    view = read_upload(upload_id, uploads, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     return answer(HTTPStatus.OK, upload_body(view, ends_at))
 

@@ -43,10 +43,14 @@ class User:
 
     def upload(self, key: str, content: bytes) -> dict[str, Any]:
         """Upload a file and wait for what becomes of it."""
-        before = self.outcome(key)
+        version_id = self.put(key, content)
+        return until(lambda: self.outcome(key, version_id))
+
+    def put(self, key: str, content: bytes) -> str:
+        """Upload a file; return its version."""
         bucket = self.cloud.outputs["InboxBucketName"]
-        self.s3.put_object(Bucket=bucket, Key=key, Body=content)
-        return until(lambda: None if (now := self.outcome(key)) == before else now)
+        version_id: str = self.s3.put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+        return version_id
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
@@ -82,11 +86,16 @@ class User:
         assert answer["status"] == "Complete", answer
         return requests.get(answer["url"], timeout=30).content
 
-    def outcome(self, key: str) -> dict[str, Any] | None:
-        """Return what is recorded of the last upload under a key."""
+    def outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
+        """Return what became of an upload for good, None if that is not known yet."""
+        recorded = self.recorded(key, version_id)
+        return None if recorded is None or recorded["status"] == "Retrying" else recorded
+
+    def recorded(self, key: str, version_id: str) -> dict[str, Any] | None:
+        """Return what is recorded of an upload."""
         item = self.dynamodb.get_item(
             TableName=self.cloud.outputs["IngestTableName"],
-            Key={"log": {"S": "uploads"}, "entry": {"S": key}},
+            Key={"log": {"S": f"uploads/{key}"}, "entry": {"S": version_id}},
             ConsistentRead=True,
         )
         values = item.get("Item", {})

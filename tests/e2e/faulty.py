@@ -82,15 +82,15 @@ class Trials:
             "ingested", or "given up": then it was uploaded again.
         """
         with self.faults(*faults):
-            ingested = self._wait_for_ingest(key, self._put(key, content, after))
+            ingested = self._wait_for_ingest(key, *self._put(key, content, after))
         return self._settle(ingested, key, content, after)
 
     def both(self, key: str, content: bytes, after: Inputs, *faults: Fault, seed: int) -> str:
         """Upload a file and ask for a report at once, while faults strike by chance."""
         with self.faults(*faults, seed=seed):
-            dropped = self._put(key, content, after)
+            put = self._put(key, content, after)
             report_id = self._ask_for_report()
-            ingested = self._wait_for_ingest(key, dropped)
+            ingested = self._wait_for_ingest(key, *put)
         outcome = self._end(report_id)
         return f"{outcome}, {self._settle(ingested, key, content, after)}"
 
@@ -182,19 +182,17 @@ class Trials:
 
     # --- uploads ----------------------------------------------------------------------------
 
-    def _put(self, key: str, content: bytes, after: Inputs) -> int:
-        """Upload a file; return how many events the ingest function had lost before."""
+    def _put(self, key: str, content: bytes, after: Inputs) -> tuple[str, int]:
+        """Upload a file; return its version, and how many events were lost before."""
         self._right.add(after.report())
         dropped = self._events_dropped()
-        bucket = self.user.cloud.outputs["InboxBucketName"]
-        self.user.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
-        return dropped
+        return self.user.put(key, content), dropped
 
-    def _wait_for_ingest(self, key: str, dropped_before: int) -> bool:
+    def _wait_for_ingest(self, key: str, version_id: str, dropped_before: int) -> bool:
         """Wait until a file is ingested, or given up; tell which."""
 
         def ended() -> str | None:
-            outcome = self.user.outcome(key)
+            outcome = self.user.outcome(key, version_id)
             if outcome and outcome["status"] in ("Committed", "Unchanged"):
                 return "ingested"
             return "given up" if self._events_dropped() > dropped_before else None

@@ -72,6 +72,7 @@ CALLS: dict[str, dict[str, set[str]]] = {
     },
     "GetUploadFunction": {
         "dynamodb:GetItem": {INGEST_TABLE},
+        "dynamodb:Query": {INGEST_TABLE},
         "s3:GetObject": {f"{DATA}/rejects/*"},
     },
     "ConsoleFunction": {},
@@ -85,6 +86,7 @@ CALLS: dict[str, dict[str, set[str]]] = {
         "dynamodb:PutItem": {INGEST_TABLE},
         "s3:AbortMultipartUpload": WRITTEN_BY_INGEST,
         "s3:GetObject": {f"{INBOX}/*", f"{DATA}/stores/*"},
+        "s3:GetObjectVersion": {f"{INBOX}/*"},
         "s3:ListBucket": {INBOX, DATA},
         "s3:PutObject": WRITTEN_BY_INGEST,
         "sqs:SendMessage": {FAILURES},

@@ -64,10 +64,11 @@ def test_unfinished_uploads_are_dropped(name: str, template: Template) -> None:
     ] == [{"DaysAfterInitiation": 1}]
 
 
+@pytest.mark.parametrize("name", BUCKETS)
 def test_what_was_deleted_or_overwritten_can_be_fetched_back_for_a_month(
-    template: Template,
+    name: str, template: Template
 ) -> None:
-    data = by_id(template, "AWS::S3::Bucket")["DataBucket"].properties
+    data = by_id(template, "AWS::S3::Bucket")[name].properties
     assert data["VersioningConfiguration"] == {"Status": "Enabled"}
     (rule,) = [
         rule
@@ -107,11 +108,11 @@ def test_a_table_is_paid_by_use_encrypted_and_recoverable(name: str, template: T
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_reports_expire_and_the_log_of_ingests_does_not(template: Template) -> None:
-    tables = by_id(template, "AWS::DynamoDB::Table")
+@pytest.mark.parametrize("name", TABLES)
+def test_reports_and_outcomes_of_uploads_expire(name: str, template: Template) -> None:
+    table = by_id(template, "AWS::DynamoDB::Table")[name]
     expiry = {"AttributeName": "expires_at", "Enabled": True}
-    assert tables["ReportTable"].properties["TimeToLiveSpecification"] == expiry
-    assert "TimeToLiveSpecification" not in tables["IngestTable"].properties
+    assert table.properties["TimeToLiveSpecification"] == expiry
 
 
 @pytest.mark.parametrize("name", ["DataBucket", "IngestTable"])

@@ -35,7 +35,7 @@ ALLOWED = {
     "adapters": {
         *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
         *("use_cases.events", "use_cases.idempotency", "use_cases.ports", "use_cases.report"),
-        "use_cases.report_page",
+        *("use_cases.report_page", "use_cases.upload_outcomes"),
     },
 }
 # What only some parts may import of others.

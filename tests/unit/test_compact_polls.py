@@ -101,7 +101,7 @@ def test_an_upload_that_was_compacted_is_still_known(pipeline: Pipeline) -> None
     polls = pipeline.polls()
     compact(pipeline)
     upload(pipeline, 3)
-    assert pipeline.log.uploads["polls/3.csv"].status == "Unchanged"
+    assert pipeline.log.uploads.of_key("polls/3.csv")[0].status == "Unchanged"
     assert pipeline.polls() == polls
 
 

@@ -16,7 +16,7 @@ import pytest
 from typing_extensions import Buffer
 
 from store_monitoring.ingest.kinds import Kind
-from store_monitoring.use_cases.ports import UploadOutcome
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 from tests.pipeline import Pipeline
 
 MILLION = 1_000_000

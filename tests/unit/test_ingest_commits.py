@@ -15,6 +15,7 @@ from store_monitoring.errors import CommitConflict, TransientError
 from store_monitoring.instants import to_us
 from store_monitoring.use_cases import commit_attempts
 from store_monitoring.use_cases.ports import Commit, Head, StoresFile
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 from tests.cases import utc
 from tests.fakes import FolderTables, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
@@ -62,7 +63,7 @@ def test_polls_accumulate(pipeline: Pipeline) -> None:
 def test_the_outcome_and_the_commit_tell_what_was_taken(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest("polls/a.csv", FIRST_POLLS, etag="e")
     [commit] = pipeline.log.commits
-    assert pipeline.log.uploads == {"polls/a.csv": outcome}
+    assert pipeline.log.uploads.of_key("polls/a.csv") == [outcome]
     assert (outcome.key, outcome.etag, outcome.status) == ("polls/a.csv", "e", "Committed")
     assert (outcome.rows, outcome.rejected, outcome.error) == (2, 0, None)
     assert (outcome.ended_at, commit.committed_at) == (CLOCK_SHOWS, CLOCK_SHOWS)
@@ -206,12 +207,18 @@ class DisturbedLog(MemoryLog):
 
     before_commit: tuple[Callable[[], object], ...] = ()
 
-    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+    def commit(
+        self,
+        head: Head,
+        new_stores: Sequence[StoresFile],
+        commit: Commit,
+        outcome: UploadOutcome | None = None,
+    ) -> None:
         if self.before_commit:
             disturb, *rest = self.before_commit
             self.before_commit = tuple(rest)
             disturb()
-        super().commit(head, new_stores, commit)
+        super().commit(head, new_stores, commit, outcome)
 
 
 @dataclass
@@ -284,12 +291,45 @@ def test_the_same_file_at_the_same_time_is_committed_once(
     assert len(pipeline.log.commits) == 1
 
 
+# --- an event that is delivered twice -------------------------------------------------------
+
+
+def test_an_event_delivered_again_does_not_change_the_outcome(pipeline: Pipeline) -> None:
+    first = pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v")
+    assert pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v") == first
+    assert first.status == "Committed"
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [("polls/a.csv", FIRST_POLLS), ("timezones/a.csv", zones_csv("a,Asia/Tokyo"))],
+)
+@pytest.mark.usefixtures("at_once")
+def test_two_deliveries_at_the_same_time_have_one_outcome(
+    tmp_path: Path, key: str, content: str
+) -> None:
+    pipeline = disturbed(tmp_path, lambda pipeline: pipeline.ingest(key, content, version_id="v"))
+    assert pipeline.ingest(key, content, version_id="v").status == "Committed"
+    [outcome] = pipeline.log.uploads.of_key(key)
+    assert (outcome.status, len(pipeline.log.commits)) == ("Committed", 1)
+
+
+def test_uploads_under_one_key_have_an_outcome_each(pipeline: Pipeline) -> None:
+    for version, content in enumerate([FIRST_POLLS, LATER_POLLS, FIRST_POLLS, "nothing\n"]):
+        uploaded_at = CLOCK_SHOWS + timedelta(seconds=version)
+        pipeline.ingest("polls/a.csv", content, "e", uploaded_at, f"v{version}")
+    outcomes = pipeline.log.uploads.of_key("polls/a.csv")
+    assert [(outcome.version, outcome.status) for outcome in outcomes] == [
+        *(("v3", "Failed"), ("v2", "Unchanged"), ("v1", "Committed"), ("v0", "Committed")),
+    ]
+
+
 @pytest.mark.usefixtures("at_once")
 def test_conflicts_without_end_are_a_transient_error(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, *[conflict] * 100)
     with pytest.raises(TransientError, match="20 other ingests were committed first"):
         pipeline.ingest("polls/a.csv", FIRST_POLLS)
-    assert (pipeline.log.commits, pipeline.log.uploads) == ([], {})
+    assert (pipeline.log.commits, pipeline.log.uploads.outcomes) == ([], {})
 
 
 @pytest.mark.parametrize("fails", ["polls/bucket=", "stores/bucket="])

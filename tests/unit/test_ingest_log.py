@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -25,7 +24,6 @@ from store_monitoring.use_cases.ports import (
     PollsIngest,
     Replacement,
     StoresFile,
-    UploadOutcome,
     WrittenPolls,
 )
 from tests.cases import utc
@@ -137,17 +135,6 @@ def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     assert log.polls(2, 0, 1000) == [polls("a", 100, 200)]
 
 
-def test_what_became_of_an_upload_can_be_read_again(log: IngestLog) -> None:
-    outcomes = [
-        UploadOutcome("polls/a.csv", "e", "Committed", AT, "a", 10, 1, "rejects/a.csv"),
-        UploadOutcome("polls/b.csv", "f", "Failed", AT, error="the file is empty"),
-    ]
-    assert log.upload("polls/a.csv") is None
-    for outcome in outcomes:
-        log.record_upload(outcome)
-    assert [log.upload(outcome.key) for outcome in outcomes] == outcomes
-
-
 def test_polls_are_those_in_the_range_both_ends_included(log: IngestLog) -> None:
     file = polls("a", 100, 200)
     commit(log, "polls", "a", polls_files=[file])
@@ -254,23 +241,6 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
     commit(log, "polls", "a" * 32, [stores(bucket, "0" * 41) for bucket in buckets], files)
     assert len(log.head().stores) == 200
     assert log.polls(1, 0, 2 * 10**15) == files
-
-
-def test_the_outcome_of_an_upload_is_recorded(dynamodb: Any, table: str) -> None:
-    log = DynamoDbIngestLog(table, 64)
-    log.record_upload(UploadOutcome("polls/a.csv", "e", "Committed", AT, "a", 10, 1, "rejects/a"))
-    log.record_upload(UploadOutcome("polls/a.csv", "f", "Failed", AT, error="the file is empty"))
-    [item] = dynamodb.scan(TableName=table)["Items"]
-    assert {name: TypeDeserializer().deserialize(value) for name, value in item.items()} == {
-        "log": "uploads",
-        "entry": "polls/a.csv",
-        "etag": "f",
-        "status": "Failed",
-        "ended_at": "2024-10-15T00:00:00.500000+00:00",
-        "rows": 0,
-        "rejected": 0,
-        "error": "the file is empty",
-    }
 
 
 def test_another_number_of_buckets_is_refused(table: str) -> None:

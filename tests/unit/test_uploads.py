@@ -13,10 +13,10 @@ from store_monitoring.errors import InvalidRequest, UnknownUpload
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.upload_answer import form_body, upload_body
 from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES, UploadForm, offer_upload
-from store_monitoring.use_cases.ports import UploadOutcome
 from store_monitoring.use_cases.read_upload import read_upload
 from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
-from tests.fakes import FolderFiles, MemoryLog
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
+from tests.fakes import FolderFiles, MemoryUploads
 
 NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 KEY = f"polls/{NUMBER}-polls.csv"
@@ -118,15 +118,19 @@ def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3UploadForms) -> None
 )
 def test_an_id_that_we_never_give_out_is_unknown(upload_id: str, files: FolderFiles) -> None:
     with pytest.raises(UnknownUpload):
-        read_upload(upload_id, MemoryLog(), files)
+        read_upload(upload_id, MemoryUploads(), files)
+
+
+def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
+    return UploadOutcome(key=KEY, etag="etag", status=status, ended_at=ENDED_AT, **values)
 
 
 def told(outcome: UploadOutcome | None, files: FolderFiles) -> dict[str, Any]:
     """Return what is told of an upload whose outcome is this."""
-    log, place = MemoryLog(), UploadPlace(Kind.POLLS, NUMBER, "polls.csv")
+    uploads, place = MemoryUploads(), UploadPlace(Kind.POLLS, NUMBER, "polls.csv")
     if outcome is not None:
-        log.record_upload(outcome)
-    body = upload_body(read_upload(place.upload_id, log, files), ENDED_AT)
+        uploads.record(outcome)
+    body = upload_body(read_upload(place.upload_id, uploads, files), ENDED_AT)
     assert body.pop("upload_id") == place.upload_id
     return body
 
@@ -136,7 +140,7 @@ def test_an_upload_that_nothing_is_heard_of_is_pending(files: FolderFiles) -> No
 
 
 def test_what_was_ingested_is_told(files: FolderFiles) -> None:
-    outcome = UploadOutcome(KEY, "etag", "Committed", ENDED_AT, "i", 7, 0)
+    outcome = ended(UploadStatus.COMMITTED, rows=7)
     assert told(outcome, files) == {
         "status": "Committed",
         "ended_at": "2024-10-15T00:00:00.000000Z",
@@ -146,7 +150,7 @@ def test_what_was_ingested_is_told(files: FolderFiles) -> None:
 
 
 def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
-    outcome = UploadOutcome(KEY, "etag", "Unchanged", ENDED_AT, "i", 7, 2, "rejects/i.csv")
+    outcome = ended(UploadStatus.UNCHANGED, rows=7, rejected=2, rejects_key="rejects/i.csv")
     body = told(outcome, files)
     assert body["rejected"] == 2
     assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv.csv")
@@ -154,7 +158,7 @@ def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
 
 
 def test_why_a_file_was_not_taken_is_told(files: FolderFiles) -> None:
-    outcome = UploadOutcome(KEY, "etag", "Failed", ENDED_AT, error="it is empty")
+    outcome = ended(UploadStatus.FAILED, error="it is empty")
     assert told(outcome, files) == {
         "status": "Failed",
         "ended_at": "2024-10-15T00:00:00.000000Z",

@@ -28,6 +28,10 @@ class BucketCountChanged(StoreMonitoringError):
     """The stack's number of buckets is not the one that its data are stored by."""
 
 
+class OutcomeRecorded(StoreMonitoringError):
+    """An upload has ended already: its event was delivered twice."""
+
+
 class CommitConflict(StoreMonitoringError):
     """Another ingest was committed since the head was read."""
 

@@ -1,7 +1,7 @@
 """The bucket that files are uploaded to."""
 
 import io
-from typing import IO
+from typing import IO, Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -10,6 +10,7 @@ from typing_extensions import Buffer
 
 from store_monitoring.adapters.aws_errors import error_code, transient_errors
 from store_monitoring.errors import SupersededUpload
+from store_monitoring.use_cases.upload_outcomes import Upload
 
 
 class Inbox:
@@ -19,23 +20,26 @@ class Inbox:
         self._bucket = bucket
         self._client = boto3.client("s3")
 
-    def open(self, key: str, etag: str) -> IO[bytes]:
-        """Return an object's content as a stream.
+    def open(self, upload: Upload) -> IO[bytes]:
+        """Return an upload's content as a stream.
 
         Raises
         ------
         SupersededUpload
-            If the object is no longer the one with this ETag.
+            If the upload is not there any more.
         """
+        version: Any = {} if upload.version_id is None else {"VersionId": upload.version_id}
         try:
-            with transient_errors(f"read {key}"):
-                answer = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"')
+            with transient_errors(f"read {upload.key}"):
+                answer = self._client.get_object(
+                    Bucket=self._bucket, Key=upload.key, IfMatch=f'"{upload.etag}"', **version
+                )
         except ClientError as error:
-            if error_code(error) in ("PreconditionFailed", "NoSuchKey"):
-                raise SupersededUpload(f"{key} was replaced or removed") from error
+            if error_code(error) in ("PreconditionFailed", "NoSuchKey", "NoSuchVersion"):
+                raise SupersededUpload(f"{upload.key} was replaced or removed") from error
             raise
         body = answer["Body"]
-        return io.BufferedReader(_Stream(body, key))
+        return io.BufferedReader(_Stream(body, upload.key))
 
 
 class _Stream(io.RawIOBase):

@@ -4,12 +4,12 @@ Key `log`, `entry`:
 
 - ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
-- ``uploads``, an object key: what became of the last upload under that key.
 - ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
   polls, as an ingest has, and from its version on theirs do not count.
 
 A commit writes its own entry and the head in one transaction, conditional on the head's version.
-So a version names a snapshot: all entries up to it, and nothing of later ones.
+So a version names a snapshot: all entries up to it, and nothing of later ones. What became of the
+upload is written in the same transaction: `upload_table` has its form.
 """
 
 from collections import Counter
@@ -23,7 +23,13 @@ from botocore.config import Config
 
 from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
-from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
+from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.errors import (
+    BucketCountChanged,
+    CommitConflict,
+    OutcomeRecorded,
+    TransientError,
+)
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.storage.keys import polls_key
 from store_monitoring.use_cases.ports import (
@@ -33,8 +39,8 @@ from store_monitoring.use_cases.ports import (
     PollsIngest,
     Replacement,
     StoresFile,
-    UploadOutcome,
 )
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 
 _HEAD_KEY = {"log": "head", "entry": "head"}
 _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
@@ -50,10 +56,19 @@ class DynamoDbIngestLog:
         Must be the one that the first ingest was made with: stores lie where it put them.
     config : Config or None
         How patient the client is; None: as boto3 has it.
+    uploads : DynamoDbUploads or None
+        Where commits record what became of an upload; only ingests need it.
     """
 
-    def __init__(self, table: str, bucket_count: int, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        table: str,
+        bucket_count: int,
+        config: Config | None = None,
+        uploads: DynamoDbUploads | None = None,
+    ) -> None:
         self._table = table
+        self._uploads = uploads
         self._bucket_count = bucket_count
         self._client = boto3.client("dynamodb", config=config)
 
@@ -78,7 +93,13 @@ class DynamoDbIngestLog:
         """Tell whether an ingest was ever committed."""
         return self._get({"log": kind, "entry": ingest_id}) is not None
 
-    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+    def commit(
+        self,
+        head: Head,
+        new_stores: Sequence[StoresFile],
+        commit: Commit,
+        outcome: UploadOutcome | None = None,
+    ) -> None:
         """Commit an ingest on top of the head that it was made from, all or nothing."""
         known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls_files)]
         new_head = Head(
@@ -87,7 +108,11 @@ class DynamoDbIngestLog:
             greatest_us=max((us for us in known_us if us is not None), default=None),
             latest=head.latest | {commit.kind: commit.ingest_id},
         )
-        self._transact(head, new_head, [self._put(_entry(commit, new_head.version))])
+        writes = [self._put(_entry(commit, new_head.version))]
+        if outcome is not None:
+            assert self._uploads is not None
+            writes.append({"Put": self._uploads.put_request(outcome)})
+        self._transact(head, new_head, writes, records_outcome=outcome is not None)
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         """Commit a compaction on top of the head that it was made from, all or nothing."""
@@ -139,7 +164,9 @@ class DynamoDbIngestLog:
     def _put(self, item: dict[str, Any]) -> Any:
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
-    def _transact(self, head: Head, new_head: Head, writes: Sequence[Any]) -> None:
+    def _transact(
+        self, head: Head, new_head: Head, writes: Sequence[Any], *, records_outcome: bool = False
+    ) -> None:
         put_head = self._put(self._head_item(new_head))
         put_head["Put"] |= {
             "ConditionExpression": "attribute_not_exists(version) OR version = :version",
@@ -149,7 +176,10 @@ class DynamoDbIngestLog:
             with transient_errors("commit to the ingest log"):
                 self._client.transact_write_items(TransactItems=[put_head, *writes])
         except self._client.exceptions.TransactionCanceledException as error:
-            if _lost_to_another(error.response["CancellationReasons"]):
+            reasons = error.response["CancellationReasons"]
+            if records_outcome and reasons[-1]["Code"] == "ConditionalCheckFailed":
+                raise OutcomeRecorded("what became of the upload is recorded already") from error
+            if _lost_to_another(reasons):
                 raise CommitConflict(f"version {head.version} is not current") from error
             raise TransientError(f"cannot commit to the ingest log: {error}") from error
 
@@ -182,23 +212,6 @@ class DynamoDbIngestLog:
         return [
             PollsIngest(item["entry"], item["rows"], _files(item), _by_week(item)) for item in items
         ]
-
-    def record_upload(self, outcome: UploadOutcome) -> None:
-        """Record what became of an upload."""
-        values = asdict(outcome)
-        entry = {"log": "uploads", "entry": values.pop("key"), **values}
-        entry["ended_at"] = outcome.ended_at.isoformat()
-        with transient_errors("record the upload"):
-            self._client.put_item(TableName=self._table, Item=to_item(entry))
-
-    def upload(self, key: str) -> UploadOutcome | None:
-        """Return what became of the last upload under a key, strongly consistent."""
-        item = self._get({"log": "uploads", "entry": key})
-        if item is None:
-            return None
-        ended_at = datetime.fromisoformat(item.pop("ended_at"))
-        del item["log"]
-        return UploadOutcome(key=item.pop("entry"), ended_at=ended_at, **item)
 
     def _head_item(self, head: Head) -> dict[str, Any]:
         return _HEAD_KEY | {

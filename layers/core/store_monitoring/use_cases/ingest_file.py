@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.errors import CommitConflict, UnreadableFile
+from store_monitoring.errors import CommitConflict, OutcomeRecorded, UnreadableFile
 from store_monitoring.ingest.content import Content, read_content
 from store_monitoring.ingest.kinds import Kind, kind_of
 from store_monitoring.storage.keys import rejects_key, stores_key
@@ -24,22 +23,13 @@ from store_monitoring.use_cases.ports import (
     IngestLog,
     StoresFile,
     Tables,
-    UploadOutcome,
     WrittenPolls,
 )
+from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome, Uploads, UploadStatus
 from store_monitoring.use_cases.write_polls import write_polls
 
 _MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
 _WRITERS = 8  # waiting for S3, not writing Parquet, takes the time
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An uploaded object."""
-
-    key: str
-    etag: str
-    uploaded_at: datetime
 
 
 def ingest_file(
@@ -49,6 +39,7 @@ def ingest_file(
     clock: Callable[[], datetime],
     tables: Tables,
     log: IngestLog,
+    uploads: Uploads,
 ) -> UploadOutcome:
     """Ingest an uploaded CSV, plain or gzipped, and record what became of it.
 
@@ -60,12 +51,13 @@ def ingest_file(
     bucket_count : int
     clock : callable
         Returns the time now.
-    tables, log : ports
+    tables, log, uploads : ports
 
     Returns
     -------
     UploadOutcome
-        A file that cannot be read as a whole is an outcome too: "Failed", with the reason.
+        A file that cannot be read as a whole is an outcome too: "Failed", with the reason. If the
+        upload has ended already, this is how.
 
     Raises
     ------
@@ -75,41 +67,27 @@ def ingest_file(
     with tempfile.TemporaryDirectory() as folder:
         try:
             content = read_content(kind_of(upload.key), stream, bucket_count, Path(folder))
-            changed = _store(content, upload.uploaded_at, clock, tables, log)
+            return _store(content, upload, clock, tables, log, uploads)
         except UnreadableFile as error:
-            outcome = UploadOutcome(upload.key, upload.etag, "Failed", clock(), error=str(error))
-        else:
-            outcome = UploadOutcome(
-                upload.key,
-                upload.etag,
-                "Committed" if changed else "Unchanged",
-                clock(),
-                content.ingest_id,
-                content.rows,
-                content.rejected,
-                rejects_key(content.ingest_id) if content.rejected else None,
+            return uploads.record(
+                UploadOutcome.failed(upload, UploadStatus.FAILED, clock(), str(error))
             )
-    log.record_upload(outcome)
-    return outcome
 
 
 def _store(
     content: Content,
-    uploaded_at: datetime,
+    upload: Upload,
     clock: Callable[[], datetime],
     tables: Tables,
     log: IngestLog,
-) -> bool:
+    uploads: Uploads,
+) -> UploadOutcome:
     """Write what the content brings, then commit it: until then nobody reads it.
 
-    Returns
-    -------
-    bool
-        False if there was nothing to do: the content is what is committed already, or what was
-        uploaded later.
+    There is nothing to do if the content is what is committed already, or what was uploaded later.
     """
     if _is_current(content, log.head(), log):
-        return False
+        return uploads.record(_ended(content, upload, UploadStatus.UNCHANGED, clock()))
     if content.rejected:
         tables.write_file(rejects_key(content.ingest_id), content.rejects)
     with ThreadPoolExecutor(_WRITERS) as pool:
@@ -127,20 +105,46 @@ def _store(
         for _ in commit_attempts():
             head = log.head()
             if _is_current(content, head, log):  # by another ingest of it, at the same time
-                return False
-            write_stores = partial(_write_stores, content, uploaded_at, head, tables)
+                break
+            write_stores = partial(_write_stores, content, upload.uploaded_at, head, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
             if not stores and content.kind is not Kind.POLLS:
-                return False
+                break
+            committed = _ended(content, upload, UploadStatus.COMMITTED, clock())
             commit = Commit(
-                content.kind, content.ingest_id, content.rows, content.rejected, clock(), polls
+                content.kind,
+                content.ingest_id,
+                content.rows,
+                content.rejected,
+                committed.ended_at,
+                polls,
             )
             try:
-                log.commit(head, stores, commit)
+                log.commit(head, stores, commit, committed)
             except CommitConflict:
                 continue
-            return True
-    raise AssertionError("the last attempt raises")
+            except OutcomeRecorded:
+                return uploads.record(committed)
+            return committed
+    return uploads.record(_ended(content, upload, UploadStatus.UNCHANGED, clock()))
+
+
+def _ended(
+    content: Content, upload: Upload, status: UploadStatus, ended_at: datetime
+) -> UploadOutcome:
+    """Return the outcome of an upload that was read."""
+    return UploadOutcome(
+        key=upload.key,
+        etag=upload.etag,
+        version=upload.version,
+        uploaded_at=upload.uploaded_at,
+        status=status,
+        ended_at=ended_at,
+        ingest_id=content.ingest_id,
+        rows=content.rows,
+        rejected=content.rejected,
+        rejects_key=rejects_key(content.ingest_id) if content.rejected else None,
+    )
 
 
 def _is_current(content: Content, head: Head, log: IngestLog) -> bool:

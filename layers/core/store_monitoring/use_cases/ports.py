@@ -13,6 +13,7 @@ from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest
 from store_monitoring.use_cases.report_page import PageRequest, ReportPage
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 
 if TYPE_CHECKING:  # not for the functions that carry no Arrow
     import pyarrow as pa
@@ -262,36 +263,6 @@ class Replacement:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UploadOutcome:
-    """What became of an uploaded object.
-
-    Attributes
-    ----------
-    key, etag : str
-        The object.
-    status : str
-        "Committed", "Unchanged" (nothing in it is newer than what is there) or "Failed".
-    ended_at : datetime
-    ingest_id : str or None
-    rows, rejected : int
-    rejects_key : str or None
-        Where the rejected rows are, if there are any.
-    error : str or None
-        Why the file could not be read as a whole.
-    """
-
-    key: str
-    etag: str
-    status: str
-    ended_at: datetime
-    ingest_id: str | None = None
-    rows: int = 0
-    rejected: int = 0
-    rejects_key: str | None = None
-    error: str | None = None
-
-
 class IngestLog(Protocol):
     """The log of ingests: what it does not say is committed does not count."""
 
@@ -301,13 +272,24 @@ class IngestLog(Protocol):
     def is_committed(self, kind: str, ingest_id: str) -> bool:
         """Tell whether an ingest was ever committed."""
 
-    def commit(self, head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> None:
+    def commit(
+        self,
+        head: Head,
+        new_stores: Sequence[StoresFile],
+        commit: Commit,
+        outcome: UploadOutcome | None = None,
+    ) -> None:
         """Commit an ingest on top of the head that it was made from, all or nothing.
+
+        What became of its upload is recorded with it: so an upload that was committed is never
+        taken for another one's, even if the function ends right after.
 
         Raises
         ------
         CommitConflict
             If that head is no longer the current one.
+        OutcomeRecorded
+            If what became of the upload is recorded already.
         """
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
@@ -332,12 +314,6 @@ class IngestLog(Protocol):
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
         """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
-
-    def record_upload(self, outcome: UploadOutcome) -> None:
-        """Record what became of an upload."""
-
-    def upload(self, key: str) -> UploadOutcome | None:
-        """Return what became of the last upload under a key."""
 
 
 class UploadForms(Protocol):

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from store_monitoring.use_cases.ports import IngestLog, ReportFiles, UploadOutcome
+from store_monitoring.use_cases.ports import ReportFiles
 from store_monitoring.use_cases.upload import UploadPlace
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome, Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class UploadView:
     rejects_url: str | None = None
 
 
-def read_upload(upload_id: str, log: IngestLog, files: ReportFiles) -> UploadView:
+def read_upload(upload_id: str, uploads: Uploads, files: ReportFiles) -> UploadView:
     """Return what became of an upload.
 
     Raises
@@ -33,7 +34,7 @@ def read_upload(upload_id: str, log: IngestLog, files: ReportFiles) -> UploadVie
         If we never give out such an id.
     """
     place = UploadPlace.from_id(upload_id)
-    outcome = log.upload(place.key)
+    outcome = next(iter(uploads.of_key(place.key)), None)
     if outcome is None or outcome.rejects_key is None:
         return UploadView(upload_id, outcome)
     url = files.presigned_url(outcome.rejects_key, f"rejected-{place.filename}.csv")

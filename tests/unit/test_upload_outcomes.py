@@ -1,0 +1,209 @@
+"""What became of uploads: the record in DynamoDB, and the tests' own, which must not differ."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from moto import mock_aws
+
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.errors import CommitConflict, OutcomeRecorded
+from store_monitoring.use_cases.ports import Commit, IngestLog
+from store_monitoring.use_cases.upload_outcomes import (
+    Upload,
+    UploadOutcome,
+    Uploads,
+    UploadStatus,
+)
+from tests.cases import utc
+from tests.fakes import MemoryLog, MemoryUploads
+
+AT = utc("2024-10-15 00:00:00.5")
+UPLOAD = Upload("polls/a.csv", "e", AT - timedelta(seconds=2), "v1")
+FINAL = (UploadStatus.COMMITTED, UploadStatus.UNCHANGED, UploadStatus.FAILED)
+
+
+@pytest.fixture
+def table() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        client.create_table(
+            TableName="ingests",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "log", "AttributeType": "S"},
+                {"AttributeName": "entry", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "log", "KeyType": "HASH"},
+                {"AttributeName": "entry", "KeyType": "RANGE"},
+            ],
+        )
+        yield client
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def log(request: pytest.FixtureRequest) -> Any:
+    """An ingest log with the record of uploads as its `uploads`."""
+    if request.param == "memory":
+        return MemoryLog()
+    request.getfixturevalue("table")
+    uploads = DynamoDbUploads("ingests", retention_days=90)
+    log: Any = DynamoDbIngestLog("ingests", 64, uploads=uploads)
+    log.uploads = uploads
+    return log
+
+
+@pytest.fixture
+def uploads(log: Any) -> Uploads:
+    found: Uploads = log.uploads
+    return found
+
+
+def outcome(status: UploadStatus, **values: Any) -> UploadOutcome:
+    if status in (UploadStatus.RETRYING, UploadStatus.FAILED):
+        return replace(UploadOutcome.failed(UPLOAD, status, AT, "S3 is slow"), **values)
+    return UploadOutcome(
+        key=UPLOAD.key,
+        etag=UPLOAD.etag,
+        version=UPLOAD.version,
+        uploaded_at=UPLOAD.uploaded_at,
+        status=status,
+        ended_at=AT,
+        ingest_id="i",
+        rows=10,
+        rejected=1,
+        rejects_key="rejects/i.csv",
+        **values,
+    )
+
+
+@pytest.mark.parametrize("status", [UploadStatus.RETRYING, *FINAL])
+def test_what_is_recorded_can_be_read(uploads: Uploads, status: UploadStatus) -> None:
+    assert uploads.get(UPLOAD) is None
+    recorded = outcome(status)
+    assert uploads.record(recorded) == recorded
+    assert uploads.get(UPLOAD) == recorded
+    assert list(uploads.of_key(UPLOAD.key)) == [recorded]
+    assert uploads.get(replace(UPLOAD, version_id="v2")) is None
+    assert list(uploads.of_key("polls/b.csv")) == []
+
+
+def test_uploads_under_one_key_are_listed_newest_first(uploads: Uploads) -> None:
+    committed = outcome(UploadStatus.COMMITTED)
+    recorded = [
+        replace(committed, version=f"v{9 - number}", uploaded_at=AT + timedelta(seconds=number))
+        for number in range(3)
+    ]
+    for each in recorded:
+        uploads.record(each)
+    assert list(uploads.of_key(UPLOAD.key)) == recorded[::-1]
+
+
+@pytest.mark.parametrize("later", FINAL)
+def test_what_is_tried_again_ends_somehow(uploads: Uploads, later: UploadStatus) -> None:
+    uploads.record(outcome(UploadStatus.RETRYING))
+    uploads.record(outcome(UploadStatus.RETRYING, error="S3 is still slow"))
+    assert uploads.record(outcome(later)) == outcome(later)
+    assert uploads.get(UPLOAD) == outcome(later)
+
+
+@pytest.mark.parametrize("later", [UploadStatus.RETRYING, *FINAL])
+@pytest.mark.parametrize("final", FINAL)
+def test_a_final_outcome_stays(uploads: Uploads, final: UploadStatus, later: UploadStatus) -> None:
+    first = uploads.record(outcome(final))
+    assert uploads.record(replace(outcome(later), ended_at=AT + timedelta(hours=1))) == first
+    assert uploads.get(UPLOAD) == first
+
+
+def test_what_can_be_redriven_can_still_be_committed(uploads: Uploads) -> None:
+    failed = outcome(UploadStatus.FAILED, can_be_redriven=True)
+    uploads.record(failed)
+    assert uploads.record(outcome(UploadStatus.RETRYING)) == failed
+    again = replace(failed, error="S3 is down")
+    assert uploads.record(again) == again
+    assert uploads.record(outcome(UploadStatus.COMMITTED)) == outcome(UploadStatus.COMMITTED)
+    assert uploads.record(failed) == outcome(UploadStatus.COMMITTED)
+
+
+def test_a_commit_records_the_outcome(log: IngestLog, uploads: Uploads) -> None:
+    uploads.record(outcome(UploadStatus.RETRYING))
+    commit = Commit("polls", "i", 10, 1, AT)
+    log.commit(log.head(), [], commit, outcome(UploadStatus.COMMITTED))
+    assert uploads.get(UPLOAD) == outcome(UploadStatus.COMMITTED)
+    assert log.head().version == 1
+
+
+def test_a_commit_that_is_late_records_nothing(log: IngestLog, uploads: Uploads) -> None:
+    old = log.head()
+    log.commit(old, [], Commit("polls", "h", 10, 1, AT))
+    with pytest.raises(CommitConflict):
+        log.commit(old, [], Commit("polls", "i", 10, 1, AT), outcome(UploadStatus.COMMITTED))
+    assert uploads.get(UPLOAD) is None
+
+
+def test_an_upload_that_has_ended_is_not_committed_again(log: IngestLog, uploads: Uploads) -> None:
+    ended = uploads.record(outcome(UploadStatus.COMMITTED))
+    commit = Commit("polls", "i", 10, 1, AT)
+    with pytest.raises(OutcomeRecorded):
+        log.commit(log.head(), [], commit, outcome(UploadStatus.COMMITTED))
+    assert (log.head().version, uploads.get(UPLOAD)) == (0, ended)
+
+
+def test_an_object_without_versions_is_told_from_others_by_its_event() -> None:
+    uploads = MemoryUploads()
+    first = replace(UPLOAD, version_id=None)
+    again = replace(first, uploaded_at=AT)
+    uploads.record(UploadOutcome.failed(first, UploadStatus.FAILED, AT, "it is empty"))
+    assert uploads.get(first) is not None
+    assert uploads.get(again) is None
+
+
+def test_outcomes_of_before_versions_are_the_oldest(table: Any) -> None:
+    uploads = DynamoDbUploads("ingests", retention_days=90)
+    table.put_item(
+        TableName="ingests",
+        Item={
+            "log": {"S": "uploads"},
+            "entry": {"S": UPLOAD.key},
+            "etag": {"S": "f"},
+            "status": {"S": "Failed"},
+            "ended_at": {"S": "2024-10-15T00:00:00.500000+00:00"},
+            "rows": {"N": "0"},
+            "rejected": {"N": "0"},
+            "error": {"S": "the file is empty"},
+        },
+    )
+    before = UploadOutcome(
+        key=UPLOAD.key,
+        etag="f",
+        status=UploadStatus.FAILED,
+        ended_at=AT,
+        error="the file is empty",
+    )
+    assert uploads.of_key(UPLOAD.key) == [before]
+    later = uploads.record(outcome(UploadStatus.COMMITTED))
+    assert uploads.of_key(UPLOAD.key) == [later, before]
+
+
+def test_outcomes_expire(table: Any) -> None:
+    DynamoDbUploads("ingests", retention_days=90).record(outcome(UploadStatus.RETRYING))
+    [item] = table.scan(TableName="ingests")["Items"]
+    assert {name: TypeDeserializer().deserialize(value) for name, value in item.items()} == {
+        "log": "uploads/polls/a.csv",
+        "entry": "v1",
+        "etag": "e",
+        "status": "Retrying",
+        "uploaded_at": "2024-10-14T23:59:58.500000+00:00",
+        "ended_at": "2024-10-15T00:00:00.500000+00:00",
+        "expires_at": int((AT + timedelta(days=90)).timestamp()),
+        "rows": 0,
+        "rejected": 0,
+        "error": "S3 is slow",
+        "can_be_redriven": False,
+    }
