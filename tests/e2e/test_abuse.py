@@ -1,6 +1,7 @@
 """What nobody in their right mind sends: each has an answer, and a polite one."""
 
 import json
+from base64 import urlsafe_b64encode
 from http.client import HTTPConnection
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -14,11 +15,10 @@ NASTY = [
     "../../etc/passwd",
     "%2e%2e%2f",
     "\N{PILE OF POO}ä\u202e",
-    "nul\0byte",
     "'; DROP TABLE reports; --",
     "<img src=x onerror=alert(1)>",
-    "a" * 4_000,
 ]
+NO_STORE_ID = ["nul\0byte", "a" * 4_000]
 
 
 def refused(user: User, body: bytes, content_type: str = "application/json") -> tuple[int, str]:
@@ -26,7 +26,7 @@ def refused(user: User, body: bytes, content_type: str = "application/json") -> 
     return answer.status_code, answer.json()["error"]["code"]
 
 
-@pytest.mark.parametrize("report_id", NASTY)
+@pytest.mark.parametrize("report_id", NASTY + NO_STORE_ID)
 def test_what_is_no_report_id(user: User, report_id: str) -> None:
     by_path = user.get(f"/get_report/{quote(report_id, safe='')}")
     by_query = user.get("/get_report", params={"report_id": report_id})
@@ -39,6 +39,39 @@ def test_a_strange_store_id_is_only_unknown(user: User, store_id: str) -> None:
     answer = user.ended(user.trigger(store_ids=[store_id]))
     assert answer["error"]["code"] == "UnknownStore"
     assert repr(store_id) in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("store_id", NO_STORE_ID)
+def test_what_no_store_can_be_called_is_refused(user: User, store_id: str) -> None:
+    assert refused(user, json.dumps({"store_ids": [store_id]}).encode()) == (400, "invalid_request")
+
+
+def test_all_unknown_stores_are_named(user: User) -> None:
+    store_ids = [f"nobody-{number:03d}" for number in range(101)]
+    error = user.ended(user.trigger(store_ids=store_ids))["error"]
+    assert error["code"] == "UnknownStore"
+    named = ", ".join(map(repr, store_ids[:100]))
+    assert error["message"].endswith(f": no input knows the stores {named} and 1 more")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["\ud800", "\ud800"],
+        ["2024-10-15T00:00:00.000000Z", "idempotency_key#0"],
+        ["yesterday", "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"],
+    ],
+)
+def test_a_page_token_of_the_right_form_with_nonsense_in_it(user: User, place: list[str]) -> None:
+    token = urlsafe_b64encode(json.dumps(place).encode()).decode()
+    answer = user.get("/reports", params={"page_token": token})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert "page_token" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("as_of", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z"])
+def test_the_first_and_the_last_instant(user: User, as_of: str) -> None:
+    assert user.ended(user.trigger(as_of=as_of))["status"] == "Complete"
 
 
 def test_a_body_of_ten_megabytes(user: User) -> None:

@@ -14,8 +14,10 @@ from openpyxl import load_workbook
 
 from store_monitoring.errors import TooManyStores, UnknownStore
 from store_monitoring.storage.keys import report_key
-from store_monitoring.use_cases import report_forms
-from store_monitoring.use_cases.report import Format, ReportRequest
+from store_monitoring.use_cases import report, report_forms
+from store_monitoring.use_cases.plan import Plan
+from store_monitoring.use_cases.report import Format, ReportRequest, check_formats_hold
+from store_monitoring.use_cases.store_ids import unknown_stores
 from tests.pipeline import Pipeline
 
 # Now is Monday 2024-10-14 12:00 UTC.
@@ -137,9 +139,22 @@ def test_the_same_report_is_the_same_bytes(pipeline: Pipeline) -> None:
 
 
 def test_a_sheet_has_an_end(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_forms, "_SHEET_ROWS", 4)
-    with pytest.raises(TooManyStores, match="xlsx holds 3 stores, not 4"):
-        pipeline.report(ReportRequest(formats=(Format.XLSX,)))
+    """A plan says so: what is computed, and the CSV, would be lost."""
+    monkeypatch.setattr(report, "_SHEET_ROWS", 4)
+    with pytest.raises(TooManyStores, match="xlsx holds 3 stores, not 4: leave it out of formats"):
+        pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.XLSX)))
+    assert pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.HTML))).stores == 4
+    one = ReportRequest(store_ids=("up",), formats=(Format.XLSX,))
+    assert pipeline.plan("r", one).stores == 1
+    monkeypatch.setattr(report, "_SHEET_ROWS", 5)
+    assert pipeline.plan("r", ReportRequest(formats=(Format.XLSX,))).stores == 4
+
+
+def test_a_sheet_has_as_many_rows_as_a_spreadsheet_can_open() -> None:
+    check_formats_hold((Format.CSV, Format.XLSX), 1_048_575)
+    with pytest.raises(TooManyStores, match="xlsx holds 1,048,575 stores, not 1,048,576"):
+        check_formats_hold((Format.CSV, Format.XLSX), 1_048_576)
+    check_formats_hold((Format.CSV, Format.HTML), 100_000_000)
 
 
 def test_an_empty_report_in_all_forms(tmp_path: Path) -> None:
@@ -171,8 +186,39 @@ def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
     """Known to no file of its bucket, or in a bucket that has none."""
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/x.csv", POLLS)
-    with pytest.raises(UnknownStore, match="no input knows the store 'nobody'"):
+    with pytest.raises(UnknownStore, match=r"no input knows the store 'nobody'$"):
         pipeline.report(ReportRequest(store_ids=("nobody", "up")))
+
+
+@pytest.mark.parametrize("shard_polls", [1, 50_000_000])
+@pytest.mark.parametrize("bucket_count", [1, 4, 997])
+def test_all_unknown_stores_are_named(tmp_path: Path, bucket_count: int, shard_polls: int) -> None:
+    """In whatever buckets and shards they are; and whether or not any store is known."""
+    pipeline = Pipeline(tmp_path, bucket_count)
+    pipeline.ingest("polls/x.csv", POLLS)
+    nobody = tuple(f"nobody-{number:03d}" for number in range(120))
+    for known in ((), ("down", "up")):
+        for count in (2, 100, 101, 120):
+            request = ReportRequest(store_ids=(*known, *nobody[:count]))
+            with pytest.raises(UnknownStore) as error:
+                pipeline.report(request, shard_polls=shard_polls)
+            named = ", ".join(map(repr, nobody[: min(count, 100)]))
+            rest = f" and {count - 100} more" if count > 100 else ""
+            assert str(error.value) == f"no input knows the stores {named}{rest}"
+            assert not list(tmp_path.glob("reports/r/report.*"))
+
+
+def test_so_many_long_names_of_unknown_stores_as_step_functions_keeps() -> None:
+    store_ids = [f"{number:02d}" + "\N{PILE OF POO}" * 253 for number in range(90)]
+    error = str(unknown_stores(store_ids))
+    assert len(json.dumps(error)) < 20_000
+    assert (error.count("'"), error[-12:]) == (10, " and 85 more")
+
+
+def test_a_plan_of_before_names_no_unknown_stores(pipeline: Pipeline) -> None:
+    document = pipeline.plan().to_json()
+    del document["unknown_store_ids"]
+    assert Plan.from_json(document) == pipeline.plan()
 
 
 def test_as_of_forgets_later_polls(pipeline: Pipeline) -> None:

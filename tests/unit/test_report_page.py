@@ -12,10 +12,21 @@ from store_monitoring.use_cases.report import Failure, Format, Report, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 from tests.cases import utc
 
-PLACE = Place("2024-10-15T00:00:00.000000Z", "r")
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+STARTED_AT = "2024-10-15T00:00:00.000000Z"
+PLACE = Place(STARTED_AT, REPORT_ID)
+NO_STARTS = (
+    *("yesterday", "2024-10-15", "2024-10-15T00:00:00Z", "2024-10-15T00:00:00.000000"),
+    *("2024-02-30T00:00:00.000000Z", "2024-10-15T00:00:00.000000+00:00", "\ud800"),
+    *("0001-01-01T00:00:00.000000+23:59", "9999-12-31T23:59:59.000000-23:59"),
+)
+NO_REPORT_IDS = ("r", REPORT_ID.upper(), "\ud800", f"idempotency_key#{'0' * 64}")
 NO_PLACES: list[object] = [
     *(None, 1, "ab", [], ["a"], ["a", 1], ["a", "b", "c"], {}),
     *(["a", None], [1, "b"], ["", "b"], ["a", ""], {"a": 1, "b": 2, "c": 3}),
+    *([STARTED_AT, REPORT_ID, "reports"], [REPORT_ID, STARTED_AT], {STARTED_AT: REPORT_ID}),
+    *([started_at, REPORT_ID] for started_at in NO_STARTS),
+    *([STARTED_AT, report_id] for report_id in NO_REPORT_IDS),
 ]
 
 
@@ -42,6 +53,7 @@ def test_a_wrong_limit_is_refused(limit: str) -> None:
     [
         *("", "x", "====", "nonsense", "\u0661", "a" * 100_000, "_w==", PLACE.to_token()[:-4]),
         *map(token, NO_PLACES),
+        PLACE.to_token() + "==",
     ],
 )
 def test_a_wrong_token_is_refused(text: str) -> None:

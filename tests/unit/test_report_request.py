@@ -10,6 +10,10 @@ from store_monitoring.instants import to_us
 from store_monitoring.use_cases.report import ReportRequest, checked_report_id
 from tests.cases import utc
 
+OUT_OF_RANGE = "as_of: not between the years 1970 and 2199 in UTC"
+TOO_FINE = "as_of: more than six digits of a second's fraction"
+NO_STORE_ID = "store_ids: a store id has 1 to 255 printable characters"
+
 
 @pytest.mark.parametrize("body", [{}, {"as_of": None, "poll_filter": None}])
 def test_nothing_asked_for_is_the_default(body: object) -> None:
@@ -23,7 +27,10 @@ def test_nothing_asked_for_is_the_default(body: object) -> None:
         ("2024-10-14 23:55:18", "2024-10-14 23:55:18"),
         ("2024-10-14T23:55:18+02:00", "2024-10-14 21:55:18"),
         ("2024-10-14", "2024-10-14 00:00"),
-        ("1971-01-01T00:00:00Z", "1971-01-01 00:00"),
+        ("1970-01-01T00:00:00Z", "1970-01-01 00:00"),
+        ("1969-12-31T16:00:00-08:00", "1970-01-01 00:00"),
+        ("1970-12-31T16:00-08:00", "1971-01-01 00:00"),
+        ("2200-01-01T00:59:59.999999+01:00", "2199-12-31 23:59:59.999999"),
         ("2199-12-31T23:59:59.999999Z", "2199-12-31 23:59:59.999999"),
     ],
 )
@@ -44,9 +51,23 @@ def test_as_of_is_an_instant(as_of: str, instant: str) -> None:
         ({"as_of": "yesterday"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
         ({"as_of": "2024-02-30"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
         ({"as_of": "\ud800"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
-        ({"as_of": "1970-12-31T23:59:59Z"}, "as_of: not between the years 1971 and 2199"),
-        ({"as_of": "2200-01-01T00:00:00Z"}, "as_of: not between the years 1971 and 2199"),
-        ({"as_of": "9999-12-31T23:59:59-23:59"}, "as_of: not between the years 1971 and 2199"),
+        ({"as_of": "1969-12-31T23:59:59.999999Z"}, OUT_OF_RANGE),
+        ({"as_of": "1970-01-01T00:00+01:00"}, OUT_OF_RANGE),
+        ({"as_of": "2200-01-01T00:00:00Z"}, OUT_OF_RANGE),
+        ({"as_of": "2199-12-31T23:59:59-08:00"}, OUT_OF_RANGE),
+        ({"as_of": "9999-12-31T23:59:59-23:59"}, OUT_OF_RANGE),
+        ({"as_of": "0001-01-01T00:00:00+23:59"}, OUT_OF_RANGE),
+        ({"as_of": "2024-10-14T23:55:18.1234567Z"}, TOO_FINE),
+        ({"as_of": "2024-10-14T23:55:18,0000000Z"}, TOO_FINE),
+        ({"store_ids": "42"}, "store_ids: not a list of strings"),
+        ({"store_ids": [42]}, "store_ids: not a list of strings"),
+        ({"store_ids": [""]}, NO_STORE_ID),
+        ({"store_ids": ["42", " \t\n"]}, NO_STORE_ID),
+        ({"store_ids": ["a" * 256]}, NO_STORE_ID),
+        ({"store_ids": ["a\0b"]}, NO_STORE_ID),
+        ({"store_ids": ["a\x7f"]}, NO_STORE_ID),
+        ({"store_ids": ["\ud800"]}, "store_ids: half of a surrogate pair, which is no character"),
+        ({"store_ids": []}, "store_ids: 0 of them, not 1 to 10000"),
         ({"poll_filter": "none"}, "poll_filter: not one of all, business_hours"),
         ({"poll_filter": "ALL"}, "poll_filter: not one of all, business_hours"),
         ({"poll_filter": {}}, "poll_filter: not one of all, business_hours"),
@@ -59,6 +80,11 @@ def test_what_is_not_understood_is_named(body: object, message: str) -> None:
     with pytest.raises(InvalidRequest) as error:
         ReportRequest.from_json(body)
     assert str(error.value) == message
+
+
+def test_store_ids_are_trimmed_and_sorted_and_each_is_one() -> None:
+    request = ReportRequest.from_json({"store_ids": ["b", " a\t", "a", "\xa0a", "c" * 255 + " "]})
+    assert request.store_ids == ("a", "b", "c" * 255, "\xa0a")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import Totals
 from store_monitoring.domain.reckoning import Details, reckon, reckon_in_detail
-from store_monitoring.errors import UnknownStore
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import DETAILED_PART, PART
@@ -48,10 +47,8 @@ def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
     Buckets share no store, so they are read and reckoned a few at a time: what a shard needs of
     memory is that of its largest bucket, or of a batch of small ones.
 
-    Raises
-    ------
-    UnknownStore
-        If a requested store is in none of the files.
+    A requested store that is in none of the files has no row: `merge_report`, which sees all
+    parts, names all such stores.
     """
     plan = read_plan(report_id, tables)
     files = plan.shards[shard]
@@ -64,8 +61,6 @@ def compute_shard(report_id: str, shard: int, tables: Tables) -> Receipt:
         parts.append(_part(plan, stores, polls))
         polls_read += len(polls)
     part = pa.concat_tables(parts).sort_by("store_id")
-    if files.store_ids is not None:
-        _check_known(files.store_ids, part)
     tables.write_part(part_key(report_id, shard), part)
     return Receipt(shard, len(part), polls_read)
 
@@ -80,13 +75,6 @@ def _read(
         wanted = pa.array(shard.store_ids, pa.string())
         stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
     return stores, tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
-
-
-def _check_known(store_ids: tuple[str, ...], part: pa.Table) -> None:
-    wanted = pa.array(store_ids, pa.string())
-    unknown = pc.invert(pc.is_in(wanted, part.column("store_id").combine_chunks()))
-    if pc.any(unknown).as_py():
-        raise UnknownStore(f"no input knows the store {wanted.filter(unknown)[0].as_py()!r}")
 
 
 def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:

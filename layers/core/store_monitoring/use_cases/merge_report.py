@@ -14,13 +14,8 @@ from store_monitoring.use_cases.merge_parts import in_batches, merged
 from store_monitoring.use_cases.plan import Plan, Shard, read_plan
 from store_monitoring.use_cases.ports import Tables
 from store_monitoring.use_cases.report import Format
-from store_monitoring.use_cases.report_forms import (
-    check_sheet_holds,
-    detailed,
-    write_csv,
-    write_json,
-    write_xlsx,
-)
+from store_monitoring.use_cases.report_forms import detailed, write_csv, write_json, write_xlsx
+from store_monitoring.use_cases.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
 
@@ -40,17 +35,27 @@ def merge_report(report_id: str, tables: Tables) -> int:
     ------
     IncompleteReport
         If a shard's part is missing or has not as many stores as the plan says.
-    TooManyStores
-        If a form was asked for that cannot hold so many rows.
+    UnknownStore
+        If requested stores are in no part, for no input knows them.
     """
     plan = read_plan(report_id, tables)
-    if Format.XLSX in plan.formats:
-        check_sheet_holds(plan.stores)
+    if not plan.of_all_stores:
+        _check_known(plan, tables)
     _write(plan, Format.CSV, tables)
     for format_ in plan.formats:
         if format_ is not Format.CSV:
             _write(plan, format_, tables)
     return plan.stores
+
+
+def _check_known(plan: Plan, tables: Tables) -> None:
+    unknown = set(plan.unknown_store_ids)
+    for shard in plan.shards:
+        unknown.update(shard.store_ids or ())
+        for rows in _read_part(plan, shard, tables):
+            unknown.difference_update(rows.column("store_id").to_pylist())
+    if unknown:
+        raise unknown_stores(sorted(unknown))
 
 
 def _write(plan: Plan, format_: Format, tables: Tables) -> None:
@@ -97,13 +102,20 @@ def _rows(plan: Plan, tables: Tables) -> Iterator[pa.Table]:
 
 def _part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
     """Yield the rows of a shard's part, piece by piece; they are as many as the plan says."""
-    done = f"shard {shard.shard} of {len(plan.shards)} shards"
     count = 0
-    try:
-        for rows in tables.read_part(part_key(plan.report_id, shard.shard)):
-            count += len(rows)
-            yield rows
-    except MissingObject:
-        raise IncompleteReport(f"{done} left no part") from None
+    for rows in _read_part(plan, shard, tables):
+        count += len(rows)
+        yield rows
     if count != shard.stores:
-        raise IncompleteReport(f"{done} has {count} stores instead of {shard.stores}")
+        raise IncompleteReport(f"{_name(plan, shard)} has {count} stores instead of {shard.stores}")
+
+
+def _read_part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
+    try:
+        yield from tables.read_part(part_key(plan.report_id, shard.shard))
+    except MissingObject:
+        raise IncompleteReport(f"{_name(plan, shard)} left no part") from None
+
+
+def _name(plan: Plan, shard: Shard) -> str:
+    return f"shard {shard.shard} of {len(plan.shards)} shards"

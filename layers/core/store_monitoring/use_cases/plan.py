@@ -70,6 +70,8 @@ class Plan:
     follows_stores : bool
         Whether the changes of stores are told from it.
     shards : tuple of Shard
+    unknown_store_ids : tuple of str
+        Requested stores that are in no shard, for no input knows them.
     """
 
     report_id: str
@@ -81,6 +83,7 @@ class Plan:
     formats: tuple[Format, ...]
     follows_stores: bool
     shards: tuple[Shard, ...]
+    unknown_store_ids: tuple[str, ...] = ()
 
     @property
     def in_detail(self) -> bool:
@@ -123,7 +126,14 @@ class Plan:
         )
         poll_filter = PollFilter(plan.pop("poll_filter"))
         formats = tuple(Format(name) for name in plan.pop("formats"))
-        return cls(**plan, poll_filter=poll_filter, formats=formats, shards=shards)
+        unknown = tuple(plan.pop("unknown_store_ids", ()))  # earlier plans do not have it
+        return cls(
+            **plan,
+            poll_filter=poll_filter,
+            formats=formats,
+            shards=shards,
+            unknown_store_ids=unknown,
+        )
 
 
 def read_plan(report_id: str, tables: Tables) -> Plan:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from store_monitoring.errors import NoPolls, NoStores, UnknownStore
+from store_monitoring.errors import NoPolls, NoStores
 from store_monitoring.storage.bucketing import bucket_of
 from store_monitoring.storage.keys import plan_key, request_key, shards_key
 from store_monitoring.use_cases.plan import Plan, Shard
@@ -17,7 +17,8 @@ from store_monitoring.use_cases.ports import (
     ReportFiles,
     StoresFile,
 )
-from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.use_cases.report import ReportRequest, check_formats_hold
+from store_monitoring.use_cases.store_ids import unknown_stores
 
 # What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
 FILE_COST_POLLS = 100_000  # waiting for S3, mostly
@@ -67,7 +68,9 @@ def plan_report(
     NoStores
         If the request names an `as_of`, and no store is known: there is nothing to compute.
     UnknownStore
-        If a requested store lies in a bucket that has none.
+        If all requested stores lie in buckets that have none.
+    TooManyStores
+        If a requested format cannot hold the report.
     """
     request = ReportRequest.from_json(files.read_json(request_key(report_id)))
     head = log.head()
@@ -76,7 +79,14 @@ def plan_report(
         raise NoPolls("no polls have been ingested yet: upload a polls file first")
     ingests = log.polls_ingests(head.version, now_us - memory_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
-    stores = list(head.stores.values()) if requested is None else _holding(requested, head)
+    unknown: tuple[str, ...] = ()
+    if requested is None:
+        stores = list(head.stores.values())
+    else:
+        stores = [file for bucket, file in head.stores.items() if bucket in requested]
+        unknown = _in_no_file(requested, head)
+        if not stores:
+            raise unknown_stores(unknown)
     if not stores:
         raise NoStores("no store is known yet: upload a file first")
     groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
@@ -90,7 +100,9 @@ def plan_report(
         request.formats,
         follow_stores and request.is_on_all_stores_now,
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
+        unknown,
     )
+    check_formats_hold(plan.formats, plan.stores)
     if not files.create_json(plan_key(report_id), plan.to_json()):
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
@@ -108,12 +120,16 @@ def _ids_by_bucket(
     return by_bucket
 
 
-def _holding(requested: dict[int, list[str]], head: Head) -> list[StoresFile]:
-    """Return the files that requested stores must be in."""
-    for bucket, store_ids in requested.items():
-        if bucket not in head.stores:
-            raise UnknownStore(f"no input knows the store {store_ids[0]!r}")
-    return [head.stores[bucket] for bucket in requested]
+def _in_no_file(requested: dict[int, list[str]], head: Head) -> tuple[str, ...]:
+    """Return the requested stores whose buckets have none; merge says so of all unknown ones."""
+    return tuple(
+        sorted(
+            store_id
+            for bucket, store_ids in requested.items()
+            if bucket not in head.stores
+            for store_id in store_ids
+        )
+    )
 
 
 def _buckets(

@@ -7,10 +7,13 @@ from enum import StrEnum
 from typing import Any, Self
 
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import InvalidRequest, MalformedReportId
-from store_monitoring.instants import to_text, to_us
+from store_monitoring.errors import InvalidRequest, MalformedReportId, TooManyStores
+from store_monitoring.instants import END_US, to_text, to_us
+from store_monitoring.use_cases.store_ids import checked_store_id
 
 _MAX_STORE_IDS = 10_000
+_SHEET_ROWS = 1_048_576
+_FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{7}")
 _REPORT_ID_LENGTH = 36
 _REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -31,6 +34,20 @@ class Format(StrEnum):
     PARQUET = "parquet"
     XLSX = "xlsx"
     HTML = "html"
+
+
+def check_formats_hold(formats: tuple[Format, ...], stores: int) -> None:
+    """Make sure that all formats can hold a report of so many stores.
+
+    Raises
+    ------
+    TooManyStores
+        Naming the format that cannot.
+    """
+    if Format.XLSX in formats and stores >= _SHEET_ROWS:  # its first row is the header
+        raise TooManyStores(
+            f"xlsx holds {_SHEET_ROWS - 1:,} stores, not {stores:,}: leave it out of formats"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +119,22 @@ def _as_of_us(value: object) -> int | None:
         instant = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidRequest("as_of: not an instant such as 2024-10-14T23:55:00Z") from None
-    if not 1970 < instant.year < 2200:
-        raise InvalidRequest("as_of: not between the years 1971 and 2199")
-    return to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    if _FINER_THAN_MICROSECONDS.search(value):
+        raise InvalidRequest("as_of: more than six digits of a second's fraction")
+    instant_us = to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    if not 0 <= instant_us < END_US:
+        raise InvalidRequest("as_of: not between the years 1970 and 2199 in UTC")
+    return instant_us
 
 
 def _store_ids(value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise InvalidRequest("store_ids: not a list of strings that are not empty")
-    if any("\ud800" <= character <= "\udfff" for item in value for character in item):
-        raise InvalidRequest("store_ids: half of a surrogate pair, which is no character")
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidRequest("store_ids: not a list of strings")
     if not 1 <= len(value) <= _MAX_STORE_IDS:
         raise InvalidRequest(f"store_ids: {len(value)} of them, not 1 to {_MAX_STORE_IDS}")
-    return tuple(sorted(set(value)))
+    return tuple(sorted({checked_store_id(item, "store_ids") for item in value}))
 
 
 def _poll_filter(value: object) -> PollFilter:

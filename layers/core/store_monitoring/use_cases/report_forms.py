@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.rounding import hundredths
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
-from store_monitoring.errors import TooManyStores
 from store_monitoring.instants import EPOCH
 from store_monitoring.storage.schemas import DETAILED_PART, TOTAL_COLUMNS
 
@@ -36,7 +35,6 @@ CSV_HEADER = ",".join(["store_id", *_TOTALS])
 _GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
 _NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
 
-_SHEET_ROWS = 1_048_576
 _NARROW, _WIDE = 12, 38  # widths of columns, in characters
 
 
@@ -126,17 +124,6 @@ def write_json(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
 def _records(batches: Iterable[pa.Table]) -> Iterator[dict[str, Any]]:
     for rows in batches:
         yield from rows.to_pylist()
-
-
-def check_sheet_holds(stores: int) -> None:
-    """Make sure that a workbook's sheet holds so many rows.
-
-    Raises
-    ------
-    TooManyStores
-    """
-    if stores >= _SHEET_ROWS:
-        raise TooManyStores(f"xlsx holds {_SHEET_ROWS - 1} stores, not {stores}")
 
 
 def write_xlsx(batches: Iterable[pa.Table], now_us: int, path: Path) -> None:

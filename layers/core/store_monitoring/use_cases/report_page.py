@@ -4,10 +4,12 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
-from store_monitoring.errors import InvalidRequest
-from store_monitoring.use_cases.report import Report
+from store_monitoring.errors import InvalidRequest, MalformedReportId
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.use_cases.report import Report, checked_report_id
 
 _LIMIT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
 _DEFAULT_LIMIT = "20"
@@ -41,14 +43,20 @@ class Place:
         if not _TOKEN.fullmatch(token):
             raise wrong
         try:
-            place = json.loads(urlsafe_b64decode(token))
-        except ValueError:  # no base64, no UTF-8, no JSON
+            match json.loads(urlsafe_b64decode(token)):
+                case [str(started_at), str(report_id)]:
+                    # Written anew, each must be the same: DynamoDB takes no other key for one.
+                    place = cls(
+                        to_text(to_us(datetime.fromisoformat(started_at))),
+                        checked_report_id(report_id),
+                    )
+                case _:
+                    raise wrong
+        except (ValueError, TypeError, OverflowError, MalformedReportId):
             raise wrong from None
-        match place:
-            case [str(started_at), str(report_id)] if started_at and report_id:
-                return cls(started_at, report_id)
-            case _:
-                raise wrong
+        if place.to_token() != token:
+            raise wrong
+        return place
 
     def to_token(self) -> str:
         """Return the place as text that goes into a URL as it is."""
