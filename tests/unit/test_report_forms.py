@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from openpyxl import load_workbook
 
 from store_monitoring.errors import TooManyStores, UnknownStore
 from store_monitoring.storage.keys import report_key
-from store_monitoring.use_cases import report, report_forms
+from store_monitoring.use_cases import report
 from store_monitoring.use_cases.plan import Plan
 from store_monitoring.use_cases.report import Format, ReportRequest, check_formats_hold
 from store_monitoring.use_cases.store_ids import unknown_stores
@@ -155,14 +154,6 @@ def test_a_sheet_has_as_many_rows_as_a_spreadsheet_can_open() -> None:
     with pytest.raises(TooManyStores, match="xlsx holds 1,048,575 stores, not 1,048,576"):
         check_formats_hold((Format.CSV, Format.XLSX), 1_048_576)
     check_formats_hold((Format.CSV, Format.HTML), 100_000_000)
-
-
-def test_an_empty_report_in_all_forms(tmp_path: Path) -> None:
-    pipeline = Pipeline(tmp_path)
-    request = ReportRequest(as_of_us=10**15, formats=tuple(Format))
-    assert pipeline.report(request).decode().splitlines() == [report_forms.CSV_HEADER]
-    assert json.loads((tmp_path / report_key("r", "json")).read_bytes()) == []
-    assert len(pd.read_parquet(tmp_path / report_key("r", "parquet"))) == 0
 
 
 # --- some stores ------------------------------------------------------------------------------
