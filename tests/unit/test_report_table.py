@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import boto3
 import pytest
@@ -175,12 +176,12 @@ def pages(reports: Reports, limit: int) -> Iterator[list[Report]]:
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 100])
 def test_reports_are_listed_newest_first_page_by_page(reports: Reports, limit: int) -> None:
     added = [
-        Report(f"r{number}", Status.RUNNING, STARTED_AT + timedelta(seconds=number / 2))
+        Report(str(UUID(int=number)), Status.RUNNING, STARTED_AT + timedelta(seconds=number / 2))
         for number in (3, 0, 4, 1, 2)
     ]
     for report in added:
         reports.add(report, ReportRequest())
-    reports.claim(KEY, "r1", STARTED_AT)
+    reports.claim(KEY, added[0].report_id, STARTED_AT)
     newest_first = sorted(added, key=lambda report: report.started_at, reverse=True)
     listed = [report for page in pages(reports, limit) for report in page]
     assert listed == newest_first
