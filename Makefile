@@ -118,8 +118,9 @@ bench-sizes: $(READY)  ## Measure what shards cost, and reckon what a report of 
 	@$(BIN)/python -m bench.sizes.embedded
 
 .PHONY: bench-ingest
-bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them, and gzipped.
+bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them, gzipped, and with bad lines.
 	@$(BIN)/python -m bench.ingest
+	@for bad in short unquoted binary blank valueless undated; do $(BIN)/python -m bench.ingest --bad $$bad; done
 	@$(BIN)/python -m bench.ingest --copies 18
 	@$(BIN)/python -m bench.ingest --copies 4 --gzip
 

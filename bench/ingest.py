@@ -17,6 +17,14 @@ from tests.fakes import FolderTables, MemoryLog
 
 _BUCKETS = 64
 _DATA = Path(__file__).resolve().parent.parent / ".data"
+_BAD = {
+    "short": b"x\n",
+    "unquoted": b'"s,active,2024-10-14 10:00:00 UTC\n',
+    "binary": b"\xff,active,2024-10-14 10:00:00 UTC\n",
+    "blank": b"\n",
+    "valueless": b",active,\n",
+    "undated": b"s,active,2024-02-30 10:00:00 UTC\n",
+}
 
 
 def main() -> None:
@@ -24,12 +32,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--copies", type=int, default=1, help="of the sample's polls, in a file")
     arguments.add_argument("--gzip", action="store_true")
+    arguments.add_argument("--bad", choices=_BAD, help="add bad lines of this kind")
+    arguments.add_argument("--bad-every", type=int, default=60_000, help="bytes (default 60 kB)")
     chosen = arguments.parse_args()
     use_one_core()
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "polls.csv")
         _write(path, chosen.copies, chosen.gzip)
-        print(f"{path.stat().st_size / 1e6:,.0f} MB{' of gzip' * chosen.gzip}, ", end="")
+        megabytes = path.stat().st_size / 1e6
+        print(f"{megabytes:,.0f} MB{' of gzip' * chosen.gzip}, ", end="")
+        if chosen.bad:
+            _insert(_BAD[chosen.bad], path, chosen.bad_every)
+            print(f"a line that is {chosen.bad} every {chosen.bad_every:,} bytes, ", end="")
         log = MemoryLog()
 
         def ingest() -> None:
@@ -44,7 +58,7 @@ def main() -> None:
     rows = log.commits[0].rows
     print(
         f"{rows:,} rows: {seconds:.1f} s CPU, {rows / seconds:,.0f} rows/s,"
-        f" peak {peak_mb():,.0f} MB"
+        f" {megabytes / seconds:,.0f} MB/s, peak {peak_mb():,.0f} MB"
     )
 
 
@@ -60,6 +74,14 @@ def _append(source: Path, output: BufferedIOBase, *, with_header: bool) -> None:
         if not with_header:
             lines.readline()
         shutil.copyfileobj(lines, output)
+
+
+def _insert(line: bytes, path: Path, every: int) -> None:
+    """Insert a line after as many bytes, again and again."""
+    clean = path.rename(path.with_suffix(".clean"))
+    with clean.open("rb") as lines, path.open("wb") as output:
+        while part := lines.read(every):
+            output.writelines((part, lines.readline(), line))
 
 
 if __name__ == "__main__":

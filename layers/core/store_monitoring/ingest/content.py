@@ -81,10 +81,10 @@ def read_content(
         # Texts are always quoted: Python before 3.13 does not see to a bare carriage return.
         writer = csv.writer(rejects_file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         rest_of_first = Block(first.first_line + 1, rest)
-        parts = chain.from_iterable(
-            read_rows(block, header) for block in chain([rest_of_first], blocks)
-        )
-        for in_rows, not_rows in parts:
+        for block in chain([rest_of_first], blocks):
+            if not block.data or block.data.isspace():  # a file can be blank lines, and very many
+                continue
+            in_rows, not_rows = read_rows(block, header)
             table, bad_rows = parse(kind, in_rows)
             spill.add(table)
             rejects = sorted(not_rows + bad_rows, key=lambda reject: reject.line)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, cast
 
+import numpy as np
+import pyarrow as pa
 from isal import igzip, isal_zlib
 
 from store_monitoring.errors import UnreadableFile
@@ -41,6 +43,18 @@ class Block:
     def line_count(self) -> int:
         """Number of lines."""
         return self.data.count(b"\n")
+
+    @cached_property
+    def lines(self) -> pa.BinaryArray:
+        r"""The lines, each with its newline; views of `data`, not copies.
+
+        >>> Block(2, b"a\nb,c\n").lines.to_pylist()
+        [b'a\n', b'b,c\n']
+        """
+        newline = np.frombuffer(self.data, np.uint8) == ord("\n")
+        starts = np.append(0, np.flatnonzero(newline) + 1).astype(np.int32)
+        buffers = [None, pa.py_buffer(starts), pa.py_buffer(self.data)]
+        return pa.Array.from_buffers(pa.binary(), len(starts) - 1, buffers)
 
     def halves(self) -> "tuple[Block, Block] | None":
         r"""Cut the block between two lines, about in the middle; None if it is one line.

@@ -73,11 +73,10 @@ def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
         text = rows.columns[field.column]
         parsed = field.values(text)
         columns[field.name] = parsed
-        for row in _null_rows(parsed):
-            if row not in reasons:
-                reasons[row] = (
-                    f"{field.problem}: {_shown(pc.ascii_trim_whitespace(text[row]).as_py())}"
-                )
+        null_rows = _null_rows(parsed)
+        shown = pc.ascii_trim_whitespace(text.take(pa.array(null_rows, pa.int64()))).to_pylist()
+        for row, value in zip(null_rows, shown, strict=True):
+            reasons.setdefault(row, f"{field.problem}: {_shown(value)}")
     table = pa.table(columns)
     if reasons:
         good = np.ones(len(table), np.bool_)
