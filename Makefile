@@ -40,6 +40,12 @@ export AWS_DEFAULT_REGION ?= us-east-1
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: setup
+setup: $(READY)  ## Make the virtual environment; all that needs one makes it, too.
+
+.PHONY: pr
+pr: lint validate test-all check-report  ## Run everything that CI runs: about 15 minutes.
+
 .PHONY: run
 run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant BUILT=1.
 	@$(BIN)/python -m local run --out '$(OUT)' $(if $(SAMPLE),--sample $(SAMPLE)) \
@@ -63,6 +69,15 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 .PHONY: test-all
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
 	$(BIN)/python -m pytest -n 2 -m exhaustive
+
+# The main job as a user runs it, from source and then as built: the same bytes.
+.PHONY: check-report
+check-report: $(READY)  ## Check the small sample's report with nothing but awk.
+	@mkdir -p .data
+	$(MAKE) run SAMPLE=small OUT=.data/report.csv
+	LC_ALL=C awk -f tests/check_report.awk .data/report.csv
+	$(MAKE) run SAMPLE=small BUILT=1 OUT=.data/report-built.csv
+	cmp .data/report.csv .data/report-built.csv
 
 .PHONY: soak
 soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
