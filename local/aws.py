@@ -34,6 +34,7 @@ from local.faults import Injector, Kind
 from local.http_server import serve
 from local.lambda_service import LambdaService, RequestTooLarge
 from local.patching import replace
+from local.permissions import GuardedServices, Permissions
 from local.s3_versions import keep_versions_apart, name_versions_in_events
 from local.settings import ACCOUNT, HOST, REGION
 from local.upload_forms import hold_forms_to_their_policies
@@ -79,6 +80,7 @@ class Functions:
         code = self._code[function.function_name]
         return FunctionConfiguration(
             name=function.function_name,
+            role=function.role.rpartition("/")[2],
             handler=str(function.handler),
             task_root=code.task_root,
             layers=code.layers,
@@ -88,7 +90,7 @@ class Functions:
         )
 
 
-def start_server(port: int, injector: Injector) -> str:
+def start_server(port: int, injector: Injector, permissions: Permissions) -> str:
     """Start moto's server in a thread of its own.
 
     Parameters
@@ -97,6 +99,8 @@ def start_server(port: int, injector: Injector) -> str:
         Port to listen on, or 0 for a free one.
     injector
         What strikes its calls.
+    permissions
+        What the roles that call it may do.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def start_server(port: int, injector: Injector) -> str:
         Its address, the endpoint URL of every service.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    hold_forms_to_their_policies()
+    hold_forms_to_their_policies(permissions)
     keep_versions_apart()
     name_versions_in_events()
     keep_transactions_apart()
@@ -114,7 +118,7 @@ def start_server(port: int, injector: Injector) -> str:
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
     # Pages elsewhere may call what a bucket's own rules let them.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
-    services = DomainDispatcherApplication(_service)
+    services = GuardedServices(DomainDispatcherApplication(_service), permissions)
     port = serve(FaultyServices(services, injector), port)
     # moto's own services call each other there.
     os.environ["MOTO_PORT"] = str(port)

@@ -1,8 +1,8 @@
 """Deploys a template into the embedded cloud, through the services' own APIs.
 
 Code is not packed: functions run from the folders that the template names, so an edit holds from
-the next cold start on. Resources that only guard or describe (roles, permissions, log groups,
-alarms, usage plans) are left out; nothing here enforces them.
+the next cold start on. Resources that only guard or describe (bucket policies, permissions to call
+functions, log groups, alarms, usage plans) are left out; nothing here enforces them.
 """
 
 import io
@@ -42,6 +42,8 @@ def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
         region_name=REGION,
     )
     deployment = _Deployment(template, functions, client)
+    for role in template.resources("AWS::IAM::Role"):
+        deployment.make_role(role)
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_bucket(bucket)
     for table in template.resources("AWS::DynamoDB::Table"):
@@ -75,9 +77,12 @@ class _Deployment:
         self._lambda = client("lambda")
         self._stepfunctions = client("stepfunctions")
         self._events = client("events")
-        # One role stands for all: nothing here looks at permissions.
-        role = client("iam").create_role(RoleName="embedded-cloud", AssumeRolePolicyDocument="{}")
-        self._role_arn = role["Role"]["Arn"]
+        self._iam = client("iam")
+
+    def make_role(self, role: Resource) -> None:
+        # Without its policies, which moto does not enforce; `local.permissions` does.
+        trust = json.dumps(role.properties["AssumeRolePolicyDocument"])
+        self._iam.create_role(RoleName=role.name, AssumeRolePolicyDocument=trust)
 
     def make_bucket(self, bucket: Resource) -> None:
         self._s3.create_bucket(Bucket=bucket.name)
@@ -117,7 +122,7 @@ class _Deployment:
             FunctionName=function.name,
             Runtime=properties["Runtime"],
             Handler=properties["Handler"],
-            Role=self._role_arn,
+            Role=properties["Role"],
             Code={"ZipFile": _empty_zip()},
             Timeout=int(properties.get("Timeout", 3)),
             MemorySize=int(properties.get("MemorySize", 128)),
@@ -143,7 +148,7 @@ class _Deployment:
             name=state_machine.name,
             type=properties.get("StateMachineType", "STANDARD"),
             definition=_interpretable(definition, properties.get("DefinitionSubstitutions", {})),
-            roleArn=self._role_arn,
+            roleArn=properties["RoleArn"],
         )
 
     def make_rule(self, rule: Resource) -> None:

@@ -39,6 +39,7 @@ class FunctionConfiguration:
     """What the template says about a function, and where its code lies."""
 
     name: str
+    role: str
     handler: str
     task_root: Path
     layers: tuple[Path, ...]
@@ -206,7 +207,9 @@ def _process_environment(
         **function.variables,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
-        "AWS_ACCESS_KEY_ID": scratch.name,  # tells whose a call is, as a role's session does
+        # These tell who makes a call: the role, and its session.
+        "AWS_SESSION_TOKEN": function.role,
+        "AWS_ACCESS_KEY_ID": scratch.name,
         "LAMBDA_TASK_ROOT": str(function.task_root),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{runtime.version}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,

@@ -25,6 +25,7 @@ from werkzeug.wsgi import get_input_stream
 
 from local.faults import Faults, Injector, Kind
 from local.patching import replace
+from local.service_errors import answer_error
 from local.settings import ACCOUNT, FAULTS_PATH, REGION
 
 _CALL_KINDS = frozenset(set(Kind) - {Kind.ABORTED, Kind.TIMED_OUT})
@@ -147,16 +148,7 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:
 
 def _refuse(service: str, kind: Kind, start_response: StartResponse) -> Iterable[bytes]:
     status, code = _REFUSALS[service, kind]
-    message = "as injected"
-    headers = [("x-amzn-ErrorType", code), ("x-amzn-RequestId", "injected")]
-    if service == "s3":
-        headers.append(("Content-Type", "application/xml"))
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    else:
-        headers.append(("Content-Type", "application/json"))
-        body = json.dumps({"__type": code, "message": message})
-    start_response(f"{status.value} {status.phrase}", headers)
-    return [body.encode()]
+    return answer_error(service, status, code, "as injected", start_response)
 
 
 def _end_of_connection(environ: WSGIEnvironment) -> ConnectionResetError:

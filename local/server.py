@@ -19,8 +19,9 @@ from local.fault_points import strike_executions
 from local.faults import Faults, Injector
 from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
+from local.permissions import Permissions, record_path
 from local.runtime import Runtime
-from local.settings import ACCOUNT, REGION, SECRET_KEY, SESSION_TOKEN, STACK_NAME
+from local.settings import ACCOUNT, REGION, SECRET_KEY, STACK_NAME
 from local.step_functions import mend
 from local.template import Stack, Template
 
@@ -58,10 +59,10 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     stack = Stack(STACK_NAME, REGION, ACCOUNT)
     template = Template(arguments.template, stack, arguments.parameters)
     injector = Injector(Faults.from_json(arguments.faults))
-    endpoint_url = start_server(arguments.aws_port, injector)
+    permissions = Permissions(template, record_path())
+    endpoint_url = start_server(arguments.aws_port, injector, permissions)
     variables = {
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_SESSION_TOKEN": SESSION_TOKEN,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint_url,

@@ -5,6 +5,6 @@ STACK_NAME = "local"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 # Nothing checks these, but clients do not call without any.
-ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "embedded"  # noqa: S105  # nobody's
+ACCESS_KEY = SECRET_KEY = "embedded"  # noqa: S105  # nobody's
 # Where the services of the cloud are told what goes wrong.
 FAULTS_PATH = "/embedded-cloud/faults"

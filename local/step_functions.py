@@ -16,11 +16,13 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
 - Before it tries again it waits as long as the definition says. Here it waits a twentieth of that:
   nobody is throttled on this machine for long.
 - Each worker of a Distributed Map calls itself for its next child, so a thousand children end it.
-- Every task makes a boto3 client of its own, which is slow, and not safe in parallel children.
+- Every task makes a boto3 client of its own, which is slow, and not safe in parallel children. Nor
+  does it sign its calls with the state machine's role.
 - Each JSONPath is parsed at each use, with a parser made anew.
 """
 
 import functools
+import sys
 import threading
 import time
 import uuid
@@ -30,6 +32,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from moto.stepfunctions.parser.api import (
@@ -49,6 +52,7 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
     StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.item_reader_decl import (  # noqa: E501  # its name
     ItemReader,
 )
@@ -61,6 +65,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import Job
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import (  # noqa: E501  # its name
     ResultWriter,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
+    StateCredentials,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_dynamodb import (  # noqa: E501  # its name
     StateTaskServiceDynamoDB,
@@ -75,7 +82,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
     ProgramStopped,
     ProgramTimedOut,
 )
-from moto.stepfunctions.parser.asl.utils import boto_client, json_path
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
     Execution,
@@ -83,6 +90,7 @@ from moto.stepfunctions.parser.backend.execution import (
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local.patching import replace
+from local.settings import SECRET_KEY
 
 _WAIT_SCALE = 1 / 20
 
@@ -97,7 +105,10 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     on_end
         Called with each execution when it has ended, however it ended.
     """
-    replace(boto_client, "boto3", lambda _original: _SharedClients(endpoint_url))
+    clients = _SharedClients(endpoint_url)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.") and hasattr(module, "boto_client_for"):
+            replace(module, "boto_client_for", clients.of_role)
     replace(json_path, "parse", functools.cache)
     _name_executions()
     _fail_maps_whose_children_fail()
@@ -109,20 +120,38 @@ def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
 
 
 class _SharedClients:
-    """Stands for the module ``boto3``: one client for each service."""
+    """Makes one client for each service and role."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
-    def client(self, service_name: Any, **options: Any) -> Any:
-        with self._lock:
-            if service_name not in self._clients:
-                options["endpoint_url"] = self._endpoint_url
-                options["aws_access_key_id"] = "StepFunctions"
-                self._clients[service_name] = boto3.client(service_name, **options)
-            return self._clients[service_name]
+    def of_role(self, _original: Callable[..., Any]) -> Callable[..., Any]:
+        def client_for(region: str, service: str, state_credentials: StateCredentials) -> Any:
+            role_name = state_credentials.role_arn.rpartition("/")[2]
+            with self._lock:
+                if (service, role_name) not in self._clients:
+                    self._clients[service, role_name] = self._make(service, region, role_name)
+                return self._clients[service, role_name]
+
+        return client_for
+
+    def _make(self, service: Any, region: str, role_name: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self._endpoint_url,
+            region_name=region,
+            aws_access_key_id="StepFunctions",
+            aws_secret_access_key=SECRET_KEY,
+            aws_session_token=role_name,
+            config=Config(
+                parameter_validation=False,
+                retries={"total_max_attempts": 1},
+                connect_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
+                read_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
+            ),
+        )
 
 
 def _name_executions() -> None:

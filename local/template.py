@@ -96,7 +96,7 @@ class Template:
     def __init__(self, path: Path, stack: Stack, parameters: Mapping[str, str]) -> None:
         source = yaml_parse(path.read_text(encoding="utf-8"))
         values = _parameter_values(source, parameters)
-        self._folder = path.resolve().parent
+        self._path = path.resolve()
         self._stack = stack
         # It tells of each feature that its authors have not turned on yet.
         logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
@@ -117,6 +117,11 @@ class Template:
         }
         self._intrinsics = Intrinsics(self._document, self._symbols)
         self._names = self._name_resources()
+
+    @property
+    def path(self) -> Path:
+        """The template's file."""
+        return self._path
 
     @property
     def document(self) -> Mapping[str, Any]:
@@ -144,7 +149,7 @@ class Template:
         key = location.get("S3Key") or location.get("Key")
         if key is None:
             raise TemplateError("code within the template is not supported; name a folder")
-        return self._folder / str(key)
+        return self._path.parent / str(key)
 
     def _name_resources(self) -> dict[str, str]:
         names = {}

@@ -8,6 +8,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
@@ -15,13 +16,20 @@ from xml.sax.saxutils import escape
 from moto.s3.responses import S3Response
 
 from local.patching import replace
+from local.permissions import AccessDenied, Permissions
 
 _Answer = tuple[int, dict[str, str], str | bytes]
 
 
-def hold_forms_to_their_policies() -> None:
-    """Make moto's S3 look at the policies of forms, and tell pages what they may read."""
-    replace(S3Response, "_bucket_response_post", _as_s3_does)
+def hold_forms_to_their_policies(permissions: Permissions) -> None:
+    """Make moto's S3 look at the policies of forms, and tell pages what they may read.
+
+    Parameters
+    ----------
+    permissions
+        What the roles may do that sign forms.
+    """
+    replace(S3Response, "_bucket_response_post", partial(_as_s3_does, permissions))
 
 
 def refusal(fields: Mapping[str, str], size_bytes: int, now: datetime) -> str | None:
@@ -54,14 +62,21 @@ def refusal(fields: Mapping[str, str], size_bytes: int, now: datetime) -> str | 
     return None
 
 
-def _as_s3_does(original: Callable[..., _Answer]) -> Callable[..., _Answer]:
+def _as_s3_does(
+    permissions: Permissions, original: Callable[..., _Answer]
+) -> Callable[..., _Answer]:
     def post(self: Any, request: Any, bucket_name: str) -> _Answer:
         if not request.files:
             return original(self, request, bucket_name)
         fields = {**request.form, "bucket": bucket_name}
-        code = refusal(fields, len(self.body), datetime.now(UTC))
-        if code:
-            error = f"<Error><Code>{code}</Code><Message>{escape(code)}</Message></Error>"
+        code = message = refusal(fields, len(self.body), datetime.now(UTC))
+        if not code:
+            try:
+                permissions.check_form(bucket_name, fields)
+            except AccessDenied as denied:
+                code, message = "AccessDenied", str(denied)
+        if message:
+            error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
             answer: _Answer = (HTTPStatus.FORBIDDEN, {"Content-Type": "application/xml"}, error)
         else:
             answer = original(self, request, bucket_name)

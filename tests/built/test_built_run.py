@@ -78,6 +78,7 @@ def test_handlers_see_their_code_their_layers_and_the_runtime(
         (folder / f"{module}.py").write_text(HANDLER)
     function = FunctionConfiguration(
         name="looks-around",
+        role="looks-around",
         handler="app.lambda_handler",
         task_root=code,
         layers=(layer,),
