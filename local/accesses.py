@@ -111,6 +111,8 @@ def _of_s3(request: Request) -> Iterator[Access]:
     }
     selector = ",".join(sorted(selectors))
     operation = (request.method, selector)
+    if not bucket:
+        raise UnknownRequest("S3's list of buckets")
     if key and operation in _OBJECT_ACTIONS:
         yield Access(_versioned(_OBJECT_ACTIONS[operation], query), f"{arn}/{key}")
         if source := request.headers.get("x-amz-copy-source"):

@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from tests.cases import Reckon
 from tests.oracle import report
+from tests.permissions import OPTION, Proof
 from tests.reckon_by_domain import reckon_by_domain
 
 settings.register_profile("default", max_examples=150, deadline=None)
@@ -15,6 +16,19 @@ settings.register_profile("ci", max_examples=150, deadline=None, derandomize=Tru
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        OPTION,
+        action="store_true",
+        help="fail if a role allows what no test used, or refuses what one called",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption(OPTION) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proof())
 
 
 @pytest.fixture(params=[report, reckon_by_domain], ids=["oracle", "domain"])

@@ -1,0 +1,106 @@
+"""Least privilege, proven by use: what a run of the tests used of what the template's roles allow.
+
+Every cloud of a run appends to one file which permissions were used and which calls were denied.
+With ``--prove-permissions``, which is for runs of all tests that start clouds, a run fails if a
+role refuses what was called, or allows what nothing used and `UNUSED` does not explain.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from local.permissions import RECORD_VARIABLE
+from local.policies import Permission, Role
+from local.settings import ACCOUNT, REGION, STACK_NAME
+from local.template import Stack, Template
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+OPTION = "--prove-permissions"
+
+# The parameters that make roles allow more than by default, as tests of the end-to-end suite set
+# them.
+_PARAMETERS = {"NoticeTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}
+
+UNUSED = {
+    "* logs:* *": "Lambda and Step Functions write logs; the local cloud writes files",
+    "* xray:* *": "Lambda and Step Functions write traces; the local cloud has none",
+    "*Role s3:AbortMultipartUpload *": "only when a write of several parts fails midway",
+    "ReportTimerRole lambda:InvokeFunction *": "the local cloud keeps no schedules; tests call",
+    "ReportStateMachineRole s3:GetObject *receipts/*": "moto's interpreter reads no receipts",
+    "ReportStateMachineRole s3:ListMultipartUploadParts *": "it writes receipts in one part",
+    "ReportStateMachineRole states:* *": "moto's interpreter runs the children of a map itself",
+}
+"""Which permissions nothing uses here, by patterns of "role action resource", and why."""
+
+
+def complaints(template: Path, lines: Iterable[str]) -> Iterator[str]:
+    """Return what the record of a run says against the roles of a template.
+
+    Parameters
+    ----------
+    template
+    lines
+        The record: clouds of other templates may have written to it, too.
+    """
+    entries = [json.loads(line) for line in lines]
+    noted = {
+        (Permission(entry["role"], entry["action"], entry["resource"]), entry["allowed"])
+        for entry in entries
+        if entry["template"] == str(template)
+    }
+    used = {permission for permission, is_allowed in noted if is_allowed}
+    for permission, is_allowed in sorted(noted):
+        if not is_allowed:
+            yield f"{_text(permission)}: called, but not allowed"
+    patterns = set(UNUSED)
+    for permission in sorted(_allowed(template)):
+        explaining = {each for each in UNUSED if fnmatchcase(_text(permission), each)}
+        if permission in used:
+            for each in sorted(explaining):
+                yield f"{_text(permission)}: used, though UNUSED has {each!r}"
+        elif not explaining:
+            yield f"{_text(permission)}: allowed, but never used"
+        patterns -= explaining
+    for each in sorted(patterns):
+        yield f"{each}: in UNUSED, but nothing like it is allowed"
+
+
+def _allowed(template: Path) -> set[Permission]:
+    parsed = Template(template, Stack(STACK_NAME, REGION, ACCOUNT), _PARAMETERS)
+    roles = (Role(each.name, each.properties) for each in parsed.resources("AWS::IAM::Role"))
+    return {permission for role in roles for permission in role.permissions()}
+
+
+def _text(permission: Permission) -> str:
+    role = permission.role.removeprefix(f"{STACK_NAME}-")
+    return f"{role} {permission.action} {permission.resource}"
+
+
+class Proof:
+    """The plugin that keeps a run's record, in the process that starts the others."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._record = Path(self._folder.name) / "permissions"
+        self._record.touch()
+        os.environ[RECORD_VARIABLE] = str(self._record)
+        self._complaints: list[str] = []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Look at the record, and let the run fail if it says something against a role."""
+        self._complaints = list(complaints(TEMPLATE, self._record.read_text().splitlines()))
+        self._folder.cleanup()
+        if self._complaints and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what was found."""
+        if self._complaints:
+            terminalreporter.section("permissions", red=True)
+            for complaint in self._complaints:
+                terminalreporter.write_line(complaint)

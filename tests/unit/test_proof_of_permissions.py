@@ -1,0 +1,78 @@
+"""The record of a run says which roles allow too little, and which too much."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import permissions
+from tests.permissions import complaints
+
+BUCKET = "arn:aws:s3:::bucket"
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A role that may do two things, one of which nothing uses, for a reason."""
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        f"""
+Parameters: {{ NoticeTopicArn: {{ Type: String }} }}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {{}}
+      Policies:
+        - PolicyName: all
+          PolicyDocument:
+            Statement:
+              Effect: Allow
+              Action: [s3:GetObject, s3:DeleteObject]
+              Resource: {BUCKET}/*
+"""
+    )
+    monkeypatch.setattr(permissions, "UNUSED", {"Role s3:Delete* *": "the test wants it so"})
+    return path
+
+
+def lines(template: Path, **allowed: bool) -> Iterator[str]:
+    for action, is_allowed in allowed.items():
+        entry = {
+            "template": str(template),
+            "role": "local-Role",
+            "action": f"s3:{action}",
+            "resource": f"{BUCKET}/*",
+            "allowed": is_allowed,
+        }
+        yield json.dumps(entry)
+
+
+def test_all_is_used_but_what_is_explained(template: Path) -> None:
+    assert not list(complaints(template, lines(template, GetObject=True)))
+
+
+def test_what_is_not_used_is_named(template: Path) -> None:
+    # What other templates allow and use is of no interest.
+    elsewhere = lines(template.with_name("other.yaml"), GetObject=True, PutObject=False)
+    assert list(complaints(template, elsewhere)) == [
+        f"Role s3:GetObject {BUCKET}/*: allowed, but never used"
+    ]
+
+
+def test_what_was_denied_is_named(template: Path) -> None:
+    assert list(complaints(template, lines(template, GetObject=True, PutObject=False))) == [
+        f"Role s3:PutObject {BUCKET}/*: called, but not allowed"
+    ]
+
+
+def test_explanations_are_needed(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = list(lines(template, GetObject=True, DeleteObject=True))
+    assert list(complaints(template, used)) == [
+        f"Role s3:DeleteObject {BUCKET}/*: used, though UNUSED has 'Role s3:Delete* *'"
+    ]
+    monkeypatch.setitem(permissions.UNUSED, "Role s3:Put* *", "out of date")
+    assert list(complaints(template, lines(template, GetObject=True))) == [
+        "Role s3:Put* *: in UNUSED, but nothing like it is allowed"
+    ]
