@@ -13,8 +13,8 @@ Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
 - A Distributed Map that cannot read its items, or write its results, fails with
   ``States.Runtime``. Here it fails with ``States.ItemReaderFailed`` or
   ``States.ResultWriterFailed``.
-- Before it tries again it waits as long as the definition says. Here it waits a twentieth of that:
-  nobody is throttled on this machine for long.
+- Before it tries again it waits as long as the definition says. Here it waits a twentieth of that,
+  and at most a tenth of a second: nobody is throttled on this machine for long.
 - Each worker of a Distributed Map calls itself for its next child, so a thousand children end it.
 - Every task makes a boto3 client of its own, which is slow, and not safe in parallel children. Nor
   does it sign its calls with the state machine's role.
@@ -93,6 +93,7 @@ from local.patching import replace
 from local.settings import SECRET_KEY
 
 _WAIT_SCALE = 1 / 20
+_LONGEST_WAIT_SECONDS = 0.1
 
 
 def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
@@ -285,7 +286,7 @@ def _map_failed(env: Environment, name: StatesErrorNameType, error: Exception) -
 
 def _shorten_waits() -> None:
     def sleep(seconds: float) -> None:
-        time.sleep(seconds * _WAIT_SCALE)
+        time.sleep(min(seconds * _WAIT_SCALE, _LONGEST_WAIT_SECONDS))
 
     replace(retrier_decl, "time", lambda _original: SimpleNamespace(sleep=sleep))
 

@@ -1,11 +1,13 @@
 """The state machine: every state can be reached, and every task can fail without harm."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from local.template import Template
+from tests.simulation.machine import delay_seconds
 from tests.template.translation import by_id, definition, machines, translated
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
@@ -13,7 +15,7 @@ DYNAMODB = "arn:aws:states:::dynamodb:updateItem"
 # What can pass by itself. A bug cannot.
 TRANSIENT = {
     LAMBDA: {
-        "Lambda.TooManyRequestsException",
+        "Lambda.ClientExecutionTimeoutException",
         "Lambda.ServiceException",
         "Lambda.SdkClientException",
         "Lambda.AWSLambdaException",
@@ -28,6 +30,7 @@ TRANSIENT = {
         "DynamoDB.SdkClientException",
     },
 }
+THROTTLED = "Lambda.TooManyRequestsException"
 EXPRESS_SECONDS = 300  # the longest that an Express execution may take
 
 MACHINES = list(machines(definition(translated())))
@@ -56,17 +59,22 @@ def test_every_state_can_be_reached_and_leads_somewhere(machine: Mapping[str, An
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_is_retried_when_the_error_can_pass(task: Mapping[str, Any]) -> None:
-    (retry,) = task["Retry"]
-    assert set(retry["ErrorEquals"]) == TRANSIENT[task["Resource"]]
-    assert retry["BackoffRate"] > 1
-    assert retry["MaxAttempts"] > 1
-    assert retry["JitterStrategy"] == "FULL"
+    *throttled, transient = task["Retry"]
+    assert set(transient["ErrorEquals"]) == TRANSIENT[task["Resource"]]
+    # Of a busy account, a function may have to wait longer than for what is broken.
+    expected = [[THROTTLED]] if task["Resource"] == LAMBDA else []
+    assert [retry["ErrorEquals"] for retry in throttled] == expected
+    for retry in task["Retry"]:
+        assert retry["BackoffRate"] > 1
+        assert retry["MaxAttempts"] > 1
+        assert retry["JitterStrategy"] == "FULL"
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_error_of_a_task_is_caught(task: Mapping[str, Any]) -> None:
-    (catch,) = task["Catch"]
+    *throttled, catch = task["Catch"]
     assert catch["ErrorEquals"] == ["States.ALL"]
+    assert [each["ErrorEquals"] for each in throttled] in ([], [[THROTTLED]])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -86,11 +94,51 @@ def test_every_task_has_a_time_limit_beyond_its_function_s(
     assert len(own) == (task["Resource"] == LAMBDA)
 
 
-def test_the_machine_has_a_time_limit_and_so_have_its_children() -> None:
-    machine, shard = MACHINES
-    assert machine["TimeoutSeconds"] == 3600
-    tasks = [state for state in shard["States"].values() if state["Type"] == "Task"]
-    assert sum(task["TimeoutSeconds"] for task in tasks) <= EXPRESS_SECONDS
+def _waits_seconds(state: Mapping[str, Any]) -> float:
+    """Return the longest that a state's retriers wait, all together."""
+    return sum(
+        delay_seconds(retry, attempt)
+        for retry in state["Retry"]
+        for attempt in range(retry["MaxAttempts"])
+    )
+
+
+def test_a_shard_s_second_attempt_fits_into_the_time_of_an_express_child() -> None:
+    shard = MACHINES[1]["States"]
+    compute, mark = shard["ComputeShard"], shard["MarkFailedByShard"]
+    seconds = 2 * compute["TimeoutSeconds"] + _waits_seconds(compute) + mark["TimeoutSeconds"]
+    assert seconds <= EXPRESS_SECONDS
+
+
+def test_all_waits_for_a_busy_account_fit_into_the_time_of_the_machine() -> None:
+    states = MACHINES[0]["States"]
+    throttled = MACHINES[1]["States"]["ComputeShard"]["Retry"][0]
+    values = states["CountMapRun"]["Parameters"]["ExpressionAttributeValues"]
+    runs = int(values[":limit"]["N"])
+    steps = [states["Plan"], states["Merge"]]
+    seconds = sum(step["TimeoutSeconds"] + _waits_seconds(step) for step in steps)
+    seconds += runs * _waits_seconds({"Retry": [throttled]})
+    assert seconds < MACHINES[0]["TimeoutSeconds"] == 7200
+
+
+def test_shards_that_could_not_start_are_computed_by_another_run_of_the_map() -> None:
+    states, shard = MACHINES[0]["States"], MACHINES[1]["States"]
+    # It does not mark the report Failed: so that is told from a shard that failed.
+    assert shard["ComputeShard"]["Catch"][0] == {
+        "ErrorEquals": [THROTTLED],
+        "ResultPath": "$.error",
+        "Next": "ShardFailed",
+    }
+    exceeded = states["ComputeShards"]["Catch"][0]
+    assert exceeded["ErrorEquals"] == ["States.ExceedToleratedFailureThreshold"]
+    assert exceeded["Next"] == "CountMapRun"
+    assert states["CountMapRun"]["Next"] == "ComputeShards"
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine["StartAt"])
+def test_no_state_needs_a_cause(machine: Mapping[str, Any]) -> None:
+    # An error output may lack one, and a reference to what is not there ends the execution.
+    assert "$.error.Cause" not in json.dumps(machine)
 
 
 def test_an_attempt_at_a_report_changes_its_status_once() -> None:
@@ -99,7 +147,9 @@ def test_an_attempt_at_a_report_changes_its_status_once() -> None:
             condition = state["Parameters"]["ConditionExpression"]
             # A call whose answer was lost is done again: to be Complete twice is no change.
             before = "IN (:running, :complete)" if name == "MarkComplete" else "= :running"
-            assert condition == f"#status {before} AND execution = :execution"
+            assert condition.startswith(f"#status {before} AND execution = :execution")
+            changes = "#status = " in state["Parameters"]["UpdateExpression"]
+            assert changes == name.startswith("Mark")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +163,13 @@ def test_whatever_fails_the_report_is_marked_failed(
     named = {name for name, state in machine["States"].items() if state["Type"] == "Pass"}
     for name, state in machine["States"].items():
         handlers = {catch["Next"] for catch in state.get("Catch", ())}
-        if name == marker:
+        if name == "ComputeShards":
+            assert handlers == {"CountMapRun", "ComputeShardsFailed"}
+        elif name == "CountMapRun":
+            assert handlers == {"ComputeShardsFailed"}
+        elif name == "ComputeShard":
+            assert handlers == {end, marker}
+        elif name == marker:
             assert handlers == {end} == {state["Next"]}
         elif name in named:
             assert state["ResultPath"] == "$.failed_step"

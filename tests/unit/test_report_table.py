@@ -217,6 +217,53 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
     assert report.failure == Failure("TransientError", "shard 3: cannot read polls")
 
 
+@pytest.mark.parametrize(
+    ("output", "failure"),
+    [
+        (
+            {"Error": "NoPolls", "Cause": json.dumps({"errorMessage": "none", "stackTrace": []})},
+            Failure("NoPolls", "plan: none"),
+        ),
+        ({"Error": "States.Timeout"}, Failure("States.Timeout", "plan: no cause was given")),
+        (
+            {"Error": "States.Timeout", "Cause": ""},
+            Failure("States.Timeout", "plan: no cause was given"),
+        ),
+    ],
+)
+def test_an_error_output_of_the_state_machine_is_taken_apart(
+    dynamodb: Any, table: ReportTable, output: dict[str, str], failure: Failure
+) -> None:
+    table.add(RUNNING, ReportRequest())
+    write(
+        dynamodb,
+        status={"S": "Failed"},
+        failure={"S": json.dumps(output)},
+        failed_step={"S": "plan"},
+    )
+    report = table.get("r")
+    assert report is not None
+    assert report.failure == failure
+
+
+def test_a_restart_leaves_nothing_of_the_last_attempt(dynamodb: Any, table: ReportTable) -> None:
+    table.add(RUNNING, ReportRequest())
+    [before] = dynamodb.scan(TableName="reports")["Items"]
+    write(
+        dynamodb,
+        status={"S": "Failed"},
+        ended_at={"S": "2024-10-15T00:01:00Z"},
+        failure={"S": '{"Error": "States.Timeout"}'},
+        failed_step={"S": "plan"},
+        map_runs={"N": "7"},
+    )
+    failed = table.get("r")
+    assert failed is not None
+    table.restart(failed, LATER)
+    [after] = dynamodb.scan(TableName="reports")["Items"]
+    assert after.keys() - before.keys() == {"restarted_at"}
+
+
 def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
     table.add(RUNNING, ReportRequest(0, PollFilter.BUSINESS_HOURS))
     [item] = dynamodb.scan(TableName="reports")["Items"]
@@ -239,6 +286,9 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
     [
         ('{"errorMessage": "no polls yet", "stackTrace": ["secret"]}', "no polls yet"),
         ('merge: {"errorMessage": "slow down"}', "merge: slow down"),
+        ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"slow\\"}"}', "merge: slow"),
+        ('merge: {"Error": "States.Timeout"}', "merge: no cause was given"),
+        ('{"Error": "E", "Cause": "out of {memory}"}', "out of {memory}"),
         ("the execution timed out", "the execution timed out"),
         ("merge: the execution timed out", "merge: the execution timed out"),
         ('{"other": 1}', '{"other": 1}'),

@@ -173,7 +173,7 @@ class ReportTable:
                     UpdateExpression=(
                         "SET #status = :running, execution = :execution, attempt = :attempt,"
                         " restarted_at = :restarted_at"
-                        " REMOVE ended_at, #error, cause, failed_step"
+                        " REMOVE ended_at, #error, cause, failure, failed_step, map_runs"
                     ),
                     ExpressionAttributeNames={"#status": "status", "#error": "error"},
                     ExpressionAttributeValues=to_item(values),
@@ -245,7 +245,10 @@ def _report(item: dict[str, Any]) -> Report:
 
 
 def _failure(item: dict[str, Any]) -> Failure:
-    failure = failure_from_cause(item["error"], item["cause"])
+    if "failure" in item:
+        failure = _failure_from_output(json.loads(item["failure"]))
+    else:  # it was marked by end_report, or before the state machine kept the whole error output
+        failure = failure_from_cause(item["error"], item["cause"])
     if "failed_step" in item:
         return Failure(failure.error, f"{item['failed_step']}: {failure.message}")
     return failure
@@ -255,11 +258,28 @@ def failure_from_cause(error: str, cause: str) -> Failure:
     """Return a failure as Step Functions reports it.
 
     The cause of a Lambda's error is JSON with its message and its stack trace; the trace is for
-    the log, not for the requester. Before it may be the name of the step.
+    the log, not for the requester. The cause of a Fail state of ours is the error output that led
+    to it, as JSON. Before either may be the name of the step.
+
+    Examples
+    --------
+    >>> failure_from_cause("NoPolls", 'plan: {"errorMessage": "no polls yet", "stackTrace": []}')
+    Failure(error='NoPolls', message='plan: no polls yet')
     """
-    step, brace, report = cause.partition("{")
+    step, brace, rest = cause.partition("{")
     try:
-        message = json.loads(brace + report)["errorMessage"]
-    except (ValueError, KeyError, TypeError):
-        message = None
-    return Failure(error, f"{step}{message}" if message else cause)
+        report = json.loads(brace + rest)
+    except ValueError:
+        return Failure(error, cause)
+    match report:
+        case {"errorMessage": str(message)} if message:
+            return Failure(error, f"{step}{message}")
+        case {"Error": str()}:
+            return Failure(error, f"{step}{_failure_from_output(report).message}")
+        case _:
+            return Failure(error, cause)
+
+
+def _failure_from_output(output: dict[str, str]) -> Failure:
+    """Return a failure from an error output of a state, in which `Cause` may be missing."""
+    return failure_from_cause(output["Error"], output.get("Cause") or "no cause was given")

@@ -1,0 +1,228 @@
+"""Runs the state machine against an account that runs only so many functions, in virtual time.
+
+Only what matters to that is modelled. Tasks take as long as they are said to, and are throttled.
+Retriers, catchers and time limits are those of the definition. A Distributed Map fails with its
+first child that fails, and stops the others; a function that was called goes on although its child
+was stopped. DynamoDB keeps a report's status, and how many runs of the map were counted.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+LAMBDA = "arn:aws:states:::lambda:invoke"
+EXPRESS_SECONDS = 300
+
+# A process waits for so many seconds, or until what it names is done.
+Process = Generator["float | Waiting", None, Any]
+
+
+class StateError(Exception):
+    """An error of a state, by its name."""
+
+
+@dataclass(eq=False)
+class Waiting:
+    """Something that a process waits for."""
+
+    clock: "Clock"
+    resume: Callable[[], None] | None = None
+    is_done: bool = False
+
+    def done(self) -> None:
+        self.is_done = True
+        if self.resume is not None:
+            self.clock.after(0, self.resume)
+
+
+@dataclass
+class Clock:
+    """Runs processes in virtual time, of two at one instant the first that came to it."""
+
+    now: float = 0.0
+    _ahead: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._ahead, (self.now + seconds, next(self._numbers), action))
+
+    def start(self, process: Process, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Run a process from now on, unless it is stopped."""
+
+        def go_on() -> None:
+            if is_stopped():
+                process.close()
+                return
+            try:
+                waits_for = next(process)
+            except StopIteration:
+                return
+            if isinstance(waits_for, Waiting):
+                waits_for.resume = go_on
+                if waits_for.is_done:
+                    self.after(0, go_on)
+            else:
+                self.after(waits_for, go_on)
+
+        self.after(0, go_on)
+
+    def run(self) -> None:
+        while self._ahead:
+            self.now, _, action = heapq.heappop(self._ahead)
+            action()
+
+
+@dataclass
+class Account:
+    """An account that runs at most so many functions at once."""
+
+    clock: Clock
+    limit: int
+    running: int = 0
+    throttled: int = 0
+
+    def invoke(self, seconds: float) -> None:
+        """Start a function; it runs to its end, whatever becomes of its caller."""
+        if self.running >= self.limit:
+            self.throttled += 1
+            raise StateError("Lambda.TooManyRequestsException")
+        self.running += 1
+        self.clock.after(seconds, self._end)
+
+    def _end(self) -> None:
+        self.running -= 1
+
+
+@dataclass
+class Report:
+    """One execution of the machine, and what DynamoDB keeps of its report.
+
+    Attributes
+    ----------
+    shards
+        How many it has.
+    seconds
+        How long a function runs, by the last part of the name by which a task calls it.
+    """
+
+    definition: Mapping[str, Any]
+    clock: Clock
+    account: Account
+    chance: random.Random
+    shards: int
+    seconds: Mapping[str, float]
+    status: str = "Running"
+    error: str | None = None
+    map_runs: int = 0
+    ended_at: float | None = None
+    parts: set[int] = field(default_factory=set)
+
+    def execute(self) -> Process:
+        started_at = self.clock.now
+        self.error = yield from self._run(self.definition, shard=None)
+        self.ended_at = self.clock.now
+        if self.ended_at - started_at > self.definition["TimeoutSeconds"]:
+            self.status = "Failed"
+
+    def _run(self, machine: Mapping[str, Any], shard: int | None) -> Process:
+        """Go from state to state; return the name of the error that ended it, if any."""
+        name: str | None = machine["StartAt"]
+        error: str | None = None
+        while name is not None:
+            state = machine["States"][name]
+            if state["Type"] == "Fail":
+                return state.get("Error", error)
+            try:
+                yield from self._retried(name, state, shard)
+                name = state.get("Next")
+            except StateError as caught:
+                catcher = _matching(state.get("Catch", ()), str(caught))
+                if catcher is None:
+                    return str(caught)
+                error, name = str(caught), catcher["Next"]
+        return None
+
+    def _retried(self, name: str, state: Mapping[str, Any], shard: int | None) -> Process:
+        attempts = [0 for _ in state.get("Retry", ())]
+        while True:
+            try:
+                return (yield from self._once(name, state, shard))
+            except StateError as error:
+                retrier = _matching(state.get("Retry", ()), str(error))
+                if retrier is None:
+                    raise
+                number = state["Retry"].index(retrier)
+                if attempts[number] >= retrier["MaxAttempts"]:
+                    raise
+                yield self.chance.uniform(0, delay_seconds(retrier, attempts[number]))
+                attempts[number] += 1
+
+    def _once(self, name: str, state: Mapping[str, Any], shard: int | None) -> Process:
+        if state["Type"] == "Map":
+            yield from self._map(state)
+        elif state["Type"] == "Task" and state["Resource"] == LAMBDA:
+            function = state["Parameters"]["FunctionName"]
+            [seconds] = [each for part, each in self.seconds.items() if part in function]
+            if shard in self.parts:
+                seconds = 0.2  # it finds its part
+            self.account.invoke(seconds)
+            if seconds > state["TimeoutSeconds"]:
+                yield state["TimeoutSeconds"]
+                raise StateError("States.Timeout")
+            if shard is not None:
+                self.clock.after(seconds, lambda: self.parts.add(shard))
+            yield seconds
+        elif state["Type"] == "Task":
+            self._update(state["Parameters"])
+
+    def _update(self, parameters: Mapping[str, Any]) -> None:
+        if self.status != "Running":
+            raise StateError("DynamoDB.ConditionalCheckFailedException")
+        values = parameters["ExpressionAttributeValues"]
+        if ":failed" in values:
+            self.status = "Failed"
+        elif ":complete" in values:
+            self.status = "Complete"
+        elif parameters["UpdateExpression"] == "ADD map_runs :one":
+            if self.map_runs >= int(values[":limit"]["N"]):
+                raise StateError("DynamoDB.ConditionalCheckFailedException")
+            self.map_runs += 1
+
+    def _map(self, state: Mapping[str, Any]) -> Process:
+        """Run a child for each shard, all at once; fail with the first that fails."""
+        end = Waiting(self.clock)
+        ends: list[str | None] = []
+
+        def child(shard: int) -> Process:
+            ends.append((yield from self._run(state["ItemProcessor"], shard)))
+            if ends[-1] is not None or len(ends) == self.shards:
+                end.done()
+
+        def too_late() -> None:
+            if not end.is_done:
+                ends.append("States.Timeout")
+                end.done()
+
+        for shard in range(self.shards):
+            self.clock.start(child(shard), lambda: end.is_done)
+        self.clock.after(EXPRESS_SECONDS, too_late)
+        yield end
+        if any(error is not None for error in ends):
+            raise StateError("States.ExceedToleratedFailureThreshold")
+
+
+def delay_seconds(retrier: Mapping[str, Any], attempt: int) -> float:
+    """Return the longest time that a retrier waits before an attempt, the first being 0."""
+    delay: float = retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt
+    return min(delay, retrier["MaxDelaySeconds"])
+
+
+def _matching(handlers: Any, error: str) -> Mapping[str, Any] | None:
+    for handler in handlers:
+        if error in handler["ErrorEquals"] or "States.ALL" in handler["ErrorEquals"]:
+            found: Mapping[str, Any] = handler
+            return found
+    return None
