@@ -1,5 +1,6 @@
 """A byte stream as blocks of whole lines, in bounded memory."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -116,6 +117,27 @@ BROKEN = {
 def test_broken_gzip_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableFile, match=r"^the gzip data are broken: "):
         blocks_of(content, 1000)
+
+
+@st.composite
+def gzip_files(draw: st.DrawFn) -> bytes:
+    """Draw files with a gzip header of any flags and fields of any length."""
+    flags = draw(st.integers(0, 255))
+    field = st.binary(max_size=20) | st.sampled_from([b"x" * 600 * 1024, bytes(70_000)])
+    header = b"\x1f\x8b" + draw(st.sampled_from([b"\x08", b"\x00", b"\xff"])) + bytes([flags])
+    header += draw(st.binary(min_size=6, max_size=6))
+    for flag in (4, 8, 16, 2):  # extra field, name, comment, checksum of the header
+        if flags & flag:
+            header += draw(field) + draw(st.sampled_from([b"\0", b""]))
+    return header + draw(field | st.sampled_from([GZIPPED[10:], GZIPPED[10:-4], GZIPPED]))
+
+
+@given(gzip_files())
+@example(b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600 * 1024 + b"\0" + GZIPPED[10:])
+@example(b"\x1f\x8b\x08\x10" + bytes(6) + b"x" * 600 * 1024)
+def test_a_gzip_header_is_read_or_refused(content: bytes) -> None:
+    with contextlib.suppress(UnreadableFile):
+        assert all(block.data.endswith(b"\n") for block in blocks_of(content, 2**20))
 
 
 # --- memory ---------------------------------------------------------------------------------

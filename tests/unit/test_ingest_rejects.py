@@ -1,5 +1,7 @@
 """A bad row never fails a file and never vanishes."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -71,7 +73,8 @@ def test_a_bad_row(pipeline: Pipeline, key: str, text: str, reason: str) -> None
     outcome = pipeline.ingest(key, f"{HEADERS[key]}\n{GOOD[key]}\n{text}\n")
     assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 1, 1)
     assert outcome.rejects_key == f"rejects/{outcome.ingest_id}.csv"
-    assert pipeline.rejects(outcome) == [{"line": "3", "reason": reason, "text": text}]
+    escaped = text.replace("\0", r"\x00")
+    assert pipeline.rejects(outcome) == [{"line": "3", "reason": reason, "text": escaped}]
     assert list(pipeline.zones()) == ["good"]
 
 
@@ -97,9 +100,48 @@ def test_rejects_are_in_the_order_of_lines_with_their_exact_text(pipeline: Pipel
         "\n"
         "7,\"timestamp_utc is not a UTC time: '2024-10-32 23:55:18 UTC'\","
         '"é,active,2024-10-32 23:55:18 UTC"\n'
-        '8,"a quote or carriage return is out of place","\r0:00"\n'
+        """8,"a quote or carriage return is out of place","'\\x0d0:00"\n"""
         '9,"number of columns is 1, not 3","s"\n'
     )
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", '=HYPERLINK("http://x")', "=cmd|'/c x'!A0"]
+CONTROLS = "".join(map(chr, [*range(9), 9, *range(11, 32), *range(127, 160)]))
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+@pytest.mark.parametrize("around", ["{}", "{},x", "x,{}", "x;{}", 'x;"{}'])
+def test_a_spreadsheet_finds_no_formula(pipeline: Pipeline, text: str, around: str) -> None:
+    """Whether it begins cells at commas, as everyone, or at semicolons, as Excel in half of Europe.
+
+    The text is in the reason, too, where it is a field of its own.
+    """
+    field = text.replace('"', '""')
+    line = around.format(f'"{field}"' if "," in around else text)
+    outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\n{line}\n")
+    assert outcome.rejected == 1
+    raw = (pipeline.folder / f"rejects/{outcome.ingest_id}.csv").read_bytes().decode()
+    cells = [
+        cell
+        for separator in ",;"
+        for row in csv.reader(io.StringIO(raw, newline=""), delimiter=separator)
+        for cell in row
+    ]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_control_characters_are_escaped(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\ns,x{CONTROLS}\n")
+    [reject] = pipeline.rejects(outcome)
+    escaped = "".join(f"\\x{ord(character):02x}" for character in CONTROLS)
+    assert reject["text"] == f"s,x{escaped}"
+    assert reject["reason"].isprintable()
+
+
+def test_other_text_stays_as_it_is(pipeline: Pipeline) -> None:
+    text = "é 1+1=2; a-b; 'x' \u2028\U0001f600,x@y,z"
+    [reject] = pipeline.rejects(pipeline.ingest(ZONES, f"store_id,timezone_str\n{text}\n"))
+    assert reject["text"] == text
 
 
 def test_a_file_of_bad_rows_only_changes_nothing_and_loses_nothing(pipeline: Pipeline) -> None:

@@ -1,18 +1,42 @@
 """A file that cannot be read as a whole says why, and changes nothing."""
 
 import gzip
+import io
 import random
 import resource
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from store_monitoring.ingest.lines import BLOCK_BYTES
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 
 HEADER = b"store_id,timezone_str\n"
 GOOD = HEADER + b"s,UTC\n"
+
+UTF_16 = "text in UTF-16: save it as CSV UTF-8, and upload that"
+WORKBOOK = "an Excel workbook: save its sheet as CSV UTF-8, and upload that"
+
+
+def xlsx() -> bytes:
+    """Return a workbook with the rows of `GOOD`."""
+    output = io.BytesIO()
+    with xlsxwriter.Workbook(output) as workbook:
+        sheet = workbook.add_worksheet()
+        for row, line in enumerate(GOOD.decode().splitlines()):
+            sheet.write_row(row, 0, line.split(","))
+    return output.getvalue()
+
+
+def archive(name: str) -> bytes:
+    """Return a ZIP archive of one file."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as file:
+        file.writestr(name, GOOD)
+    return output.getvalue()
 
 
 @pytest.fixture
@@ -45,7 +69,40 @@ BAD_FILES = {
         "the header has more than 1000 columns",
     ),
     "junk": (random.Random(1).randbytes(5000), "the first line is not a CSV header in UTF-8"),
-    "UTF-16": (GOOD.decode().encode("utf-16"), "the first line is not a CSV header in UTF-8"),
+    **{
+        name: (content, f"this is {what}")
+        for name, content, what in [
+            ("UTF-16", GOOD.decode().encode("utf-16"), UTF_16),
+            ("UTF-16, little-endian", GOOD.decode().encode("utf-16-le"), UTF_16),
+            ("UTF-16, big-endian", GOOD.decode().encode("utf-16-be"), UTF_16),
+            ("UTF-16, zipped", gzip.compress(GOOD.decode().encode("utf-16")), UTF_16),
+            (".xlsx", xlsx(), WORKBOOK),
+            (".xlsx, zipped", gzip.compress(xlsx()), WORKBOOK),
+            (".xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), WORKBOOK),
+            (
+                ".zip",
+                archive("timezones.csv"),
+                "a ZIP archive: upload the CSV files in it, one by one",
+            ),
+        ]
+    },
+    "semicolons": (
+        b'\xef\xbb\xbf"store_id";"timezone_str"\r\ns;UTC\r\n',
+        "its columns are separated by semicolons: save it as CSV UTF-8, with commas, and upload"
+        " that",
+    ),
+    "tabs": (
+        GOOD.replace(b",", b"\t"),
+        "its columns are separated by tabs: save it as CSV UTF-8, with commas, and upload that",
+    ),
+    "semicolons in a header of another kind": (
+        b"store_id;zone\ns;UTC\n",
+        "missing column store_id, timezone_str; the header has: store_id;zone",
+    ),
+    "an over-long name in gzip": (
+        b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600 * 1024 + b"\0" + gzip.compress(GOOD)[10:],
+        "the gzip data are broken: Gzip header exceeds input buffer size of 524288",
+    ),
     "other line ends": (
         GOOD.replace(b"\n", b"\r"),
         "the first line is not a CSV header in UTF-8",

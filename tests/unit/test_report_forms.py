@@ -124,6 +124,30 @@ def test_all_forms_tell_the_same(pipeline: Pipeline) -> None:
         assert dict(zip(header, values, strict=True)) == wanted
 
 
+def test_store_ids_are_text_in_every_form(tmp_path: Path) -> None:
+    """What a spreadsheet would take for a formula, a number, a date, an address or a truth."""
+    numbers = ("007", "1e5", "1" * 30, "1.50", "1/2", "TRUE", "NULL", "nan", "#N/A")
+    formulas = ("=1+1", "+1", "-1", "@a", "{=1+1}", '=HYPERLINK("http://x";"y")')
+    others = ("https://example.com", "mailto:a@b.c", "internal:x!A1", "'x", "<b>")
+    ids = sorted((*numbers, *formulas, *others, "x" * 255))
+    pipeline = Pipeline(tmp_path)
+    rows = "".join(
+        '"{}",active,2024-10-14 10:00:00 UTC\n'.format(i.replace('"', '""')) for i in ids
+    )
+    pipeline.ingest("polls/x.csv", f"store_id,status,timestamp_utc\n{rows}")
+    report_csv = pipeline.report(ReportRequest(formats=tuple(Format))).decode()
+    assert [row["store_id"] for row in csv.DictReader(report_csv.splitlines())] == ids
+    assert (
+        pq.read_table(tmp_path / report_key("r", "parquet")).column("store_id").to_pylist() == ids
+    )
+    sheet = load_workbook(tmp_path / report_key("r", "xlsx")).active
+    assert sheet is not None
+    cells = [row[0] for row in sheet.iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type, cell.hyperlink) for cell in cells] == [
+        (store_id, "s", None) for store_id in ids
+    ]
+
+
 def test_the_csv_is_the_same_with_other_forms(pipeline: Pipeline) -> None:
     plain = pipeline.report()
     assert pipeline.report(ReportRequest(formats=(Format.JSON, Format.XLSX))) == plain

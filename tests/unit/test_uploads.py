@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,24 @@ def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.UNCHANGED, rows=7, rejected=2, rejects_key="rejects/i.csv")
     body = told(outcome, files)
     assert body["rejected"] == 2
-    assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv.csv")
+    assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv")
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("filename", "rejects"),
+    [
+        *(("x.csv.gz", "x.csv"), ("x.CSV", "x.csv"), ("x", "x.csv"), ("x.gz", "x.csv")),
+        *(("x.txt", "x.txt.csv"), (".csv", ".csv"), ("a.csv.b.csv", "a.csv.b.csv")),
+    ],
+)
+def test_rejected_rows_have_one_ending(filename: str, rejects: str, files: FolderFiles) -> None:
+    place = UploadPlace(Kind.POLLS, NUMBER, filename)
+    key = "rejects/i.csv"
+    uploads = MemoryUploads()
+    uploads.record(replace(ended(UploadStatus.COMMITTED, rejects_key=key), key=place.key))
+    view = read_upload(place.upload_id, uploads, files)
+    assert view.rejects_url == files.presigned_url(key, f"rejected-{rejects}")
 
 
 def test_why_a_file_was_not_taken_is_told(files: FolderFiles) -> None:

@@ -3,6 +3,7 @@
 import csv
 import errno
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from store_monitoring.errors import UnreadableFile
-from store_monitoring.ingest.kinds import Kind, read_header
+from store_monitoring.ingest.kinds import Kind, check_format, read_header
 from store_monitoring.ingest.lines import BLOCK_BYTES, Block, LineReader
 from store_monitoring.ingest.parse import parse
 from store_monitoring.ingest.rows import read_rows
@@ -21,6 +22,8 @@ MOST_REJECTS = 10_000_000
 """A file with more rows that are not valid is something else than what it says."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_FORMULA = re.compile(r"""^(?=[=+\-@\t\r])|(?<=;)(?="*[=+\-@\t\r])""")
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _ID_DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 
 
@@ -68,6 +71,7 @@ def read_content(
     first = next(blocks, None)
     if first is None:
         raise UnreadableFile("the file is empty")
+    check_format(first.data)
     header_line, _, rest = first.data.partition(b"\n")
     header = read_header(header_line, kind)
     rejects_path = folder / "rejects.csv"
@@ -88,7 +92,9 @@ def read_content(
             table, bad_rows = parse(kind, in_rows)
             spill.add(table)
             rejects = sorted(not_rows + bad_rows, key=lambda reject: reject.line)
-            writer.writerows((reject.line, reject.reason, reject.text) for reject in rejects)
+            writer.writerows(
+                (reject.line, _cell(reject.reason), _cell(reject.text)) for reject in rejects
+            )
             rows += len(table)
             rejected += len(rejects)
             if rejected > MOST_REJECTS:
@@ -110,3 +116,11 @@ def _room_on_disk() -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise UnreadableFile("there is no room on disk for the file's rows") from error
         raise
+
+
+def _cell(text: str) -> str:
+    r"""Return text as a spreadsheet shows it, and does not take it for a formula.
+
+    Where commas are decimal points, a spreadsheet begins a cell at each semicolon, too.
+    """
+    return _FORMULA.sub("'", text).translate(_CONTROLS)

@@ -1,6 +1,8 @@
 """The three kinds of CSV that can be uploaded, and their columns."""
 
 import csv
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,6 +38,13 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
 
 
 _MOST_COLUMNS = 1000
+
+_ZIP = b"PK\x03\x04"
+_COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls, and workbooks with a password
+_WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"opendocument.spreadsheet")
+_ZIP_HEAD_BYTES = 4096
+_UTF16 = re.compile(rb"(?:[ -~]\0){2}|(?:\0[ -~]){2}")  # letters, without a byte-order mark
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,32 @@ def kind_of(key: str) -> Kind:
     return Kind(prefix)
 
 
+def check_format(head: bytes) -> None:
+    r"""Make sure that a file does not begin as a workbook, an archive or UTF-16 does.
+
+    Raises
+    ------
+    UnreadableFile
+        Saying what the file is, and what to upload instead.
+
+    Examples
+    --------
+    >>> check_format(b"PK\x03\x04 and more")
+    Traceback (most recent call last):
+    store_monitoring.errors.UnreadableFile: this is a ZIP archive: upload the CSV files in it, ...
+    """
+    if head.startswith(_ZIP) and not any(
+        part in head[:_ZIP_HEAD_BYTES] for part in _WORKBOOK_PARTS
+    ):
+        raise UnreadableFile("this is a ZIP archive: upload the CSV files in it, one by one")
+    if head.startswith((_ZIP, _COMPOUND_FILE)):
+        raise UnreadableFile(
+            "this is an Excel workbook: save its sheet as CSV UTF-8, and upload that"
+        )
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or _UTF16.match(head):
+        raise UnreadableFile("this is text in UTF-16: save it as CSV UTF-8, and upload that")
+
+
 def read_header(line: bytes, kind: Kind) -> Header:
     r"""Read a file's first line: names in any case and order, byte-order mark or not.
 
@@ -92,20 +127,43 @@ def read_header(line: bytes, kind: Kind) -> Header:
         raise UnreadableFile(f"the header has more than {_MOST_COLUMNS} columns")
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
-        names = [name.strip().lower() for name in next(csv.reader([text], strict=True), [])]
-    except (UnicodeDecodeError, csv.Error):
+    except UnicodeDecodeError:
         raise UnreadableFile("the first line is not a CSV header in UTF-8") from None
-    positions: dict[str, int] = {}
-    missing = []
-    for column, aliases in _COLUMNS[kind].items():
-        found = [position for position, name in enumerate(names) if name in aliases]
-        if len(found) > 1:
-            raise UnreadableFile(f"the column {column} stands {len(found)} times in the header")
-        if found:
-            positions[column] = found[0]
-        else:
-            missing.append(column)
-    if missing:
+    names = _names(text, ",")
+    found = _found(names or [], kind)
+    if missing := _missing(found):
+        for separator, called in _SEPARATORS.items():
+            if not _missing(_found(_names(text, separator) or [], kind)):
+                raise UnreadableFile(
+                    f"its columns are separated by {called}:"
+                    " save it as CSV UTF-8, with commas, and upload that"
+                )
+        if names is None:
+            raise UnreadableFile("the first line is not a CSV header in UTF-8")
         seen = ", ".join(names)[:200]
         raise UnreadableFile(f"missing column {', '.join(missing)}; the header has: {seen}")
-    return Header(len(names), positions)
+    for column, positions in found.items():
+        if len(positions) > 1:
+            raise UnreadableFile(f"the column {column} stands {len(positions)} times in the header")
+    return Header(len(names or []), {column: position for column, [position] in found.items()})
+
+
+def _names(text: str, separator: str) -> list[str] | None:
+    """Return the names in a header; None if it is no line of CSV."""
+    try:
+        row = next(csv.reader([text], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return None
+    return [name.strip().lower() for name in row]
+
+
+def _found(names: list[str], kind: Kind) -> dict[str, list[int]]:
+    """Return where each column that we read stands."""
+    return {
+        column: [position for position, name in enumerate(names) if name in aliases]
+        for column, aliases in _COLUMNS[kind].items()
+    }
+
+
+def _missing(found: dict[str, list[int]]) -> list[str]:
+    return [column for column, positions in found.items() if not positions]

@@ -126,7 +126,8 @@ class LineReader:
     def _read(self, read: Callable[[int], bytes]) -> bytes:
         try:
             chunk = read(self._block_bytes)
-        except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
+        # isal's own buffer for a header is bounded: an over-long file name in it is an overflow.
+        except (EOFError, OverflowError, gzip.BadGzipFile, isal_zlib.error) as error:
             raise UnreadableFile(f"the gzip data are broken: {error}") from error
         self._bytes += len(chunk)
         if self._bytes > CONTENT_BYTES:

@@ -1,10 +1,13 @@
 """Tell what became of an upload."""
 
+import re
 from dataclasses import dataclass
 
 from store_monitoring.use_cases.ports import ReportFiles
 from store_monitoring.use_cases.upload import UploadPlace
 from store_monitoring.use_cases.upload_outcomes import UploadOutcome, Uploads
+
+_ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +40,6 @@ def read_upload(upload_id: str, uploads: Uploads, files: ReportFiles) -> UploadV
     outcome = next(iter(uploads.of_key(place.key)), None)
     if outcome is None or outcome.rejects_key is None:
         return UploadView(upload_id, outcome)
-    url = files.presigned_url(outcome.rejects_key, f"rejected-{place.filename}.csv")
+    name = _ENDING.sub(".csv", place.filename, count=1)
+    url = files.presigned_url(outcome.rejects_key, f"rejected-{name}")
     return UploadView(upload_id, outcome, url)
