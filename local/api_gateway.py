@@ -58,7 +58,8 @@ def start_api(
     gate.guard(service._app)
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
-        rule.methods.discard("HEAD")
+        if rule.methods is not None and "GET" in rule.methods:
+            rule.methods.discard("HEAD")
     application = _undecoded(_in_text(service._app.wsgi_app, api.binary_media_types_set))
     service.port = serve(application, port)
     return f"http://{HOST}:{service.port}"

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,9 @@ from local.lambda_service import RequestTooLarge
 
 _API_KEY_ID = "embedded"
 PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
-_METHODS = {"delete", "get", "head", "options", "patch", "post", "put"}
+_METHODS = ("delete", "get", "head", "options", "patch", "post", "put", "trace")
+_ANY_METHOD = "x-amazon-apigateway-any-method"
+_JSON = "application/json"
 
 
 class Gate:
@@ -30,12 +32,7 @@ class Gate:
     def __init__(self, openapi: Mapping[str, Any], api_key: str | None) -> None:
         self._answers = openapi.get("x-amazon-apigateway-gateway-responses", {})
         self._api_key = api_key
-        operations = [
-            (path, method.upper(), operation)
-            for path, methods in openapi["paths"].items()
-            for method, operation in methods.items()
-            if method in _METHODS
-        ]
+        operations = list(_operations(openapi))
         self._with_key = {
             (method, _as_rule(path))
             for path, method, operation in operations
@@ -56,7 +53,8 @@ class Gate:
                 _as_rule(path),
                 endpoint=f"{method} {path}",
                 methods=[method],
-                view_func=partial(_mock_answer, integration),
+                view_func=partial(self._mock_answer, integration),
+                provide_automatic_options=False,
             )
 
     def identity(self) -> dict[str, str]:
@@ -83,29 +81,44 @@ class Gate:
             return self._too_large()
         return None
 
+    def _mock_answer(self, integration: Mapping[str, Any], **_: str) -> Response:
+        """Answer as an integration of type mock does."""
+        never = integration.get("passthroughBehavior") == "never"
+        sent = request.mimetype or _JSON
+        if never and request.content_length and sent not in integration["requestTemplates"]:
+            status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            return self._refuse("UNSUPPORTED_MEDIA_TYPE", status, "Unsupported Media Type")
+        answer = integration["responses"]["default"]
+        body = answer.get("responseTemplates", {}).get(_JSON, "")
+        sends = _JSON if body else None
+        return Response(body, int(answer["statusCode"]), _headers(answer), content_type=sends)
+
     def _too_large(self) -> Response:
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return self._refuse("REQUEST_TOO_LARGE", status, "Request Too Long")
 
-    def _refuse(self, kind: str, status: HTTPStatus, message: str) -> Response:
+    def _refuse(self, kind: str, status: int, message: str) -> Response:
         answer = self._answers.get(kind) or self._answers.get("DEFAULT_4XX") or {}
         template = answer.get("responseTemplates", {}).get(
-            "application/json", '{"message": $context.error.messageString}'
+            _JSON, '{"message": $context.error.messageString}'
         )
-        headers = _headers(answer)
+        status = int(answer.get("statusCode", status))
         body = template.replace("$context.error.messageString", json.dumps(message))
-        return Response(body, status, headers, content_type="application/json")
+        return Response(body, status, _headers(answer), content_type=_JSON)
+
+
+def _operations(openapi: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield each path and method that the definition has an operation for, and the operation."""
+    for path, methods in openapi["paths"].items():
+        for method in _METHODS:
+            operation = methods.get(method, methods.get(_ANY_METHOD))
+            if operation is not None:
+                yield path, method.upper(), operation
 
 
 def _as_rule(path: str) -> str:
     """Return a path of the definition as Flask writes it."""
     return path.replace("{", "<").replace("}", ">")
-
-
-def _mock_answer(integration: Mapping[str, Any], **_: str) -> Response:
-    """Answer as an integration of type mock does."""
-    answer = integration["responses"]["default"]
-    return Response(status=int(answer["statusCode"]), headers=_headers(answer))
 
 
 def _headers(answer: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""GET /stores/{store_id}/timeline: what a store's row of a report rests on."""
+"""GET /timeline: what a store's row of a report rests on."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
 from store_monitoring.adapters.report_table import ReportTable
 from store_monitoring.api import answer, new_app, path_text
 from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.errors import InvalidRequest
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.timeline_answer import timeline_body
@@ -28,12 +29,26 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 app = new_app(settings.cors_origin)
 
 
+@app.get("/timeline")
+def get_timeline_by_query() -> Response[str]:
+    """Return the timeline of the query's store, whatever its id: `..` is no part of a path."""
+    store_id = app.current_event.get_query_string_value("store_id")
+    if store_id is None:
+        raise InvalidRequest("store_id: missing; this is GET /timeline?store_id=")
+    return _timeline(store_id)
+
+
 @app.get("/stores/<store_id>/timeline")
 def get_timeline(store_id: str) -> Response[str]:
+    """Return the timeline of the path's store."""
+    return _timeline(path_text(store_id))
+
+
+def _timeline(store_id: str) -> Response[str]:
     """Tell a store's last week, from a report's snapshot or from what is committed now."""
     query = app.current_event.query_string_parameters
     request = TimelineRequest.from_query(
-        path_text(store_id), query.get("report_id"), query.get("as_of"), query.get("poll_filter")
+        store_id, query.get("report_id"), query.get("as_of"), query.get("poll_filter")
     )
     view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
     return answer(HTTPStatus.OK, timeline_body(view))

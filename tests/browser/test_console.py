@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import pytest
 import requests
@@ -30,6 +29,7 @@ from tests.e2e.conftest import User
 
 KEY = "open-sesame"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
+STRANGE = ["..", ".", "%2e%2e", "a/b", "\N{NO-BREAK SPACE}", "x=y&store_id=z", "?", "#"]
 PHONE = ViewportSize(width=360, height=740)
 PATIENCE_MS = 30_000
 MINUTE_US = 60_000_000
@@ -53,7 +53,8 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         user = User(cloud, {"x-api-key": KEY})
         for file in find_inputs(folder):
             user.upload(file.key, file.path.read_bytes())
-        user.upload("timezones/hostile.csv", f"store_id,timezone_str\n{HOSTILE},UTC\n".encode())
+        zones = "".join(f"{store_id},UTC\n" for store_id in (HOSTILE, *STRANGE))
+        user.upload("timezones/hostile.csv", f"store_id,timezone_str\n{zones}".encode())
         yield user
 
 
@@ -270,7 +271,7 @@ def test_a_file_that_is_too_large_is_not_sent(console: Page) -> None:
 
 
 def timeline(user: User, store_id: str, **query: str) -> dict[str, Any]:
-    answer = user.get(f"/stores/{quote(store_id, safe='')}/timeline", params=query)
+    answer = user.get("/timeline", params={"store_id": store_id, **query})
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
@@ -427,7 +428,15 @@ def test_who_gives_no_key_is_told_what_to_do(refused: Page) -> None:
     expect(refused.locator(".report")).to_have_count(0)
 
 
-@pytest.mark.parametrize("store_id", ["nobody", "100%", "a/b"])
+@pytest.mark.parametrize("store_id", STRANGE)
+def test_a_store_is_looked_up_by_whatever_id_it_has(console: Page, store_id: str) -> None:
+    look_up(console, store_id)
+    console.reload()  # the address names it
+    expect(console.get_by_label("Store id")).to_have_value(store_id)
+    expect(console.locator("#store-week .facts")).to_contain_text("no hours known")
+
+
+@pytest.mark.parametrize("store_id", ["nobody", "100%", "a//b"])
 def test_a_store_that_is_not_known(refused: Page, store_id: str) -> None:
     refused.evaluate(f"sessionStorage.setItem('api-key', '{KEY}')")
     refused.reload()

@@ -16,6 +16,7 @@ WITH_KEY = [
     ("GET", f"/get_report/{NO_REPORT}", 404),
     ("GET", f"/get_report?report_id={NO_REPORT}", 404),
     ("GET", "/reports", 200),
+    ("GET", "/timeline?store_id=1", 404),
     ("POST", "/uploads", 400),
     ("GET", "/uploads/1", 404),
 ]
@@ -40,7 +41,8 @@ def test_without_the_key_nothing_is_told(
 ) -> None:
     answer = guarded.ask(method, path, headers=headers)
     assert answer.status_code == 403
-    assert answer.json() == {"error": {"code": "forbidden", "message": "Forbidden"}}
+    message = "the header x-api-key has no valid key"
+    assert answer.json() == {"error": {"code": "forbidden", "message": message}}
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -50,16 +52,36 @@ def test_what_is_open_needs_no_key(guarded: User, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        *(("HEAD", path) for path in ("/", "/reports")),
-        *(("OPTIONS", path) for path in ("/", "/reports")),
-        *(("PUT", path) for path in ("/", "/trigger_report")),
-        *(("DELETE", f"/get_report/{NO_REPORT}"), ("POST", "/healthz"), ("GET", "/nowhere")),
+        *(("HEAD", path, "GET") for path in ("/", "/reports")),
+        *(("OPTIONS", path, "GET") for path in ("/", "/reports")),
+        *(("PUT", "/", "GET"), ("PUT", "/trigger_report", "GET, POST")),
+        *(("DELETE", f"/get_report/{NO_REPORT}", "GET"), ("POST", "/healthz", "GET")),
+        *(("TRACE", "/reports", "GET"), ("TRACE", "/uploads", "POST"), ("PATCH", "/docs", "GET")),
+        *(("POST", "/timeline", "GET"), ("GET", f"/reports/{NO_REPORT}/retry", "POST")),
     ],
 )
-def test_what_is_not_there_is_refused(guarded: User, method: str, path: str) -> None:
-    answer = guarded.ask(method, path, headers=KEY)
+@pytest.mark.parametrize("headers", [{}, KEY])
+def test_a_method_that_is_not_there_is_refused(
+    guarded: User, method: str, path: str, allowed: str, headers: dict[str, str]
+) -> None:
+    answer = guarded.ask(method, path, headers=headers)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert answer.headers["Cache-Control"] == "no-store"
+    if method != "HEAD":
+        assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv", "text/html", "x/y"])
+def test_whatever_comes_with_it(guarded: User, content_type: str) -> None:
+    answer = guarded.ask("PUT", "/uploads", headers={"Content-Type": content_type}, data=b"<b>")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "TRACE"])
+def test_an_address_with_nothing_is_refused(guarded: User, method: str) -> None:
+    answer = guarded.ask(method, "/nowhere", headers=KEY)
     assert answer.status_code == 403
     if method != "HEAD":
         assert answer.json()["error"]["code"] == "forbidden"

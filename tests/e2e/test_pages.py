@@ -48,7 +48,15 @@ def test_the_console_has_parts_and_no_more(shared: User, part: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/trigger_report", "/get_report/1", "/get_report", "/reports", "/uploads", "/uploads/1"],
+    [
+        "/trigger_report",
+        "/get_report/1",
+        "/get_report",
+        "/reports",
+        "/uploads",
+        "/uploads/1",
+        "/timeline",
+    ],
 )
 def test_a_page_of_the_allowed_origin_may_ask(shared: User, path: str) -> None:
     answer = shared.ask("OPTIONS", path, headers=PREFLIGHT)
@@ -64,6 +72,6 @@ def test_it_may_read_the_answer_and_a_refusal(shared: User) -> None:
 
 
 def test_where_no_origin_is_named_none_may(user: User) -> None:
-    assert user.ask("OPTIONS", "/reports", headers=PREFLIGHT).status_code == 403
+    assert user.ask("OPTIONS", "/reports", headers=PREFLIGHT).status_code == 405
     answer = user.get("/reports", headers={"Origin": ORIGIN})
     assert "Access-Control-Allow-Origin" not in answer.headers

@@ -11,6 +11,7 @@ from tests.template.translation import ROOT, only, translated
 
 OPEN = {"/", "/console/{part}", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+ANY_OTHER = "x-amazon-apigateway-any-method"
 SCHEMES = {"API_KEY": "api_key", "AWS_IAM": "sigv4"}
 
 
@@ -28,7 +29,7 @@ def operations(
         (path, method): operation
         for path, methods in definition["paths"].items()
         for method, operation in methods.items()
-        if (method == "options") == preflights
+        if (method == "options") == preflights and method != ANY_OTHER
     }
 
 
@@ -98,3 +99,36 @@ def test_the_document_tells_of_these_routes(template: Template) -> None:
     assert documented.keys() == deployed.keys()
     for route, operation in documented.items():
         assert ("security" in operation) == ("security" in deployed[route])
+
+
+@pytest.mark.parametrize("origin", ["", "https://example.com"])
+def test_all_other_methods_are_refused_with_those_that_a_path_has(origin: str) -> None:
+    definition = body(translated(CorsOrigin=origin))
+    for methods in definition["paths"].values():
+        refusal = methods[ANY_OTHER]
+        assert "security" not in refusal
+        integration = refusal["x-amazon-apigateway-integration"]
+        assert (integration["type"], integration["passthroughBehavior"]) == ("mock", "never")
+        assert set(integration["requestTemplates"].values()) == {'{"statusCode": 405}'}
+        answer = integration["responses"]["default"]
+        assert answer["statusCode"] == "405"
+        code = json.loads(answer["responseTemplates"]["application/json"])["error"]["code"]
+        assert code == "method_not_allowed"
+        headers = {
+            name.removeprefix("method.response.header."): value.strip("'")
+            for name, value in answer["responseParameters"].items()
+        }
+        assert headers.keys() <= refusal["responses"]["405"]["headers"].keys()
+        assert headers.get("Access-Control-Allow-Origin", "") == origin
+        own = sorted(method.upper() for method in methods.keys() - {ANY_OTHER, "options"})
+        assert headers["Allow"] == ", ".join(own)
+
+
+def test_refusals_are_in_our_own_words(template: Template) -> None:
+    """API Gateway's own messages name the caller's ARN, and with it the account."""
+    refusals = body(template)["x-amazon-apigateway-gateway-responses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= refusals.keys()
+    for refusal in refusals.values():
+        [text] = refusal["responseTemplates"].values()
+        assert json.loads(text)["error"].keys() == {"code", "message"}
+        assert "$" not in text

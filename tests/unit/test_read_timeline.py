@@ -105,15 +105,13 @@ def test_the_documents_example_is_what_is_answered(tmp_path: Path) -> None:
     for kind, content in re.findall(r"^```csv (\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         outcome = pipeline.ingest(f"{kind}/a.csv", content)
         assert (outcome.error, outcome.rejected) == (None, 0)
-    [(path, query)] = re.findall(
-        r"^`GET /stores/(\S+)/timeline\?(\S+)` answers", text, re.MULTILINE
-    )
+    [query] = re.findall(r"^`GET /timeline\?(\S+)` answers", text, re.MULTILINE)
     [answer] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    told = pipeline.timeline(path, **dict(parse_qsl(query)))
+    told = pipeline.timeline(**dict(parse_qsl(query)))
     assert told == json.loads(answer)
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
-    responses = document["paths"]["/stores/{store_id}/timeline"]["get"]["responses"]
-    assert told == responses["200"]["content"]["application/json"]["example"]
+    response = document["components"]["responses"]["Timeline"]
+    assert told == response["content"]["application/json"]["example"]
 
 
 # --- a small one ----------------------------------------------------------------------------
@@ -233,12 +231,22 @@ def test_a_report_s_timeline_is_of_its_snapshot_whatever_came_later(pipeline: Pi
     assert now["as_of"] == "2024-10-14T12:00:00.000000Z"
 
 
-@pytest.mark.parametrize("store_id", ["z", "", "A", "a ", "\0"])
+@pytest.mark.parametrize("store_id", ["z", "A", "\xa0a"])
 def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
         with pytest.raises(UnknownStore, match="no input knows the store"):
             pipeline.timeline(store_id, **query)
+
+
+def test_a_store_is_named_as_ingest_trims_it(pipeline: Pipeline) -> None:
+    assert pipeline.timeline(" a\t")["store_id"] == "a"
+
+
+@pytest.mark.parametrize("store_id", ["", " ", "\0", "a" * 256, "\ud800"])
+def test_what_no_store_can_be_called(pipeline: Pipeline, store_id: str) -> None:
+    with pytest.raises(InvalidRequest, match="store_id: "):
+        pipeline.timeline(store_id)
 
 
 def test_a_store_of_a_bucket_that_has_none(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { busy, byId, tell } from "./dom.js";
-import { utc } from "./report_request.js";
+import { trimmed, utc } from "./report_request.js";
 import { storeWeek } from "./store_week.js";
 
 const form = byId("look-up");
@@ -25,11 +25,13 @@ function decoded(id) {
 }
 
 async function show(id, query, address) {
-  fillIn(id, new URLSearchParams(query));
+  const parameters = new URLSearchParams(query);
+  fillIn(id, parameters);
+  parameters.set("store_id", id); // not in the path: browsers take ".." out of it
   tell(byId("store-problem"));
   place.replaceChildren();
   try {
-    const timeline = await ask("GET", `stores/${encodeURIComponent(id)}/timeline?${query}`);
+    const timeline = await ask("GET", `timeline?${parameters}`);
     place.replaceChildren(...storeWeek(timeline));
     shown = address;
   } catch (error) {
@@ -47,7 +49,7 @@ function fillIn(id, query) {
 function lookUp(event) {
   event.preventDefault();
   const fields = new FormData(form);
-  const id = fields.get("store_id").trim();
+  const id = trimmed(fields.get("store_id"));
   if (!id) return tell(byId("store-problem"), "Enter the id of a store.");
   const query = new URLSearchParams({ poll_filter: fields.get("poll_filter") });
   if (fields.get("as_of")) query.set("as_of", utc(fields.get("as_of")));

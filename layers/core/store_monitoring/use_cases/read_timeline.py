@@ -23,6 +23,7 @@ from store_monitoring.storage.bucketing import bucket_of
 from store_monitoring.use_cases.plan import Plan, read_plan
 from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
 from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id
+from store_monitoring.use_cases.store_ids import checked_store_id, unknown_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class TimelineRequest:
             Naming the parameter that is wrong, or cannot go with `report_id`.
         MalformedReportId
         """
+        store_id = checked_store_id(store_id, "store_id")
         if report_id is None:
             # As a report's: so both are read the same.
             asked = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
@@ -232,4 +234,4 @@ def _of_report(plan: Plan, store_id: str, bucket_count: int) -> Snapshot:
 
 
 def _unknown(store_id: str) -> UnknownStore:
-    return UnknownStore(f"no input knows the store {store_id!r}")
+    return unknown_stores([store_id])
