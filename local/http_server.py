@@ -53,7 +53,7 @@ class _Handler(MotoRequestHandler):
             status, headers, content = self._ask_application()
         except ConnectionError:
             raise
-        except Exception:  # what the application should have seen to itself
+        except Exception:  # noqa: BLE001  # the outermost boundary: the server goes on
             self.server.log("error", traceback.format_exc())
             status, headers, content = "500 Internal Server Error", Headers(), b""
             self.close_connection = True  # perhaps within the request
