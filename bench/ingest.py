@@ -4,7 +4,8 @@ import argparse
 import gzip
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -50,8 +51,10 @@ def main() -> None:
             with path.open("rb") as stream:
                 upload = Upload("polls/polls.csv", "etag", datetime.now(UTC))
                 tables = FolderTables(Path(name, "bucket"))
+                now = partial(datetime.now, UTC)
                 ingest_file(
-                    upload, stream, _BUCKETS, lambda: datetime.now(UTC), tables, log, log.uploads
+                    *(upload, stream, _BUCKETS, now, tables, log, log.uploads),
+                    future_tolerance=timedelta(0),
                 )
 
         seconds = cpu_seconds(ingest)

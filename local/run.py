@@ -49,7 +49,9 @@ def run(artefacts: Artefacts, data: Path, out: Path, as_of: str | None) -> None:
         raise InputProblem(f"the report cannot be saved: {out.parent} is no folder")
     seconds: dict[str, float] = {}
     with _stage("start of the embedded cloud", seconds):
-        cloud = EmbeddedCloud(artefacts.template, runtime=artefacts.runtime)
+        # The report is about the files, whenever they are from.
+        parameters = {"FuturePollToleranceMinutes": "0"}
+        cloud = EmbeddedCloud(artefacts.template, parameters, runtime=artefacts.runtime)
     with cloud:
         with _stage("ingest", seconds):
             upload_all(inputs, cloud)

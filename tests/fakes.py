@@ -24,6 +24,7 @@ from store_monitoring.use_cases.events import Event
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import (
     Commit,
+    Committed,
     Head,
     PollsFile,
     PollsIngest,
@@ -177,17 +178,19 @@ class MemoryUploads:
 class MemoryLog:
     """An ingest log that keeps all its versions."""
 
-    heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None, {})])
+    heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None)])
     commits: list[Commit] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
     replaced_in: dict[str, int] = field(default_factory=dict)
     replacements: dict[tuple[datetime, str], list[str]] = field(default_factory=dict)
+    known: dict[tuple[str, str], Committed] = field(default_factory=dict)
 
     def head(self) -> Head:
         return self.heads[-1]
 
-    def is_committed(self, kind: str, ingest_id: str) -> bool:
-        return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)
+    def committed(self, kind: str, ingest_id: str) -> Committed | None:
+        return self.known.get((kind, ingest_id))
 
     def commit(
         self,
@@ -205,42 +208,60 @@ class MemoryLog:
         greatest = [file.greatest_us for file in commit.polls_files]
         if head.greatest_us is not None:
             greatest.append(head.greatest_us)
-        self.heads.append(
-            Head(
-                head.version + 1,
-                head.stores | {file.bucket: file for file in new_stores},
-                max(greatest, default=None),
-                head.latest | {commit.kind: commit.ingest_id},
-            )
-        )
-        self.commits.append(commit)
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._advance(head, Head(head.version + 1, stores, max(greatest, default=None)))
+        self._add(commit)
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
             raise CommitConflict("one of them was replaced before")
-        latest = self.heads[-1].latest
-        self.commit(head, [], compacted)
-        self.heads[-1] = replace(self.heads[-1], latest=latest)
+        self._advance(head, replace(head, version=head.version + 1))
+        self._add(compacted)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.heads[-1].version)
-        keys = [
-            file.key
-            for commit in self.commits
-            if commit.ingest_id in ingest_ids
-            for file in commit.polls_files
-        ]
-        self.replacements[compacted.committed_at, compacted.ingest_id] = keys
+        self.replacements[compacted.committed_at, compacted.ingest_id] = list(ingest_ids)
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         return [
-            Replacement(compaction_id, tuple(keys))
-            for (at, compaction_id), keys in sorted(self.replacements.items())
+            Replacement(
+                compaction_id,
+                tuple(
+                    file.key
+                    for commit in self.commits
+                    if commit.ingest_id in ingest_ids
+                    for file in commit.polls_files
+                ),
+            )
+            for (at, compaction_id), ingest_ids in sorted(self.replacements.items())
             if at < when
         ]
 
     def forget(self, replacement: Replacement) -> None:
         for at, compaction_id in list(self.replacements):
             if compaction_id == replacement.compaction_id:
-                del self.replacements[at, compaction_id]
+                self._drop(self.replacements.pop((at, compaction_id)))
+
+    def _advance(self, head: Head, after: Head) -> None:
+        if head.version != self.heads[-1].version:
+            raise CommitConflict(f"version {head.version} is not current")
+        self.heads.append(after)
+
+    def _add(self, commit: Commit) -> None:
+        if commit.kind == "polls":
+            self._drop([commit.ingest_id])
+        self.commits.append(commit)
+        self.versions.append(self.heads[-1].version)
+        self.known[commit.kind, commit.ingest_id] = Committed(commit.left_out_from_us)
+
+    def _drop(self, ingest_ids: Sequence[str]) -> None:
+        kept = [
+            (commit, version)
+            for commit, version in zip(self.commits, self.versions, strict=True)
+            if commit.kind != "polls" or commit.ingest_id not in ingest_ids
+        ]
+        self.commits[:] = [commit for commit, _ in kept]
+        self.versions[:] = [version for _, version in kept]
+        for ingest_id in ingest_ids:
+            self.replaced_in.pop(ingest_id, None)
 
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         return [
@@ -252,8 +273,9 @@ class MemoryLog:
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
         ingests = [
             PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
-            for commit in self.commits[:version]
-            if self.replaced_in.get(commit.ingest_id, version + 1) > version
+            for commit, committed_in in zip(self.commits, self.versions, strict=True)
+            if committed_in <= version
+            and self.replaced_in.get(commit.ingest_id, version + 1) > version
         ]
         return [ingest for ingest in ingests if ingest.files_within(least_us, greatest_us)]
 

@@ -51,6 +51,7 @@ class Pipeline:
         etag: str = "etag",
         uploaded_at: datetime = CLOCK_SHOWS,
         version_id: str | None = None,
+        future_tolerance: timedelta = timedelta(0),
     ) -> UploadOutcome:
         """Ingest an upload with this content; it is a new one unless its version is named."""
         if isinstance(content, str):
@@ -64,6 +65,7 @@ class Pipeline:
             self.tables,
             self.log,
             self.log.uploads,
+            future_tolerance=future_tolerance,
         )
 
     def polls(self) -> list[tuple[str, datetime, bool]]:

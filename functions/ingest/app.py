@@ -1,7 +1,7 @@
 """An upload in the inbox bucket: ingest it."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -24,6 +24,7 @@ settings = Settings.from_environment()
 inbox = Inbox(settings.inbox_bucket)
 data = ArrowTables(s3_bucket(settings.data_bucket))
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
+FUTURE_TOLERANCE = timedelta(minutes=settings.future_poll_tolerance_minutes)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, uploads=uploads)
 
 
@@ -47,7 +48,16 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
 def _ingest(upload: Upload) -> None:
     try:
         with inbox.open(upload) as stream:
-            outcome = ingest_file(upload, stream, settings.bucket_count, now, data, log, uploads)
+            outcome = ingest_file(
+                upload,
+                stream,
+                settings.bucket_count,
+                now,
+                data,
+                log,
+                uploads,
+                future_tolerance=FUTURE_TOLERANCE,
+            )
     except SupersededUpload:
         logger.info("upload superseded")
     except Exception as error:

@@ -24,7 +24,8 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     report_id = event.detail["report_id"]
     with about(report_id=report_id):
         limit = settings.store_event_limit
-        changes = tell_store_changes(report_id, limit, tables, last_told, events)
+        started_at = event.detail["started_at"]
+        changes = tell_store_changes(report_id, started_at, limit, tables, last_told, events)
         logger.info(
             "store changes told",
             went_down=len(changes.went_down),

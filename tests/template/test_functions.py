@@ -44,6 +44,7 @@ CHANGED = {
     "ReportSchedule": "rate(1 hour)",
     "NoticeTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
     "StoreEventLimit": "1000",
+    "FuturePollToleranceMinutes": "61",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:operators",
     "ReportSecondsLimit": "601",
     "RejectedPercentLimit": "2",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from store_monitoring.storage.keys import part_key
 from store_monitoring.use_cases import compact_polls as compact_polls_module
 from store_monitoring.use_cases.compact_polls import Compaction, compact_polls
 from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.use_cases.ports import PollsIngest
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 from tests.cases import utc
 from tests.fakes import FolderObjects, FolderTables, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
@@ -32,14 +34,16 @@ def pipeline(tmp_path: Path) -> Pipeline:
     return pipeline
 
 
-def upload(pipeline: Pipeline, nth: int) -> None:
+def upload(pipeline: Pipeline, nth: int) -> UploadOutcome:
     at = FIRST + timedelta(days=5, hours=4 * nth)
     rows = [
         f"{store},{'in' * (ord(store) * nth % 5 < 2)}active,{at + timedelta(minutes=7 * i)} UTC"
         for i, store in enumerate("abcdefg")
     ]
     content = "\n".join(["store_id,status,timestamp_utc", *rows]).replace("+00:00", "")
-    assert pipeline.ingest(f"polls/{nth}.csv", content).rejected == 0
+    outcome = pipeline.ingest(f"polls/{nth}.csv", content)
+    assert outcome.rejected == 0
+    return outcome
 
 
 def compact(
@@ -74,11 +78,7 @@ def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) ->
     assert pipeline.polls() == polls
     assert pipeline.report() == before
     after = pipeline.log.head()
-    assert (after.stores, after.greatest_us, after.latest) == (
-        head.stores,
-        head.greatest_us,
-        head.latest,
-    )
+    assert (after.stores, after.greatest_us) == (head.stores, head.greatest_us)
 
 
 def test_compacting_again_changes_nothing(pipeline: Pipeline) -> None:
@@ -100,8 +100,7 @@ def test_what_comes_later_is_added(pipeline: Pipeline) -> None:
 def test_an_upload_that_was_compacted_is_still_known(pipeline: Pipeline) -> None:
     polls = pipeline.polls()
     compact(pipeline)
-    upload(pipeline, 3)
-    assert pipeline.log.uploads.of_key("polls/3.csv")[0].status == "Unchanged"
+    assert upload(pipeline, 3).status == "Unchanged"
     assert pipeline.polls() == polls
 
 
@@ -111,6 +110,20 @@ def test_many_take_several_steps(pipeline: Pipeline, monkeypatch: pytest.MonkeyP
     assert compact(pipeline) == Compaction(5 + 5 + 4, 0)
     assert len(files_of(pipeline)) == 3
     assert pipeline.polls() == polls
+
+
+def test_so_many_are_replaced_at_once_as_one_change_of_the_log_can_hold(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Large(MemoryLog):
+        def polls_ingests(self, *range_: int) -> list[PollsIngest]:
+            return [replace(each, log_bytes=300_000) for each in super().polls_ingests(*range_)]
+
+    log = Large(**vars(pipeline.log))
+    [*first, _, _] = sorted(ingest.ingest_id for ingest in log.polls_ingests(12, *EVER_US))
+    pipeline.log = log
+    assert compact(pipeline) == Compaction(10 + 3, 0)
+    assert next(iter(log.replacements.values())) == first
 
 
 def test_large_ingests_are_left(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +166,31 @@ def test_replaced_files_are_deleted_when_no_report_is_as_old(pipeline: Pipeline)
     assert pipeline.report() == report
 
 
+def test_an_upload_whose_files_are_deleted_is_still_known(pipeline: Pipeline) -> None:
+    compact(pipeline)
+    compact(pipeline, days_later=91)
+    polls = pipeline.polls()
+    assert len(pipeline.log.commits) == 1
+    assert upload(pipeline, 3).status == "Unchanged"
+    assert pipeline.polls() == polls
+
+
+def test_one_that_loses_the_race_deletes_its_own_files(pipeline: Pipeline) -> None:
+    """Another one has taken other ingests: what this one has written, nobody reads."""
+
+    def others() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(compact_polls_module, "_MOST_AT_ONCE", 11)
+            compact(pipeline)
+
+    before = pipeline.polls()
+    tables = DisturbedTables(pipeline.folder, others, 2)
+    assert compact(pipeline, tables=tables) == Compaction(0, 0)
+    entries = {file.key for commit in pipeline.log.commits for file in commit.polls_files}
+    assert {key for key in pipeline.files() if key.startswith("polls/")} == entries
+    assert pipeline.polls() == before
+
+
 # --- at the same time, and killed --------------------------------------------------------------
 
 
@@ -185,7 +223,7 @@ def test_two_at_the_same_time(pipeline: Pipeline) -> None:
     polls = pipeline.polls()
     tables = DisturbedTables(pipeline.folder, lambda: compact(pipeline), 1)
     assert compact(pipeline, tables=tables) == Compaction(0, 0)
-    assert pipeline.polls() == polls
+    assert pipeline.polls() == polls  # both wrote the same keys: the loser deletes nothing
     assert len(files_of(pipeline)) == 3
 
 

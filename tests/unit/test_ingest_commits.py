@@ -4,18 +4,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from store_monitoring.errors import CommitConflict, TransientError
 from store_monitoring.instants import to_us
 from store_monitoring.use_cases import commit_attempts
 from store_monitoring.use_cases.ports import Commit, Head, StoresFile
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
 from tests.cases import utc
 from tests.fakes import FolderTables, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
@@ -113,6 +117,72 @@ def test_polls_keep_the_hours_and_zones_of_their_bucket(tmp_path: Path) -> None:
     assert pipeline.hours() == {"a": None, "b": {hours_row(0, 9, 17)}, "c": None}
 
 
+# --- polls from the future -------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+SOON, LATER_ON, LAST = (CLOCK_SHOWS + n * HOUR for n in (1, 2, 3))
+OF_THE_FUTURE = "\n".join(
+    [
+        "store_id,status,timestamp_utc",
+        f"a,active,{CLOCK_SHOWS:%Y-%m-%d %H:%M:%S}",
+        *(f"a,active,{instant:%Y-%m-%d %H:%M:%S}" for instant in (SOON, LATER_ON)),
+        f"b,active,{LAST + timedelta(microseconds=1):%Y-%m-%d %H:%M:%S.%f}",
+        "b,off,2199-01-01 00:00:00 UTC",
+        "b,active,2199-01-01 00:00:00 UTC",
+    ]
+)
+
+
+def upload_future(pipeline: Pipeline, uploaded_at: datetime) -> UploadOutcome:
+    return pipeline.ingest(
+        "polls/f.csv", OF_THE_FUTURE, uploaded_at=uploaded_at, future_tolerance=HOUR
+    )
+
+
+def test_polls_too_far_in_the_future_are_rejected(pipeline: Pipeline) -> None:
+    outcome = upload_future(pipeline, CLOCK_SHOWS)
+    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 2, 4)
+    assert pipeline.polls() == [("a", CLOCK_SHOWS, True), ("a", SOON, True)]
+    assert pipeline.log.head().greatest_us == to_us(SOON)
+    assert [(row["line"], row["reason"]) for row in pipeline.rejects(outcome)] == [
+        ("4", "timestamp_utc is too far in the future of the upload: '2024-10-15 02:00:00'"),
+        ("5", "timestamp_utc is too far in the future of the upload: '2024-10-15 03:00:00.000001'"),
+        ("6", "status is neither active nor inactive: 'off'"),
+        ("7", "timestamp_utc is too far in the future of the upload: '2199-01-01 00:00:00 UTC'"),
+    ]
+
+
+def test_without_a_tolerance_there_is_no_limit(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest("polls/f.csv", OF_THE_FUTURE)
+    assert (outcome.rows, outcome.rejected) == (5, 1)
+
+
+def test_uploaded_again_later_what_is_no_longer_the_future_is_taken_once(
+    pipeline: Pipeline,
+) -> None:
+    outcomes = [upload_future(pipeline, CLOCK_SHOWS + n * HOUR) for n in (0, 0.5, 1, 1.5, 3, 4)]
+    assert [(outcome.status, outcome.rows) for outcome in outcomes] == [
+        ("Committed", 2),
+        ("Unchanged", 2),
+        ("Committed", 1),
+        ("Unchanged", 3),
+        ("Committed", 1),
+        ("Unchanged", 4),
+    ]
+    assert len(pipeline.polls()) == len(set(pipeline.polls())) == 4
+    assert [commit.rows for commit in pipeline.log.commits] == [2, 1, 1]
+    assert all(len(pipeline.rejects(each)) == each.rejected for each in outcomes)
+    without_limit = pipeline.ingest("polls/f.csv", OF_THE_FUTURE)
+    assert (without_limit.status, without_limit.rows) == ("Committed", 1)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_two_uploads_of_polls_from_the_future_at_once_are_taken_once(tmp_path: Path) -> None:
+    pipeline = disturbed(tmp_path, lambda pipeline: upload_future(pipeline, CLOCK_SHOWS))
+    assert upload_future(pipeline, LATER_ON).rows == 1
+    assert len(pipeline.polls()) == len(set(pipeline.polls())) == 3
+
+
 # --- business hours and time zones ----------------------------------------------------------
 
 
@@ -186,8 +256,10 @@ def test_hours_and_zones_do_not_touch_each_other(pipeline: Pipeline) -> None:
 def test_an_older_file_again_holds_again(
     pipeline: Pipeline, key: str, first: str, second: str, held: Callable[[Pipeline], bool]
 ) -> None:
-    outcomes = [pipeline.ingest(key, content) for content in (first, first, second, first)]
-    statuses = [outcome.status for outcome in outcomes]
+    statuses = [
+        pipeline.ingest(key, content, uploaded_at=at(nth)).status
+        for nth, content in enumerate((first, first, second, first))
+    ]
     assert statuses == ["Committed", "Unchanged", "Committed", "Committed"]
     assert held(pipeline)
 
@@ -365,21 +437,134 @@ def test_a_snapshot_does_not_change_under_later_ingests(pipeline: Pipeline) -> N
 
 # --- out of order ---------------------------------------------------------------------------
 
+OF_BOTH = {
+    "a": (hours_csv("x,0,08:00,12:00", "y,0,08:00,12:00"), zones_csv("x,UTC", "y,UTC")),
+    "b": (hours_csv("x,1,09:00,10:00"), zones_csv("x,Asia/Tokyo")),
+}
+
+
+def at(second: int) -> datetime:
+    return CLOCK_SHOWS + timedelta(seconds=second)
+
+
+def ingest_both(pipeline: Pipeline, name: str, second: int) -> UploadStatus:
+    """Ingest hours and zones that were uploaded at a second."""
+    hours, zones = OF_BOTH[name]
+    of_hours = pipeline.ingest(f"business_hours/{name}.csv", hours, uploaded_at=at(second))
+    of_zones = pipeline.ingest(f"timezones/{name}.csv", zones, uploaded_at=at(second))
+    assert of_hours.status == of_zones.status
+    return of_hours.status
+
 
 @pytest.mark.parametrize("late", ["a", "b"])
 def test_what_was_uploaded_last_holds_whenever_it_is_ingested(
     pipeline: Pipeline, late: str
 ) -> None:
     """Also if an upload is ingested twice: storage may tell of it twice, or out of order."""
-    uploads = {
-        "a": (hours_csv("x,0,08:00,12:00", "y,0,08:00,12:00"), zones_csv("x,UTC", "y,UTC")),
-        "b": (hours_csv("x,1,09:00,10:00"), zones_csv("x,Asia/Tokyo")),
-    }
     first, second = ("b", "a") if late == "a" else ("a", "b")
     for name in (first, second, first, second):
-        uploaded_at = CLOCK_SHOWS + timedelta(seconds=ord(name))
-        hours, zones = uploads[name]
-        pipeline.ingest(f"business_hours/{name}.csv", hours, uploaded_at=uploaded_at)
-        pipeline.ingest(f"timezones/{name}.csv", zones, uploaded_at=uploaded_at)
+        ingest_both(pipeline, name, ord(name))
     assert pipeline.hours() == {"x": {hours_row(1, 9, 10)}, "y": {hours_row(0, 8, 12)}}
     assert pipeline.zones() == {"x": "Asia/Tokyo", "y": "UTC"}
+
+
+def test_a_file_uploaded_again_replaces_what_came_in_between(pipeline: Pipeline) -> None:
+    for name, second in (("b", 2), ("a", 1), ("a", 3)):
+        ingest_both(pipeline, name, second)
+    assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
+    assert pipeline.zones() == dict.fromkeys("xy", "UTC")
+
+
+def test_a_file_uploaded_again_without_a_change_was_still_uploaded_last(
+    pipeline: Pipeline,
+) -> None:
+    assert ingest_both(pipeline, "a", 1) == "Committed"
+    assert ingest_both(pipeline, "a", 3) == "Unchanged"
+    assert ingest_both(pipeline, "b", 2) == "Unchanged"
+    assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
+    assert pipeline.zones() == dict.fromkeys("xy", "UTC")
+
+
+def test_an_upload_that_is_ingested_twice_is_committed_once(pipeline: Pipeline) -> None:
+    ingest_both(pipeline, "a", 1)
+    version = pipeline.log.head().version
+    assert ingest_both(pipeline, "a", 1) == "Unchanged"
+    assert pipeline.log.head().version == version
+
+
+@pytest.mark.usefixtures("at_once")
+def test_two_uploads_of_a_file_that_are_ingested_at_once_write_different_objects(
+    tmp_path: Path,
+) -> None:
+    """The slower one, which is not committed, must not overwrite what the other one committed."""
+
+    class Slow(FolderTables):
+        waits = True
+
+        @contextmanager
+        def open_output(self, key: str) -> Iterator[IO[bytes]]:
+            if Slow.waits:
+                Slow.waits = False
+                ingest_both(Pipeline(tmp_path, bucket_count=1, log=log), "a", 3)
+            with super().open_output(key) as stream:
+                yield stream
+
+    class SlowPipeline(Pipeline):
+        @property
+        def tables(self) -> FolderTables:
+            return Slow(tmp_path)
+
+    log = MemoryLog()
+    pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
+    ingest_both(pipeline, "a", 1)
+    ingest_both(pipeline, "b", 2)
+    assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
+
+
+def test_stores_of_before_there_were_partial_uploads_can_be_read(pipeline: Pipeline) -> None:
+    ingest_both(pipeline, "a", 1)
+    for file in pipeline.log.head().stores.values():
+        path = pipeline.folder / file.key
+        pq.write_table(
+            pq.ParquetFile(path).read().drop_columns(["timezone_is_partial", "hours_is_partial"]),
+            path,
+        )
+    assert ingest_both(pipeline, "a", 2) == "Unchanged"
+    assert ingest_both(pipeline, "b", 3) == "Committed"
+    assert pipeline.zones() == {"x": "Asia/Tokyo", "y": "UTC"}
+
+
+# Of each upload: for each store that it names, its zone, and whether a row of it is rejected.
+UPLOADS = st.lists(
+    st.dictionaries(
+        st.sampled_from("xyz"),
+        st.tuples(st.sampled_from(["UTC", "Asia/Tokyo", "Europe/Paris"]), st.booleans()),
+        min_size=1,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(UPLOADS, st.data())
+def test_any_order_of_ingests_gives_the_state_of_the_order_of_uploads(
+    uploads: list[dict[str, tuple[str, bool]]], data: st.DataObject
+) -> None:
+    expected: dict[str, tuple[str, bool]] = {}
+    for upload in uploads:
+        for store_id, (zone, is_partial) in upload.items():
+            if not is_partial or store_id not in expected:
+                expected[store_id] = (zone, is_partial)
+    numbers = range(len(uploads))
+    order = data.draw(st.permutations([*numbers, *data.draw(st.lists(st.sampled_from(numbers)))]))
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Path(folder), bucket_count=2)
+        for nth in order:
+            rows = [
+                row
+                for store_id, (zone, is_partial) in uploads[nth].items()
+                for row in [f"{store_id},{zone}", *[f"{store_id},Nowhere"] * is_partial]
+            ]
+            pipeline.ingest("timezones/z.csv", zones_csv(*rows), uploaded_at=at(nth))
+        assert pipeline.zones() == {store_id: zone for store_id, (zone, _) in expected.items()}

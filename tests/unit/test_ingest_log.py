@@ -101,19 +101,19 @@ def compacted(*files: PollsFile, compaction_id: str = "x") -> Commit:
 
 
 def test_at_first_there_is_nothing(log: IngestLog) -> None:
-    assert log.head() == Head(0, {}, None, {})
+    assert log.head() == Head(0, {}, None)
     assert log.polls(0, 0, 2**60) == []
-    assert not log.is_committed("polls", "a")
+    assert not log.committed("polls", "a")
 
 
 def test_a_commit_makes_all_known_at_once(log: IngestLog) -> None:
     file = polls("a", 100, 200)
     commit(log, "polls", "a", [stores(0, "1"), stores(7, "1")], [file])
     expected = {0: stores(0, "1"), 7: stores(7, "1")}
-    assert log.head() == Head(1, expected, 200, {"polls": "a"})
+    assert log.head() == Head(1, expected, 200)
     assert log.polls(1, 0, 1000) == [file]
-    assert log.is_committed("polls", "a")
-    assert not log.is_committed("timezones", "a")
+    assert log.committed("polls", "a")
+    assert not log.committed("timezones", "a")
 
 
 def test_commits_build_on_each_other(log: IngestLog) -> None:
@@ -121,7 +121,7 @@ def test_commits_build_on_each_other(log: IngestLog) -> None:
     commit(log, "timezones", "z", [stores(1, "2"), stores(2, "2")])
     commit(log, "polls", "b", [], [polls("b", 50, 60, bucket=1)])
     expected = {0: stores(0, "1"), 1: stores(1, "2"), 2: stores(2, "2")}
-    assert log.head() == Head(3, expected, 200, {"polls": "b", "timezones": "z"})
+    assert log.head() == Head(3, expected, 200)
 
 
 def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
@@ -131,7 +131,7 @@ def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     with pytest.raises(CommitConflict):
         commit(log, "polls", "b", [stores(0, "1b")], [polls("b", 100, 300)], head=old)
     assert log.head() == head
-    assert not log.is_committed("polls", "b")
+    assert not log.committed("polls", "b")
     assert log.polls(2, 0, 1000) == [polls("a", 100, 200)]
 
 
@@ -174,7 +174,7 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
     assert {ingest.ingest_id for ingest in log.polls_ingests(4, 0, 1000)} == {"c", "x"}
     assert sorted(log.polls(4, 0, 1000), key=str) == [files["c"], files["x"]]
     assert sorted(log.polls(3, 0, 1000), key=str) == [files["a"], files["b"], files["c"]]
-    assert log.is_committed("polls", "a")
+    assert log.committed("polls", "a")
 
 
 def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> None:
@@ -188,6 +188,49 @@ def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> Non
     assert log.replaced_before(AT + timedelta(days=1)) == []
 
 
+def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: IngestLog) -> None:
+    for ingest_id in "abc":
+        commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
+    log.replace(log.head(), ["a", "b"], compacted(polls("x", 100, 200)))
+    [replacement] = log.replaced_before(AT + timedelta(days=1))
+    log.forget(replacement)
+    log.forget(replacement)
+    assert sorted(log.polls(4, 0, 1000), key=str) == [polls("c", 100, 200), polls("x", 100, 200)]
+    assert all(log.committed("polls", ingest_id) for ingest_id in "abcx")
+
+
+def test_the_partition_of_polls_has_the_entries_of_files_that_are_there(
+    dynamodb: Any, table: str
+) -> None:
+    """An item collection of a table with a local secondary index has 10 GB at most."""
+    log = DynamoDbIngestLog(table, 64)
+    for nth in range(1, 101):
+        ids = [f"{nth}a", f"{nth}b"]
+        for ingest_id in ids:
+            commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
+        log.replace(log.head(), ids, compacted(polls(f"{nth}", 100, 200), compaction_id=f"{nth}"))
+        log.forget(*log.replaced_before(AT + timedelta(days=1)))
+    items = dynamodb.scan(TableName=table)["Items"]
+    partitions = Counter(item["log"]["S"] for item in items)
+    assert partitions.pop("polls") == 100  # one a compaction
+    assert partitions.pop("head") == 1
+    assert set(partitions.values()) == {1}
+    assert len(partitions) == 200
+
+
+def test_an_entry_is_as_large_as_it_says_and_fits(dynamodb: Any, table: str) -> None:
+    """An item has 400 kB at most: here all 1,000 buckets and all weeks from 1970 to 2199."""
+    log = DynamoDbIngestLog(table, 1000)
+    files = [polls("a" * 32, 10**15, 7 * 10**15 + bucket, bucket) for bucket in range(1000)]
+    files = [replace(file, rows=10**8, bytes=10**9) for file in files]
+    weeks = Counter({week * WEEK_US: 10**8 for week in range(12_000)})
+    written = [WrittenPolls(file, Counter()) for file in files]
+    written[0] = WrittenPolls(files[0], weeks)
+    log.commit(log.head(), [], Commit("polls", "a" * 32, 10**11, 10**7, AT, tuple(written), AT, 1))
+    [ingest] = log.polls_ingests(1, 0, 10**16)
+    assert 300_000 < ingest.log_bytes < 400_000
+
+
 def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
@@ -196,7 +239,7 @@ def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
     with pytest.raises(CommitConflict):
         log.replace(head, ["b", "c"], compacted(compaction_id="y"))
     assert log.head() == head
-    assert not log.is_committed("polls", "y")
+    assert not log.committed("polls", "y")
 
 
 def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
@@ -214,7 +257,8 @@ def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> N
     written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
     log.commit(log.head(), [], Commit("polls", "a", 20, 0, AT, written))
     [ingest] = log.polls_ingests(1, 0, 1000)
-    assert ingest == PollsIngest("a", 20, tuple(files), Counter({-WEEK_US: 4, 0: 15, WEEK_US: 1}))
+    weeks_of_all = Counter({-WEEK_US: 4, 0: 15, WEEK_US: 1})
+    assert replace(ingest, log_bytes=0) == PollsIngest("a", 20, tuple(files), weeks_of_all)
 
 
 def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, table: str) -> None:
@@ -232,7 +276,7 @@ def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, ta
 def test_hours_may_be_committed_again(log: IngestLog) -> None:
     for ingest_id in ("a", "b", "a"):
         commit(log, "business_hours", ingest_id)
-    assert log.head() == Head(3, {}, None, {"business_hours": "a"})
+    assert log.head() == Head(3, {}, None)
 
 
 def test_many_buckets_are_kept(log: IngestLog) -> None:

@@ -85,7 +85,7 @@ def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles)
 
 
 def test_without_polls_there_is_no_newest(files: FolderFiles) -> None:
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
     assert plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).greatest_us is None
 
 
@@ -97,14 +97,14 @@ def test_now_is_what_the_request_names(files: FolderFiles) -> None:
 def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
     with pytest.raises(NoPolls, match="upload a polls file first"):
         plan_of(MemoryLog(), files)
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
     with pytest.raises(NoPolls):
         plan_of(zones_only, files)
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
 
 def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None, {"timezones": "z"})])
+    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
     plan = plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US))
     assert [shard.polls_files for shard in plan.shards] == [()]
 
@@ -145,7 +145,7 @@ def test_an_ingest_that_slips_in_is_left_out(files: FolderFiles) -> None:
             return head
 
     late = polls_file(0, name="b")
-    plan = plan_of(Busy(log.heads, log.commits), files)
+    plan = plan_of(Busy(log.heads, log.commits, log.versions), files)
     assert plan.version == 1
     [shard] = plan.shards
     assert (shard.stores, shard.polls_files) == (1, (polls_file(0),))

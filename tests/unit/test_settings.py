@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "CORS_ORIGIN": "https://example.com",
     "NOTICE_TOPIC_ARN": "",
     "STORE_EVENT_LIMIT": "0",
+    "FUTURE_POLL_TOLERANCE_MINUTES": "60",
 }
 
 
@@ -42,6 +43,7 @@ def test_each_variable_is_a_setting() -> None:
         cors_origin="https://example.com",
         notice_topic_arn="",
         store_event_limit=0,
+        future_poll_tolerance_minutes=60,
     )
 
 

@@ -22,6 +22,11 @@ LIMIT = 4
 DEFAULT = ReportRequest()
 
 
+def started_at(report_id: str) -> str:
+    """Return when a report was started: those of a series are, one after the other."""
+    return f"2024-10-15T00:00:{int(report_id[1:]):02}.000000Z"
+
+
 @dataclass
 class Series:
     """Polls come in and reports are made, one after the other."""
@@ -58,7 +63,8 @@ class Series:
         """Tell of a report's changes; return the events."""
         self.events.events.clear()
         tables = self.pipeline.tables
-        tell_store_changes(report_id, LIMIT, tables, self.last_told, self.events)
+        started = started_at(report_id)
+        tell_store_changes(report_id, started, LIMIT, tables, self.last_told, self.events)
         return list(self.events.events)
 
     def changes(self, at: str, **statuses: bool) -> dict[str, EventType]:
@@ -217,7 +223,7 @@ def test_two_reports_told_at_the_same_time_are_one_after_the_other(series: Serie
     with pytest.raises(TransientError):
         series.tell(second)
     assert series.tell(second) == []  # it is no news any more
-    assert series.last_told.get() == Told(second, told_first.now_us)
+    assert series.last_told.get() == Told(second, told_first.now_us, started_at(second))
 
 
 def test_when_all_reports_have_expired_it_begins_anew(series: Series) -> None:
@@ -241,3 +247,24 @@ def test_nothing_is_computed_for_it_if_it_is_not_wanted(series: Series) -> None:
     series.poll("10:00", a=True)
     assert not series.pipeline.plan(follow_stores=False).in_detail
     assert series.pipeline.plan(follow_stores=True).in_detail
+
+
+def test_after_polls_of_the_future_are_gone_it_begins_anew(series: Series) -> None:
+    """A checkpoint that is later than the report would silence all reports up to its time."""
+    series.changes("10:00", a=True)
+    series.poll("23:00", a=False)  # of the future; then it is taken back, or a backup restored
+    series.tell(series.report())
+    series.pipeline.log.heads[-1] = series.pipeline.log.heads[1]
+    series.pipeline.log.commits[1:] = []
+    series.pipeline.log.versions[1:] = []
+    assert series.changes("11:00", a=True) == {}  # it only says how things stand
+    assert series.changes("12:00", a=False) == {"a": WENT_DOWN}
+
+
+def test_a_report_that_ends_after_a_later_one_tells_nothing(series: Series) -> None:
+    series.changes("10:00", a=True)
+    series.poll("11:00", a=False)
+    slow = series.report()
+    assert series.changes("12:00", a=False) == {"a": WENT_DOWN}
+    assert series.tell(slow) == []
+    assert series.changes("13:00", a=True) == {"a": RECOVERED}

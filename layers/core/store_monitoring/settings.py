@@ -30,6 +30,7 @@ class Settings:
     cors_origin: str
     notice_topic_arn: str
     store_event_limit: int
+    future_poll_tolerance_minutes: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -95,7 +95,8 @@ class ArrowTables:
         """Return the stores of all files, or of the row groups that may have the one named."""
         wanted = _of(store_id)
         tables = _each(lambda file: self._read(file.key, wanted), files)
-        return pa.concat_tables([STORES.empty_table(), *tables])
+        # Files from before a column was added lack it.
+        return pa.concat_tables([STORES.empty_table(), *tables], promote_options="default")
 
     def read_polls(
         self,

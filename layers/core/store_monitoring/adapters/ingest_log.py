@@ -4,6 +4,9 @@ Key `log`, `entry`:
 
 - ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
+- a kind, a slash and an ingest id: a partition of its own for what has to be kept of an ingest.
+  ``commit`` and a version: which stores files that commit replaced. ``replaced``: the ingest was
+  compacted and its entry deleted with its files; it is still known, and is not ingested again.
 - ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
   polls, as an ingest has, and from its version on theirs do not count.
 
@@ -22,7 +25,7 @@ import boto3
 from botocore.config import Config
 
 from store_monitoring.adapters.aws_errors import transient_errors
-from store_monitoring.adapters.dynamodb_items import from_item, to_item
+from store_monitoring.adapters.dynamodb_items import from_item, item_bytes, to_item
 from store_monitoring.adapters.upload_table import DynamoDbUploads
 from store_monitoring.errors import (
     BucketCountChanged,
@@ -34,6 +37,7 @@ from store_monitoring.ingest.kinds import Kind
 from store_monitoring.storage.keys import polls_key
 from store_monitoring.use_cases.ports import (
     Commit,
+    Committed,
     Head,
     PollsFile,
     PollsIngest,
@@ -44,6 +48,7 @@ from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 
 _HEAD_KEY = {"log": "head", "entry": "head"}
 _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
+_REPLACED = "replaced"
 
 
 class DynamoDbIngestLog:
@@ -76,7 +81,7 @@ class DynamoDbIngestLog:
         """Return what is committed now, strongly consistent."""
         item = self._get(_HEAD_KEY)
         if item is None:
-            return Head(version=0, stores={}, greatest_us=None, latest={})
+            return Head(version=0, stores={}, greatest_us=None)
         if item["bucket_count"] != self._bucket_count:
             raise BucketCountChanged(
                 f"data are stored in {item['bucket_count']} buckets, not {self._bucket_count}"
@@ -86,12 +91,16 @@ class DynamoDbIngestLog:
             version=item["version"],
             stores={file.bucket: file for file in files},
             greatest_us=item.get("greatest_us"),
-            latest=item["latest"],
         )
 
-    def is_committed(self, kind: str, ingest_id: str) -> bool:
-        """Tell whether an ingest was ever committed."""
-        return self._get({"log": kind, "entry": ingest_id}) is not None
+    def committed(self, kind: str, ingest_id: str) -> Committed | None:
+        """Return what is known of an ingest; None if it was never committed, or was taken back."""
+        item = self._get({"log": kind, "entry": ingest_id})
+        if item is None:
+            item = self._get({"log": f"{kind}/{ingest_id}", "entry": _REPLACED})
+        if item is None or "taken_back_in" in item:
+            return None
+        return Committed(item.get("left_out_from_us"))
 
     def commit(
         self,
@@ -106,9 +115,10 @@ class DynamoDbIngestLog:
             version=head.version + 1,
             stores=head.stores | {file.bucket: file for file in new_stores},
             greatest_us=max((us for us in known_us if us is not None), default=None),
-            latest=head.latest | {commit.kind: commit.ingest_id},
         )
         writes = [self._put(_entry(commit, new_head.version))]
+        if new_stores:
+            writes.append(self._put(_stores_before(head, new_stores, commit)))
         if outcome is not None:
             assert self._uploads is not None
             writes.append({"Put": self._uploads.put_request(outcome)})
@@ -129,8 +139,10 @@ class DynamoDbIngestLog:
                     "TableName": self._table,
                     "Key": to_item({"log": Kind.POLLS.value, "entry": ingest_id}),
                     "ConditionExpression": "attribute_not_exists(replaced_in)",
-                    "UpdateExpression": "SET replaced_in = :version",
-                    "ExpressionAttributeValues": to_item({":version": new_head.version}),
+                    "UpdateExpression": "SET replaced_in = :version, replaced_by = :by",
+                    "ExpressionAttributeValues": to_item(
+                        {":version": new_head.version, ":by": compacted.ingest_id}
+                    ),
                 }
             }
             for ingest_id in ingest_ids
@@ -146,19 +158,50 @@ class DynamoDbIngestLog:
             ExpressionAttributeValues=to_item({":replaced": "replaced", ":when": when.isoformat()}),
         )
         return [
-            Replacement(item["entry"], self._keys(item["ingest_ids"]))
+            Replacement(
+                item["entry"],
+                tuple(
+                    file.key
+                    for entry in self._replaced_by(item["entry"], item["ingest_ids"])
+                    for file in _files(entry)
+                ),
+            )
             for item in sorted(items, key=lambda item: item["replaced_at"])
         ]
 
-    def _keys(self, ingest_ids: Sequence[str]) -> tuple[str, ...]:
-        """Return the keys of the files that some ingests brought."""
+    def _replaced_by(self, compaction_id: str, ingest_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the entries of the ingests that a compaction still stands for.
+
+        One that was taken back and committed again lies under the same keys, and is current.
+        """
         entries = [self._get({"log": Kind.POLLS.value, "entry": id_}) for id_ in ingest_ids]
-        return tuple(file.key for entry in entries if entry for file in _files(entry))
+        return [
+            entry
+            for entry in entries
+            if entry is not None
+            and "replaced_in" in entry
+            and entry.get("replaced_by", compaction_id) == compaction_id
+        ]
 
     def forget(self, replacement: Replacement) -> None:
-        """Keep a replacement in mind no longer."""
+        """Delete a replacement and the entries of what it replaced: their files are gone.
+
+        That bounds the partition of polls, whose index lets it have 10 GB at most. What is left of
+        an ingest is a small item in a partition of its own.
+        """
         key = {"log": "replaced", "entry": replacement.compaction_id}
-        with transient_errors("forget a replacement"):
+        item = self._get(key)
+        if item is None:
+            return
+        entries = self._replaced_by(replacement.compaction_id, item["ingest_ids"])
+        with transient_errors("delete replaced entries"):
+            for entry in entries:
+                if "taken_back_in" not in entry:
+                    self._client.put_item(TableName=self._table, Item=to_item(_remains(entry)))
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=to_item({"log": entry["log"], "entry": entry["entry"]}),
+                )
             self._client.delete_item(TableName=self._table, Key=to_item(key))
 
     def _put(self, item: dict[str, Any]) -> Any:
@@ -209,20 +252,14 @@ class DynamoDbIngestLog:
                 }
             ),
         )
-        return [
-            PollsIngest(item["entry"], item["rows"], _files(item), _by_week(item)) for item in items
-        ]
+        return [_polls_ingest(item) for item in items]
 
     def _head_item(self, head: Head) -> dict[str, Any]:
         return _HEAD_KEY | {
             "version": head.version,
             "bucket_count": self._bucket_count,
-            "stores": {
-                str(bucket): {"key": file.key, "stores": file.stores, "bytes": file.bytes}
-                for bucket, file in head.stores.items()
-            },
+            "stores": {str(bucket): _stores_item(file) for bucket, file in head.stores.items()},
             "greatest_us": head.greatest_us,
-            "latest": head.latest,
         }
 
     def _query(self, **query: Any) -> list[dict[str, Any]]:
@@ -253,11 +290,44 @@ def _entry(commit: Commit, version: int) -> dict[str, Any]:
         "rows": commit.rows,
         "rejected": commit.rejected,
         "committed_at": commit.committed_at.isoformat(),
+        "left_out_from_us": commit.left_out_from_us,
         "greatest_us": max((file.greatest_us for file in commit.polls_files), default=None),
         "least_us": min((file.least_us for file in commit.polls_files), default=None),
         "files": [_without_key(file) for file in commit.polls_files],
         "rows_by_week": {str(week_us): rows for week_us, rows in commit.rows_by_week.items()},
     }
+
+
+def _stores_before(head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> dict[str, Any]:
+    """Return which stores files a commit replaces: null where a bucket had none."""
+    before = {file.bucket: head.stores.get(file.bucket) for file in new_stores}
+    return {
+        "log": f"{commit.kind}/{commit.ingest_id}",
+        "entry": f"commit {head.version + 1:012d}",
+        "uploaded_at": commit.uploaded_at.isoformat() if commit.uploaded_at else None,
+        "stores_before": {
+            str(bucket): _stores_item(file) if file else None for bucket, file in before.items()
+        },
+    }
+
+
+def _stores_item(file: StoresFile) -> dict[str, Any]:
+    return {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+
+
+def _remains(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a replaced ingest when its entry is deleted."""
+    return {
+        "log": f"{entry['log']}/{entry['entry']}",
+        "entry": _REPLACED,
+        "left_out_from_us": entry.get("left_out_from_us"),
+    }
+
+
+def _polls_ingest(entry: dict[str, Any]) -> PollsIngest:
+    return PollsIngest(
+        entry["entry"], entry["rows"], _files(entry), _by_week(entry), item_bytes(entry)
+    )
 
 
 def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:

@@ -26,16 +26,17 @@ class DynamoDbLastTold:
         if "Item" not in answer:
             return None
         item = from_item(answer["Item"])
-        return Told(item["told"], item["now_us"])
+        return Told(item["told"], item["now_us"], item.get("started_at", ""))
 
     def advance(self, before: Told | None, after: Told) -> None:
         """Put another in its place, unless that was done already."""
         values = {":before": "" if before is None else before.report_id}
+        told = {"told": after.report_id, "now_us": after.now_us, "started_at": after.started_at}
         try:
             with transient_errors("record which report was told last"):
                 self._client.put_item(
                     TableName=self._table,
-                    Item=to_item(_KEY | {"told": after.report_id, "now_us": after.now_us}),
+                    Item=to_item(_KEY | told),
                     ConditionExpression="attribute_not_exists(report_id) OR told = :before",
                     ExpressionAttributeValues=to_item(values),
                 )

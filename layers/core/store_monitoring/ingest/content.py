@@ -11,10 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
+import pyarrow as pa
+
 from store_monitoring.errors import UnreadableFile
 from store_monitoring.ingest.kinds import Kind, check_format, read_header
 from store_monitoring.ingest.lines import BLOCK_BYTES, Block, LineReader
 from store_monitoring.ingest.parse import parse
+from store_monitoring.ingest.rejected_stores import stores_of_rejects
 from store_monitoring.ingest.rows import read_rows
 from store_monitoring.ingest.spill import Spill
 
@@ -42,6 +45,10 @@ class Content:
         The rows that were taken.
     rejects : Path
         A CSV of the others: line, reason and text.
+    rejected_stores : Spill
+        Ids of the stores that the others name, if it is reference data: each at least once.
+    least_future_us : int or None
+        The earliest of the polls that were rejected as too far in the future, if there are any.
     """
 
     kind: Kind
@@ -50,6 +57,8 @@ class Content:
     rejected: int
     spill: Spill
     rejects: Path
+    rejected_stores: Spill
+    least_future_us: int | None
 
 
 def read_content(
@@ -58,8 +67,19 @@ def read_content(
     bucket_count: int,
     folder: Path,
     block_bytes: int = BLOCK_BYTES,
+    latest_us: int | None = None,
 ) -> Content:
     """Read a file to its end; what it holds is set aside in `folder`.
+
+    Parameters
+    ----------
+    kind : Kind
+    stream : binary file
+    bucket_count : int
+    folder : Path
+    block_bytes : int
+    latest_us : int or None
+        Polls later than this are rejected.
 
     Raises
     ------
@@ -76,9 +96,11 @@ def read_content(
     header = read_header(header_line, kind)
     rejects_path = folder / "rejects.csv"
     rows = rejected = 0
+    least_future_us: int | None = None
     with (
         _room_on_disk(),
         Spill(folder / "rows.arrow", bucket_count) as spill,
+        Spill(folder / "rejected_stores.arrow", bucket_count) as rejected_stores,
         rejects_path.open("w", newline="", encoding="utf-8") as rejects_file,
     ):
         rejects_file.write("line,reason,text\n")
@@ -89,13 +111,19 @@ def read_content(
             if not block.data or block.data.isspace():  # a file can be blank lines, and very many
                 continue
             in_rows, not_rows = read_rows(block, header)
-            table, bad_rows = parse(kind, in_rows)
-            spill.add(table)
-            rejects = sorted(not_rows + bad_rows, key=lambda reject: reject.line)
+            parsed = parse(kind, in_rows, latest_us)
+            spill.add(parsed.table)
+            rejects = sorted(not_rows + parsed.rejects, key=lambda reject: reject.line)
             writer.writerows(
                 (reject.line, _cell(reject.reason), _cell(reject.text)) for reject in rejects
             )
-            rows += len(table)
+            if rejects and kind is not Kind.POLLS:
+                texts = (reject.text for reject in rejects)
+                rejected_stores.add(stores_of_rejects(texts, header))
+            if parsed.least_future_us is not None:
+                known_us = parsed.least_future_us if least_future_us is None else least_future_us
+                least_future_us = min(known_us, parsed.least_future_us)
+            rows += len(parsed.table)
             rejected += len(rejects)
             if rejected > MOST_REJECTS:
                 raise UnreadableFile(
@@ -104,8 +132,22 @@ def read_content(
                 )
     if not rows and not rejected:
         raise UnreadableFile("the file has a header and no rows")
-    ingest_id = hashlib.sha256(f"{kind} {reader.digest}".encode()).hexdigest()[:_ID_DIGITS]
-    return Content(kind, ingest_id, rows, rejected, spill, rejects_path)
+    ingest_id = derived_id(f"{kind} {reader.digest}")
+    return Content(
+        kind, ingest_id, rows, rejected, spill, rejects_path, rejected_stores, least_future_us
+    )
+
+
+def derived_id(text: str) -> str:
+    """Return the id of an ingest, or of what is like one, that a text stands for."""
+    return hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def rejected_stores(content: Content, bucket: int) -> pa.Array:
+    """Return the ids of a bucket's stores that rejected rows of reference data name, each once."""
+    chunks = content.rejected_stores.chunks(bucket)
+    ids = [chunk.column("store_id").unique().dictionary_decode() for chunk in chunks]
+    return pa.chunked_array(ids, pa.string()).unique()
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class _Field:
 
 
 _SHOWN = 100
+_FUTURE = "timestamp_utc is too far in the future of the upload"
 
 _STORE_ID = _Field(
     "store_id", "store_id", values.store_ids, "store_id is not 1 to 255 printable characters"
@@ -61,11 +62,35 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 }
 
 
-def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
-    """Return the good rows as a table, in file order, and the others as rejects.
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the rows of a block mean.
 
-    The table's columns are those of the kind: `store_id`, a dictionary, with `timestamp` and
-    `active`; `day`, `start_us` and `end_us`; or `timezone`.
+    Attributes
+    ----------
+    table : table
+        The good rows, in file order. Its columns are those of the kind: `store_id`, a dictionary,
+        with `timestamp` and `active`; `day`, `start_us` and `end_us`; or `timezone`.
+    rejects : list of Reject
+        The others.
+    least_future_us : int or None
+        The earliest of the polls that were rejected only because they are too far in the future.
+    """
+
+    table: pa.Table
+    rejects: list[Reject]
+    least_future_us: int | None
+
+
+def parse(kind: Kind, rows: Rows, latest_us: int | None = None) -> Parsed:
+    """Parse rows.
+
+    Parameters
+    ----------
+    kind : Kind
+    rows : Rows
+    latest_us : int or None
+        Polls later than this are rejected.
     """
     columns: dict[str, pa.Array] = {}
     reasons: dict[int, str] = {}
@@ -78,11 +103,27 @@ def parse(kind: Kind, rows: Rows) -> tuple[pa.Table, list[Reject]]:
         for row, value in zip(null_rows, shown, strict=True):
             reasons.setdefault(row, f"{field.problem}: {_shown(value)}")
     table = pa.table(columns)
+    least_future_us = None
+    if kind is Kind.POLLS and latest_us is not None:
+        timestamp_us = table.column("timestamp").cast(pa.int64()).combine_chunks()
+        future = pc.fill_null(pc.greater(timestamp_us, latest_us), False).to_numpy(
+            zero_copy_only=False
+        )
+        future[list(reasons)] = False
+        if future.any():
+            least_future_us = pc.min(timestamp_us.filter(pa.array(future))).as_py()
+            text = pc.ascii_trim_whitespace(rows.columns["timestamp_utc"].filter(pa.array(future)))
+            reasons |= {
+                row: f"{_FUTURE}: {value!r}"
+                for row, value in zip(
+                    np.flatnonzero(future).tolist(), text.to_pylist(), strict=True
+                )
+            }
     if reasons:
         good = np.ones(len(table), np.bool_)
         good[list(reasons)] = False
         table = table.filter(pa.array(good))
-    return table, rows.rejects(reasons)
+    return Parsed(table, rows.rejects(reasons), least_future_us)
 
 
 def _null_rows(column: pa.Array) -> list[int]:

@@ -31,11 +31,15 @@ STORES = pa.schema(
         pa.field("timezone_uploaded_at", pa.timestamp("us", tz="UTC")),
         pa.field("hours", pa.list_(HOURS_ROW)),
         pa.field("hours_uploaded_at", pa.timestamp("us", tz="UTC")),
+        pa.field("timezone_is_partial", pa.bool_()),
+        pa.field("hours_is_partial", pa.bool_()),
     ]
 )
 """One row a store, ascending by `store_id`; null where zone or hours are not known.
 
-With when they were uploaded: an upload that is ingested late does not replace a later one.
+With when they were uploaded: an upload that is ingested late does not replace a later one. Partial
+is what an upload says of a store some of whose rows were rejected: true, or null. Older files lack
+these two columns.
 """
 
 TOTAL_COLUMNS = (

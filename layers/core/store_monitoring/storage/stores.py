@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 
 from store_monitoring.storage.schemas import HOURS_ROW, STORES
 
+_UPLOADED_AT = ["timezone_uploaded_at", "hours_uploaded_at"]
+
 
 def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
     """Return the stores, and those of `store_ids` that are not among them, knowing nothing yet."""
@@ -20,8 +22,10 @@ def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
     return pa.table([every_id, *known.columns], schema=STORES)
 
 
-def with_zones(stores: pa.Table, zones: pa.Table, uploaded_at: datetime) -> pa.Table:
-    """Return the stores with the zones of an upload, but where a later upload gave one.
+def with_zones(
+    stores: pa.Table, zones: pa.Table, uploaded_at: datetime, partial: pa.Array | None = None
+) -> pa.Table:
+    """Return the stores with the zones of an upload, unless another upload takes precedence.
 
     Parameters
     ----------
@@ -29,6 +33,8 @@ def with_zones(stores: pa.Table, zones: pa.Table, uploaded_at: datetime) -> pa.T
     zones : table of store_id, timezone
         A store's last row counts.
     uploaded_at : datetime
+    partial : string array, optional
+        Ids of the stores some of whose rows the upload had rejected: see `_replaced`.
 
     Examples
     --------
@@ -39,13 +45,15 @@ def with_zones(stores: pa.Table, zones: pa.Table, uploaded_at: datetime) -> pa.T
     """
     last = zones.group_by("store_id", use_threads=False).aggregate([("timezone", "last")])
     new = last.column("timezone_last")
-    return _replaced(stores, "timezone", last.column("store_id"), new, uploaded_at)
+    return _replaced(stores, "timezone", last.column("store_id"), new, uploaded_at, partial)
 
 
-def with_hours(stores: pa.Table, hours: pa.Table, uploaded_at: datetime) -> pa.Table:
+def with_hours(
+    stores: pa.Table, hours: pa.Table, uploaded_at: datetime, partial: pa.Array | None = None
+) -> pa.Table:
     """Return the stores with all hours of those that an upload names replaced.
 
-    Hours that a later upload gave stay.
+    Hours of an upload that takes precedence stay.
 
     Parameters
     ----------
@@ -53,6 +61,8 @@ def with_hours(stores: pa.Table, hours: pa.Table, uploaded_at: datetime) -> pa.T
     hours : table of store_id, day, start_us, end_us
         Any order; repeated rows count once.
     uploaded_at : datetime
+    partial : string array, optional
+        Ids of the stores some of whose rows the upload had rejected: see `_replaced`.
     """
     keys = ["store_id", "day", "start_us", "end_us"]
     rows = hours.group_by(keys).aggregate([]).sort_by([(key, "ascending") for key in keys])
@@ -68,7 +78,12 @@ def with_hours(stores: pa.Table, hours: pa.Table, uploaded_at: datetime) -> pa.T
         type=STORES.field("hours").type,
     )
     new = pa.chunked_array([schedules])
-    return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at)
+    return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at, partial)
+
+
+def know_the_same(some: pa.Table, others: pa.Table) -> bool:
+    """Tell whether two tables of stores differ in nothing but when uploads came."""
+    return bool(some.drop_columns(_UPLOADED_AT).equals(others.drop_columns(_UPLOADED_AT)))
 
 
 def _replaced(
@@ -77,18 +92,37 @@ def _replaced(
     store_ids: pa.ChunkedArray,
     new: pa.ChunkedArray,
     uploaded_at: datetime,
+    partial: pa.Array | None,
 ) -> pa.Table:
-    """Return the stores with new values in one column for `store_ids`, new stores included."""
+    """Return the stores with new values in one column for `store_ids`, new stores included.
+
+    The result does not depend on the order in which uploads are ingested: the last complete value
+    takes precedence; without one, the first partial value, since a partial one never replaces.
+    """
     stores = with_stores(stores, store_ids)
     old = stores.column(column)
     old_at = stores.column(f"{column}_uploaded_at")
+    old_partial = pc.fill_null(stores.column(f"{column}_is_partial"), False)
     new_at = pa.scalar(uploaded_at, old_at.type)
-    newer = pc.fill_null(pc.greater_equal(new_at, old_at), True)
-    new_row = pc.if_else(newer, pc.index_in(stores.column("store_id"), store_ids), None)
+    ids = stores.column("store_id")
+    rejected = pa.array([], pa.string()) if partial is None else partial
+    new_partial = pc.is_in(ids, rejected)
+    takes_precedence = pc.if_else(
+        pc.equal(old_partial, new_partial),
+        pc.if_else(new_partial, pc.less(new_at, old_at), pc.greater_equal(new_at, old_at)),
+        old_partial,
+    )
+    takes_precedence = pc.or_(pc.is_null(old), pc.fill_null(takes_precedence, True))
+    new_row = pc.if_else(takes_precedence, pc.index_in(ids, store_ids), None)
     row = pc.coalesce(pc.add(new_row, len(old)), pa.array(np.arange(len(old), dtype=np.int32)))
+    is_new = pc.is_valid(new_row)
+    partial_or_null = pc.if_else(new_partial, True, None)  # as files from before the column have it
     replaced = {
         column: _joined(old, new).take(row),
-        f"{column}_uploaded_at": pc.if_else(pc.is_valid(new_row), new_at, old_at),
+        f"{column}_uploaded_at": pc.if_else(is_new, new_at, old_at),
+        f"{column}_is_partial": pc.if_else(
+            is_new, partial_or_null, stores.column(f"{column}_is_partial")
+        ),
     }
     return pa.table(
         [replaced.get(name, stores.column(name)) for name in STORES.names], schema=STORES

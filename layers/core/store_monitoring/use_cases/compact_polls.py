@@ -1,12 +1,12 @@
 """Compact small ingests: a file a bucket in the place of many."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store_monitoring.errors import CommitConflict
+from store_monitoring.ingest.content import derived_id
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.use_cases.commit_attempts import commit_attempts
 from store_monitoring.use_cases.ports import (
@@ -23,6 +23,7 @@ from store_monitoring.use_cases.write_polls import write_polls
 
 _LARGE_BUCKET_ROWS = 100_000  # an ingest that brings so many a bucket is left as it is
 _MOST_AT_ONCE = 90  # ingests; a transaction of DynamoDB has a hundred items at most
+_MOST_LOG_BYTES = 3_000_000  # of their entries; a transaction has 4 MB, with those that it adds
 _WORKERS = 4  # waiting for S3, not Parquet, takes the time
 
 
@@ -63,7 +64,7 @@ def compact_polls(
     """
     replaced = 0
     while len(small := _small_ingests(log, memory_us, bucket_count)) > 1:
-        if not _replace(small, clock, tables, log):
+        if not _replace(small, clock, tables, objects, log):
             break
         replaced += len(small)
     return Compaction(replaced, _delete_replaced(clock() - keep, objects, log))
@@ -77,51 +78,78 @@ def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[Po
     large = _LARGE_BUCKET_ROWS * bucket_count
     ingests = log.polls_ingests(head.version, head.greatest_us - memory_us, head.greatest_us)
     small: list[PollsIngest] = []
+    log_bytes = 0
     for ingest in sorted(ingests, key=lambda ingest: (ingest.rows, ingest.ingest_id)):
-        if ingest.rows >= large or sum(each.rows for each in small) >= large:
+        log_bytes += ingest.log_bytes
+        if (
+            ingest.rows >= large
+            or sum(each.rows for each in small) >= large
+            or len(small) == _MOST_AT_ONCE
+            or log_bytes > _MOST_LOG_BYTES
+        ):
             break
         small.append(ingest)
-    return small[:_MOST_AT_ONCE]
+    return small
 
 
 def _replace(
     ingests: Sequence[PollsIngest],
     clock: Callable[[], datetime],
     tables: Tables,
+    objects: Objects,
     log: IngestLog,
 ) -> bool:
     """Replace ingests by one; False if another compaction took some of them."""
-    ids = [ingest.ingest_id for ingest in ingests]
-    compaction_id = hashlib.sha256(" ".join(sorted(ids)).encode()).hexdigest()[:32]
     files = [file for ingest in ingests for file in ingest.files]
-
-    def write(bucket: int) -> WrittenPolls:
-        old = [file for file in files if file.bucket == bucket]
-        least_us, greatest_us = _range(old)
-        polls = tables.read_polls(old, least_us, greatest_us)
-        return write_polls(bucket, compaction_id, [polls], tables)
-
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        written = tuple(pool.map(write, sorted({file.bucket for file in files})))
+    # Named by what it reads: the same name is the same bytes.
+    compaction_id = derived_id(" ".join(sorted(file.key for file in files)))
+    written = rewrite(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
     for _ in commit_attempts():
         head = log.head()
-        if not _are_current(ids, head, commit.polls_files, log):
+        if not _are_current(ingests, head, log):
+            _delete_uncommitted(commit, objects, log)
             break
         try:
-            log.replace(head, ids, commit)
+            log.replace(head, [ingest.ingest_id for ingest in ingests], commit)
         except CommitConflict:
             continue
         return True
     return False
 
 
-def _are_current(
-    ids: Sequence[str], head: Head, files: Sequence[PollsFile], log: IngestLog
-) -> bool:
-    current = log.polls_ingests(head.version, *_range(files))
-    return set(ids) <= {ingest.ingest_id for ingest in current}
+def _are_current(ingests: Sequence[PollsIngest], head: Head, log: IngestLog) -> bool:
+    files = [file for ingest in ingests for file in ingest.files]
+    current = {each.ingest_id: each for each in log.polls_ingests(head.version, *_range(files))}
+    return all(
+        ingest.ingest_id in current and current[ingest.ingest_id].files == ingest.files
+        for ingest in ingests
+    )
+
+
+def _delete_uncommitted(commit: Commit, objects: Objects, log: IngestLog) -> None:
+    """Delete the files of a compaction that came too late, unless another call committed them.
+
+    Another call that replaces the same writes the same keys. It commits them with the very change
+    that makes the replaced ingests no longer current. So when they are not, and there is no entry
+    of this id, no call can commit it any more.
+    """
+    if log.committed(commit.kind, commit.ingest_id) is None:
+        objects.delete([file.key for file in commit.polls_files])
+
+
+def rewrite(
+    files: Sequence[PollsFile], compaction_id: str, tables: Tables
+) -> tuple[WrittenPolls, ...]:
+    """Write the polls of files as one file a bucket."""
+
+    def write(bucket: int) -> WrittenPolls:
+        old = [file for file in files if file.bucket == bucket]
+        return write_polls(bucket, compaction_id, [tables.read_polls(old, *_range(old))], tables)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return tuple(pool.map(write, sorted({file.bucket for file in files})))
 
 
 def _range(files: Sequence[PollsFile]) -> tuple[int, int]:

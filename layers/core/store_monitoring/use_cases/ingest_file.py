@@ -1,10 +1,12 @@
 """Ingest an uploaded file: all of it, or nothing."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -12,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.errors import CommitConflict, OutcomeRecorded, UnreadableFile
-from store_monitoring.ingest.content import Content, read_content
+from store_monitoring.ingest.content import Content, derived_id, read_content, rejected_stores
 from store_monitoring.ingest.kinds import Kind, kind_of
+from store_monitoring.instants import to_us
 from store_monitoring.storage.keys import rejects_key, stores_key
-from store_monitoring.storage.stores import with_hours, with_stores, with_zones
+from store_monitoring.storage.stores import know_the_same, with_hours, with_stores, with_zones
 from store_monitoring.use_cases.commit_attempts import commit_attempts
 from store_monitoring.use_cases.ports import (
     Commit,
@@ -40,6 +43,8 @@ def ingest_file(
     tables: Tables,
     log: IngestLog,
     uploads: Uploads,
+    *,
+    future_tolerance: timedelta,
 ) -> UploadOutcome:
     """Ingest an uploaded CSV, plain or gzipped, and record what became of it.
 
@@ -52,6 +57,8 @@ def ingest_file(
     clock : callable
         Returns the time now.
     tables, log, uploads : ports
+    future_tolerance : timedelta
+        Polls that are later than the upload by more than this are rejected; zero: none are.
 
     Returns
     -------
@@ -64,10 +71,13 @@ def ingest_file(
     TransientError
         If storage failed, or other ingests were always faster; nothing was committed.
     """
+    latest_us = to_us(upload.uploaded_at + future_tolerance) if future_tolerance else None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            content = read_content(kind_of(upload.key), stream, bucket_count, Path(folder))
-            return _store(content, upload, clock, tables, log, uploads)
+            content = read_content(
+                kind_of(upload.key), stream, bucket_count, Path(folder), latest_us=latest_us
+            )
+            return _store(content, upload, latest_us, clock, tables, log, uploads)
         except UnreadableFile as error:
             return uploads.record(
                 UploadOutcome.failed(upload, UploadStatus.FAILED, clock(), str(error))
@@ -77,6 +87,7 @@ def ingest_file(
 def _store(
     content: Content,
     upload: Upload,
+    latest_us: int | None,
     clock: Callable[[], datetime],
     tables: Tables,
     log: IngestLog,
@@ -84,53 +95,115 @@ def _store(
 ) -> UploadOutcome:
     """Write what the content brings, then commit it: until then nobody reads it.
 
-    There is nothing to do if the content is what is committed already, or what was uploaded later.
+    Polls accumulate: those that are committed already are not taken again. Hours and zones are
+    committed also if nothing but the time of upload is new, since what was uploaded last holds.
     """
-    if _is_current(content, log.head(), log):
-        return uploads.record(_ended(content, upload, UploadStatus.UNCHANGED, clock()))
+    part = _next_part(content, latest_us, log)
     if content.rejected:
-        tables.write_file(rejects_key(content.ingest_id), content.rejects)
+        tables.write_file(rejects_key(part.ingest_id), content.rejects)
+    if part.is_committed:
+        return uploads.record(
+            _ended(content, part.ingest_id, content.rows, upload, UploadStatus.UNCHANGED, clock())
+        )
+
+    def write(bucket: int) -> WrittenPolls | None:
+        chunks = _polls_from(part.from_us, content.spill.chunks(bucket))
+        first = next(chunks, None)
+        if first is None:
+            return None
+        return write_polls(bucket, part.ingest_id, chain([first], chunks), tables)
+
     with ThreadPoolExecutor(_WRITERS) as pool:
         buckets = content.spill.buckets()
+        rows = content.rows
         polls: tuple[WrittenPolls, ...] = ()
         if content.kind is Kind.POLLS:
-            polls = tuple(
-                pool.map(
-                    lambda bucket: write_polls(
-                        bucket, content.ingest_id, content.spill.chunks(bucket), tables
-                    ),
-                    buckets,
-                )
-            )
+            polls = tuple(written for written in pool.map(write, buckets) if written is not None)
+            rows = sum(written.file.rows for written in polls)
         for _ in commit_attempts():
             head = log.head()
-            if _is_current(content, head, log):  # by another ingest of it, at the same time
-                break
+            if _next_part(content, latest_us, log) != part:  # another ingest of it came first
+                return _store(content, upload, latest_us, clock, tables, log, uploads)
             write_stores = partial(_write_stores, content, upload.uploaded_at, head, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
-            if not stores and content.kind is not Kind.POLLS:
-                break
-            committed = _ended(content, upload, UploadStatus.COMMITTED, clock())
+            is_news = content.kind is Kind.POLLS or any(file.is_news for file in stores)
+            status = UploadStatus.COMMITTED if is_news else UploadStatus.UNCHANGED
+            ended = _ended(content, part.ingest_id, rows, upload, status, clock())
+            if not stores and not is_news:
+                return uploads.record(ended)
             commit = Commit(
                 content.kind,
-                content.ingest_id,
-                content.rows,
+                part.ingest_id,
+                rows,
                 content.rejected,
-                committed.ended_at,
+                ended.ended_at,
                 polls,
+                upload.uploaded_at,
+                content.least_future_us,
             )
             try:
-                log.commit(head, stores, commit, committed)
+                log.commit(head, [each.file for each in stores], commit, ended)
             except CommitConflict:
                 continue
             except OutcomeRecorded:
-                return uploads.record(committed)
-            return committed
-    return uploads.record(_ended(content, upload, UploadStatus.UNCHANGED, clock()))
+                return uploads.record(ended)
+            return ended
+    raise AssertionError("the last attempt raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one ingest takes of a file.
+
+    That is all, unless some polls were too far in the future when it was uploaded before: those
+    are an ingest of their own, when it is uploaded again and they no longer are.
+
+    Attributes
+    ----------
+    ingest_id : str
+    from_us : int or None
+        Its earliest poll, if those before it were taken already.
+    is_committed : bool
+        Whether it was taken already, and nothing more may be taken now.
+    """
+
+    ingest_id: str
+    from_us: int | None = None
+    is_committed: bool = False
+
+
+def _next_part(content: Content, latest_us: int | None, log: IngestLog) -> _Part:
+    """Return the part of a file that is to be taken now; the last one if all were taken."""
+    part = _Part(content.ingest_id)
+    if content.kind is not Kind.POLLS:
+        return part
+    while (committed := log.committed(content.kind, part.ingest_id)) is not None:
+        left_out_us = committed.left_out_from_us
+        if left_out_us is None or (latest_us is not None and latest_us < left_out_us):
+            return replace(part, is_committed=True)
+        part = _Part(derived_id(f"{content.ingest_id} from {left_out_us}"), left_out_us)
+    return part
+
+
+def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield those polls of each chunk that are not before an instant."""
+    for chunk in chunks:
+        if from_us is None:
+            yield chunk
+        else:
+            timestamp_us = chunk.column("timestamp").cast(pa.int64())
+            some = chunk.filter(pc.greater_equal(timestamp_us, from_us))
+            if len(some):
+                yield some
 
 
 def _ended(
-    content: Content, upload: Upload, status: UploadStatus, ended_at: datetime
+    content: Content,
+    ingest_id: str,
+    rows: int,
+    upload: Upload,
+    status: UploadStatus,
+    ended_at: datetime,
 ) -> UploadOutcome:
     """Return the outcome of an upload that was read."""
     return UploadOutcome(
@@ -140,31 +213,29 @@ def _ended(
         uploaded_at=upload.uploaded_at,
         status=status,
         ended_at=ended_at,
-        ingest_id=content.ingest_id,
-        rows=content.rows,
+        ingest_id=ingest_id,
+        rows=rows,
         rejected=content.rejected,
-        rejects_key=rejects_key(content.ingest_id) if content.rejected else None,
+        rejects_key=rejects_key(ingest_id) if content.rejected else None,
     )
 
 
-def _is_current(content: Content, head: Head, log: IngestLog) -> bool:
-    """Tell whether ingesting the content would change nothing.
+@dataclass(frozen=True, slots=True)
+class _WrittenStores:
+    """A new version of a bucket's stores; news if it says more than when they were uploaded."""
 
-    Polls accumulate: once is enough. Hours and zones replace: an older file that is uploaded
-    again replaces what came after it.
-    """
-    if content.kind is Kind.POLLS:
-        return log.is_committed(content.kind, content.ingest_id)
-    return head.latest.get(content.kind) == content.ingest_id
+    file: StoresFile
+    is_news: bool
 
 
 def _write_stores(
     content: Content, uploaded_at: datetime, head: Head, tables: Tables, bucket: int
-) -> StoresFile | None:
-    """Write a new version of a bucket's stores; None if the content says nothing new of them."""
+) -> _WrittenStores | None:
+    """Write a new version of a bucket's stores, unless it would be no different."""
     current = head.stores.get(bucket)
     before = tables.read_stores([current] if current else [])
     chunks = content.spill.chunks(bucket)
+    rejected = rejected_stores(content, bucket)
     match content.kind:
         case Kind.POLLS:
             after = before
@@ -172,14 +243,17 @@ def _write_stores(
                 ids = polls.column("store_id").unique().dictionary_decode()
                 after = with_stores(after, pa.chunked_array([ids]))
         case Kind.BUSINESS_HOURS:
-            after = with_hours(before, _decoded(chunks), uploaded_at)
+            after = with_hours(before, _decoded(chunks), uploaded_at, rejected)
             _check_hours(after)
         case Kind.TIMEZONES:
-            after = with_zones(before, _decoded(chunks), uploaded_at)
+            after = with_zones(before, _decoded(chunks), uploaded_at, rejected)
     if after.equals(before):
         return None
-    key = stores_key(bucket, f"{head.version + 1:08d}-{content.ingest_id}")
-    return StoresFile(bucket, key, len(after), tables.write_table(key, after))
+    # Named also by the time of upload: two uploads of a file that are ingested at once differ.
+    version = f"{head.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
+    key = stores_key(bucket, version)
+    file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
+    return _WrittenStores(file, not know_the_same(before, after))
 
 
 def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:

@@ -86,10 +86,11 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A report that changes of stores were told from, and the end of its windows."""
+    """A report that changes of stores were told from, the end of its windows, and its start."""
 
     report_id: str
     now_us: int
+    started_at: str = ""  # in ISO 8601; of older ones it was not recorded
 
 
 class LastTold(Protocol):
@@ -165,12 +166,15 @@ class PollsIngest:
     rows_by_week : Counter of int
         How many of its polls lie in each ISO week (UTC), by the instant that the week begins, in
         microseconds. Older ingests do not tell.
+    log_bytes : int
+        What its entry takes in the log: what one change of the log may write is limited.
     """
 
     ingest_id: str
     rows: int
     files: tuple[PollsFile, ...]
     rows_by_week: Counter[int]
+    log_bytes: int = 0
 
     def files_within(self, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us]."""
@@ -216,19 +220,28 @@ class Head:
         By bucket.
     greatest_us : int or None
         Greatest poll timestamp.
-    latest : dict of str to str
-        Id of the last committed ingest of each kind.
     """
 
     version: int
     stores: dict[int, StoresFile]
     greatest_us: int | None
-    latest: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What an ingest makes known, all at once."""
+    """What an ingest makes known, all at once.
+
+    Attributes
+    ----------
+    kind, ingest_id : str
+    rows, rejected : int
+    committed_at : datetime
+    written : tuple of WrittenPolls
+    uploaded_at : datetime or None
+        When the file was uploaded; None: it is a compaction.
+    left_out_from_us : int or None
+        The earliest of the file's polls that were too far in the future, if there are any.
+    """
 
     kind: str
     ingest_id: str
@@ -236,6 +249,8 @@ class Commit:
     rejected: int
     committed_at: datetime
     written: tuple[WrittenPolls, ...] = ()
+    uploaded_at: datetime | None = None
+    left_out_from_us: int | None = None
 
     @property
     def polls_files(self) -> tuple[PollsFile, ...]:
@@ -246,6 +261,19 @@ class Commit:
     def rows_by_week(self) -> Counter[int]:
         """How many polls of all buckets lie in each ISO week: `PollsIngest.rows_by_week`."""
         return sum((polls.rows_by_week for polls in self.written), Counter())
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the log knows of an ingest that was committed.
+
+    Attributes
+    ----------
+    left_out_from_us : int or None
+        As `Commit` has it.
+    """
+
+    left_out_from_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +297,8 @@ class IngestLog(Protocol):
     def head(self) -> Head:
         """Return what is committed now, strongly consistent."""
 
-    def is_committed(self, kind: str, ingest_id: str) -> bool:
-        """Tell whether an ingest was ever committed."""
+    def committed(self, kind: str, ingest_id: str) -> Committed | None:
+        """Return what is known of an ingest; None if it was never committed, or was taken back."""
 
     def commit(
         self,
@@ -307,7 +335,10 @@ class IngestLog(Protocol):
         """Return what was replaced before an instant and is not forgotten, oldest first."""
 
     def forget(self, replacement: Replacement) -> None:
-        """Keep a replacement in mind no longer: its files are no more."""
+        """Delete a replacement and the entries of what it replaced: their files are gone.
+
+        The ingests are still known to be committed.
+        """
 
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         """Return the files that have polls in [least_us, greatest_us], as of a version."""

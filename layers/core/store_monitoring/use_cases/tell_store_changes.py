@@ -24,7 +24,12 @@ class StoreChanges:
 
 
 def tell_store_changes(
-    report_id: str, limit: int, tables: Tables, last_told: LastTold, events: Events
+    report_id: str,
+    started_at: str,
+    limit: int,
+    tables: Tables,
+    last_told: LastTold,
+    events: Events,
 ) -> StoreChanges:
     """Publish what has changed since the last report that changes were told from.
 
@@ -32,13 +37,17 @@ def tell_store_changes(
     store that closes while it is down and opens again while it is up has recovered, and one whose
     tablet is off at night has not gone down. A store that was never seen open is neither.
 
-    A report changes nothing if it is on some stores only, or about a time before that of the last
-    one. The first report only says how things stand.
+    A report changes nothing if it is on some stores only, or was started before the last one and
+    is about an earlier time. The first report only says how things stand; so does one that was
+    started after the last one and is about an earlier time: polls of the future, say, were taken
+    back.
 
     Parameters
     ----------
     report_id : str
         A complete report.
+    started_at : str
+        When it was started, in ISO 8601.
     limit : int
         If more stores than this have changed, one event tells how many.
     tables, last_told, events : ports
@@ -51,18 +60,24 @@ def tell_store_changes(
     """
     plan = read_plan(report_id, tables)
     before = last_told.get()
-    if not plan.follows_stores or not _is_news(plan, before):
+    told = Told(report_id, plan.now_us, started_at)
+    if not plan.follows_stores or not _is_news(told, before):
         return StoreChanges()
-    states = _next_states(_states(before, tables), _rows(plan, tables))
+    known = before if before is not None and before.now_us <= told.now_us else None
+    states = _next_states(_states(known, tables), _rows(plan, tables))
     changes = _changes(states)
     tables.write_table(store_states_key(report_id), states.select(STORE_STATES.names))
     events.publish(list(_events(plan, changes, limit)))
-    last_told.advance(before, Told(report_id, plan.now_us))
+    last_told.advance(before, told)
     return changes
 
 
-def _is_news(plan: Plan, before: Told | None) -> bool:
-    return before is None or (before.report_id != plan.report_id and before.now_us <= plan.now_us)
+def _is_news(told: Told, before: Told | None) -> bool:
+    if before is None:
+        return True
+    if before.report_id == told.report_id:
+        return False
+    return before.now_us <= told.now_us or before.started_at < told.started_at
 
 
 def _states(before: Told | None, tables: Tables) -> pa.Table:
