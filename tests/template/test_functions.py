@@ -1,6 +1,7 @@
 """Functions: their logs, versions and snapshots, and who calls them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,56 @@ def test_a_parameter_makes_new_versions_of_the_functions_that_it_changes(
     changed = {name for name in before if before[name].settings != after[name].settings}
     published = {name for name in before if before[name].identity != after[name].identity}
     assert published == changed
+
+
+def _longest(parameter: Mapping[str, Any]) -> str:
+    """Return a permitted value of a parameter that is as long as any."""
+    if "AllowedValues" in parameter:
+        return max(map(str, parameter["AllowedValues"]), key=len)
+    if parameter["Type"] == "Number":
+        return str(parameter["MaxValue"])
+    for beginning in ("https://", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:"):
+        value = beginning.ljust(parameter["MaxLength"], "a")
+        if re.fullmatch(parameter["AllowedPattern"], value):
+            return value
+    raise AssertionError("no long value is known of this pattern")
+
+
+def test_a_version_s_description_is_short_enough_whatever_the_parameters(
+    template: Template,
+) -> None:
+    parameters = template.document["Parameters"]
+    reached = [
+        name
+        for name in parameters
+        if _descriptions(template) != _descriptions(translated(**{name: CHANGED[name]}))
+    ]
+    longest = translated(**{name: _longest(parameters[name]) for name in reached})
+    lengths = [len(description) for description in _descriptions(longest)]
+    assert len(reached) > 5
+    assert 150 < max(lengths) <= 256
+
+
+def _descriptions(template: Template) -> list[str]:
+    return [
+        version.properties["Description"] for version in template.resources("AWS::Lambda::Version")
+    ]
+
+
+def test_functions_that_answer_the_api_know_who_else_may_read_it() -> None:
+    template = translated(CorsOrigin="https://example.com")
+    body = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
+    for function in template.resources("AWS::Lambda::Function"):
+        answers = f":{function.name}:live" in body
+        origin = function.properties["Environment"]["Variables"]["CORS_ORIGIN"]
+        assert origin == ("https://example.com" if answers else "")
+
+
+def test_layers_go_with_the_stack(template: Template) -> None:
+    layers = list(template.resources("AWS::Lambda::LayerVersion"))
+    assert layers
+    for layer in layers:
+        assert template.document["Resources"][layer.logical_id]["DeletionPolicy"] == "Delete"
 
 
 @dataclass(frozen=True, slots=True)
