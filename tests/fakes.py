@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -282,10 +282,11 @@ class MemoryLog:
 
 @dataclass
 class MemoryReports:
-    """A table of reports."""
+    """A table of reports, which are kept for 90 days by its clock, if it has one."""
 
     reports: dict[str, Report] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
+    clock: Callable[[], datetime] | None = None
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
         claimed = self.keys.get(key.digest)
@@ -304,7 +305,11 @@ class MemoryReports:
         return self.reports.setdefault(report.report_id, report)
 
     def get(self, report_id: str) -> Report | None:
-        return self.reports.get(report_id)
+        report = self.reports.get(report_id)
+        return None if report is None or self._has_expired(report) else report
+
+    def _has_expired(self, report: Report) -> bool:
+        return self.clock is not None and self.clock() - report.started_at >= timedelta(days=90)
 
     def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
         for report in self.reports.values():
@@ -329,7 +334,8 @@ class MemoryReports:
         def place(report: Report) -> Place:
             return Place(to_text(to_us(report.started_at)), report.report_id)
 
-        reports = sorted(self.reports.values(), key=lambda report: report.started_at, reverse=True)
+        kept = [report for report in self.reports.values() if not self._has_expired(report)]
+        reports = sorted(kept, key=lambda report: report.started_at, reverse=True)
         if page.after is not None:
             reports = [each for each in reports if place(each).started_at < page.after.started_at]
         shown = tuple(reports[: page.limit])

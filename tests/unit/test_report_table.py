@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +13,16 @@ from moto import mock_aws
 
 from store_monitoring.adapters.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import IdempotencyKeyReused
+from store_monitoring.errors import IdempotencyKeyReused, UnknownReport
 from store_monitoring.use_cases.idempotency import IdempotencyKey
+from store_monitoring.use_cases.list_reports import list_reports
 from store_monitoring.use_cases.ports import Reports
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
+from store_monitoring.use_cases.retry_report import retry_report
+from store_monitoring.use_cases.running_report import find_report
 from tests.cases import utc
-from tests.fakes import MemoryReports
+from tests.fakes import MemoryExecutions, MemoryReports
 
 STARTED_AT = utc("2024-10-15 00:00:00.5")
 RUNNING = Report("r", Status.RUNNING, STARTED_AT)
@@ -32,8 +35,23 @@ def dynamodb() -> Iterator[Any]:
         yield boto3.client("dynamodb")
 
 
+@dataclass
+class Clock:
+    """A clock that tells the time that it is set to."""
+
+    now: datetime = STARTED_AT
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @pytest.fixture
-def table(dynamodb: Any) -> Iterator[ReportTable]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def table(dynamodb: Any, clock: Clock) -> Iterator[ReportTable]:
     dynamodb.create_table(
         TableName="reports",
         BillingMode="PAY_PER_REQUEST",
@@ -53,14 +71,14 @@ def table(dynamodb: Any) -> Iterator[ReportTable]:
             }
         ],
     )
-    yield ReportTable("reports", retention=timedelta(days=90))
+    yield ReportTable("reports", timedelta(days=90), clock)
     dynamodb.delete_table(TableName="reports")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
-def reports(request: pytest.FixtureRequest) -> Reports:
+def reports(request: pytest.FixtureRequest, clock: Clock) -> Reports:
     if request.param == "memory":
-        return MemoryReports()
+        return MemoryReports(clock=clock)
     return request.getfixturevalue("table")
 
 
@@ -190,6 +208,37 @@ def test_reports_are_listed_newest_first_page_by_page(reports: Reports, limit: i
 
 def test_no_reports_are_no_page(reports: Reports) -> None:
     assert reports.newest(PageRequest(1)) == ReportPage(())
+
+
+def test_an_expired_report_is_gone_before_dynamodb_deletes_it(
+    reports: Reports, clock: Clock
+) -> None:
+    older = replace(RUNNING, report_id=REPORT_ID)
+    younger = replace(
+        RUNNING, report_id=str(UUID(int=1)), started_at=STARTED_AT + timedelta(days=1)
+    )
+    for report in (older, younger):
+        reports.add(report, ReportRequest())
+    clock.now = STARTED_AT + timedelta(days=90) - timedelta(seconds=1)
+    assert reports.get(older.report_id) == older
+    assert [report for page in pages(reports, 10) for report in page] == [younger, older]
+    clock.now = STARTED_AT + timedelta(days=90)
+    assert reports.get(older.report_id) is None
+    assert reports.get(younger.report_id) == younger
+    assert [report for page in pages(reports, 1) for report in page] == [younger]
+
+
+def test_an_expired_report_is_unknown_and_cannot_be_tried_again(
+    reports: Reports, clock: Clock
+) -> None:
+    reports.add(replace(RUNNING, report_id=REPORT_ID), ReportRequest())
+    reports.fail(REPORT_ID, FAILURE, STARTED_AT)
+    clock.now = STARTED_AT + timedelta(days=90)
+    with pytest.raises(UnknownReport):
+        retry_report(REPORT_ID, clock.now, reports, MemoryExecutions())
+    with pytest.raises(UnknownReport):
+        find_report(REPORT_ID, clock.now, reports, MemoryExecutions())
+    assert list_reports(PageRequest(10), clock.now, reports, MemoryExecutions()).reports == ()
 
 
 def test_what_the_state_machine_wrote_is_read(dynamodb: Any, table: ReportTable) -> None:

@@ -1,8 +1,9 @@
 """The table of reports, in DynamoDB. The state machine writes it too."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -31,6 +32,10 @@ _BY_START = "by_start"  # the index of all reports in the order of their starts
 _LOG = "reports"  # its one partition, in which idempotency keys have no place
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class ReportTable:
     """Reports in a DynamoDB table whose key is `report_id`, beside idempotency keys.
 
@@ -38,12 +43,18 @@ class ReportTable:
     ----------
     name : str
     retention : timedelta
-        How long a report is kept.
+        How long a report is kept. DynamoDB may take days to delete what has expired; until then
+        it is there no longer for anyone who asks here.
+    clock : callable
+        Returns the time.
     """
 
-    def __init__(self, name: str, retention: timedelta) -> None:
+    def __init__(
+        self, name: str, retention: timedelta, clock: Callable[[], datetime] = _utc_now
+    ) -> None:
         self._name = name
         self._retention = retention
+        self._clock = clock
         self._client = boto3.client("dynamodb", config=PROMPT)
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
@@ -112,12 +123,13 @@ class ReportTable:
         return report
 
     def get(self, report_id: str) -> Report | None:
-        """Return a report as it stands, strongly consistent."""
+        """Return a report as it stands, strongly consistent; None if it has expired."""
         with transient_errors("read the report"):
             answer = self._client.get_item(
                 TableName=self._name, Key=to_item({"report_id": report_id}), ConsistentRead=True
             )
-        return _report(from_item(answer["Item"])) if "Item" in answer else None
+        item = from_item(answer["Item"]) if "Item" in answer else None
+        return None if item is None or item["expires_at"] <= self._now() else _report(item)
 
     def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
         """Mark the report that an execution makes Failed.
@@ -185,7 +197,10 @@ class ReportTable:
         return _report(from_item(answer["Attributes"]))
 
     def newest(self, page: PageRequest) -> ReportPage:
-        """Return a page of reports, newest first; a report of a moment ago may be missing."""
+        """Return a page of reports, newest first; a report of a moment ago may be missing.
+
+        A page may be shorter than its limit although others follow: expired ones are left out.
+        """
         start: dict[str, Any] = {}
         if page.after is not None:
             place = {"started_at": page.after.started_at, "report_id": page.after.report_id}
@@ -195,8 +210,9 @@ class ReportTable:
                 TableName=self._name,
                 IndexName=_BY_START,
                 KeyConditionExpression="#log = :log",
+                FilterExpression="expires_at > :now",
                 ExpressionAttributeNames={"#log": "log"},
-                ExpressionAttributeValues=to_item({":log": _LOG}),
+                ExpressionAttributeValues=to_item({":log": _LOG, ":now": self._now()}),
                 ScanIndexForward=False,
                 Limit=page.limit,
                 **start,
@@ -206,6 +222,10 @@ class ReportTable:
             return ReportPage(reports)
         last = from_item(answer["LastEvaluatedKey"])
         return ReportPage(reports, Place(last["started_at"], last["report_id"]))
+
+    def _now(self) -> int:
+        """Return the time as DynamoDB's expiry has it."""
+        return int(self._clock().timestamp())
 
 
 def _key_of(key: IdempotencyKey) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Reports(Protocol):
         """Add a report that is Running; return it, or the one of its id that is there already."""
 
     def get(self, report_id: str) -> Report | None:
-        """Return a report as it stands, strongly consistent."""
+        """Return a report as it stands, strongly consistent; None if it has expired."""
 
     def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
         """Mark the report that an execution makes Failed.
