@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import starmap
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -314,3 +315,43 @@ def test_why_a_commit_was_cancelled(table: str, code: str, error: type[Exception
         )
         with pytest.raises(error):
             log.commit(head, [], Commit("polls", "a", 1, 0, AT))
+
+
+# --- limits ---------------------------------------------------------------------------------
+
+
+def size_bytes(value: dict[str, Any]) -> int:
+    """Return the size of an attribute's value as DynamoDB counts it."""
+    match value:
+        case {"S": str(text)}:
+            return len(text.encode())
+        case {"N": str(digits)}:
+            return (len(digits) + 1) // 2 + 1
+        case {"M": dict(entries)}:
+            return 3 + sum(1 + len(name) + size_bytes(each) for name, each in entries.items())
+    raise AssertionError(f"nothing is known of {value}")
+
+
+def test_the_head_of_1000_buckets_is_half_of_what_an_item_may_be(dynamodb: Any, table: str) -> None:
+    log = DynamoDbIngestLog(table, 1000)
+    stores = [
+        StoresFile(bucket, stores_key(bucket, "00999999-0123456789abcdef"), 100_000, 10_000_000)
+        for bucket in range(1000)
+    ]
+    # With polls, the index has a copy of it; DynamoDB counts both together.
+    file = PollsFile(0, polls_key(0, "0123456789abcdef"), 1, 100, 10**15, 10**15)
+    written = (WrittenPolls(file, Counter({0: 1})),)
+    log.commit(log.head(), stores, Commit("polls", "0123456789abcdef", 1, 0, AT, written))
+    query = {"KeyConditionExpression": "#log = :head", "ExpressionAttributeNames": {"#log": "log"}}
+    copies = [
+        item
+        for index in ({}, {"IndexName": "by_greatest_timestamp"})
+        for item in dynamodb.query(
+            TableName=table, **query, **index, ExpressionAttributeValues={":head": {"S": "head"}}
+        )["Items"]
+    ]
+    assert len(copies) == 2
+    size = sum(len(name) + size_bytes(value) for item in copies for name, value in item.items())
+    assert 160_000 < size < 180_000
+    guide = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="utf-8")
+    assert "(170 kB with its copy in the index, of 400 kB)" in guide
