@@ -14,6 +14,7 @@ BENCH_PYTHON = PYTHONPATH='$(PYTHONPATH):$(CURDIR)/$(BENCH)' $(BIN)/python
 DATA ?=
 SAMPLE ?=
 OUT ?= report.csv
+FORMATS ?=
 AS_OF ?=
 PORT ?= 3000
 API_KEY ?=
@@ -27,6 +28,14 @@ ifneq ($(BUILT),)
 run serve: ARCH = $(if $(filter aarch64,$(shell uname -m)),arm64,x86_64)
 run serve: build
 endif
+
+# What users give goes to the command line by the environment: a shell takes no part of it for its
+# own, and no list of processes shows a key.
+run serve: export DATA := $(DATA)
+run serve: export OUT := $(OUT)
+run serve: export FORMATS := $(FORMATS)
+run serve: export AS_OF := $(AS_OF)
+run serve: export API_KEY := $(API_KEY)
 
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
@@ -47,14 +56,15 @@ setup: $(READY)  ## Make the virtual environment; all that needs one makes it, t
 pr: lint validate test-all check-report  ## Run everything that CI runs: about 15 minutes.
 
 .PHONY: run
-run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=file.csv AS_OF=instant BUILT=1.
-	@$(BIN)/python -m local run --out '$(OUT)' $(if $(SAMPLE),--sample $(SAMPLE)) \
-		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)') $(if $(AS_OF),--as-of '$(AS_OF)')
+run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.html FORMATS=csv,html AS_OF=instant BUILT=1.
+	@$(BIN)/python -m local run --out "$$OUT" $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(FORMATS),--formats "$$FORMATS") $(if $(BUILT),--built) \
+		$(if $(DATA),--data "$$DATA") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: serve
 serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
-	@$(BIN)/python -m local serve --port $(PORT) $(if $(API_KEY),--api-key '$(API_KEY)') $(if $(SAMPLE),--sample $(SAMPLE)) \
-		$(if $(BUILT),--built) $(if $(DATA),--data '$(DATA)')
+	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(BUILT),--built) $(if $(DATA),--data "$$DATA")
 
 # Two processes share the files of tests, in their order: files may share a cloud, and some add to it.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
@@ -179,10 +189,20 @@ lock: $(READY)  ## Pin the requirements anew, with hashes.
 
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 
-# The lock names every package with its hash, so nothing is left for pip to resolve.
+# A PYTHON that is given replaces an environment of another version; make's own default does not.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+.PHONY: $(READY)
+endif
+endif
+
+# The lock names every package with its hash, so nothing is left for pip to resolve. Behind a
+# symbolic link is an environment that may be in use elsewhere; it is not ours to clear.
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or later is needed; say which with PYTHON=" >&2; exit 1; }
+	@! test -L $(VENV) || { echo "error: $(VENV) is a symbolic link and its environment is out of" \
+		"date. Remove the link (rm $(VENV)) and run make again" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements.txt
