@@ -23,6 +23,7 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
 
+from local.browsers import OnlySignedFromPages
 from local.dynamodb import keep_transactions_apart
 from local.execution_environment import (
     EnvironmentStartError,
@@ -90,7 +91,7 @@ class Functions:
         )
 
 
-def start_server(port: int, injector: Injector, permissions: Permissions) -> str:
+def start_server(port: int, injector: Injector, permissions: Permissions, secret_key: str) -> str:
     """Start moto's server in a thread of its own.
 
     Parameters
@@ -101,6 +102,8 @@ def start_server(port: int, injector: Injector, permissions: Permissions) -> str
         What strikes its calls.
     permissions
         What the roles that call it may do.
+    secret_key
+        What the functions sign with.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def start_server(port: int, injector: Injector, permissions: Permissions) -> str
         Its address, the endpoint URL of every service.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    hold_forms_to_their_policies(permissions)
+    hold_forms_to_their_policies(permissions, secret_key)
     keep_versions_apart()
     name_versions_in_events()
     keep_transactions_apart()
@@ -119,7 +122,7 @@ def start_server(port: int, injector: Injector, permissions: Permissions) -> str
     # Pages elsewhere may call what a bucket's own rules let them.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
     services = GuardedServices(DomainDispatcherApplication(_service), permissions)
-    port = serve(FaultyServices(services, injector), port)
+    port = serve(OnlySignedFromPages(FaultyServices(services, injector), secret_key), port)
     # moto's own services call each other there.
     os.environ["MOTO_PORT"] = str(port)
     return f"http://{HOST}:{port}"
@@ -127,6 +130,8 @@ def start_server(port: int, injector: Injector, permissions: Permissions) -> str
 
 def _service(name: backends.SERVICE_NAMES) -> Flask:
     """Make the application of one service; moto's are in Flask's debug mode, which is slow."""
+    if name == "moto_api":
+        return Flask(name)  # without routes: nobody needs what resets everything
     app = create_backend_app(name)
     app.debug = False
     return app

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from local.browsers import is_cross_origin
 from local.lambda_service import RequestTooLarge
 
 _API_KEY_ID = "embedded"
@@ -33,6 +34,11 @@ class Gate:
         self._answers = openapi.get("x-amazon-apigateway-gateway-responses", {})
         self._api_key = api_key
         operations = list(_operations(openapi))
+        self._guarded = {
+            (method, _as_rule(path))
+            for path, method, operation in operations
+            if operation.get("security")
+        }
         self._with_key = {
             (method, _as_rule(path))
             for path, method, operation in operations
@@ -73,6 +79,8 @@ class Gate:
             return self._refuse(
                 "MISSING_AUTHENTICATION_TOKEN", status, "Missing Authentication Token"
             )
+        if is_cross_origin(request.environ) and not self._answers_pages():
+            return self._refuse("ACCESS_DENIED", HTTPStatus.FORBIDDEN, "Forbidden")
         if self._api_key is not None and self._asks_for_key():
             given = request.headers.get("X-Api-Key", "")
             if not hmac.compare_digest(given.encode(), self._api_key.encode()):
@@ -92,6 +100,17 @@ class Gate:
         body = answer.get("responseTemplates", {}).get(_JSON, "")
         sends = _JSON if body else None
         return Response(body, int(answer["statusCode"]), _headers(answer), content_type=sends)
+
+    def _answers_pages(self) -> bool:
+        """Tell whether a page of another origin may call: what is open, or if its origin is named.
+
+        API Gateway calls the function, and only the key stops the page. Here there may be none.
+        """
+        rule = request.url_rule
+        if rule is None or (request.method, rule.rule) not in self._guarded:
+            return True
+        allowed = _headers(self._answers.get("DEFAULT_4XX", {})).get("Access-Control-Allow-Origin")
+        return allowed == "*" or (allowed is not None and allowed == request.headers.get("Origin"))
 
     def _too_large(self) -> Response:
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

@@ -15,8 +15,12 @@ from werkzeug.datastructures import Headers
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
+from local.browsers import names_loopback
 from local.settings import HOST
 
+# As much as S3 takes at once.
+_LARGEST_BODY_BYTES = 5 * 1024**3
+_LONGEST_NUMBER = 20
 _WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
@@ -53,6 +57,9 @@ class _Handler(MotoRequestHandler):
             status, headers, content = self._ask_application()
         except ConnectionError:
             raise
+        except _BadRequest as error:
+            status, headers, content = f"{error.status.value} {error}", Headers(), b""
+            self.close_connection = True  # where the request ends is unknown
         except Exception:  # noqa: BLE001  # the outermost boundary: the server goes on
             self.server.log("error", traceback.format_exc())
             status, headers, content = "500 Internal Server Error", Headers(), b""
@@ -69,6 +76,8 @@ class _Handler(MotoRequestHandler):
             self.wfile.write(content)
 
     def _ask_application(self) -> tuple[str, Headers, bytes]:
+        if not names_loopback(self.environ):
+            raise _BadRequest(HTTPStatus.FORBIDDEN, "Not For This Host")
         # Whether it is of use or not, a body is read to its end: the next request comes after it.
         body = self._body()
         environ = {
@@ -82,10 +91,29 @@ class _Handler(MotoRequestHandler):
 
     def _body(self) -> bytes:
         if self.environ.get("wsgi.input_terminated"):
-            content: bytes = self.environ["wsgi.input"].read()
+            try:
+                content: bytes = self.environ["wsgi.input"].read()
+            except ConnectionError:
+                raise
+            except OSError as error:  # werkzeug's, of chunks that are none
+                raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Chunk") from error
             return content
-        length = int(self.environ.get("CONTENT_LENGTH") or 0)
+        # All of them: of two that differ, it is unknown which one counts.
+        given = ",".join(set(self.headers.get_all("Content-Length", ["0"])))
+        if not (given.isascii() and given.isdigit()):
+            raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
+        length = int(given) if len(given) < _LONGEST_NUMBER else _LARGEST_BODY_BYTES + 1
+        if length > _LARGEST_BODY_BYTES:
+            raise _BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionResetError("the client has gone before its body's end")
         return body
+
+
+class _BadRequest(Exception):
+    """The server itself refuses a request; the message is the answer's reason."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status

@@ -100,3 +100,42 @@ def test_a_body_that_breaks_off_is_not_answered(port: int) -> None:
         connection.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
+
+
+def status_of(port: int, head: bytes) -> bytes:
+    """Send the head of a request; return the status, and that the connection ends after it."""
+    with socket.create_connection((HOST, port), timeout=30) as connection:
+        connection.sendall(head)
+        with connection.makefile("rb") as received:
+            answered = received.read()
+    assert answered.count(b"HTTP/1.1 ") == 1
+    return answered.split()[1]
+
+
+@pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", b"+5", b"1_0", b"5, 6", b"\xb2"])
+def test_a_length_that_is_none_is_a_bad_request(port: int, length: bytes) -> None:
+    assert status_of(port, b"PUT / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n") == b"400"
+
+
+def test_two_lengths_and_chunks_that_are_none_are_bad_requests(port: int) -> None:
+    twice = b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+    chunked = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    assert status_of(port, twice) == b"400"
+    assert status_of(port, chunked) == b"400"
+
+
+@pytest.mark.parametrize("length", [b"9" * 10, b"9" * 40])
+def test_a_body_that_is_too_large_is_not_waited_for(port: int, length: bytes) -> None:
+    assert status_of(port, b"PUT / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n") == b"413"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((b"127.0.0.1", b"200"), (b"localhost:80", b"200"), (b"[::1]:80", b"200")),
+        *((b"evil.example", b"403"), (b"127.0.0.1.evil.example:80", b"403"), (b"10.0.0.1", b"403")),
+    ],
+)
+def test_only_names_of_loopback_are_answered(port: int, host: bytes, status: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\nConnection: close\r\nHost: " + host + b"\r\n\r\n"
+    assert status_of(port, head) == status

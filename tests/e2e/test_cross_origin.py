@@ -1,0 +1,133 @@
+"""What a web page that somebody visits can do to what runs on their machine: nothing."""
+
+import json
+from base64 import b64decode, b64encode
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local.settings import FAULTS_PATH
+from tests.e2e.conftest import User
+
+POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
+# What browsers add for a page elsewhere, and for one of another program on this machine.
+PAGES = [
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
+]
+# Simple requests, for which no browser asks first.
+PLAIN = {"Content-Type": "text/plain"}
+CALLS: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/moto-api/reset", {}),
+    ("GET", "/moto-api/data.json", {}),
+    ("POST", FAULTS_PATH, {"data": '{"faults": [], "seed": 0}', "headers": PLAIN}),
+    ("PUT", FAULTS_PATH, {"data": '{"faults": [], "seed": 0}'}),
+    ("POST", "/", {"data": "Action=ListUsers&Version=2010-05-08"}),
+    ("GET", "/sqs_us-east-1/?Action=CreateQueue&QueueName=forged&X-Amz-Signature=1", {}),
+    ("POST", "/2015-03-31/functions/local-PlanFunction/invocations", {"headers": PLAIN}),
+    ("PUT", "/forged", {}),
+    ("POST", "/INBOX?delete", {"data": "<Delete/>", "headers": PLAIN}),
+    ("POST", "/INBOX?delete", {"files": {"file": b"<Delete/>"}}),
+    ("PUT", "/INBOX/polls/forged.csv", {"data": POLLS}),
+    ("PUT", "/INBOX/polls/forged.csv?X-Amz-Signature=1", {"data": POLLS}),
+    ("DELETE", "/INBOX", {}),
+    ("GET", "/DATA", {}),
+    (
+        "POST",
+        "/INBOX",
+        {"headers": {"Authorization": "AWS4 Credential=a/1/us-east-1/dynamodb/aws4_request"}},
+    ),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+@pytest.mark.parametrize(("method", "path", "request_"), CALLS, ids=str)
+def test_aws_services_refuse_pages(
+    user: User, page: dict[str, str], method: str, path: str, request_: dict[str, Any]
+) -> None:
+    outputs = user.cloud.outputs
+    path = path.replace("INBOX", outputs["InboxBucketName"])
+    path = path.replace("DATA", outputs["DataBucketName"])
+    headers = page | request_.get("headers", {})
+    url = f"{user.cloud.endpoint_url}{path}"
+    answer = requests.request(method, url, timeout=30, **request_ | {"headers": headers})
+    assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_nothing_resets_everything(user: User) -> None:
+    assert requests.post(f"{user.cloud.endpoint_url}/moto-api/reset", timeout=30).status_code == 404
+    assert user.get("/healthz").status_code == 200
+
+
+def test_a_page_may_send_a_form_that_was_signed_for_it_and_no_other(user: User) -> None:
+    form = user.post("/uploads", json={"kind": "polls", "filename": "polls.csv"}).json()
+    page, file = PAGES[0], {"file": ("polls.csv", b"no polls")}
+    policy = json.loads(b64decode(form["fields"]["policy"]))
+    policy["conditions"] += [{"x-amz-meta-a": "b"}]
+    forged = b64encode(json.dumps(policy).encode()).decode()
+    for changes in (
+        {"policy": forged, "x-amz-meta-a": "b"},
+        {"x-amz-signature": "0" * 64},
+        {"x-amz-signature": ""},
+    ):
+        fields = form["fields"] | changes
+        answer = requests.post(form["url"], data=fields, files=file, headers=page, timeout=30)
+        assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
+    answer = requests.post(form["url"], data=form["fields"], files=file, headers=page, timeout=30)
+    assert answer.status_code == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]
+
+
+def test_a_field_that_the_policy_does_not_name_is_refused(user: User) -> None:
+    form = user.post("/uploads", json={"kind": "polls", "filename": "polls.csv"}).json()
+    file = {"file": ("polls.csv", b"no polls")}
+
+    def sent(**extra: str) -> requests.Response:
+        fields = form["fields"] | extra
+        return requests.post(form["url"], data=fields, files=file, timeout=30)
+
+    answer = sent(**{"x-amz-storage-class": "GLACIER"})
+    assert answer.status_code == 403
+    assert "<Code>AccessDenied</Code>" in answer.text
+    expected = "Invalid according to Policy: Extra input fields: x-amz-storage-class"
+    assert expected in answer.text
+    assert sent(**{"x-ignore-me": "please"}).status_code == 204
+
+
+def test_a_download_link_works_from_any_page_and_only_as_it_was_signed(user: User) -> None:
+    url = user.ended(user.trigger())["url"]
+    from_mail = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert requests.get(url, headers=from_mail, timeout=30).status_code == 200
+    other = url.replace("report.csv?", "plan.json?")
+    assert other != url
+    assert requests.get(other, headers=from_mail, timeout=30).status_code == 403
+    assert requests.put(url, headers=from_mail, timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_api_starts_nothing_for_pages(user: User, page: dict[str, str]) -> None:
+    before = user.get("/reports").json()["reports"]
+    for method in ("GET", "POST"):
+        answer = user.ask(method, "/trigger_report", headers=page)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "refused")
+    assert user.get("/reports", headers=page).status_code == 403
+    assert user.get("/reports").json()["reports"] == before
+    # The console may be opened by a link, and by itself calls the API.
+    assert user.get("/", headers={"Accept": "text/html"} | page).status_code == 200
+    own = {"Origin": user.cloud.api_url, "Sec-Fetch-Site": "same-origin"}
+    assert user.get("/reports", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("service", ["api_url", "endpoint_url"])
+def test_a_page_that_changes_its_address_to_loopback_is_not_answered(
+    user: User, service: str
+) -> None:
+    url = getattr(user.cloud, service)
+    host = {"Host": f"evil.example:{urlsplit(url).port}"}
+    assert requests.get(f"{url}/healthz", headers=host, timeout=30).status_code == 403
