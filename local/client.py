@@ -1,7 +1,7 @@
 """What a user does with the system: upload, trigger, poll, download."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,13 +91,17 @@ class Uploader:
 class ReportClient:
     """The HTTP API, as curl would use it."""
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, api_key: str | None = None) -> None:
         self._api_url = api_url
         self._http = requests.Session()
+        if api_key is not None:
+            self._http.headers["x-api-key"] = api_key
 
-    def trigger(self, as_of: str | None) -> str:
+    def trigger(self, as_of: str | None, formats: Sequence[str] = ()) -> str:
         """Start a report; return its id."""
-        body = {} if as_of is None else {"as_of": as_of}
+        body: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
+        if formats:
+            body["formats"] = list(formats)
         report_id: str = self._ask("POST", "/trigger_report", json=body)["report_id"]
         return report_id
 
@@ -122,14 +126,12 @@ class ReportClient:
         raise RunFailed(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
 
     def download(self, url: str, path: Path) -> None:
-        """Save what a presigned URL leads to: all of it, or nothing."""
-        unfinished = path.with_name(f".{path.name}.part")
-        with self._http.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
+        """Save what a presigned URL leads to."""
+        with requests.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
             answer.raise_for_status()
-            with unfinished.open("wb") as file:
+            with path.open("wb") as file:
                 for chunk in answer.iter_content(1024 * 1024):
                     file.write(chunk)
-        unfinished.replace(path)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = f"{self._api_url}{path}"

@@ -1,5 +1,6 @@
 """The embedded cloud, as programs and tests use it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -18,11 +19,19 @@ from botocore.config import Config
 from local import supervisor
 from local.faults import Fault, Faults
 from local.runtime import Runtime, this_python
-from local.settings import ACCESS_KEY, FAULTS_PATH, REGION, SECRET_KEY, STACK_NAME
+from local.settings import (
+    ACCESS_KEY,
+    API_KEY_VARIABLE,
+    FAULTS_PATH,
+    REGION,
+    SECRET_KEY,
+    STACK_NAME,
+)
 
 _ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60
 _STOP_SECONDS = 15
+_IMPATIENT_SECONDS = 0.5
 _CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
@@ -97,21 +106,24 @@ class EmbeddedCloud:
                 f"--python={runtime.python}",
                 f"--python-version={runtime.version}",
                 *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
-                *(() if api_key is None else (f"--api-key={api_key}",)),
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
                 f"--faults={json.dumps(faults.to_json())}",
             ],
             cwd=_ROOT,
-            env=_server_environment(),
+            env=_server_environment(api_key),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
             start_new_session=True,
         )
-        ready = self._wait_until_ready()
+        try:
+            ready = self._wait_until_ready()
+        except KeyboardInterrupt:
+            self.abandon()
+            raise
         self.endpoint_url: str = ready["endpoint_url"]
         self.api_url: str = ready["api_url"]
         self.outputs: dict[str, str] = ready["outputs"]
@@ -125,7 +137,10 @@ class EmbeddedCloud:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if isinstance(error, KeyboardInterrupt):
+            self.abandon()
+        else:
+            self.close()
 
     def client(self, service: str) -> Any:
         """Make a boto3 client for a service of this cloud, such as ``"s3"``."""
@@ -170,12 +185,29 @@ class EmbeddedCloud:
         struck: list[str] = answer.json()
         return struck
 
+    def check(self) -> None:
+        """Check that it runs.
+
+        Raises
+        ------
+        EmbeddedCloudError
+            If it has ended although it was not closed.
+        """
+        if self._process.poll() is not None:
+            raise EmbeddedCloudError("the embedded cloud has died, and its data are gone")
+
     def close(self) -> None:
         """End all processes and remove what they left. Closing again does nothing."""
         if self._errors.closed:
             return
         # This closes the supervisor's standard input, which tells it to end everything.
         self._process.communicate(timeout=_STOP_SECONDS)
+        self._errors.close()
+
+    def abandon(self) -> None:
+        """Close it for someone who does not wait: the supervisor may finish after this returns."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=_IMPATIENT_SECONDS)
         self._errors.close()
 
     def _wait_until_ready(self) -> dict[str, Any]:
@@ -197,11 +229,16 @@ class EmbeddedCloud:
         raise EmbeddedCloudError(f"the embedded cloud did not start:\n{errors}")
 
 
-def _server_environment() -> dict[str, str]:
+def _server_environment(api_key: str | None) -> dict[str, str]:
     """Keep the user's AWS account and proxy out of it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name not in ("API_KEY", API_KEY_VARIABLE)
+    }
     return {
         **kept,
+        **({} if api_key is None else {API_KEY_VARIABLE: api_key}),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "localhost,127.0.0.1",

@@ -1,8 +1,16 @@
 """Free ports of this machine."""
 
+import errno
+import os
 import socket
 
 from local.settings import HOST
+
+_LAST_PORT = 65_535
+
+
+class PortError(Exception):
+    """The ports that were asked for cannot be listened on; the message says why."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -12,3 +20,22 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def check_ports(port: int) -> None:
+    """Check that the API can have a port, and AWS's services the next one.
+
+    Raises
+    ------
+    PortError
+        If one of them is in use or not permitted, or there is no such port.
+    """
+    if not 0 < port < _LAST_PORT:
+        raise PortError(f"PORT={port} is not between 1 and {_LAST_PORT - 1}")
+    for number, needed in ((port, ""), (port + 1, ", which AWS's services need beside it,")):
+        try:
+            socket.create_server((HOST, number)).close()
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            problem = "is in use" if in_use else f"is refused: {os.strerror(error.errno or 0)}"
+            raise PortError(f"PORT={port}: port {number}{needed} {problem}") from error

@@ -1,30 +1,33 @@
 """The main job, from files to a report, through the embedded cloud."""
 
+import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import fs
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from local.artefacts import Artefacts
 from local.client import ReportClient, Uploader
 from local.cloud import EmbeddedCloud
-from local.inputs import InputFile, InputProblem, find_inputs
+from local.inputs import InputFile, find_inputs
+from local.output import Output, OutputError, is_standard_output, save
 from local.summary import summary
+from local.terminal import console
+from store_monitoring.use_cases.report import Format
 
-console = Console(highlight=False, soft_wrap=True)
 
-
-def run(artefacts: Artefacts, data: Path, out: Path, as_of: str | None) -> None:
-    """Make a report of the files in a folder and save it as CSV.
+def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str | None) -> None:
+    """Make a report of the files in a folder and save it.
 
     Parameters
     ----------
@@ -32,21 +35,23 @@ def run(artefacts: Artefacts, data: Path, out: Path, as_of: str | None) -> None:
         What is deployed.
     data : Path
         Folder with the input files.
-    out : Path
-        Where the CSV is saved.
+    outputs : sequence of Output
+        The formats in which it is saved, and where.
     as_of : str or None
         The instant that the report is about; None: the greatest poll timestamp.
 
     Raises
     ------
     InputProblem
-        If the folder does not hold what is needed, or there is none to save the report in.
+        If the folder does not hold what is needed.
+    OutputError
+        If the report could not be saved; the message says where it is instead.
     RunFailed
         If a file or the report could not be processed.
     """
     inputs = find_inputs(data)
-    if not out.parent.is_dir():
-        raise InputProblem(f"the report cannot be saved: {out.parent} is no folder")
+    # Where the report goes to standard output, nothing else may.
+    console.stderr = any(is_standard_output(output.path) for output in outputs)
     seconds: dict[str, float] = {}
     with _stage("start of the embedded cloud", seconds):
         # The report is about the files, whenever they are from.
@@ -57,15 +62,17 @@ def run(artefacts: Artefacts, data: Path, out: Path, as_of: str | None) -> None:
             upload_all(inputs, cloud)
         client = ReportClient(cloud.api_url)
         with _stage("report, from trigger to Complete", seconds):
-            report = _report(client, as_of)
+            report = _report(client, as_of, [output.format for output in outputs])
         with _stage("download", seconds):
-            client.download(report["url"], out)
+            files = _download(client, report, outputs, cloud.state)
         with _stage("summary", seconds):
             polled = _polled_in_the_week_before(report["as_of"], cloud)
-            text = summary(out, polled)
+            text = summary(files[Format.CSV], polled)
+        _save(files, outputs)
     console.print()
     console.print(text)
-    console.print(f"\nas of {report['as_of']}; saved as {out}\n")
+    saved = ", ".join(str(output.path) for output in outputs)
+    console.print(f"\nas of {report['as_of']}; saved as {saved}\n")
     for stage, took in seconds.items():
         console.print(f"{took:6.2f} s  {stage}")
 
@@ -88,12 +95,44 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
         console.print(f"{line}, {ingested.seconds:.1f} s")
 
     # Polls, which take longest, go beside hours and zones; those would get into each other's way.
-    with ThreadPoolExecutor(2) as pool:
+    pool = ThreadPoolExecutor(2)
+    try:
         list(pool.map(upload, inputs))
+    finally:
+        # After Ctrl-C nobody waits for uploads; they end with the cloud.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _report(client: ReportClient, as_of: str | None) -> dict[str, str]:
-    report_id = client.trigger(as_of)
+def _download(
+    client: ReportClient, report: Mapping[str, Any], outputs: Sequence[Output], folder: Path
+) -> dict[Format, Path]:
+    """Download the report as CSV, which the summary reads, and in the formats to be saved."""
+    urls = {Format.CSV: report["url"], **report["urls"]}
+    files = {}
+    for format_ in (Format.CSV, *(output.format for output in outputs)):
+        files[format_] = folder / f"report.{format_}"
+        client.download(urls[format_], files[format_])
+    return files
+
+
+def _save(files: Mapping[Format, Path], outputs: Sequence[Output]) -> None:
+    for output in outputs:
+        try:
+            save(files[output.format], output.path)
+        except BrokenPipeError:
+            pass  # the program that reads it has read enough
+        except OSError as error:
+            kept = Path(tempfile.mkdtemp(prefix="store-report-"))
+            for each in outputs:
+                shutil.copy(files[each.format], kept)
+            raise OutputError(
+                f"the report cannot be saved as {output.path}: {error.strerror}; "
+                f"it is kept in {kept}"
+            ) from error
+
+
+def _report(client: ReportClient, as_of: str | None, formats: list[Format]) -> dict[str, Any]:
+    report_id = client.trigger(as_of, formats)
     console.print(f"report {report_id}")
     columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -118,7 +157,7 @@ def _polled_in_the_week_before(as_of: str, cloud: EmbeddedCloud) -> set[str]:
     polls = ds.dataset(f"{cloud.outputs['DataBucketName']}/polls", filesystem=s3, format="parquet")
     now = datetime.fromisoformat(as_of)
     timestamp = pc.field("timestamp")
-    in_week = (timestamp > pa.scalar(now - timedelta(days=7))) & (timestamp <= pa.scalar(now))
+    in_week = (timestamp >= pa.scalar(now - timedelta(days=7))) & (timestamp <= pa.scalar(now))
     return set(polls.to_table(columns=["store_id"], filter=in_week)["store_id"].to_pylist())
 
 

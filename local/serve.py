@@ -1,21 +1,26 @@
 """The embedded cloud, left running for trying and developing."""
 
+import shlex
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-
-from rich.console import Console
+from urllib.parse import quote
 
 from local.artefacts import Artefacts
+from local.client import ReportClient, RunFailed
 from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
+from local.inputs import InputFile, find_inputs
 from local.run import upload_all
+from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.terminal import console
 
-console = Console(highlight=False, soft_wrap=True)
+_CHECK_EVERY_SECONDS = 0.5
+_EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:00:00 UTC\n"
 
 
 def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
-    """Start the embedded cloud, ingest a folder's files if one is given, and wait to be stopped.
+    """Start the embedded cloud, make a report of a folder if one is given, and wait to be stopped.
 
     Parameters
     ----------
@@ -27,8 +32,14 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         Port of the API; AWS's services have the next one. 0: any free ones.
     api_key : str or None
         The key that callers of the API have to have; None: they need none.
+
+    Raises
+    ------
+    EmbeddedCloudError
+        If the cloud ends before it is stopped.
     """
     inputs = find_inputs(data) if data else []
+    console.print("All data are kept in memory, and are gone when this ends.")
     with EmbeddedCloud(
         artefacts.template,
         api_port=port,
@@ -37,30 +48,73 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         api_key=api_key,
     ) as cloud:
         upload_all(inputs, cloud)
+        report_id = _first_report(cloud, api_key) if inputs else None
         stopped = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        console.print(_help(cloud, api_key))
-        stopped.wait()
+        console.print(_help(cloud, inputs, report_id, api_key))
+        while not stopped.wait(_CHECK_EVERY_SECONDS):
+            cloud.check()
+        cloud.abandon()
 
 
-def _help(cloud: EmbeddedCloud, api_key: str | None) -> str:
-    api, inbox = cloud.api_url, cloud.outputs["InboxBucketName"]
-    key = "" if api_key is None else f"-H 'x-api-key: {api_key}' "
-    return f"""
-The API answers at {api}, AWS's services at {cloud.endpoint_url}. Stop with Ctrl-C. Open the
-API's address in a browser, or try:
+def _first_report(cloud: EmbeddedCloud, api_key: str | None) -> str | None:
+    """Make a report, so that there is one to look at; None if that fails."""
+    client = ReportClient(cloud.api_url, api_key)
+    report_id = client.trigger(as_of=None)
+    try:
+        for _ in client.follow(report_id):
+            pass
+    except RunFailed as error:
+        console.print(f"{error}")
+        return None
+    return report_id
 
-  curl {key}-X POST {api}/trigger_report
-  curl {key}{api}/get_report/REPORT_ID
-  curl {key}-L -H 'Accept: text/csv' -o report.csv {api}/get_report/REPORT_ID
-  curl {api}/healthz
 
-Follow a report through the functions' logs:
+def _help(
+    cloud: EmbeddedCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
+) -> str:
+    """Return what to do next. Each of its commands works as it is, whenever it is used."""
+    api = cloud.api_url
+    key = ""
+    if api_key is not None:
+        header = cloud.state / "x-api-key"  # in a folder that no other user can read
+        header.write_text(f"x-api-key: {api_key}\n")
+        key = f"-H @{header} "
+    commands = [f"curl {key}-X POST {api}/trigger_report", f"curl {key}{api}/reports"]
+    if report_id is not None:
+        report = f"{api}/get_report/{report_id}"
+        commands += [
+            f"curl {key}{report}",
+            f"curl {key}-L -H 'Accept: text/csv' -o report.csv {report}",
+        ]
+    paragraphs = [
+        f"The API is at {api}, AWS's services are at {cloud.endpoint_url}. All data are kept in\n"
+        "memory, and are gone when this ends. Stop it with Ctrl-C. Open the API's address in a\n"
+        "browser, or try:",
+        _indented([*commands, f"curl {api}/healthz"]),
+        f"The functions' logs are in {cloud.state}.",
+    ]
+    if report_id is not None:
+        paragraphs += [
+            "Follow a report through them:",
+            _indented([f"grep -h {report_id} {cloud.state}/*.log"]),
+        ]
+    paragraphs += ["Upload polls:", _indented([_upload(cloud, inputs)])]
+    return "\n" + "\n\n".join(paragraphs) + "\n"
 
-  grep -h REPORT_ID {cloud.state}/*.log
 
-Upload more polls:
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
 
-  curl -T store_status.csv {cloud.endpoint_url}/{inbox}/polls/store_status.csv
-"""
+
+def _upload(cloud: EmbeddedCloud, inputs: Sequence[InputFile]) -> str:
+    # Without a signature, S3 lets nobody replace a file; which one it is, nothing here checks.
+    signed = f"--aws-sigv4 aws:amz:{REGION}:s3 --user {ACCESS_KEY}:{SECRET_KEY}"
+    inbox = f"{cloud.endpoint_url}/{cloud.outputs['InboxBucketName']}"
+    if inputs:
+        file = inputs[0]  # polls
+        path = shlex.quote(str(file.path.resolve()))
+        return f"curl {signed} -T {path} {shlex.quote(f'{inbox}/{quote(file.key)}')}"
+    polls = f"printf '{_EXAMPLE_POLLS}'"
+    return f"{polls} | curl {signed} -X PUT --data-binary @- {inbox}/polls/store_status.csv"

@@ -7,6 +7,8 @@ ready it prints one line of JSON; then it serves until it is killed.
 import argparse
 import contextlib
 import json
+import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ from local.intrinsics import TemplateError
 from local.lambda_service import LambdaService
 from local.permissions import Permissions, record_path
 from local.runtime import Runtime
-from local.settings import ACCOUNT, REGION, SECRET_KEY, STACK_NAME
+from local.settings import ACCOUNT, API_KEY_VARIABLE, REGION, STACK_NAME
 from local.step_functions import mend
 from local.template import Stack, Template
 
@@ -49,7 +51,6 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--aws-port", type=int, default=0)
-    parser.add_argument("--api-key")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     parser.add_argument("--faults", type=json.loads, required=True, help="a JSON object")
     return parser.parse_args()
@@ -60,9 +61,10 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     template = Template(arguments.template, stack, arguments.parameters)
     injector = Injector(Faults.from_json(arguments.faults))
     permissions = Permissions(template, record_path())
-    endpoint_url = start_server(arguments.aws_port, injector, permissions)
+    secret_key = secrets.token_urlsafe()
+    endpoint_url = start_server(arguments.aws_port, injector, permissions, secret_key)
     variables = {
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint_url,
@@ -80,7 +82,12 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         "api_url": (
             None
             if definition is None
-            else start_api(definition, functions.invoke, arguments.api_port, arguments.api_key)
+            else start_api(
+                definition,
+                functions.invoke,
+                arguments.api_port,
+                os.environ.get(API_KEY_VARIABLE),
+            )
         ),
         "outputs": template.outputs(),
     }

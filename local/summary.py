@@ -8,6 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from local.terminal import as_text
+
 _WINDOWS = ("hour", "day", "week")
 _UNITS = {"hour": "minutes", "day": "hours", "week": "hours"}
 _WORST = 10
@@ -23,7 +25,8 @@ def summary(report: Path, polled: Collection[str]) -> RenderableType:
     polled : collection of str
         Ids of the stores that were polled in the last week.
     """
-    frame = pd.read_csv(report, dtype={"store_id": str})
+    # An id is text, also one that pandas would take for a number or for none, such as NULL.
+    frame = pd.read_csv(report, dtype={"store_id": str}, keep_default_na=False)
     columns = {
         f"{name}_last_{window}(in {_UNITS[window]})": f"{name}_{window}"
         for name in ("uptime", "downtime")
@@ -54,7 +57,7 @@ def _worst(frame: pd.DataFrame, polled: Collection[str]) -> Table:
         table.add_column(name, justify="right")
     for row in worst.head(_WORST).itertuples():
         table.add_row(
-            row.store_id,
+            as_text(row.store_id),
             f"{row.share_week:.1%}",
             f"{row.uptime_week:.2f}",
             f"{row.downtime_week:.2f}",

@@ -14,6 +14,7 @@ import pytest
 from local.artefacts import Artefacts, from_source
 from local.cloud import EmbeddedCloud
 from local.execution_environment import ExecutionEnvironment, FunctionConfiguration
+from local.output import outputs_of
 from local.run import run
 from local.runtime import LAMBDA_VERSION, Runtime
 from local.runtime import lambda_python as lambda_runtime
@@ -101,7 +102,7 @@ def test_handlers_see_their_code_their_layers_and_the_runtime(
 def report(artefacts: Artefacts, data: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "report.csv")
-        run(artefacts, data, out, as_of=None)
+        run(artefacts, data, outputs_of(out), as_of=None)
         return out.read_bytes()
 
 

@@ -1,9 +1,13 @@
 """`python -m local run`, which `make run` calls."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = """store_id,status,timestamp_utc
@@ -17,11 +21,18 @@ c,0,00:00,24:00
 """
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+_COMMAND = (sys.executable, "-m", "local", "run")
+
+
+def _environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_ROOT / "layers" / "core"), **variables}
+
+
+def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "local", "run", *arguments],
+        [*_COMMAND, *arguments],
         cwd=_ROOT,
-        env={**os.environ, "PYTHONPATH": str(_ROOT / "layers" / "core")},
+        env=_environment(**variables),
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,4 +69,101 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> 
     done = _run("--data", str(tmp_path), "--out", str(tmp_path / "out.csv"))
     assert done.returncode == 1
     assert "error: store_status.csv was not taken: missing column" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--as-of", "yesterday"], "not an instant such as 2024-10-14T23:55:00Z"),
+        (["--as-of", ""], "not an instant such as"),
+        (["--formats", "csv,pdf"], "'pdf' is not a format; known are csv, json, parquet, xlsx"),
+        (["--out", "report.pdf"], "pdf is not a format (csv, json, parquet, xlsx, html)"),
+        (["--out", "/dev/null", "--formats", "csv,html"], "it takes one format, not 2"),
+        (["--out", "/"], "/ is a folder"),
+        (["--out", "/nowhere/report.csv"], "/nowhere is not a folder"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_before_anything_starts(
+    arguments: list[str], problem: str
+) -> None:
+    done = _run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert problem in line
+
+
+_ODD_IDS = ("[/x]", "[red]x", "NULL", "nan", "007", ":pizza:", "\u202ered")
+
+
+def test_odd_ids_are_shown_as_they_are_and_formats_go_beside_each_other(tmp_path: Path) -> None:
+    polls = ["store_id,status,timestamp_utc"]
+    polls += [f"{store},inactive,2024-10-14 12:00:00 UTC" for store in _ODD_IDS]
+    # Exactly a week before now, which is in the week; and a moment before it, which is not.
+    polls += ["now,active,2024-10-14 13:00:00 UTC", "week,inactive,2024-10-07 13:00:00 UTC"]
+    polls += ["older,inactive,2024-10-07 12:59:59.999999 UTC"]
+    (tmp_path / "store_status.csv").write_text("\n".join(polls))
+    done = _run("--data", str(tmp_path), "--out", f"{tmp_path}/all.csv", "--formats", "html,csv")
+    assert done.returncode == 0, done.stderr
+    assert "10 stores, 9 of them polled in the last week" in done.stdout
+    shown = {
+        line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
+    }
+    assert shown == {*_ODD_IDS[:-1], r"\u202ered", "now", "week"}
+    saved = {path.name for path in tmp_path.iterdir()}
+    assert saved == {"store_status.csv", "all.csv", "all.html"}
+    assert (tmp_path / "all.html").read_text().startswith("<!doctype html>")
+    assert f"saved as {tmp_path}/all.html, {tmp_path}/all.csv" in done.stdout
+
+
+def test_a_full_disk_is_one_line_and_the_report_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "store_status.csv").write_text(_POLLS)
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    done = _run("--data", str(tmp_path), "--out", str(full), TMPDIR=str(tmp_path))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: the report cannot be saved as {full}: No space left on device")
+    kept = Path(line.rpartition(" ")[2])
+    assert (kept / "report.csv").read_text().startswith("store_id,uptime_last_hour")
+    assert full.is_symlink()
+    assert Path("/dev/full").is_char_device()
+
+
+def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "store_status.csv").write_text(_POLLS)
+    done = _run("--data", str(tmp_path), "--out", "/dev/stdout")
+    assert done.returncode == 0, done.stderr
+    header, *stores = done.stdout.splitlines()
+    assert header.startswith("store_id,uptime_last_hour")
+    assert [store.partition(",")[0] for store in stores] == ["a", "b"]
+    assert "2 stores, 2 of them polled" in done.stderr
+
+
+@pytest.mark.parametrize("after", ["0.2 s", "1 s", "2 s", "committed", "report "])
+def test_ctrl_c_ends_it_within_two_seconds(tmp_path: Path, after: str) -> None:
+    (tmp_path / "store_status.csv").write_text(_POLLS)
+    with subprocess.Popen(
+        [*_COMMAND, "--data", str(tmp_path), "--out", str(tmp_path / "out.csv")],
+        cwd=_ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        assert program.stdout is not None
+        if after.endswith(" s"):
+            time.sleep(float(after.removesuffix(" s")))
+        else:
+            while after not in program.stdout.readline():
+                pass
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+        took_seconds = time.monotonic() - began
+    assert took_seconds < 2
+    assert program.returncode in (130, -signal.SIGINT)
+    assert errors in ("", "stopped\n")
     assert not (tmp_path / "out.csv").exists()

@@ -1,0 +1,148 @@
+"""`python -m local serve`, which `make serve` calls."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from local.ports import free_ports
+from local.settings import HOST
+from tests.e2e.conftest import until
+
+_ROOT = Path(__file__).parents[2]
+_POLLS = "store_id,status,timestamp_utc\na,active,2024-10-14 22:25:00 UTC\n"
+# Shows the status of every answer, after it.
+_CURL = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
+
+
+@contextmanager
+def serving(
+    *arguments: str, **variables: str
+) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """Start it; give its process and what it has printed once it says how to go on."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "serve", "--port=0", *arguments],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT / "layers" / "core"), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        try:
+            assert program.stdout is not None
+            printed: list[str] = []
+            while "Upload polls:" not in printed[-3:]:
+                line = program.stdout.readline()
+                assert line, program.stderr.read() if program.stderr else ""
+                printed.append(line.rstrip("\n"))
+            printed += [program.stdout.readline().rstrip("\n") for _ in range(2)]
+            yield program, printed
+        finally:
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGKILL)
+
+
+def commands(printed: list[str]) -> list[str]:
+    return [line.strip() for line in printed if line.startswith("  ")]
+
+
+@pytest.mark.parametrize("key", ["it's a secret", ""])
+def test_every_command_works_at_once_and_again(tmp_path: Path, key: str) -> None:
+    data, elsewhere = tmp_path / "it's data", tmp_path / "elsewhere"
+    data.mkdir()
+    elsewhere.mkdir()
+    (data / "store status.csv").write_text(_POLLS)
+    arguments = ["--data", str(data)] if key else []
+    with serving(*arguments, API_KEY=key) as (_program, printed):
+        assert "All data are kept in memory, and are gone when this ends." in printed[0]
+        lines = commands(printed)
+        assert len(lines) == (7 if key else 4)
+        for line in [*lines, *reversed(lines)]:
+            done = subprocess.run(
+                ["bash", "-c", _CURL + line],
+                cwd=elsewhere,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            if line.startswith("grep"):
+                assert done.returncode == 0
+            else:
+                assert re.fullmatch("20[0-9]", done.stdout.splitlines()[-1]), (line, done.stdout)
+        if key:
+            assert (elsewhere / "report.csv").read_text().startswith("store_id,uptime_last_hour")
+
+
+def test_the_key_is_in_no_list_of_processes() -> None:
+    key = uuid4().hex
+    with serving(API_KEY=key) as (_program, printed):
+        listed = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+        assert not [each for each in listed if key.encode() in each]
+        assert not [line for line in printed if key in line]
+
+
+def test_a_server_that_dies_is_said_and_ends_it() -> None:
+    with serving() as (program, _printed):
+        [supervisor] = children(program.pid)
+        [server] = children(supervisor)
+        os.kill(server, signal.SIGKILL)
+        _, errors = program.communicate(timeout=30)
+    assert program.returncode == 1
+    assert errors == "error: the embedded cloud has died, and its data are gone\n"
+
+
+def test_ctrl_c_ends_it_within_two_seconds() -> None:
+    with serving() as (program, _printed):
+        [supervisor] = children(program.pid)
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+        assert time.monotonic() - began < 2
+    assert (program.returncode, errors) == (0, "")
+    until(lambda: None if Path(f"/proc/{supervisor}").exists() else True)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_port_that_is_in_use_is_named_as_it_was_given(offset: int) -> None:
+    [port] = free_ports(1)
+    with socket.create_server((HOST, port + offset)):
+        done = refused(port)
+    which = (
+        f"port {port + 1}, which AWS's services need beside it, is" if offset else f"port {port} is"
+    )
+    assert done.stderr == f"error: PORT={port}: {which} in use\n"
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    assert refused(65_535).stderr == "error: PORT=65535 is not between 1 and 65534\n"
+
+
+def refused(port: int) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "serve", f"--port={port}"],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT / "layers" / "core")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that a process has started."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(pid) for pid in listed.read_text().split()]
