@@ -30,6 +30,8 @@ class Ingested:
     rows: int
     rejected: int
     rejects_key: str | None
+    partial_stores: int
+    partial_store_ids: tuple[str, ...]
     seconds: float
 
 
@@ -64,6 +66,10 @@ class Uploader:
             rows=int(outcome["rows"]["N"]),
             rejected=int(outcome["rejected"]["N"]),
             rejects_key=outcome["rejects_key"]["S"] if "rejects_key" in outcome else None,
+            partial_stores=int(outcome.get("partial_stores", {"N": "0"})["N"]),
+            partial_store_ids=tuple(
+                each["S"] for each in outcome.get("partial_store_ids", {"L": []})["L"]
+            ),
             seconds=time.monotonic() - began,
         )
 

@@ -15,15 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import fs
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from local.artefacts import Artefacts
-from local.client import ReportClient, Uploader
+from local.client import Ingested, ReportClient, Uploader
 from local.cloud import EmbeddedCloud
 from local.inputs import InputFile, find_inputs
 from local.output import Output, OutputError, is_standard_output, save
 from local.summary import summary
 from local.terminal import console
 from store_monitoring.use_cases.report import Format
+
+_IDS_NAMED = 5
 
 
 def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str | None) -> None:
@@ -88,11 +91,7 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
 
     def upload(file: InputFile) -> None:
         ingested = uploader.upload(file)
-        line = f"{file.path.name}: {ingested.status.lower()}, {ingested.rows:,} rows"
-        if ingested.rejected:
-            where = f"s3://{cloud.outputs['DataBucketName']}/{ingested.rejects_key}"
-            line += f", {ingested.rejected:,} rejected (see {where})"
-        console.print(f"{line}, {ingested.seconds:.1f} s")
+        console.print(describe_upload(file, ingested, cloud))
 
     # Polls, which take longest, go beside hours and zones; those would get into each other's way.
     pool = ThreadPoolExecutor(2)
@@ -101,6 +100,21 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
     finally:
         # After Ctrl-C nobody waits for uploads; they end with the cloud.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def describe_upload(file: InputFile, ingested: Ingested, cloud: EmbeddedCloud) -> Text:
+    """Return what became of an upload: in yellow if stores have rejected rows."""
+    line = f"{file.path.name}: {ingested.status.lower()}, {ingested.rows:,} rows"
+    if ingested.rejected:
+        where = f"s3://{cloud.outputs['DataBucketName']}/{ingested.rejects_key}"
+        line += f", {ingested.rejected:,} rejected (see {where})"
+    line += f", {ingested.seconds:.1f} s"
+    if not ingested.partial_stores:
+        return Text(line)
+    ids = ingested.partial_store_ids[:_IDS_NAMED]
+    more = ", …" if ingested.partial_stores > len(ids) else ""
+    line += f"\n  {ingested.partial_stores:,} stores with rejected rows: {', '.join(ids)}{more}"
+    return Text(line, style="yellow")
 
 
 def _download(

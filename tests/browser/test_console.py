@@ -225,6 +225,16 @@ def test_an_upload_and_what_ingest_makes_of_it(console: Page) -> None:
     expect(again).to_contain_text("Nothing in it is new: 1 row, 1 row rejected.")
 
 
+def test_stores_with_rejected_rows_are_shown_in_amber(console: Page) -> None:
+    item = choose(console, "zones.csv", b"store_id,timezone_str\na,UTC\na,Nowhere\n<b>,Nowhere\n")
+    item.get_by_role("button", name="Upload").click()
+    expect(item).to_contain_text(
+        "2 stores with rejected rows; what was known of them stays: <b>, a"
+    )
+    expect(item.locator(".warning")).to_have_count(2)
+    expect(item.locator(".good")).to_have_count(0)
+
+
 def test_files_can_be_dropped(console: Page) -> None:
     console.get_by_role("link", name="Upload").click()
     dropped = console.evaluate_handle(

@@ -199,10 +199,58 @@ def test_hours_replace_exactly_the_stores_that_are_named(pipeline: Pipeline) -> 
     }
 
 
-def test_a_store_whose_rows_are_all_bad_is_not_named(pipeline: Pipeline) -> None:
+# What a file of hours or zones with rejected rows does to a store: its rows, and what it keeps.
+SCHEDULES = [
+    pytest.param(["a,7,09:00,17:00"], id="all rows rejected"),
+    pytest.param(["a,1,09:00,17:00", "a,7,09:00,17:00"], id="a value"),
+    pytest.param(["a,1,09:00,17:00", "a,2,09:00"], id="too few columns"),
+    pytest.param(["a,1,09:00,17:00", "a,2,09:00,17:00,x"], id="too many columns"),
+    pytest.param(["a,1,09:00,17:00", '" a ",2,09:00,"17:00'], id="a quote"),
+    pytest.param(["a,1,09:00,17:00", " a ,2,09:00,\xff"], id="no UTF-8"),
+]
+
+
+@pytest.mark.parametrize("rows", SCHEDULES)
+def test_a_store_with_rejected_hours_keeps_what_it_had(pipeline: Pipeline, rows: list[str]) -> None:
     pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00", "b,0,09:00,17:00"))
-    pipeline.ingest("business_hours/b.csv", hours_csv("a,7,09:00,17:00", "b,1,09:00,17:00"))
+    content = hours_csv(*rows, "b,1,09:00,17:00").encode("latin-1")
+    outcome = pipeline.ingest("business_hours/b.csv", content)
     assert pipeline.hours() == {"a": {hours_row(0, 9, 17)}, "b": {hours_row(1, 9, 17)}}
+    assert (outcome.status, outcome.rejected) == ("Committed", 1)
+    assert (outcome.partial_stores, outcome.partial_store_ids) == (1, ("a",))
+
+
+def test_a_store_with_a_rejected_zone_keeps_what_it_had(pipeline: Pipeline) -> None:
+    pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC"))
+    outcome = pipeline.ingest("timezones/b.csv", zones_csv("a,UTC", "a,Nowhere", "b,Europe/Paris"))
+    assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris"}
+    assert outcome.partial_store_ids == ("a",)
+
+
+def test_a_store_that_had_nothing_takes_its_good_rows_until_there_are_all(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.ingest("timezones/a.csv", zones_csv("a,UTC"))
+    half = hours_csv("a,0,09:00,17:00", "a,7,09:00,17:00")
+    outcomes = [pipeline.ingest("business_hours/a.csv", half) for _ in range(2)]
+    assert [outcome.status for outcome in outcomes] == ["Committed", "Unchanged"]
+    assert all(outcome.partial_store_ids == ("a",) for outcome in outcomes)
+    assert pipeline.hours() == {"a": {hours_row(0, 9, 17)}}
+    pipeline.ingest("business_hours/b.csv", hours_csv("a,1,09:00,17:00"))
+    pipeline.ingest("business_hours/a.csv", half)
+    assert pipeline.hours() == {"a": {hours_row(1, 9, 17)}}
+
+
+def test_the_first_hundred_stores_with_rejected_rows_are_named(pipeline: Pipeline) -> None:
+    rows = [f"s{number:03d},Nowhere" for number in range(250)]
+    outcome = pipeline.ingest("timezones/a.csv", zones_csv(*reversed(rows), *rows, "t,UTC"))
+    assert (outcome.partial_stores, outcome.rejected) == (250, 500)
+    assert outcome.partial_store_ids == tuple(f"s{number:03d}" for number in range(100))
+
+
+def test_rejected_polls_name_no_stores(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest("polls/a.csv", FIRST_POLLS + "a,off,2024-10-14 10:00:00 UTC\n")
+    assert (outcome.rejected, outcome.partial_stores) == (1, 0)
 
 
 def test_zones_replace_exactly_the_stores_that_are_named(pipeline: Pipeline) -> None:

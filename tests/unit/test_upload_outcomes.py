@@ -191,6 +191,14 @@ def test_outcomes_of_before_versions_are_the_oldest(table: Any) -> None:
     assert uploads.of_key(UPLOAD.key) == [later, before]
 
 
+def test_stores_with_rejected_rows_are_recorded(uploads: Uploads) -> None:
+    recorded = replace(
+        outcome(UploadStatus.COMMITTED), partial_stores=2, partial_store_ids=("a", "b")
+    )
+    uploads.record(recorded)
+    assert uploads.get(UPLOAD) == recorded
+
+
 def test_outcomes_expire(table: Any) -> None:
     DynamoDbUploads("ingests", retention_days=90).record(outcome(UploadStatus.RETRYING))
     [item] = table.scan(TableName="ingests")["Items"]
@@ -206,4 +214,6 @@ def test_outcomes_expire(table: Any) -> None:
         "rejected": 0,
         "error": "S3 is slow",
         "can_be_redriven": False,
+        "partial_stores": 0,
+        "partial_store_ids": [],
     }

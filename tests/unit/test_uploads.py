@@ -158,6 +158,14 @@ def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
 
 
+def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
+    outcome = ended(
+        UploadStatus.COMMITTED, rejected=3, partial_stores=2, partial_store_ids=("a", "b")
+    )
+    body = told(outcome, files)
+    assert body["stores_with_rejected_rows"] == {"count": 2, "store_ids": ["a", "b"]}
+
+
 @pytest.mark.parametrize(
     ("filename", "rejects"),
     [

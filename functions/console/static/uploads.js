@@ -64,10 +64,19 @@ function told(outcome, id) {
   }
   const rejected = outcome.rejected ? `, ${count(outcome.rejected, "row")} rejected` : "";
   const news = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
+  const partial = outcome.stores_with_rejected_rows;
   return [
-    element("p", { class: "good" }, `${news}: ${count(outcome.rows, "row")}${rejected}.`),
+    element("p", { class: partial ? "warning" : "good" }, `${news}: ${count(outcome.rows, "row")}${rejected}.`),
+    ...(partial ? [partialStores(partial)] : []),
     ...(outcome.rejects_url ? rejects(id) : []),
   ];
+}
+
+/** Which stores keep what they had, since rows of theirs were rejected. */
+function partialStores({ count: number, store_ids: ids }) {
+  const shown = ids.join(", ") + (number > ids.length ? ", …" : "");
+  const text = `${count(number, "store")} with rejected rows; what was known of them stays: ${shown}`;
+  return element("p", { class: "warning" }, text);
 }
 
 function rejects(id) {

@@ -34,6 +34,11 @@ def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
     if outcome.error is not None:
         return body | {"reason": outcome.error}
     body |= {"rows": outcome.rows, "rejected": outcome.rejected}
+    if outcome.partial_stores:
+        body["stores_with_rejected_rows"] = {
+            "count": outcome.partial_stores,
+            "store_ids": list(outcome.partial_store_ids),
+        }
     if view.rejects_url is not None:
         body |= {"rejects_url": view.rejects_url, "expires_at": to_text(to_us(link_ends_at))}
     return body

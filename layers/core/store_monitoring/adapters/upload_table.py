@@ -118,6 +118,7 @@ def _outcome(key: str, item: dict[str, Any]) -> UploadOutcome:
     values = {name: value for name, value in item.items() if name not in ("log", "expires_at")}
     version = values.pop("entry")
     uploaded_at = values.pop("uploaded_at", None)
+    values["partial_store_ids"] = tuple(values.get("partial_store_ids", ()))
     return UploadOutcome(
         key=key,
         version="" if item["log"] == "uploads" else version,

@@ -33,8 +33,14 @@ def stores_of_rejects(texts: Iterable[str], header: Header) -> pa.Table:
 
 def _field(text: str, position: int) -> str | None:
     """Return a field of a line that may have too few fields, or a quote out of place."""
-    try:
-        fields = next(csv.reader([text], strict=True), [])
-    except csv.Error:  # what stands before the first quote, but for a field that it cuts, is clear
-        fields = text.partition('"')[0].split(",")[:-1]
+    fields = _fields(text)
+    if fields is None:  # then the fields before its last quote may be well-formed
+        fields = (_fields(text.rpartition('"')[0]) or [])[:-1]
     return fields[position] if position < len(fields) else None
+
+
+def _fields(text: str) -> list[str] | None:
+    try:
+        return next(csv.reader([text], strict=True), [])
+    except csv.Error:
+        return None

@@ -32,6 +32,7 @@ from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome, Up
 from store_monitoring.use_cases.write_polls import write_polls
 
 _MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
+_MOST_IDS_NAMED = 100
 _WRITERS = 8  # waiting for S3, not writing Parquet, takes the time
 
 
@@ -206,6 +207,7 @@ def _ended(
     ended_at: datetime,
 ) -> UploadOutcome:
     """Return the outcome of an upload that was read."""
+    partial_stores, partial_store_ids = _partial_stores(content)
     return UploadOutcome(
         key=upload.key,
         etag=upload.etag,
@@ -217,7 +219,20 @@ def _ended(
         rows=rows,
         rejected=content.rejected,
         rejects_key=rejects_key(ingest_id) if content.rejected else None,
+        partial_stores=partial_stores,
+        partial_store_ids=partial_store_ids,
     )
+
+
+def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
+    """Return how many stores have rejected rows of reference data, and the first of their ids."""
+    count, first = 0, pa.array([], pa.string())
+    for bucket in content.rejected_stores.buckets():
+        ids = rejected_stores(content, bucket)
+        count += len(ids)
+        some = pa.concat_arrays([first, ids])
+        first = some.take(pc.sort_indices(some)[:_MOST_IDS_NAMED])
+    return count, tuple(first.to_pylist())
 
 
 @dataclass(frozen=True, slots=True)

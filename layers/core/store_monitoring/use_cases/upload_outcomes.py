@@ -63,6 +63,11 @@ class UploadOutcome:
     rows, rejected : int
     rejects_key : str or None
         Where the rejected rows are, if there are any.
+    partial_stores : int
+        How many stores have rejected rows in a file of reference data. They keep what they had, if
+        they had anything.
+    partial_store_ids : tuple of str
+        The first of their ids, ascending.
     error : str or None
         Why the file could not be ingested, for good or so far.
     can_be_redriven : bool
@@ -80,6 +85,8 @@ class UploadOutcome:
     rows: int = 0
     rejected: int = 0
     rejects_key: str | None = None
+    partial_stores: int = 0
+    partial_store_ids: tuple[str, ...] = ()
     error: str | None = None
     can_be_redriven: bool = False
 
