@@ -12,6 +12,11 @@ from local.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 KEY = "open-sesame"
+# Two stores that were down all week, with ids that pandas takes for a number and for none.
+ODD_IDS = b"""store_id,status,timestamp_utc
+007,inactive,2024-10-07 00:00:00 UTC
+NULL,inactive,2024-10-07 00:00:00 UTC
+"""
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
@@ -27,6 +32,7 @@ def environment(sample: dict[str, bytes]) -> Iterator[Mapping[str, str]]:
         user = User(cloud, {"x-api-key": KEY})
         for key, content in sample.items():
             assert user.upload(key, content)["status"] == "Committed"
+        assert user.upload("polls/odd.csv", ODD_IDS)["status"] == "Committed"
         yield {"API": cloud.api_url, "KEY": KEY, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
@@ -40,7 +46,7 @@ def test_in_a_shell(environment: Mapping[str, str], tmp_path: Path) -> None:
     printed = run(["bash", "-euc", "\n".join(blocks("bash"))], environment, tmp_path)
     header, *rows = printed.splitlines()
     assert header.startswith("store_id,uptime_last_hour")
-    assert len((tmp_path / "report.csv").read_text().splitlines()) == 92
+    assert len((tmp_path / "report.csv").read_text().splitlines()) == 94
     *_, repeated = rows
     first, again = re.findall('"report_id": "([^"]*)"', repeated)[-2:]
     assert first == again
@@ -53,6 +59,7 @@ def test_in_python(environment: Mapping[str, str], tmp_path: Path) -> None:
         run([sys.executable, "-c", block], environment, tmp_path) for block in blocks("python")
     )
     assert "downtime_last_week(in hours)" in worst
+    assert {"007", "NULL"} <= {line.partition(" ")[0] for line in worst.splitlines()}
     assert "longest_outage_last_week(in hours)" in down
     assert "Complete" in listed
     assert uploaded.startswith("1 rows, 1 rejected\nline,")
