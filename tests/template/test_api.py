@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.template import Template
-from tests.template.translation import ROOT, only, translated
+from tests.template.translation import ROOT, by_id, only, translated
 
 OPEN = {"/", "/console/{part}", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
@@ -65,11 +65,53 @@ def test_how_often_may_be_called() -> None:
     plan = only(with_key, "AWS::ApiGateway::UsagePlan").properties
     assert plan["Throttle"] == {"RateLimit": "7", "BurstLimit": "8"}
     assert plan["Quota"] == {"Limit": "9", "Period": "DAY"}
-    (unlimited,) = only(with_key, "AWS::ApiGateway::Stage").properties["MethodSettings"]
-    assert not any(name.startswith("Throttling") for name in unlimited)
-    stage = only(translated(ApiAuth="AWS_IAM", **limits), "AWS::ApiGateway::Stage")
-    (limited,) = stage.properties["MethodSettings"]
-    assert (limited["ThrottlingRateLimit"], limited["ThrottlingBurstLimit"]) == ("7", "8")
+
+
+@pytest.mark.parametrize("access", SCHEMES)
+def test_all_routes_are_throttled_whoever_calls(access: str) -> None:
+    limits = {"ApiRouteRateLimit": "7", "ApiRouteBurstLimit": "8"}
+    stage = only(translated(ApiAuth=access, **limits), "AWS::ApiGateway::Stage").properties
+    assert stage["MethodSettings"] == [
+        {
+            "ResourcePath": "/*",
+            "HttpMethod": "*",
+            "ThrottlingRateLimit": "7",
+            "ThrottlingBurstLimit": "8",
+        }
+    ]
+
+
+def test_each_call_is_logged_with_who_made_it() -> None:
+    template = translated(LogRetentionDays="7")
+    setting = only(template, "AWS::ApiGateway::Stage").properties["AccessLogSetting"]
+    group = by_id(template, "AWS::Logs::LogGroup")["ApiAccessLogs"]
+    assert setting["DestinationArn"] == (
+        f"arn:aws:logs:us-east-1:123456789012:log-group:{group.name}"
+    )
+    assert group.properties["RetentionInDays"] == "7"
+    assert json.loads(setting["Format"]) == {
+        "requestId": "$context.requestId",
+        "extendedRequestId": "$context.extendedRequestId",
+        "apiKeyId": "$context.identity.apiKeyId",
+        "caller": "$context.identity.userArn",
+        "ip": "$context.identity.sourceIp",
+        "method": "$context.httpMethod",
+        "route": "$context.resourcePath",
+        "path": "$context.path",
+        "status": "$context.status",
+        "latencyMs": "$context.responseLatency",
+        "bytes": "$context.responseLength",
+    }
+
+
+def test_a_saved_query_asks_who_called_what() -> None:
+    template = translated()
+    query = by_id(template, "AWS::Logs::QueryDefinition")["WhoCalledWhatQuery"].properties
+    group = by_id(template, "AWS::Logs::LogGroup")["ApiAccessLogs"]
+    assert query["LogGroupNames"] == [group.name]
+    fields = query["QueryString"].partition("\n")[0].removeprefix("fields ").split(", ")
+    setting = only(template, "AWS::ApiGateway::Stage").properties["AccessLogSetting"]
+    assert set(fields) - {"@timestamp"} <= set(json.loads(setting["Format"]))
 
 
 def test_a_page_elsewhere_may_call_if_it_is_named() -> None:

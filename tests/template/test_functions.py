@@ -40,6 +40,8 @@ CHANGED = {
     "CorsOrigin": "https://example.com",
     "ApiRateLimit": "51",
     "ApiBurstLimit": "101",
+    "ApiRouteRateLimit": "101",
+    "ApiRouteBurstLimit": "201",
     "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
     "ReportSchedule": "rate(1 hour)",
@@ -62,9 +64,9 @@ def test_each_logs_json_to_a_group_of_its_own(functions: dict[str, Resource]) ->
     groups = by_id(translated(LogRetentionDays="7"), "AWS::Logs::LogGroup")
     retention = {group.name: group.properties["RetentionInDays"] for group in groups.values()}
     own = {function.properties["LoggingConfig"]["LogGroup"] for function in functions.values()}
-    machine = groups["ReportStateMachineLogs"].name
+    others = {groups[name].name for name in ("ReportStateMachineLogs", "ApiAccessLogs")}
     assert len(own) == len(functions)
-    assert own | {machine} == set(retention)
+    assert own | others == set(retention)
     assert set(retention.values()) == {"7"}
     for function in functions.values():
         assert function.properties["LoggingConfig"]["LogFormat"] == "JSON"

@@ -170,12 +170,12 @@ def test_the_docs_list_the_metrics(template: Template) -> None:
 
 
 def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Template) -> None:
-    query = only(template, "AWS::Logs::QueryDefinition").properties
+    query = by_id(template, "AWS::Logs::QueryDefinition")["OneReportQuery"].properties
     groups = by_id(template, "AWS::Logs::LogGroup")
     # These know of no report in particular.
     others = {
         *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
-        *("CompactLogs", "IngestLogs"),
+        *("ApiAccessLogs", "CompactLogs", "IngestLogs"),
     }
     assert set(query["LogGroupNames"]) == {
         group.name for name, group in groups.items() if name not in others

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from store_monitoring.adapters.health import Health
+from store_monitoring.adapters.health import CACHE_SECONDS, Health
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +36,18 @@ def test_what_does_not_answer_is_told() -> None:
         buckets={"data bucket": "data", "inbox bucket": "inbox"},
     )
     assert health.unreachable() == ["ingest table", "inbox bucket"]
+
+
+def test_an_answer_is_good_for_a_few_seconds() -> None:
+    seconds = 100.0
+    health = Health({"report table": "reports"}, {"data bucket": "data"}, lambda: seconds)
+    assert health.unreachable() == []
+    boto3.client("dynamodb").delete_table(TableName="reports")
+    seconds += CACHE_SECONDS - 0.001
+    assert health.unreachable() == []
+    seconds += 0.001
+    assert health.unreachable() == ["report table"]
+    boto3.client("s3").delete_bucket(Bucket="data")
+    assert health.unreachable() == ["report table"]
+    seconds += CACHE_SECONDS
+    assert health.unreachable() == ["report table", "data bucket"]
