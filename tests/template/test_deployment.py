@@ -47,6 +47,7 @@ def test_the_outputs_that_the_docs_use(template: Template) -> None:
     assert set(outputs) == {
         "ApiUrl",
         "ApiKeyId",
+        "ApiUsagePlanId",
         "InboxBucketName",
         "IngestFailuresUrl",
         "DataBucketName",

@@ -157,6 +157,86 @@ def test_the_dashboard_shows_all_alarms(
     )
 
 
+def _called_by_events(template: Template) -> set[str]:
+    """Return the names of the functions that are called by an event, a queue or a schedule."""
+    targets = [
+        *(target["Arn"] for rule in _all(template, "Events::Rule") for target in rule["Targets"]),
+        *(schedule["Target"]["Arn"] for schedule in _all(template, "Scheduler::Schedule")),
+        *(mapping["FunctionName"] for mapping in _all(template, "Lambda::EventSourceMapping")),
+        *(
+            configuration["Function"]
+            for bucket in _all(template, "S3::Bucket")
+            for configuration in bucket.get("NotificationConfiguration", {}).get(
+                "LambdaConfigurations", ()
+            )
+        ),
+    ]
+    return {_function_of(target) for target in targets}
+
+
+def _called_by_the_machine(template: Template) -> set[str]:
+    [machine] = _all(template, "StepFunctions::StateMachine")
+    values = machine["DefinitionSubstitutions"].values()
+    return {_function_of(value) for value in values if value.startswith("arn:aws:lambda:")}
+
+
+def _function_of(alias_arn: str) -> str:
+    return alias_arn.rpartition(":function:")[2].removesuffix(":live")
+
+
+def _all(template: Template, kind: str) -> list[Mapping[str, Any]]:
+    return [resource.properties for resource in template.resources(f"AWS::{kind}")]
+
+
+def _functions_of(alarm: Resource, metric: str) -> set[str]:
+    watched = list(_of_alarm(alarm.properties))
+    assert {each.name for each in watched} == {metric}
+    return {dict(each.dimensions)["FunctionName"] for each in watched}
+
+
+def test_errors_of_all_that_events_and_schedules_call_raise_an_alarm(
+    template: Template, alarms: dict[str, Resource]
+) -> None:
+    assert _functions_of(alarms["EventErrorsAlarm"], "Errors") == _called_by_events(template)
+
+
+def test_throttles_of_all_that_work_behind_the_api_raise_an_alarm(
+    template: Template, alarms: dict[str, Resource]
+) -> None:
+    behind = _called_by_events(template) | _called_by_the_machine(template)
+    assert len(behind) >= 8
+    assert _functions_of(alarms["ThrottlesAlarm"], "Throttles") == behind
+
+
+def test_the_docs_list_what_each_alarm_watches(
+    template: Template, alarms: dict[str, Resource]
+) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = guide.partition("## Alarms\n")[2].partition("\n### ")[0]
+    folder = {
+        function.name: template.local_path(function.properties["Code"]).name
+        for function in template.resources("AWS::Lambda::Function")
+    }
+    expected = {
+        name: (
+            {each.name for each in _of_alarm(alarm.properties)},
+            {
+                folder[value]
+                for each in _of_alarm(alarm.properties)
+                for dimension, value in each.dimensions
+                if dimension == "FunctionName"
+            },
+        )
+        for name, alarm in alarms.items()
+    }
+    rows = re.findall(r"^\| \[(\w+Alarm)\]\(#\w+\) \| (.*) \| (.*) \|$", section, re.MULTILINE)
+    listed = {
+        name: (set(re.findall(r"`(\w+)`", metrics)), set(re.findall(r"`(\w+)`", functions)))
+        for name, metrics, functions in rows
+    }
+    assert listed == expected
+
+
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_an_alarm_has_its_paragraph_in_the_docs(alarm: str) -> None:
     guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
