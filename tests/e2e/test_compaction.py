@@ -36,3 +36,27 @@ def test_a_report_is_the_same_after_compaction(user: User) -> None:
         done = {"ingests_replaced": ingests, "files_deleted": 0}
         assert json.load(answer["Payload"]) == done
     assert user.report() == before
+
+
+def test_files_that_were_replaced_long_ago_are_deleted(user: User) -> None:
+    functions = user.cloud.client("lambda")
+    functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
+    make_replacements_old(user)
+    answer = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
+    done = json.load(answer["Payload"])
+    assert done["files_deleted"] > 0
+    listing = user.s3.list_objects_v2(Bucket=user.cloud.outputs["DataBucketName"], Prefix="polls/")
+    assert listing["KeyCount"] == done["files_deleted"] / 4  # a file a bucket, not four
+    assert user.report()
+
+
+def make_replacements_old(user: User) -> None:
+    table = user.cloud.outputs["IngestTableName"]
+    [replaced] = user.dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="#log = :replaced",
+        ExpressionAttributeNames={"#log": "log"},
+        ExpressionAttributeValues={":replaced": {"S": "replaced"}},
+    )["Items"]
+    replaced["replaced_at"] = {"S": "2024-01-01T00:00:00+00:00"}
+    user.dynamodb.put_item(TableName=table, Item=replaced)

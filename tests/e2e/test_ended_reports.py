@@ -76,6 +76,15 @@ def test_a_report_that_was_not_closed_is_found_out_by_who_lists(trials: Trials, 
     assert trials.row(report_id)["status"]["S"] == "Failed"
 
 
+def test_a_report_that_was_not_closed_is_found_out_by_who_retries(
+    trials: Trials, user: User
+) -> None:
+    report_id = left_running(trials)
+    trials.let_time_pass(report_id)
+    assert user.post(f"/reports/{report_id}/retry").status_code == 202
+    assert user.ended(report_id)["status"] == "Complete"
+
+
 @pytest.mark.parametrize("lists", [False, True], ids=["get_report", "list_reports"])
 def test_a_report_whose_execution_vanished_is_failed_with_that_reason(
     trials: Trials, user: User, lists: bool

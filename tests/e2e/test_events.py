@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.cloud import EmbeddedCloud
+from local.faults import Fault, Kind
 from tests.e2e.conftest import User, until
 from tests.template.translation import only, translated
 
@@ -142,8 +143,14 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
 def test_the_schedule_starts_one_report_a_time(user: User) -> None:
     target = only(translated(), "AWS::Scheduler::Schedule").properties["Target"]
     event = target["Input"].replace("<aws.scheduler.scheduled-time>", "2024-10-15T00:00:00Z")
-    before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
     functions = user.cloud.client("lambda")
+    user.cloud.inject(Fault(Kind.THROTTLED, "local-StartScheduledReportFunction-* states:*"))
+    answer = functions.invoke(
+        FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
+    )
+    assert "FunctionError" in answer  # so the scheduler calls again
+    before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
+    user.cloud.inject()
     for _ in range(2):  # the scheduler may call twice
         answer = functions.invoke(
             FunctionName="local-StartScheduledReportFunction", Payload=event.encode()

@@ -1,0 +1,98 @@
+"""An object that is gone is reported as that, by whichever function reads it.
+
+S3 says so only to those who may list the bucket; to others it says that access is denied, and then
+a function takes for a trouble that passes what does not.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.faults import Fault, Kind
+from tests.e2e.conftest import User, until
+from tests.e2e.faulty import Trials, trials_in_new_cloud
+from tests.e2e.inputs import NOW, hourly_polls, polls_csv
+
+GONE = "there is no such object"
+REMOVED = re.compile("upload superseded|was replaced or removed")
+
+
+@pytest.fixture(scope="module")
+def trials() -> Iterator[Trials]:
+    with trials_in_new_cloud() as trials:
+        yield trials
+
+
+@pytest.fixture
+def user(trials: Trials) -> User:
+    return trials.user
+
+
+def error_of(user: User, function: str, event: dict[str, Any]) -> tuple[str, str]:
+    """Call a function; return the name of its error, and the message."""
+    answer = user.cloud.client("lambda").invoke(
+        FunctionName=f"local-{function}", Payload=json.dumps(event)
+    )
+    assert "FunctionError" in answer
+    error = json.load(answer["Payload"])
+    return error["errorType"], error["errorMessage"]
+
+
+def delete(user: User, bucket: str, prefix: str) -> None:
+    """Delete the objects under a prefix, all versions of them."""
+    s3, name = user.cloud.client("s3"), user.cloud.outputs[bucket]
+    listing = s3.list_object_versions(Bucket=name, Prefix=prefix)
+    assert listing["Versions"]
+    for item in listing["Versions"]:
+        s3.delete_object(Bucket=name, Key=item["Key"], VersionId=item["VersionId"])
+
+
+@pytest.mark.parametrize("function", ["PlanFunction", "MergeFunction", "TellStoreChangesFunction"])
+def test_a_report_without_its_request_or_plan(user: User, function: str) -> None:
+    report_id = str(uuid4())
+    event = {"report_id": report_id, "detail": {"report_id": report_id}}
+    name, message = error_of(user, function, event)
+    assert name == "MissingObject"
+    assert report_id in message
+    assert GONE in message
+
+
+def test_a_timeline_of_a_report_whose_plan_has_expired(user: User) -> None:
+    report_id = user.trigger(as_of=f"{NOW:%FT%TZ}")
+    assert user.ended(report_id)["status"] == "Complete"
+    delete(user, "DataBucketName", f"reports/{report_id}/plan.json")
+    answer = user.get("/stores/store-0/timeline", params={"report_id": report_id})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_report")
+
+
+def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
+    key = "polls/removed.csv"
+    slow = Fault(Kind.SLOW, "local-IngestFunction-* s3:GetObject local-inbox-*", nth=1, seconds=2)
+    user.cloud.inject(slow)
+    user.cloud.client("s3").put_object(
+        Bucket=user.cloud.outputs["InboxBucketName"], Key=key, Body=b"store_id"
+    )
+    until(lambda: user.cloud.struck() or None)
+    delete(user, "InboxBucketName", key)
+    user.cloud.inject()
+    until(lambda: REMOVED.search(user.cloud.logs("IngestFunction")), patience_seconds=60)
+
+
+def test_what_is_committed_and_gone(user: User) -> None:
+    polls = polls_csv(hourly_polls("store-9", hours=3))
+    assert user.upload("polls/store-9.csv", polls)["status"] == "Committed"
+    for prefix in ("polls/", "stores/"):
+        delete(user, "DataBucketName", prefix)
+    name, message = error_of(user, "CompactFunction", {})
+    assert (name, GONE in message) == ("MissingObject", True)
+
+    user.cloud.client("s3").put_object(
+        Bucket=user.cloud.outputs["InboxBucketName"],
+        Key="timezones/more.csv",
+        Body="store_id,timezone_str\n" + "".join(f"store-{n},UTC\n" for n in range(9)),
+    )
+    until(lambda: GONE in user.cloud.logs("IngestFunction") or None, patience_seconds=60)
