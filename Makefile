@@ -74,7 +74,7 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 	$(BIN)/python -m pytest $(IN_TWO) tests/unit tests/property layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
-	$(BIN)/python -m pytest $(IN_TWO) tests --ignore tests/unit --ignore tests/property
+	$(BIN)/python -m pytest $(IN_TWO) tests --ignore tests/unit --ignore tests/property --prove-permissions
 
 .PHONY: test-all
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.

@@ -30,6 +30,7 @@ UNUSED = {
     "* logs:* *": "Lambda and Step Functions write logs; the local cloud writes files",
     "* xray:* *": "Lambda and Step Functions write traces; the local cloud has none",
     "*Role s3:AbortMultipartUpload *": "only when a write of several parts fails midway",
+    "IngestRole sqs:SendMessage *": "Lambda sends what failed for good; here it is in the log",
     "ReportTimerRole lambda:InvokeFunction *": "the local cloud keeps no schedules; tests call",
     "ReportStateMachineRole s3:GetObject *receipts/*": "moto's interpreter reads no receipts",
     "ReportStateMachineRole s3:ListMultipartUploadParts *": "it writes receipts in one part",

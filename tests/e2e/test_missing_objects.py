@@ -7,6 +7,7 @@ a function takes for a trouble that passes what does not.
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from tests.e2e.conftest import User, until
 from tests.e2e.faulty import Trials, trials_in_new_cloud
 from tests.e2e.inputs import NOW, hourly_polls, polls_csv
 
+EVENTS = Path(__file__).parents[2] / "events"
 GONE = "there is no such object"
 REMOVED = re.compile("upload superseded|was replaced or removed")
 
@@ -54,7 +56,8 @@ def delete(user: User, bucket: str, prefix: str) -> None:
 @pytest.mark.parametrize("function", ["PlanFunction", "MergeFunction", "TellStoreChangesFunction"])
 def test_a_report_without_its_request_or_plan(user: User, function: str) -> None:
     report_id = str(uuid4())
-    event = {"report_id": report_id, "detail": {"report_id": report_id}}
+    event = {"report_id": report_id} | json.loads((EVENTS / "tell_store_changes.json").read_text())
+    event["detail"]["report_id"] = report_id
     name, message = error_of(user, function, event)
     assert name == "MissingObject"
     assert report_id in message
