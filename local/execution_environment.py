@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from local.ports import free_ports
+from local.ports import free_ports, hidden_host
 from local.runtime import Runtime
-from local.settings import HOST
 
 _AS_IN_LAMBDA = Path(__file__).parent / "as_in_lambda"
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
@@ -145,14 +144,16 @@ def _start(
 ) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
     for _ in range(_START_ATTEMPTS):
         # Another program can take a free port before the emulator does; then its process ends.
-        runtime_port, emulator_port = free_ports(2)
+        # The emulator runs whatever it is sent, also by a web page that finds it.
+        host = hidden_host()
+        runtime_port, emulator_port = free_ports(2, host)
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  # AWS's emulator
                 [
                     str(_emulator()),
                     "--log-level=error",
-                    f"--runtime-api-address={HOST}:{runtime_port}",
-                    f"--runtime-interface-emulator-address={HOST}:{emulator_port}",
+                    f"--runtime-api-address={host}:{runtime_port}",
+                    f"--runtime-interface-emulator-address={host}:{emulator_port}",
                     str(runtime.python),
                     # Lambda's packages are on the path that handlers are given, and no others.
                     *([] if runtime.packages is None else ["-S"]),
@@ -165,7 +166,7 @@ def _start(
                 stderr=output,
             )
         connection = http.client.HTTPConnection(
-            HOST, emulator_port, timeout=function.timeout_seconds + _GRACE_SECONDS
+            host, emulator_port, timeout=function.timeout_seconds + _GRACE_SECONDS
         )
         if _connected(connection, process):
             return process, connection

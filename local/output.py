@@ -38,7 +38,8 @@ def outputs_of(out: Path, formats: str | None = None) -> tuple[Output, ...]:
     Raises
     ------
     OutputError
-        If a format is unknown, `out` is a folder or lies in none, or cannot have neighbours.
+        If a format is unknown, or `out` is a folder, lies in none, may not be written or cannot
+        have neighbours.
 
     Examples
     --------
@@ -50,6 +51,9 @@ def outputs_of(out: Path, formats: str | None = None) -> tuple[Output, ...]:
     if out.is_dir():
         raise OutputError(f"the report cannot be saved: {out} is a folder")
     is_file = out.is_file() or not out.exists()
+    written = out.parent if is_file and not out.is_symlink() else out
+    if written.exists() and not os.access(written, os.W_OK) and not is_standard_output(out):
+        raise OutputError(f"the report cannot be saved: you may not write to {written}")
     named = _format_of(out)
     if formats is None:
         if named is None and out.suffix and is_file:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import socket
 
 from local.settings import HOST
@@ -13,13 +14,18 @@ class PortError(Exception):
     """The ports that were asked for cannot be listened on; the message says why."""
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, host: str = HOST) -> list[int]:
     """Find ports that nothing listens on. Another program may take them at any time."""
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
+    sockets = [socket.create_server((host, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
         each.close()
     return ports
+
+
+def hidden_host() -> str:
+    """Return an address of loopback that web pages cannot guess: all of 127.0.0.0/8 is loopback."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
 
 
 def check_ports(port: int) -> None:

@@ -1,14 +1,19 @@
 """What a web page that somebody visits can do to what runs on their machine: nothing."""
 
 import json
+import os
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from local.settings import FAULTS_PATH
+from local.settings import FAULTS_PATH, HOST
 from tests.e2e.conftest import User
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
@@ -131,3 +136,38 @@ def test_a_page_that_changes_its_address_to_loopback_is_not_answered(
     url = getattr(user.cloud, service)
     host = {"Host": f"evil.example:{urlsplit(url).port}"}
     assert requests.get(f"{url}/healthz", headers=host, timeout=30).status_code == 403
+
+
+def test_emulators_of_functions_cannot_be_guessed(user: User) -> None:
+    user.report()
+    listening = listeners()
+    served = {urlsplit(url).port for url in (user.cloud.api_url, user.cloud.endpoint_url)}
+    emulators = {address for address in listening if address[0] != HOST}
+    assert {port for host, port in listening if host == HOST} == served
+    assert len(emulators) >= 2
+    assert all(host.startswith("127.") for host, _ in emulators)
+    assert len({host for host, _ in emulators}) > 1
+
+
+def listeners() -> set[tuple[str, int]]:
+    """Return where this process and all that it has started listen, over IPv4."""
+    sockets = set()
+    for pid in descendants(os.getpid()):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # it has been closed
+                sockets.add(str(descriptor.readlink()))
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_, inode = line.split()[:10]
+        if state == "0A" and f"socket:[{inode}]" in sockets:
+            host, _, port = local.partition(":")
+            found.add((str(IPv4Address(bytes.fromhex(host)[::-1])), int(port, 16)))
+    return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # it has ended
+            for child in (thread / "children").read_text().split():
+                yield from descendants(int(child))

@@ -48,6 +48,21 @@ def test_what_is_no_format_is_refused(out: str, formats: str | None) -> None:
         outputs_of(Path(out), formats)
 
 
+@pytest.mark.parametrize("name", ["folder/new.csv", "folder/old.csv", "link", "pipe"])
+def test_what_may_not_be_written_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old.csv").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "old.csv")
+    os.mkfifo(tmp_path / "pipe")
+    outputs_of(tmp_path / name)
+    # Root may write to anything.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(OutputError, match="you may not write to"):
+        outputs_of(tmp_path / name, "csv")
+
+
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     path = tmp_path / "finished"
