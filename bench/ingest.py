@@ -12,11 +12,13 @@ from pathlib import Path
 import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from local.sample_data import cached_sample
+from store_monitoring.use_cases.deadline import Deadline
 from store_monitoring.use_cases.ingest_file import ingest_file
 from store_monitoring.use_cases.upload_outcomes import Upload
 from tests.fakes import FolderTables, MemoryLog
 
 _BUCKETS = 64
+_SECONDS = 900
 _DATA = Path(__file__).resolve().parent.parent / ".data"
 _BAD = {
     "short": b"x\n",
@@ -51,9 +53,10 @@ def main() -> None:
             with path.open("rb") as stream:
                 upload = Upload("polls/polls.csv", "etag", datetime.now(UTC))
                 tables = FolderTables(Path(name, "bucket"))
+                deadline = Deadline.within(_SECONDS)
                 now = partial(datetime.now, UTC)
                 ingest_file(
-                    *(upload, stream, _BUCKETS, now, tables, log, log.uploads),
+                    *(upload, stream, _BUCKETS, deadline, now, tables, log, log.uploads),
                     future_tolerance=timedelta(0),
                 )
 

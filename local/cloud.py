@@ -61,6 +61,9 @@ class EmbeddedCloud:
         The key that opens the API's routes that ask for one; None opens them to all.
     faults
         What goes wrong, from the start.
+    environments
+        How many execution environments a function has at most; None: as many as the machine has
+        cores, two at least.
 
     Attributes
     ----------
@@ -93,6 +96,7 @@ class EmbeddedCloud:
         runtime: Runtime | None = None,
         api_key: str | None = None,
         faults: Faults = Faults(),  # noqa: B008  # frozen
+        environments: int | None = None,
     ) -> None:
         runtime = runtime or this_python()
         self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
@@ -106,6 +110,7 @@ class EmbeddedCloud:
                 f"--python={runtime.python}",
                 f"--python-version={runtime.version}",
                 *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
+                *(() if environments is None else (f"--environments={environments}",)),
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(dict(parameter_overrides or {}))}",

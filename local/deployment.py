@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 
 from local.aws import FunctionCode, Functions
+from local.event_sources import EventSource, start_polling
+from local.faults import Injector
 from local.intrinsics import TemplateError
 from local.settings import ACCESS_KEY, REGION, SECRET_KEY
 from local.template import Resource, Template
@@ -29,10 +31,12 @@ _TABLE_PROPERTIES = (
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
 )
+_QUEUE_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy")
+_MOST_CONCURRENT = 1000  # as Lambda has it, if a mapping says nothing
 
 
-def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
-    """Make a template's buckets, tables, functions, state machines, rules and notifications."""
+def deploy(template: Template, functions: Functions, injector: Injector, endpoint_url: str) -> None:
+    """Make what a template's resources describe, and let what happens there run its functions."""
     # Not of a session of its own: what boto3 has read of a service, state machines need again.
     client = partial(
         boto3.client,
@@ -44,6 +48,7 @@ def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
     deployment = _Deployment(template, functions, client)
     for role in template.resources("AWS::IAM::Role"):
         deployment.make_role(role)
+    deployment.make_queues(list(template.resources("AWS::SQS::Queue")))
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_bucket(bucket)
     for table in template.resources("AWS::DynamoDB::Table"):
@@ -54,6 +59,8 @@ def deploy(template: Template, functions: Functions, endpoint_url: str) -> None:
         deployment.make_state_machine(state_machine)
     for rule in template.resources("AWS::Events::Rule"):
         deployment.make_rule(rule)
+    for mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+        start_polling(_event_source(mapping), functions, injector)
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_notifications(bucket)
 
@@ -78,6 +85,7 @@ class _Deployment:
         self._stepfunctions = client("stepfunctions")
         self._events = client("events")
         self._iam = client("iam")
+        self._sqs = client("sqs")
 
     def make_role(self, role: Resource) -> None:
         # Without its policies, which moto does not enforce; `local.permissions` does.
@@ -95,15 +103,38 @@ class _Deployment:
             )
 
     def make_notifications(self, bucket: Resource) -> None:
-        wanted = bucket.properties.get("NotificationConfiguration", {})
-        configurations = [
-            _notification(configuration) for configuration in wanted.get("LambdaConfigurations", [])
-        ]
-        if configurations:
+        wanted = bucket.properties.get("NotificationConfiguration")
+        if wanted:
             self._s3.put_bucket_notification_configuration(
                 Bucket=bucket.name,
-                NotificationConfiguration={"LambdaFunctionConfigurations": configurations},
+                NotificationConfiguration={
+                    "LambdaFunctionConfigurations": [
+                        _notification(configuration, "LambdaFunctionArn", "Function")
+                        for configuration in wanted.get("LambdaConfigurations", [])
+                    ],
+                    "QueueConfigurations": [
+                        _notification(configuration, "QueueArn", "Queue")
+                        for configuration in wanted.get("QueueConfigurations", [])
+                    ],
+                },
             )
+
+    def make_queues(self, queues: list[Resource]) -> None:
+        """Make queues, each after the dead-letter queue that it names."""
+        made: set[str] = set()
+        while waiting := [queue for queue in queues if queue.name not in made]:
+            for queue in waiting:
+                policy = queue.properties.get("RedrivePolicy")
+                if policy is None or policy["deadLetterTargetArn"].rpartition(":")[2] in made:
+                    self._sqs.create_queue(
+                        QueueName=queue.name,
+                        Attributes={
+                            name: value if isinstance(value, str) else json.dumps(value)
+                            for name, value in queue.properties.items()
+                            if name in _QUEUE_ATTRIBUTES
+                        },
+                    )
+                    made.add(queue.name)
 
     def make_table(self, table: Resource) -> None:
         wanted = {
@@ -170,10 +201,24 @@ def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     return wanted
 
 
-def _notification(configuration: Mapping[str, Any]) -> dict[str, Any]:
+def _event_source(mapping: Resource) -> EventSource:
+    properties = mapping.properties
+    if int(properties.get("BatchSize", 10)) != 1:
+        raise TemplateError(f"{mapping.logical_id}: only batches of one message are supported")
+    scaling = properties.get("ScalingConfig", {})
+    return EventSource(
+        queue=properties["EventSourceArn"],
+        function=properties["FunctionName"],
+        concurrency=int(scaling.get("MaximumConcurrency", _MOST_CONCURRENT)),
+    )
+
+
+def _notification(
+    configuration: Mapping[str, Any], target: str, target_in_template: str
+) -> dict[str, Any]:
     """Say a bucket's notification in the words of the API rather than of CloudFormation."""
     notification = {
-        "LambdaFunctionArn": configuration["Function"],
+        target: configuration[target_in_template],
         "Events": [configuration["Event"]],
     }
     if "Filter" in configuration:

@@ -45,6 +45,8 @@ _REFUSALS = {
     ("s3", Kind.BROKEN): (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
     ("dynamodb", Kind.THROTTLED): (HTTPStatus.BAD_REQUEST, "ThrottlingException"),
     ("dynamodb", Kind.BROKEN): (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalServerError"),
+    ("sqs", Kind.THROTTLED): (HTTPStatus.FORBIDDEN, "RequestThrottled"),
+    ("sqs", Kind.BROKEN): (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
     ("states", Kind.THROTTLED): (HTTPStatus.BAD_REQUEST, "ThrottlingException"),
     ("states", Kind.BROKEN): (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailure"),
     ("lambda", Kind.THROTTLED): (HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequestsException"),

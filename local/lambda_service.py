@@ -45,9 +45,19 @@ class LambdaService:
         Environment variables for every function: addresses and credentials.
     runtime
         The Python that runs the functions.
+    environments
+        How many execution environments a function has at most; None: as many as the machine has
+        cores, two at least.
     """
 
-    def __init__(self, state: Path, variables: Mapping[str, str], runtime: Runtime) -> None:
+    def __init__(
+        self,
+        state: Path,
+        variables: Mapping[str, str],
+        runtime: Runtime,
+        environments: int | None = None,
+    ) -> None:
+        self._environments = environments or max(2, os.cpu_count() or 1)
         self._state = state
         self._variables = variables
         self._runtime = runtime
@@ -103,7 +113,7 @@ class LambdaService:
                 if pool is not None:
                     pool.retire()
                 pool = self._pools[function.name] = _Pool(
-                    function, self._runtime, self._variables, self._state
+                    function, self._runtime, self._variables, self._state, self._environments
                 )
             return pool.submit(payload)
 
@@ -129,12 +139,13 @@ class _Pool:
         runtime: Runtime,
         variables: Mapping[str, str],
         state: Path,
+        environments: int,
     ) -> None:
         self.function = function
         self._runtime = runtime
         self._variables = variables
         self._state = state
-        self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
+        self._executor = ThreadPoolExecutor(environments)
         self._idle: deque[ExecutionEnvironment] = deque()
         self._retired = False
 

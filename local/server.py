@@ -17,6 +17,7 @@ from local.api_gateway import start_api
 from local.aws import Functions, route_invocations, start_server
 from local.deployment import api_definition, deploy
 from local.event_bus import route_events, tell_execution_ended
+from local.event_sources import repair_queues
 from local.fault_points import strike_executions
 from local.faults import Faults, Injector
 from local.intrinsics import TemplateError
@@ -51,6 +52,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--aws-port", type=int, default=0)
+    parser.add_argument("--environments", type=int, help="of each function, at most")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     parser.add_argument("--faults", type=json.loads, required=True, help="a JSON object")
     return parser.parse_args()
@@ -70,12 +72,15 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         "AWS_ENDPOINT_URL": endpoint_url,
     }
     runtime = Runtime(arguments.python, arguments.python_version, arguments.packages)
-    functions = Functions(LambdaService(arguments.state, variables, runtime), injector)
+    functions = Functions(
+        LambdaService(arguments.state, variables, runtime, arguments.environments), injector
+    )
     route_invocations(functions)
     route_events(functions)
+    repair_queues()
     mend(endpoint_url, tell_execution_ended)
     strike_executions(injector)
-    deploy(template, functions, endpoint_url)
+    deploy(template, functions, injector, endpoint_url)
     definition = api_definition(template)
     return {
         "endpoint_url": endpoint_url,

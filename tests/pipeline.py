@@ -15,6 +15,7 @@ from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.storage.keys import report_key, request_key
 from store_monitoring.timeline_answer import timeline_body
 from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.use_cases.deadline import Deadline
 from store_monitoring.use_cases.ingest_file import ingest_file
 from store_monitoring.use_cases.merge_report import merge_report
 from store_monitoring.use_cases.plan import Plan
@@ -39,6 +40,7 @@ class Pipeline:
     bucket_count: int = 4
     log: MemoryLog = field(default_factory=MemoryLog)
     reports: MemoryReports = field(default_factory=MemoryReports)
+    seconds: float = 900
 
     @property
     def tables(self) -> FolderTables:
@@ -61,6 +63,7 @@ class Pipeline:
             Upload(key, etag, uploaded_at, version_id or str(uuid4())),
             stream,
             self.bucket_count,
+            Deadline.within(self.seconds),
             lambda: CLOCK_SHOWS,
             self.tables,
             self.log,

@@ -1,31 +1,44 @@
-"""An upload in the inbox bucket: ingest it."""
+"""Messages of the upload queue: ingest the uploads that they are about."""
 
+import random
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.utilities.data_classes import S3Event
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.inbox import Inbox
+from store_monitoring.adapters.inbox import S3Inbox
 from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.upload_queue import UploadQueue, deliveries_in, receives
 from store_monitoring.adapters.upload_table import DynamoDbUploads
-from store_monitoring.errors import SupersededUpload
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.ingest_file import ingest_file
-from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome, UploadStatus
+from store_monitoring.use_cases.deadline import Deadline
+from store_monitoring.use_cases.ingest_upload import ingest_upload, record_failed_attempt
+from store_monitoring.use_cases.redelivery import redelivery_seconds
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
+
+_GRACE_SECONDS = 60  # beyond the function's time: then it has certainly ended
 
 settings = Settings.from_environment()
-inbox = Inbox(settings.inbox_bucket)
+queue = UploadQueue(settings.upload_queue_url)
+inbox = S3Inbox(settings.inbox_bucket)
 data = ArrowTables(s3_bucket(settings.data_bucket))
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
 FUTURE_TOLERANCE = timedelta(minutes=settings.future_poll_tolerance_minutes)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, uploads=uploads)
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+chance = random.SystemRandom()
 
 
 def now() -> datetime:
@@ -34,43 +47,40 @@ def now() -> datetime:
 
 
 @logger.inject_lambda_context(clear_state=True)
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Ingest each uploaded object that the event names; Lambda calls again if that fails."""
-    for record in S3Event(event).records:
-        s3_object = record.s3.get_object
-        uploaded_at = datetime.fromisoformat(record.event_time)
-        key = unquote_plus(s3_object.key)
-        upload = Upload(key, s3_object.etag, uploaded_at, s3_object.version_id)
-        with about(key=upload.key, etag=upload.etag):
-            _ingest(upload)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Ingest the uploads of each message; SQS delivers again those that failed."""
+    return process_partial_response(event, _receive, processor, context)
 
 
-def _ingest(upload: Upload) -> None:
-    try:
-        with inbox.open(upload) as stream:
-            outcome = ingest_file(
-                upload,
-                stream,
-                settings.bucket_count,
-                now,
-                data,
-                log,
-                uploads,
-                future_tolerance=FUTURE_TOLERANCE,
-            )
-    except SupersededUpload:
-        logger.info("upload superseded")
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        uploads.record(UploadOutcome.failed(upload, UploadStatus.RETRYING, now(), reason))
-        raise
-    else:
-        is_committed = outcome.status is UploadStatus.COMMITTED
-        emit(
-            {
-                Metric.ROWS_INGESTED: outcome.rows if is_committed else 0,
-                Metric.ROWS_REJECTED: outcome.rejected if is_committed else 0,
-                Metric.UPLOADS_FAILED: int(outcome.status is UploadStatus.FAILED),
-            }
-        )
-        logger.info("upload ingested", outcome=asdict(outcome))
+def _receive(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    left = Deadline(lambda: lambda_context.get_remaining_time_in_millis() / 1000)
+    # The queue's own time is long, for calls that are throttled; this one ends within its own.
+    queue.hide(record, lambda_context.get_remaining_time_in_millis() // 1000 + _GRACE_SECONDS)
+    for delivery in deliveries_in(record):
+        upload = delivery.upload
+        with about(key=upload.key, version=upload.version):
+            try:
+                outcome = ingest_upload(
+                    *(delivery, settings.bucket_count, left, now, inbox, data, log, uploads),
+                    future_tolerance=FUTURE_TOLERANCE,
+                )
+            except Exception as error:
+                queue.hide(record, redelivery_seconds(receives(record), chance))
+                record_failed_attempt(upload, error, now(), uploads)
+                raise
+            _tell(outcome)
+
+
+def _tell(outcome: UploadOutcome | None) -> None:
+    if outcome is None:
+        logger.info("upload delivered again")
+        return
+    is_committed = outcome.status is UploadStatus.COMMITTED
+    emit(
+        {
+            Metric.ROWS_INGESTED: outcome.rows if is_committed else 0,
+            Metric.ROWS_REJECTED: outcome.rejected if is_committed else 0,
+            Metric.UPLOADS_FAILED: int(outcome.status is UploadStatus.FAILED),
+        }
+    )
+    logger.info("upload ingested", outcome=asdict(outcome))

@@ -82,15 +82,15 @@ class Trials:
             "ingested", or "given up": then it was uploaded again.
         """
         with self.faults(*faults):
-            ingested = self._wait_for_ingest(key, *self._put(key, content, after))
+            ingested = self._wait_for_ingest(key, self._put(key, content, after))
         return self._settle(ingested, key, content, after)
 
     def both(self, key: str, content: bytes, after: Inputs, *faults: Fault, seed: int) -> str:
         """Upload a file and ask for a report at once, while faults strike by chance."""
         with self.faults(*faults, seed=seed):
-            put = self._put(key, content, after)
+            version_id = self._put(key, content, after)
             report_id = self._ask_for_report()
-            ingested = self._wait_for_ingest(key, *put)
+            ingested = self._wait_for_ingest(key, version_id)
         outcome = self._end(report_id)
         return f"{outcome}, {self._settle(ingested, key, content, after)}"
 
@@ -182,22 +182,15 @@ class Trials:
 
     # --- uploads ----------------------------------------------------------------------------
 
-    def _put(self, key: str, content: bytes, after: Inputs) -> tuple[str, int]:
-        """Upload a file; return its version, and how many events were lost before."""
+    def _put(self, key: str, content: bytes, after: Inputs) -> str:
+        """Upload a file; return its version."""
         self._right.add(after.report())
-        dropped = self._events_dropped()
-        return self.user.put(key, content), dropped
+        return self.user.put(key, content)
 
-    def _wait_for_ingest(self, key: str, version_id: str, dropped_before: int) -> bool:
+    def _wait_for_ingest(self, key: str, version_id: str) -> bool:
         """Wait until a file is ingested, or given up; tell which."""
-
-        def ended() -> str | None:
-            outcome = self.user.outcome(key, version_id)
-            if outcome and outcome["status"] in ("Committed", "Unchanged"):
-                return "ingested"
-            return "given up" if self._events_dropped() > dropped_before else None
-
-        return until(ended) == "ingested"
+        outcome = until(lambda: self.user.outcome(key, version_id))
+        return outcome["status"] in ("Committed", "Unchanged")
 
     def _settle(self, ingested: bool, key: str, content: bytes, after: Inputs) -> str:
         if not ingested:
@@ -208,9 +201,6 @@ class Trials:
         self.check_a_later_report()
         assert self._polls_stored() == sorted(_text(poll) for poll in after.polls)
         return "ingested" if ingested else "given up"
-
-    def _events_dropped(self) -> int:
-        return self.user.cloud.logs("IngestFunction").count("Event dropped after the last attempt")
 
     def _polls_stored(self) -> list[str]:
         """Return all polls of all files that the ingest table says are committed."""

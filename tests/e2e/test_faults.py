@@ -57,12 +57,14 @@ REPORT_CALLS: dict[str, str | tuple[str, int]] = {
 }
 UPLOAD_CALLS: dict[str, str | tuple[str, int]] = {
     "`ingest` reads the upload": "local-IngestFunction-* s3:GetObject local-inbox-*",
-    "`ingest` reads the ingest log": "local-IngestFunction-* dynamodb:GetItem",
+    "`ingest` looks for the upload's outcome": "local-IngestFunction-* dynamodb:GetItem",
+    "`ingest` reads the ingest log": ("local-IngestFunction-* dynamodb:GetItem", 2),
     "`ingest` writes polls": "local-IngestFunction-* s3:PutObject */polls/*",
     "`ingest` reads stores": "local-IngestFunction-* s3:GetObject */stores/*",
     "`ingest` writes stores": "local-IngestFunction-* s3:PutObject */stores/*",
-    "`ingest` commits": "local-IngestFunction-* dynamodb:TransactWriteItems",
-    "`ingest` records the outcome": "local-IngestFunction-* dynamodb:PutItem",
+    "`ingest` commits, and records the outcome": (
+        "local-IngestFunction-* dynamodb:TransactWriteItems"
+    ),
 }
 STATES = {
     f"the execution enters {name}": f"StepFunctions states:EnterState {name}"
@@ -99,7 +101,7 @@ A_FEW_ONCE = [
     ("`merge` writes the report", Kind.SILENT),
     ("the machine marks the report Complete", Kind.LOST),
     ("`get_report` reads the report", Kind.THROTTLED),
-    ("`ingest` commits", Kind.LOST),
+    ("`ingest` commits, and records the outcome", Kind.LOST),
     ("`ingest` writes stores", Kind.KILLED),
 ]
 A_FEW_EVERY_TIME = [

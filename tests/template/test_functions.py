@@ -87,11 +87,8 @@ def test_the_state_machine_logs_its_errors(template: Template) -> None:
 def test_everyone_calls_the_alias(template: Template, functions: dict[str, Resource]) -> None:
     called = {permission["FunctionName"] for permission in _permissions(template)}
     called |= {
-        configuration["Function"]
-        for bucket in template.resources("AWS::S3::Bucket")
-        for configuration in bucket.properties.get("NotificationConfiguration", {}).get(
-            "LambdaConfigurations", ()
-        )
+        mapping.properties["FunctionName"]
+        for mapping in template.resources("AWS::Lambda::EventSourceMapping")
     }
     called |= {
         target["Arn"]
@@ -264,14 +261,6 @@ def test_snapshots_are_taken_if_asked_for_where_they_can_be() -> None:
 def test_only_the_last_version_stays(template: Template) -> None:
     for version in template.resources("AWS::Lambda::Version"):
         assert template.document["Resources"][version.logical_id]["DeletionPolicy"] == "Delete"
-
-
-@pytest.mark.parametrize(("limit", "reserved"), [("0", None), ("3", "3")])
-def test_how_many_files_are_ingested_at_once(limit: str, reserved: str | None) -> None:
-    functions = by_id(translated(IngestConcurrency=limit), "AWS::Lambda::Function")
-    for name, function in functions.items():
-        expected = reserved if name == "IngestFunction" else None
-        assert function.properties.get("ReservedConcurrentExecutions") == expected
 
 
 def test_how_many_shards_are_computed_at_once() -> None:

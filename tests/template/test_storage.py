@@ -125,14 +125,72 @@ def test_data_outlive_the_stack(name: str, template: Template) -> None:
     assert {"BucketName", "TableName"}.isdisjoint(resource["Properties"])
 
 
+TWO_WEEKS_SECONDS = 14 * 86400  # the longest that SQS keeps messages
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:here-{}"
+
+
 def test_an_upload_is_never_lost_silently(template: Template) -> None:
-    queue = only(template, "AWS::SQS::Queue")
-    assert queue.properties == {"MessageRetentionPeriod": 14 * 86400, "SqsManagedSseEnabled": True}
-    asynchronous = only(template, "AWS::Lambda::EventInvokeConfig").properties
-    ingest = by_id(template, "AWS::Lambda::Function")["IngestFunction"]
-    assert asynchronous["FunctionName"] == ingest.name
-    assert asynchronous["Qualifier"] == "live"
-    assert "MaximumRetryAttempts" not in asynchronous  # it is tried again twice
-    assert asynchronous["DestinationConfig"]["OnFailure"]["Destination"] == (
-        f"arn:aws:sqs:us-east-1:123456789012:{queue.name}"
-    )
+    queues = by_id(template, "AWS::SQS::Queue")
+    redriven = {name: queue.properties.get("RedrivePolicy") for name, queue in queues.items()}
+    assert redriven == {
+        "UploadQueue": {
+            "deadLetterTargetArn": QUEUE.format("UploadFailureQueue"),
+            "maxReceiveCount": 5,
+        },
+        "UploadFailureQueue": {
+            "deadLetterTargetArn": QUEUE.format("IngestFailures"),
+            "maxReceiveCount": 10,
+        },
+        "IngestFailures": None,
+    }
+    for queue in queues.values():
+        assert queue.properties["MessageRetentionPeriod"] == TWO_WEEKS_SECONDS
+        assert queue.properties["SqsManagedSseEnabled"] is True
+
+
+def test_the_inbox_and_nobody_else_sends_uploads_to_their_queue(template: Template) -> None:
+    inbox = by_id(template, "AWS::S3::Bucket")["InboxBucket"]
+    assert inbox.properties["NotificationConfiguration"] == {
+        "QueueConfigurations": [
+            {"Event": "s3:ObjectCreated:*", "Queue": QUEUE.format("UploadQueue")}
+        ]
+    }
+    # S3 refuses a notification to a queue that it may not send to yet.
+    assert template.document["Resources"]["InboxBucket"]["DependsOn"] == "UploadQueuePolicy"
+    policy = only(template, "AWS::SQS::QueuePolicy").properties
+    assert policy["Queues"] == ["https://sqs.us-east-1.amazonaws.com/123456789012/here-UploadQueue"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement == {
+        "Sid": "OnlyOurInbox",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": QUEUE.format("UploadQueue"),
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{inbox.name}"},
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("mapping", "queue", "function", "concurrency"),
+    [
+        ("IngestFunctionUploads", "UploadQueue", "IngestFunction", "11"),
+        ("FailUploadFunctionFailures", "UploadFailureQueue", "FailUploadFunction", "2"),
+    ],
+)
+def test_a_queue_s_messages_run_its_function(
+    mapping: str, queue: str, function: str, concurrency: str
+) -> None:
+    template = translated(IngestConcurrency="11")
+    properties = by_id(template, "AWS::Lambda::EventSourceMapping")[mapping].properties
+    assert properties["EventSourceArn"] == QUEUE.format(queue)
+    assert properties["FunctionName"].endswith(f":here-{function}:live")
+    assert properties["BatchSize"] == 1
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert str(properties["ScalingConfig"]["MaximumConcurrency"]) == concurrency
+    timeout = by_id(template, "AWS::Lambda::Function")[function].properties["Timeout"]
+    # As AWS has it: so Lambda can call a function that was throttled.
+    visibility = by_id(template, "AWS::SQS::Queue")[queue].properties["VisibilityTimeout"]
+    assert visibility >= 6 * timeout

@@ -108,7 +108,7 @@ def test_the_rest_is_the_stack_s_own(
     api = only(template, "AWS::ApiGateway::RestApi").properties
     stage = only(template, "AWS::ApiGateway::Stage").properties["StageName"]
     of_api = (("ApiName", api["Body"]["info"]["title"]), ("Stage", stage))
-    queue = only(template, "AWS::SQS::Queue").name
+    queue = by_id(template, "AWS::SQS::Queue")["IngestFailures"].name
     of_alarms = [each for alarm in alarms.values() for each in _of_alarm(alarm.properties)]
     for each in [*of_alarms, *_of_widgets(widgets)]:
         match each.namespace:
@@ -255,7 +255,7 @@ def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Templat
     # These know of no report in particular.
     others = {
         *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
-        *("ApiAccessLogs", "CompactLogs", "IngestLogs"),
+        *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs"),
     }
     assert set(query["LogGroupNames"]) == {
         group.name for name, group in groups.items() if name not in others

@@ -17,8 +17,15 @@ LIBRARY = ROOT / "layers/core/store_monitoring"
 FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
-    *("console", "create_upload", "docs", "end_report", "get_report", "get_upload", "healthz"),
-    *("list_reports", "plan", "retry_report", "start_scheduled_report", "trigger_report"),
+    *("console", "create_upload", "docs", "end_report", "fail_upload", "get_report", "get_upload"),
+    *(
+        "healthz",
+        "list_reports",
+        "plan",
+        "retry_report",
+        "start_scheduled_report",
+        "trigger_report",
+    ),
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = ["compact", "get_timeline", "ingest", "tell_store_changes"]

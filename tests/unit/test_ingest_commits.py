@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from store_monitoring.errors import CommitConflict, TransientError
 from store_monitoring.instants import to_us
 from store_monitoring.use_cases import commit_attempts
+from store_monitoring.use_cases.deadline import RESERVE_SECONDS
 from store_monitoring.use_cases.ports import Commit, Head, StoresFile
 from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
 from tests.cases import utc
@@ -362,7 +363,7 @@ class FailingTables(FolderTables):
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let retries not wait."""
-    monkeypatch.setattr(commit_attempts, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(commit_attempts, "_FIRST_WAIT_SECONDS", 0)
 
 
 def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:
@@ -444,10 +445,10 @@ def test_uploads_under_one_key_have_an_outcome_each(pipeline: Pipeline) -> None:
     ]
 
 
-@pytest.mark.usefixtures("at_once")
-def test_conflicts_without_end_are_a_transient_error(tmp_path: Path) -> None:
-    pipeline = disturbed(tmp_path, *[conflict] * 100)
-    with pytest.raises(TransientError, match="20 other ingests were committed first"):
+def test_conflicts_until_the_time_is_over_are_a_transient_error(tmp_path: Path) -> None:
+    pipeline = disturbed(tmp_path, *[conflict] * 1000)
+    pipeline.seconds = RESERVE_SECONDS + 2
+    with pytest.raises(TransientError, match="other ingests were always committed first"):
         pipeline.ingest("polls/a.csv", FIRST_POLLS)
     assert (pipeline.log.commits, pipeline.log.uploads.outcomes) == ([], {})
 

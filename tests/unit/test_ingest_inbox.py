@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from store_monitoring.adapters.inbox import Inbox
+from store_monitoring.adapters.inbox import S3Inbox
 from store_monitoring.errors import SupersededUpload, TransientError
 from store_monitoring.ingest.lines import LineReader
 from store_monitoring.use_cases.upload_outcomes import Upload
@@ -24,12 +24,12 @@ CONTENT = b"store_id,timezone_str\n" + b"s,UTC\n" * 10_000
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox("inbox")
+def inbox() -> S3Inbox:
+    return S3Inbox("inbox")
 
 
 @contextmanager
-def holding(inbox: Inbox, body: IO[bytes], size: int) -> Iterator[Stubber]:
+def holding(inbox: S3Inbox, body: IO[bytes], size: int) -> Iterator[Stubber]:
     """Let the inbox hold one object."""
     with Stubber(inbox._client) as stub:
         stub.add_response(
@@ -53,7 +53,7 @@ class BrokenConnection(io.BytesIO):
 
 
 @pytest.mark.parametrize("content", [CONTENT, gzip.compress(CONTENT)], ids=["plain", "gzipped"])
-def test_an_object_is_read_block_by_block(inbox: Inbox, content: bytes) -> None:
+def test_an_object_is_read_block_by_block(inbox: S3Inbox, content: bytes) -> None:
     with (
         holding(inbox, io.BytesIO(content), len(content)),
         inbox.open(UPLOAD) as stream,
@@ -63,7 +63,7 @@ def test_an_object_is_read_block_by_block(inbox: Inbox, content: bytes) -> None:
     assert len(blocks) == pytest.approx(len(CONTENT) / 1000, abs=2)
 
 
-def test_a_connection_that_breaks_is_a_transient_error(inbox: Inbox) -> None:
+def test_a_connection_that_breaks_is_a_transient_error(inbox: S3Inbox) -> None:
     with (
         holding(inbox, BrokenConnection(), 100),
         inbox.open(UPLOAD) as stream,
@@ -72,7 +72,7 @@ def test_a_connection_that_breaks_is_a_transient_error(inbox: Inbox) -> None:
         stream.read()
 
 
-def test_an_object_that_ends_early_is_a_transient_error(inbox: Inbox) -> None:
+def test_an_object_that_ends_early_is_a_transient_error(inbox: S3Inbox) -> None:
     with (
         holding(inbox, io.BytesIO(b"half"), 8),
         inbox.open(UPLOAD) as stream,
@@ -90,7 +90,7 @@ def test_an_object_that_ends_early_is_a_transient_error(inbox: Inbox) -> None:
     ],
 )
 def test_only_errors_that_can_pass_are_transient(
-    inbox: Inbox, code: str, http_status: int, error: type[Exception]
+    inbox: S3Inbox, code: str, http_status: int, error: type[Exception]
 ) -> None:
     with Stubber(inbox._client) as stub:
         stub.add_client_error("get_object", code, http_status_code=http_status)
@@ -102,7 +102,7 @@ def test_only_errors_that_can_pass_are_transient(
     ("code", "status"), [("PreconditionFailed", 412), ("NoSuchKey", 404), ("NoSuchVersion", 404)]
 )
 def test_an_object_that_is_no_longer_there_is_superseded(
-    inbox: Inbox, code: str, status: int
+    inbox: S3Inbox, code: str, status: int
 ) -> None:
     with Stubber(inbox._client) as stub:
         stub.add_client_error("get_object", code, http_status_code=status)

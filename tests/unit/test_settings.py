@@ -11,6 +11,7 @@ TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ENVIRONMENT = {
     "DATA_BUCKET": "data",
     "INBOX_BUCKET": "inbox",
+    "UPLOAD_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
     "REPORT_TABLE": "reports",
     "INGEST_TABLE": "ingests",
     "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:report",
@@ -31,6 +32,7 @@ def test_each_variable_is_a_setting() -> None:
     assert Settings.from_environment(ENVIRONMENT | {"PATH": "/bin"}) == Settings(
         data_bucket="data",
         inbox_bucket="inbox",
+        upload_queue_url="https://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
         report_table="reports",
         ingest_table="ingests",
         state_machine_arn="arn:aws:states:eu-central-1:123456789012:stateMachine:report",

@@ -21,7 +21,11 @@ class UnreadableFile(StoreMonitoringError):
 
 
 class SupersededUpload(StoreMonitoringError):
-    """An uploaded object was replaced or removed before it was read; its own event follows."""
+    """An uploaded object was replaced or removed before it was read."""
+
+
+class UploadFailed(StoreMonitoringError):
+    """An upload could not be ingested; its message is kept for operators."""
 
 
 class BucketCountChanged(StoreMonitoringError):

@@ -18,6 +18,7 @@ class Settings:
 
     data_bucket: str
     inbox_bucket: str
+    upload_queue_url: str
     report_table: str
     ingest_table: str
     state_machine_arn: str

@@ -13,7 +13,7 @@ from store_monitoring.errors import SupersededUpload
 from store_monitoring.use_cases.upload_outcomes import Upload
 
 
-class Inbox:
+class S3Inbox:
     """Uploaded objects, each read once from its start to its end: one request a file."""
 
     def __init__(self, bucket: str) -> None:
@@ -36,7 +36,9 @@ class Inbox:
                 )
         except ClientError as error:
             if error_code(error) in ("PreconditionFailed", "NoSuchKey", "NoSuchVersion"):
-                raise SupersededUpload(f"{upload.key} was replaced or removed") from error
+                raise SupersededUpload(
+                    f"{upload.key} was replaced or removed before it was read"
+                ) from error
             raise
         body = answer["Body"]
         return io.BufferedReader(_Stream(body, upload.key))

@@ -9,6 +9,7 @@ from store_monitoring.errors import CommitConflict
 from store_monitoring.ingest.content import derived_id
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.use_cases.commit_attempts import commit_attempts
+from store_monitoring.use_cases.deadline import Deadline
 from store_monitoring.use_cases.ports import (
     Commit,
     Head,
@@ -24,6 +25,7 @@ from store_monitoring.use_cases.write_polls import write_polls
 _LARGE_BUCKET_ROWS = 100_000  # an ingest that brings so many a bucket is left as it is
 _MOST_AT_ONCE = 90  # ingests; a transaction of DynamoDB has a hundred items at most
 _MOST_LOG_BYTES = 3_000_000  # of their entries; a transaction has 4 MB, with those that it adds
+_COMMIT_SECONDS = 120  # after which the next call may try
 _WORKERS = 4  # waiting for S3, not Parquet, takes the time
 
 
@@ -106,7 +108,7 @@ def _replace(
     written = rewrite(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
-    for _ in commit_attempts():
+    for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         head = log.head()
         if not _are_current(ingests, head, log):
             _delete_uncommitted(commit, objects, log)

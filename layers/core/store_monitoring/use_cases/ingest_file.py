@@ -1,5 +1,6 @@
 """Ingest an uploaded file: all of it, or nothing."""
 
+import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ from store_monitoring.instants import to_us
 from store_monitoring.storage.keys import rejects_key, stores_key
 from store_monitoring.storage.stores import know_the_same, with_hours, with_stores, with_zones
 from store_monitoring.use_cases.commit_attempts import commit_attempts
+from store_monitoring.use_cases.deadline import Deadline
 from store_monitoring.use_cases.ports import (
     Commit,
     Head,
@@ -40,6 +42,7 @@ def ingest_file(
     upload: Upload,
     stream: IO[bytes],
     bucket_count: int,
+    deadline: Deadline,
     clock: Callable[[], datetime],
     tables: Tables,
     log: IngestLog,
@@ -55,6 +58,8 @@ def ingest_file(
     stream : binary file
         The object's content; read once, block by block.
     bucket_count : int
+    deadline : Deadline
+        A file that cannot be read and written until then fails.
     clock : callable
         Returns the time now.
     tables, log, uploads : ports
@@ -75,10 +80,11 @@ def ingest_file(
     latest_us = to_us(upload.uploaded_at + future_tolerance) if future_tolerance else None
     with tempfile.TemporaryDirectory() as folder:
         try:
+            in_time = io.BufferedReader(_InTime(stream, deadline))
             content = read_content(
-                kind_of(upload.key), stream, bucket_count, Path(folder), latest_us=latest_us
+                kind_of(upload.key), in_time, bucket_count, Path(folder), latest_us=latest_us
             )
-            return _store(content, upload, latest_us, clock, tables, log, uploads)
+            return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
         except UnreadableFile as error:
             return uploads.record(
                 UploadOutcome.failed(upload, UploadStatus.FAILED, clock(), str(error))
@@ -89,6 +95,7 @@ def _store(
     content: Content,
     upload: Upload,
     latest_us: int | None,
+    deadline: Deadline,
     clock: Callable[[], datetime],
     tables: Tables,
     log: IngestLog,
@@ -108,6 +115,7 @@ def _store(
         )
 
     def write(bucket: int) -> WrittenPolls | None:
+        deadline.check_file()
         chunks = _polls_from(part.from_us, content.spill.chunks(bucket))
         first = next(chunks, None)
         if first is None:
@@ -121,10 +129,10 @@ def _store(
         if content.kind is Kind.POLLS:
             polls = tuple(written for written in pool.map(write, buckets) if written is not None)
             rows = sum(written.file.rows for written in polls)
-        for _ in commit_attempts():
+        for _ in commit_attempts(deadline):
             head = log.head()
             if _next_part(content, latest_us, log) != part:  # another ingest of it came first
-                return _store(content, upload, latest_us, clock, tables, log, uploads)
+                return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
             write_stores = partial(_write_stores, content, upload.uploaded_at, head, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
             is_news = content.kind is Kind.POLLS or any(file.is_news for file in stores)
@@ -196,6 +204,24 @@ def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.
             some = chunk.filter(pc.greater_equal(timestamp_us, from_us))
             if len(some):
                 yield some
+
+
+class _InTime(io.RawIOBase):
+    """A stream that is read until the deadline, and no longer."""
+
+    def __init__(self, stream: IO[bytes], deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._deadline.check_file()
+        view = memoryview(buffer)
+        chunk = self._stream.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
 
 
 def _ended(

@@ -45,6 +45,14 @@ class Upload:
         return self.version_id or f"{self.etag}-{self.uploaded_at.isoformat()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An upload that a message is about, and when that message was sent."""
+
+    upload: Upload
+    sent_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOutcome:
     """What became of an upload.
@@ -104,6 +112,16 @@ class UploadOutcome:
             ended_at=ended_at,
             error=error,
         )
+
+    def ends(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery of the upload changes nothing.
+
+        What an operator redrives is sent after the upload has failed; another delivery of the event
+        about it was sent before.
+        """
+        if self.can_be_redriven:
+            return delivery.sent_at <= self.ended_at
+        return self.is_final
 
     @property
     def is_final(self) -> bool:

@@ -1,0 +1,142 @@
+"""The queue of uploads: all of them are ingested, and each has an outcome that is final."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from local.faults import Fault, Kind
+from store_monitoring.use_cases.fail_upload import NO_REASON
+from tests.e2e.conftest import User, until
+
+KEY = "polls/store_status.csv"
+READS = "local-IngestFunction-* s3:GetObject local-inbox-*"
+CONCURRENCY = 8
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    """A user of a cloud that ingests as many files at once as the mapping lets it."""
+    overrides = {"IngestConcurrency": str(CONCURRENCY), "BucketCount": "4"}
+    with EmbeddedCloud(parameter_overrides=overrides, environments=CONCURRENCY) as cloud:
+        yield User(cloud)
+
+
+def polls(number: int) -> bytes:
+    """Return a file of one poll that no other file has."""
+    header = "store_id,status,timestamp_utc"
+    return f"{header}\nstore-{number},active,2024-10-14 12:00:00 UTC\n".encode()
+
+
+def waiting(user: User, queue: str) -> int:
+    """Return how many messages are in a queue, visible or not."""
+    sqs = user.cloud.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"local-{queue}")["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)
+
+
+def all_committed(user: User, files: int, first: int) -> None:
+    """Upload files at once, and see that all are committed."""
+
+    def upload(number: int) -> dict[str, Any]:
+        key = f"polls/{number}.csv"
+        version_id = user.put(key, polls(number))
+        return until(lambda: user.outcome(key, version_id), patience_seconds=1800)
+
+    before = _version(user)
+    with ThreadPoolExecutor(100) as pool:
+        outcomes = list(pool.map(upload, range(first, first + files)))
+    assert Counter(outcome["status"] for outcome in outcomes) == {"Committed": files}
+    assert _version(user) == before + files
+    assert waiting(user, "UploadQueue") == 0
+
+
+def _version(user: User) -> int:
+    head = user.dynamodb.get_item(
+        TableName=user.cloud.outputs["IngestTableName"],
+        Key={"log": {"S": "head"}, "entry": {"S": "head"}},
+        ConsistentRead=True,
+    )
+    return int(head["Item"]["version"]["N"]) if "Item" in head else 0
+
+
+def test_a_hundred_files_at_once_all_commit(user: User) -> None:
+    all_committed(user, files=100, first=1000)
+
+
+@pytest.mark.exhaustive
+def test_a_thousand_files_at_once_all_commit(user: User) -> None:
+    all_committed(user, files=1000, first=2000)
+
+
+def test_eighteen_files_put_in_a_row_to_one_key_are_eighteen_uploads(user: User) -> None:
+    versions = [user.put(KEY, polls(number)) for number in range(18)]
+    outcomes = [
+        until(lambda version=version: user.outcome(KEY, version))  # type: ignore[misc]
+        for version in versions
+    ]
+    assert [outcome["status"] for outcome in outcomes] == ["Committed"] * 18
+    assert len({outcome["ingest_id"] for outcome in outcomes}) == 18
+
+
+def test_an_error_that_passes_is_never_a_failure(user: User) -> None:
+    seen: set[tuple[str, str | None]] = set()
+
+    def ended() -> dict[str, Any] | None:
+        recorded = user.recorded("polls/slow.csv", version_id)
+        if recorded is not None:
+            seen.add((recorded["status"], recorded.get("error")))
+        return user.outcome("polls/slow.csv", version_id)
+
+    user.cloud.inject(*(Fault(Kind.THROTTLED, READS, nth=nth) for nth in range(1, 7)))
+    version_id = user.put("polls/slow.csv", polls(100))
+    assert until(ended, patience_seconds=60)["status"] == "Committed"
+    assert seen <= {
+        ("Retrying", "cannot read polls/slow.csv: SlowDown"),
+        ("Committed", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(Kind.KILLED, NO_REASON), (Kind.BROKEN, "cannot read {key}: InternalError")],
+)
+def test_what_ends_for_good_has_failed_and_can_be_redriven(
+    user: User, kind: Kind, reason: str
+) -> None:
+    """As docs/operations.md has it."""
+    key = f"polls/{kind}.csv"
+    user.cloud.inject(Fault(kind, READS))
+    version_id = user.put(key, polls(200 + ord(kind[0])))
+    failed = until(lambda: user.outcome(key, version_id))
+    assert (failed["status"], failed["error"]) == ("Failed", reason.format(key=key))
+    until(lambda: waiting(user, "IngestFailures") == 1 or None)
+    user.cloud.inject()
+    assert user.outcome(key, version_id) == failed
+
+    sqs = user.cloud.client("sqs")
+    sqs.start_message_move_task(
+        SourceArn=user.cloud.outputs["IngestFailuresArn"],
+        DestinationArn=user.cloud.outputs["UploadQueueArn"],
+    )
+    until(lambda: user.outcome(key, version_id) != failed or None)
+    again = user.outcome(key, version_id)
+    assert again is not None
+    assert (again["status"], again["rows"]) == ("Committed", "1")
+    assert waiting(user, "IngestFailures") == 0
+
+
+def test_a_message_that_is_no_upload_s_waits_for_operators(user: User) -> None:
+    sqs = user.cloud.client("sqs")
+    queue = sqs.get_queue_url(QueueName="local-UploadQueue")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Event": "s3:TestEvent"}))
+    until(lambda: waiting(user, "UploadQueue") == 0 or None)
+    assert waiting(user, "IngestFailures") == 0
+    sqs.send_message(QueueUrl=queue, MessageBody="nonsense")
+    until(lambda: waiting(user, "IngestFailures") == 1 or None)
