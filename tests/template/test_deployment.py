@@ -49,6 +49,8 @@ def test_the_outputs_that_the_docs_use(template: Template) -> None:
         "ApiKeyId",
         "ApiUsagePlanId",
         "InboxBucketName",
+        "UploadQueueArn",
+        "IngestFailuresArn",
         "IngestFailuresUrl",
         "DataBucketName",
         "ReportTableName",
