@@ -9,14 +9,18 @@ import json
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from flask import g
 from samcli.commands.local.lib.swagger.parser import SwaggerParser
 from samcli.lib.providers.provider import Api
 from samcli.lib.utils.stream_writer import StreamWriter
 from samcli.local.apigw.local_apigw_service import LocalApigwService
 
+from local.access_log import AccessLog
+from local.api_keys import ApiKeys
 from local.execution_environment import InvocationResult
 from local.gate import PAYLOAD_LIMIT_BYTES, Gate
 from local.http_server import serve
@@ -27,7 +31,8 @@ def start_api(
     openapi: Mapping[str, Any],
     invoke: Callable[[str, bytes], InvocationResult],
     port: int,
-    api_key: str | None,
+    keys: ApiKeys | None,
+    access_log: tuple[str, Path] | None,
 ) -> str:
     """Serve a REST API in a thread of its own.
 
@@ -39,8 +44,10 @@ def start_api(
         Runs the function of a name with an event.
     port
         Port to listen on, or 0 for a free one.
-    api_key
-        The key that opens the routes that ask for one; None opens them to all.
+    keys
+        What opens the routes that ask for a key; None opens them to all.
+    access_log
+        The format of its lines, and its file; None for none.
 
     Returns
     -------
@@ -52,9 +59,11 @@ def start_api(
     definition = SwaggerParser(stack_path="", swagger=openapi)
     api = Api(definition.get_routes())
     api.binary_media_types_set = set(definition.get_binary_media_types())
-    gate = Gate(openapi, api_key)
+    gate = Gate(openapi, keys)
     service = LocalApigwService(api, _Runner(invoke, gate), port=port, host=HOST)
     service.create()
+    if access_log is not None:
+        AccessLog(*access_log, gate.identity).record(service._app)
     gate.guard(service._app)
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
@@ -105,6 +114,7 @@ class _Runner:
     def invoke(self, function: str, event: str, stdout: StreamWriter, **_: Any) -> None:
         proxy_event = json.loads(event)
         proxy_event["requestContext"]["identity"].update(self._gate.identity())
+        g.request_id = proxy_event["requestContext"]["requestId"]
         result = self._invoke(function, json.dumps(proxy_event).encode())
         if not result.failed:
             # No answer at all makes the service say 502, as API Gateway does of an error.

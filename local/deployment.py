@@ -2,7 +2,7 @@
 
 Code is not packed: functions run from the folders that the template names, so an edit holds from
 the next cold start on. Resources that only guard or describe (bucket policies, permissions to call
-functions, log groups, alarms, usage plans) are left out; nothing here enforces them.
+functions, log groups, alarms) are left out; nothing here enforces them.
 """
 
 import io
@@ -71,6 +71,16 @@ def api_definition(template: Template) -> Mapping[str, Any] | None:
     if len(apis) > 1:
         raise TemplateError("only one REST API can be served")
     return apis[0].properties["Body"] if apis else None
+
+
+def access_log(template: Template) -> tuple[str, str] | None:
+    """Find the format of the API's access log, and the logical id of its log group."""
+    for stage in template.resources("AWS::ApiGateway::Stage"):
+        if (setting := stage.properties.get("AccessLogSetting")) is not None:
+            for group in template.resources("AWS::Logs::LogGroup"):
+                if setting["DestinationArn"].endswith(f":{group.name}"):
+                    return setting["Format"], group.logical_id
+    return None
 
 
 class _Deployment:

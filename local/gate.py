@@ -1,6 +1,5 @@
 """What API Gateway does before it calls a function: know the caller, and refuse."""
 
-import hmac
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -9,10 +8,10 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from local.api_keys import ApiKeys
 from local.browsers import is_cross_origin
 from local.lambda_service import RequestTooLarge
 
-_API_KEY_ID = "embedded"
 PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
 _METHODS = ("delete", "get", "head", "options", "patch", "post", "put", "trace")
 _ANY_METHOD = "x-amazon-apigateway-any-method"
@@ -26,13 +25,13 @@ class Gate:
     ----------
     openapi
         The API's definition, with its references resolved.
-    api_key
-        The key that opens the routes that ask for one; None opens them to all.
+    keys
+        What opens the routes that ask for a key; None opens them to all.
     """
 
-    def __init__(self, openapi: Mapping[str, Any], api_key: str | None) -> None:
+    def __init__(self, openapi: Mapping[str, Any], keys: ApiKeys | None) -> None:
         self._answers = openapi.get("x-amazon-apigateway-gateway-responses", {})
-        self._api_key = api_key
+        self._keys = keys
         operations = list(_operations(openapi))
         self._guarded = {
             (method, _as_rule(path))
@@ -65,9 +64,11 @@ class Gate:
 
     def identity(self) -> dict[str, str]:
         """Return what the function of the current request is told of its caller."""
-        if self._api_key is None or not self._asks_for_key():
+        if self._keys is None or not self._asks_for_key():
             return {}
-        return {"apiKey": self._api_key, "apiKeyId": _API_KEY_ID}
+        given = request.headers.get("X-Api-Key", "")
+        key_id = self._keys.id_of(given)
+        return {} if key_id is None else {"apiKey": given, "apiKeyId": key_id}
 
     def _asks_for_key(self) -> bool:
         rule = request.url_rule
@@ -81,10 +82,8 @@ class Gate:
             )
         if is_cross_origin(request.environ) and not self._answers_pages():
             return self._refuse("ACCESS_DENIED", HTTPStatus.FORBIDDEN, "Forbidden")
-        if self._api_key is not None and self._asks_for_key():
-            given = request.headers.get("X-Api-Key", "")
-            if not hmac.compare_digest(given.encode(), self._api_key.encode()):
-                return self._refuse("INVALID_API_KEY", HTTPStatus.FORBIDDEN, "Forbidden")
+        if self._keys is not None and self._asks_for_key() and not self.identity():
+            return self._refuse("INVALID_API_KEY", HTTPStatus.FORBIDDEN, "Forbidden")
         if (request.content_length or 0) > PAYLOAD_LIMIT_BYTES:
             return self._too_large()
         return None

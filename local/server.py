@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 from local.api_gateway import start_api
+from local.api_keys import ApiKeys
 from local.aws import Functions, route_invocations, start_server
-from local.deployment import api_definition, deploy
+from local.deployment import access_log, api_definition, deploy
 from local.event_bus import route_events, tell_execution_ended
 from local.event_sources import repair_queues
 from local.fault_points import strike_executions
@@ -82,6 +83,9 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     strike_executions(injector)
     deploy(template, functions, injector, endpoint_url)
     definition = api_definition(template)
+    api_key = os.environ.get(API_KEY_VARIABLE)
+    asks_for_key = any(template.resources("AWS::ApiGateway::ApiKey"))
+    log = access_log(template)
     return {
         "endpoint_url": endpoint_url,
         "api_url": (
@@ -91,7 +95,8 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
                 definition,
                 functions.invoke,
                 arguments.api_port,
-                os.environ.get(API_KEY_VARIABLE),
+                ApiKeys(template, api_key) if asks_for_key and api_key is not None else None,
+                None if log is None else (log[0], arguments.state / f"{log[1]}.log"),
             )
         ),
         "outputs": template.outputs(),
