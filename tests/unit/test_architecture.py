@@ -41,8 +41,8 @@ ALLOWED = {
     },
     "adapters": {
         *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
-        *("use_cases.events", "use_cases.idempotency", "use_cases.ports", "use_cases.report"),
-        *("use_cases.report_page", "use_cases.upload_outcomes"),
+        *("use_cases.events", "use_cases.failures", "use_cases.idempotency", "use_cases.ports"),
+        *("use_cases.report", "use_cases.report_page", "use_cases.upload_outcomes"),
     },
 }
 # What only some parts may import of others.

@@ -94,8 +94,9 @@ def test_only_errors_that_can_pass_are_transient(
 ) -> None:
     with Stubber(inbox._client) as stub:
         stub.add_client_error("get_object", code, http_status_code=http_status)
-        with pytest.raises(error, match=code):
+        with pytest.raises(error) as raised:
             inbox.open(UPLOAD)
+    assert code in str(raised.value.__cause__ or raised.value)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The table of reports: the one in DynamoDB, and the tests' own, which is to be no different."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +27,12 @@ from tests.fakes import MemoryExecutions, MemoryReports
 
 STARTED_AT = utc("2024-10-15 00:00:00.5")
 RUNNING = Report("r", Status.RUNNING, STARTED_AT)
+FOREIGN = (
+    "User: arn:aws:sts::123456789012:assumed-role/plan/local-PlanFunction is not authorized to"
+    " perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/ingest"
+)
+LEAK = r"arn:|\d{12}|assumed-role"
+BUG = "something went wrong on our side; our logs say what"
 FAILURE = Failure("NoPolls", "no polls yet")
 
 
@@ -273,10 +280,23 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
             {"Error": "NoPolls", "Cause": json.dumps({"errorMessage": "none", "stackTrace": []})},
             Failure("NoPolls", "plan: none"),
         ),
-        ({"Error": "States.Timeout"}, Failure("States.Timeout", "plan: no cause was given")),
+        (
+            {"Error": "States.Timeout"},
+            Failure("States.Timeout", "plan: it took longer than it may"),
+        ),
         (
             {"Error": "States.Timeout", "Cause": ""},
-            Failure("States.Timeout", "plan: no cause was given"),
+            Failure("States.Timeout", "plan: it took longer than it may"),
+        ),
+        (
+            {"Error": "ClientError", "Cause": json.dumps({"errorMessage": FOREIGN})},
+            Failure("ClientError", f"plan: {BUG}"),
+        ),
+        (
+            {"Error": "DynamoDB.AmazonDynamoDBException", "Cause": FOREIGN},
+            Failure(
+                "DynamoDB.AmazonDynamoDBException", "plan: DynamoDB did not do its part; try again"
+            ),
         ),
     ],
 )
@@ -335,16 +355,37 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
     [
         ('{"errorMessage": "no polls yet", "stackTrace": ["secret"]}', "no polls yet"),
         ('merge: {"errorMessage": "slow down"}', "merge: slow down"),
-        ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"slow\\"}"}', "merge: slow"),
-        ('merge: {"Error": "States.Timeout"}', "merge: no cause was given"),
-        ('{"Error": "E", "Cause": "out of {memory}"}', "out of {memory}"),
-        ("the execution timed out", "the execution timed out"),
-        ("merge: the execution timed out", "merge: the execution timed out"),
-        ('{"other": 1}', '{"other": 1}'),
-        ("[]", "[]"),
-        ("1", "1"),
-        ("", ""),
+        ('merge: {"Error": "NoPolls", "Cause": "{\\"errorMessage\\": \\"none\\"}"}', "merge: none"),
+        ('shard 12: {"Error": "States.Timeout"}', "shard 12: it took longer than it may"),
+        ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"secret\\"}"}', f"merge: {BUG}"),
+        ('{"Error": "E", "Cause": "out of {memory}"}', BUG),
+        ('{"errorMessage": "cut off, and then "stackTr', BUG),
+        (f'{FOREIGN}: {{"errorMessage": "none"}}', "none"),
+        ("no polls yet", "no polls yet"),
+        ("merge: no polls yet", "merge: no polls yet"),
+        ('{"other": 1}', BUG),
     ],
 )
-def test_a_cause_is_told_without_its_trace(cause: str, message: str) -> None:
-    assert failure_from_cause("NoPolls", cause) == Failure("NoPolls", message)
+def test_a_cause_is_told_as_far_as_it_is_ours(cause: str, message: str) -> None:
+    failure = failure_from_cause("NoPolls", cause)
+    assert (failure.error, failure.message) == ("NoPolls", message)
+    assert failure.detail in (cause, None)
+
+
+@pytest.mark.parametrize("error", ["ClientError", "KeyError", "States.TaskFailed", "S3.Exception"])
+@pytest.mark.parametrize(
+    "cause", ["", "1", "[]", FOREIGN, f"merge: {FOREIGN}", json.dumps({"errorMessage": FOREIGN})]
+)
+def test_a_cause_of_others_is_kept_and_not_told(
+    dynamodb: Any, table: ReportTable, error: str, cause: str
+) -> None:
+    failure = failure_from_cause(error, cause)
+    assert not re.search(LEAK, failure.message)
+    assert failure.detail == cause
+    table.add(RUNNING, ReportRequest())
+    table.fail("r", failure, LATER)
+    report = table.get("r")
+    assert report is not None
+    assert report.failure == failure
+    [item] = dynamodb.scan(TableName="reports")["Items"]
+    assert item["cause"]["S"] == (cause or failure.message)

@@ -1,5 +1,7 @@
 """The errors that callers tell apart. Their names are a contract with the state machine."""
 
+from typing import Self
+
 
 class StoreMonitoringError(Exception):
     """Base of all errors of this library."""
@@ -8,8 +10,18 @@ class StoreMonitoringError(Exception):
 class TransientError(StoreMonitoringError):
     """Something outside failed in a way that can pass; the same call may succeed later.
 
-    The only one of our errors that the state machine retries.
+    The only one of our errors that the state machine retries. Its message is for callers, too: what
+    the service said is its `__cause__`, for the log.
     """
+
+    @classmethod
+    def cannot(cls, action: str) -> Self:
+        """Return the error of an action that a service did not let us do.
+
+        >>> TransientError.cannot("read the report")
+        TransientError('cannot read the report: a service behind it is busy or does not answer')
+        """
+        return cls(f"cannot {action}: a service behind it is busy or does not answer")
 
 
 class MissingObject(StoreMonitoringError):

@@ -181,7 +181,7 @@ def _storage_errors(action: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingObject(f"cannot {action}: there is no such object") from error
     except OSError as error:
-        raise TransientError(f"cannot {action}: {error}") from error
+        raise TransientError.cannot(action) from error
 
 
 def _of(store_id: str | None) -> _Wanted:

@@ -39,14 +39,14 @@ def transient_errors(action: str) -> Iterator[None]:
     Parameters
     ----------
     action : str
-        What was tried, for the message: "cannot {action}: …".
+        What was tried, for the message.
     """
     try:
         yield
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if error_code(error) in _TRANSIENT_CODES or status >= 500:
-            raise TransientError(f"cannot {action}: {error_code(error)}") from error
+            raise TransientError.cannot(action) from error
         raise
     except (BotoConnectionError, HTTPClientError, IncompleteReadError) as error:
-        raise TransientError(f"cannot {action}: {type(error).__name__}") from error
+        raise TransientError.cannot(action) from error

@@ -9,6 +9,7 @@ import boto3
 from store_monitoring.adapters.aws_errors import transient_errors
 from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.report_table import failure_from_cause
+from store_monitoring.use_cases.failures import EXECUTION_GONE
 from store_monitoring.use_cases.report import Failure, Report
 
 
@@ -40,7 +41,7 @@ class StateMachineExecutions:
             with transient_errors("ask for the report's execution"):
                 found = self._client.describe_execution(executionArn=f"{arn}:{execution}")
         except self._client.exceptions.ExecutionDoesNotExist:
-            return Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+            return EXECUTION_GONE
         return failure_of(found)
 
 
@@ -52,7 +53,4 @@ def failure_of(execution: Mapping[str, Any]) -> Failure | None:
     status = execution["status"]
     if status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
         return None
-    return failure_from_cause(
-        execution.get("error") or status,
-        execution.get("cause") or f"the report's execution is {status}",
-    )
+    return failure_from_cause(execution.get("error") or status, execution.get("cause") or "")

@@ -1,6 +1,7 @@
 """The table of reports, in DynamoDB. The state machine writes it too."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import IdempotencyKeyReused
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import logger
+from store_monitoring.use_cases.failures import is_ours, own_words
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.report import (
     Failure,
@@ -27,6 +29,7 @@ from store_monitoring.use_cases.report import (
 )
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
 
+_STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # as the state machine names its steps
 _KEY_LASTS = timedelta(hours=24)
 _BY_START = "by_start"  # the index of all reports in the order of their starts
 _LOG = "reports"  # its one partition, in which idempotency keys have no place
@@ -143,7 +146,7 @@ class ReportTable:
             ":failed": Status.FAILED.value,
             ":ended_at": _text(ended_at),
             ":error": failure.error,
-            ":cause": failure.message,
+            ":cause": failure.detail or failure.message,
         }
         try:
             with transient_errors("mark the report Failed"):
@@ -270,36 +273,44 @@ def _failure(item: dict[str, Any]) -> Failure:
     else:  # it was marked by end_report, or before the state machine kept the whole error output
         failure = failure_from_cause(item["error"], item["cause"])
     if "failed_step" in item:
-        return Failure(failure.error, f"{item['failed_step']}: {failure.message}")
+        message = f"{item['failed_step']}: {failure.message}"
+        return Failure(failure.error, message, failure.detail)
     return failure
 
 
 def failure_from_cause(error: str, cause: str) -> Failure:
     """Return a failure as Step Functions reports it.
 
-    The cause of a Lambda's error is JSON with its message and its stack trace; the trace is for
-    the log, not for the requester. The cause of a Fail state of ours is the error output that led
-    to it, as JSON. Before either may be the name of the step.
+    The cause of a Lambda's error is JSON with its message and its stack trace. The message of one
+    of our errors is for callers; all else is not, and our own words stand for it. The cause of a
+    Fail state of ours is the error output that led to it, as JSON. Before either may be the name of
+    the step.
 
     Examples
     --------
     >>> failure_from_cause("NoPolls", 'plan: {"errorMessage": "no polls yet", "stackTrace": []}')
     Failure(error='NoPolls', message='plan: no polls yet')
     """
-    step, brace, rest = cause.partition("{")
-    try:
-        report = json.loads(brace + rest)
-    except ValueError:
-        return Failure(error, cause)
-    match report:
-        case {"errorMessage": str(message)} if message:
-            return Failure(error, f"{step}{message}")
-        case {"Error": str()}:
-            return Failure(error, f"{step}{_failure_from_output(report).message}")
-        case _:
+    before, brace, rest = cause.partition("{")
+    step = before if _STEP.fullmatch(before) else ""
+    match _decoded(brace + rest):
+        case {"errorMessage": str(message)} if message and is_ours(error):
+            return Failure(error, f"{step}{message}", cause)
+        case {"Error": str()} as output:
+            return Failure(error, f"{step}{_failure_from_output(output).message}", cause)
+        case _ if is_ours(error) and not brace:  # as `fail` has written it
             return Failure(error, cause)
+        case _:
+            return Failure(error, f"{step}{own_words(error)}", cause)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _failure_from_output(output: dict[str, str]) -> Failure:
     """Return a failure from an error output of a state, in which `Cause` may be missing."""
-    return failure_from_cause(output["Error"], output.get("Cause") or "no cause was given")
+    return failure_from_cause(output["Error"], output.get("Cause") or "")

@@ -1,7 +1,7 @@
 """A report as its requester and its table know it."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -156,10 +156,21 @@ def _formats(value: object) -> tuple[Format, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a report failed: the error's name, and what it says to a person."""
+    """Why a report failed.
+
+    Attributes
+    ----------
+    error : str
+        The error's name.
+    message : str
+        For callers, in our own words.
+    detail : str or None
+        What Step Functions or another service said: for the log and the table, not for callers.
+    """
 
     error: str
     message: str
+    detail: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from store_monitoring.errors import ReportNotFailed
+from store_monitoring.use_cases.failures import NOT_STARTED
 from store_monitoring.use_cases.ports import Executions, Reports
 from store_monitoring.use_cases.report import Report, Status
 from store_monitoring.use_cases.running_report import find_report
-from store_monitoring.use_cases.start_report import NOT_STARTED
 
 
 def retry_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:

@@ -5,11 +5,10 @@ from datetime import datetime
 from uuid import uuid4
 
 from store_monitoring.storage.keys import request_key
+from store_monitoring.use_cases.failures import NOT_STARTED
 from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import Executions, ReportFiles, Reports
-from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
-
-NOT_STARTED = Failure("NotStarted", "the report's execution could not be started")
+from store_monitoring.use_cases.report import Report, ReportRequest, Status
 
 
 def start_report(

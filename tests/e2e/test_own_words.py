@@ -1,0 +1,182 @@
+"""What callers are told is in our own words, whatever a service behind the API says."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.cloud import EmbeddedCloud
+from local.faults import Fault, Kind
+from store_monitoring.use_cases.failures import own_words
+from tests.e2e.conftest import User, until
+
+POLLS = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
+# ARNs and accounts, names of resources, other services' and libraries' texts, and traces.
+FOREIGN = re.compile(
+    r"arn:|\d{12}|amazonaws|\blocal-\w|botocore|boto3|pyarrow|127\.0\.0\.1|Traceback|File \""
+    r"|[a-z]Exception\b|An error occurred|\bAWS\b|is not authorized"
+)
+UPLOAD_ID = f"polls.{uuid4()}.store_status.csv"
+NO_REPORT = str(uuid4())
+CALLS = {
+    "TriggerReportFunction": [("POST", "/trigger_report"), ("GET", "/trigger_report")],
+    "GetReportFunction": [("GET", "/get_report/{report_id}"), ("GET", f"/get_report/{NO_REPORT}")],
+    "ListReportsFunction": [("GET", "/reports")],
+    "RetryReportFunction": [("POST", "/reports/{report_id}/retry")],
+    "GetTimelineFunction": [
+        ("GET", "/timeline?store_id=1"),
+        ("GET", "/timeline?store_id=1&report_id={report_id}"),
+    ],
+    "GetUploadFunction": [("GET", f"/uploads/{UPLOAD_ID}")],
+    "HealthzFunction": [("GET", "/healthz")],
+}
+NOWHERE = {
+    name: f"{name.lower().replace('_', '-')}-123456789012"
+    for name in ("DATA_BUCKET", "INGEST_TABLE", "REPORT_TABLE")
+}
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    with EmbeddedCloud() as cloud:
+        user = User(cloud)
+        assert user.upload("polls/store_status.csv", POLLS)["status"] == "Committed"
+        yield user
+
+
+@pytest.fixture(scope="module")
+def report_id(user: User) -> str:
+    report_id = user.trigger()
+    assert user.ended(report_id)["status"] == "Complete"
+    return report_id
+
+
+def check(body: Any) -> None:
+    """Make sure that no text of a response is foreign; links are what they are for."""
+    match body:
+        case dict():
+            for name, value in body.items():
+                if name == "code":
+                    assert re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)?", value)
+                elif name not in ("url", "urls"):
+                    check(value)
+        case list():
+            for value in body:
+                check(value)
+        case str():
+            assert not FOREIGN.search(body), body
+
+
+@contextmanager
+def faults(user: User, *faults: Fault) -> Iterator[None]:
+    user.cloud.inject(*faults)
+    try:
+        yield
+    finally:
+        user.cloud.inject()
+
+
+@contextmanager
+def without_rights(user: User, logical_id: str, *variables: str) -> Iterator[None]:
+    """Let a function use resources that its role does not name: an error that does not pass."""
+    client = user.cloud.client("lambda")
+    [function] = [
+        function
+        for function in client.list_functions()["Functions"]
+        if function["FunctionName"].endswith(logical_id)
+    ]
+    name, before = function["FunctionName"], function["Environment"]["Variables"]
+    nowhere = {variable: NOWHERE[variable] for variable in variables or NOWHERE}
+    update = client.update_function_configuration
+    update(FunctionName=name, Environment={"Variables": before | nowhere})
+    try:
+        yield
+    finally:
+        update(FunctionName=name, Environment={"Variables": before})
+
+
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.BROKEN, Kind.RESET, Kind.KILLED])
+@pytest.mark.parametrize("function", CALLS)
+def test_a_call_whose_services_fail(user: User, report_id: str, function: str, kind: Kind) -> None:
+    for method, path in CALLS[function]:
+        with faults(user, Fault(kind, f"local-{function}-* *")):
+            answer = user.ask(method, path.format(report_id=report_id))
+        assert answer.status_code in (200, 500, 502, 503), answer.text
+        check(answer.json())
+
+
+@pytest.mark.parametrize("function", CALLS)
+def test_a_call_that_may_not_use_its_services(user: User, report_id: str, function: str) -> None:
+    with without_rights(user, function):
+        for method, path in CALLS[function]:
+            answer = user.ask(method, path.format(report_id=report_id))
+            assert answer.status_code in (500, 503), answer.text
+            check(answer.json())
+
+
+def check_failed(user: User, report_id: str) -> None:
+    answer = user.ended(report_id)
+    assert answer["status"] == "Failed"
+    check(answer)
+    [entry] = (
+        report
+        for report in user.get("/reports").json()["reports"]
+        if report["report_id"] == report_id
+    )
+    check(entry)
+    assert entry["error"] == answer["error"]
+
+
+@pytest.mark.parametrize("function", ["PlanFunction", "ComputeShardFunction", "MergeFunction"])
+def test_a_report_whose_step_may_not_use_its_services(user: User, function: str) -> None:
+    with without_rights(user, function):
+        check_failed(user, user.trigger())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Kind.KILLED, "local-ComputeShardFunction-* *"),
+        Fault(Kind.KILLED, "local-PlanFunction-* *"),
+        Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge"),
+        Fault(Kind.TIMED_OUT, "StepFunctions states:EnterState Merge"),
+        Fault(Kind.BROKEN, "StepFunctions s3:GetObject *"),
+        Fault(Kind.BROKEN, "StepFunctions dynamodb:UpdateItem", nth=1),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.call}",
+)
+def test_a_report_that_is_struck(user: User, fault: Fault) -> None:
+    with faults(user, fault):
+        report_id = user.trigger()
+        answer = user.ended(report_id)
+    check(answer)
+    check(user.get("/reports").json())
+
+
+def test_the_table_has_what_callers_are_not_told(user: User) -> None:
+    with without_rights(user, "PlanFunction"):
+        report_id = user.trigger()
+        answer = user.ended(report_id)
+    assert answer["error"]["message"] == f"plan: {own_words(answer['error']['code'])}"
+    item = user.dynamodb.get_item(
+        TableName=user.cloud.outputs["ReportTableName"], Key={"report_id": {"S": report_id}}
+    )["Item"]
+    assert FOREIGN.search(json.dumps(item))
+
+
+def test_an_upload_whose_ingest_fails(user: User) -> None:
+    request = {"kind": "polls", "filename": "x.csv"}
+    form = user.post("/uploads", json=request).json()
+
+    def outcome() -> dict[str, Any] | None:
+        upload: dict[str, Any] = user.get(f"/uploads/{form['upload_id']}").json()
+        return None if upload["status"] == "Pending" else upload
+
+    with without_rights(user, "IngestFunction", "DATA_BUCKET"):
+        bucket, key = user.cloud.outputs["InboxBucketName"], form["fields"]["key"]
+        user.s3.put_object(Bucket=bucket, Key=key, Body=POLLS + b"2,active,2024-10-14 12:00:00\n")
+        check(until(outcome, patience_seconds=60))
