@@ -25,10 +25,13 @@ from store_monitoring.use_cases.idempotency import IdempotencyKey
 from store_monitoring.use_cases.ports import (
     Commit,
     Committed,
+    Compacted,
     Head,
     PollsFile,
     PollsIngest,
     Replacement,
+    Reversal,
+    StoresChange,
     StoresFile,
     Told,
 )
@@ -184,7 +187,11 @@ class MemoryLog:
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
     replaced_in: dict[str, int] = field(default_factory=dict)
     replacements: dict[tuple[datetime, str], list[str]] = field(default_factory=dict)
+    compaction_of: dict[str, str] = field(default_factory=dict)
+    stale_ids: set[str] = field(default_factory=set)
     known: dict[tuple[str, str], Committed] = field(default_factory=dict)
+    changes: dict[tuple[str, str], list[StoresChange]] = field(default_factory=dict)
+    taken_back: dict[tuple[str, str], list[StoresChange]] = field(default_factory=dict)
 
     def head(self) -> Head:
         return self.heads[-1]
@@ -211,6 +218,10 @@ class MemoryLog:
         stores = head.stores | {file.bucket: file for file in new_stores}
         self._advance(head, Head(head.version + 1, stores, max(greatest, default=None)))
         self._add(commit)
+        if new_stores:
+            before = {file.bucket: head.stores.get(file.bucket) for file in new_stores}
+            change = StoresChange(head.version + 1, commit.uploaded_at, before)
+            self.changes.setdefault((commit.kind, commit.ingest_id), []).append(change)
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
@@ -218,7 +229,67 @@ class MemoryLog:
         self._advance(head, replace(head, version=head.version + 1))
         self._add(compacted)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.heads[-1].version)
+        self.compaction_of |= dict.fromkeys(ingest_ids, compacted.ingest_id)
         self.replacements[compacted.committed_at, compacted.ingest_id] = list(ingest_ids)
+
+    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
+        gone = {reversal.ingest_id, *reversal.stale_ids}
+        greatest_us = head.greatest_us
+        if reversal.kind == "polls":
+            current = [
+                file.greatest_us
+                for commit in self.commits
+                if commit.ingest_id not in gone | self.replaced_in.keys()
+                for file in commit.polls_files
+            ]
+            if reversal.compacted is not None:
+                current += [file.greatest_us for file in reversal.compacted.polls_files]
+            greatest_us = max(current, default=None)
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._advance(head, Head(head.version + 1, stores, greatest_us))
+        del self.known[reversal.kind, reversal.ingest_id]
+        if reversal.kind == "polls":
+            self.replaced_in.setdefault(reversal.ingest_id, head.version + 1)
+        if reversal.compacted is not None:
+            top = reversal.stale_ids[-1]
+            self._add(reversal.compacted)
+            self.replaced_in[top] = head.version + 1
+            self.compaction_of[top] = reversal.compacted.ingest_id
+            at = reversal.compacted.committed_at, reversal.compacted.ingest_id
+            self.replacements[at] = [top]
+            self.stale_ids |= set(reversal.stale_ids)
+        self.taken_back[reversal.kind, reversal.ingest_id] = list(
+            self.changes.get((reversal.kind, reversal.ingest_id), ())
+        )
+
+    def has_entry(self, kind: str, ingest_id: str) -> bool:
+        return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)
+
+    def replaced_by(self, ingest_id: str) -> str | None:
+        return self.compaction_of.get(ingest_id)
+
+    def compacted(self, compaction_id: str) -> Compacted | None:
+        for (_, each), ingest_ids in self.replacements.items():
+            if each == compaction_id and all(self.has_entry("polls", id_) for id_ in ingest_ids):
+                ingests = [
+                    _polls_ingest(commit)
+                    for commit in self.commits
+                    if self.compaction_of.get(commit.ingest_id) == each
+                    and ("polls", commit.ingest_id) in self.known
+                ]
+                return Compacted(tuple(ingests), frozenset(self.stale_ids))
+        return None
+
+    def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
+        return self.changes.get((kind, ingest_id), [])
+
+    def taken_back_changes(self, kind: str) -> list[StoresChange]:
+        return [
+            change
+            for (each, _), changes in self.taken_back.items()
+            if each == kind
+            for change in changes
+        ]
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         return [
@@ -228,6 +299,7 @@ class MemoryLog:
                     file.key
                     for commit in self.commits
                     if commit.ingest_id in ingest_ids
+                    and self.compaction_of.get(commit.ingest_id) == compaction_id
                     for file in commit.polls_files
                 ),
             )
@@ -238,7 +310,11 @@ class MemoryLog:
     def forget(self, replacement: Replacement) -> None:
         for at, compaction_id in list(self.replacements):
             if compaction_id == replacement.compaction_id:
-                self._drop(self.replacements.pop((at, compaction_id)))
+                ingest_ids = self.replacements.pop((at, compaction_id))
+                replaced = [
+                    id_ for id_ in ingest_ids if self.compaction_of.get(id_) == compaction_id
+                ]
+                self._drop(replaced)
 
     def _advance(self, head: Head, after: Head) -> None:
         if head.version != self.heads[-1].version:
@@ -262,6 +338,7 @@ class MemoryLog:
         self.versions[:] = [version for _, version in kept]
         for ingest_id in ingest_ids:
             self.replaced_in.pop(ingest_id, None)
+            self.compaction_of.pop(ingest_id, None)
 
     def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
         return [
@@ -272,12 +349,16 @@ class MemoryLog:
 
     def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
         ingests = [
-            PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
+            _polls_ingest(commit)
             for commit, committed_in in zip(self.commits, self.versions, strict=True)
             if committed_in <= version
             and self.replaced_in.get(commit.ingest_id, version + 1) > version
         ]
         return [ingest for ingest in ingests if ingest.files_within(least_us, greatest_us)]
+
+
+def _polls_ingest(commit: Commit) -> PollsIngest:
+    return PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
 
 
 @dataclass

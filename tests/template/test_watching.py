@@ -255,7 +255,7 @@ def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Templat
     # These know of no report in particular.
     others = {
         *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
-        *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs"),
+        *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs", "TakeBackIngestLogs"),
     }
     assert set(query["LogGroupNames"]) == {
         group.name for name, group in groups.items() if name not in others

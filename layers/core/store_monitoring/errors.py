@@ -52,6 +52,14 @@ class CommitConflict(StoreMonitoringError):
     """Another ingest was committed since the head was read."""
 
 
+class UnknownIngest(StoreMonitoringError):
+    """No ingest with this id is committed."""
+
+
+class CannotTakeBack(StoreMonitoringError):
+    """An ingest cannot be taken back; the message says why."""
+
+
 class NoPolls(StoreMonitoringError):
     """A report or timeline was asked for before any poll was ingested."""
 

@@ -7,6 +7,7 @@ Key `log`, `entry`:
 - a kind, a slash and an ingest id: a partition of its own for what has to be kept of an ingest.
   ``commit`` and a version: which stores files that commit replaced. ``replaced``: the ingest was
   compacted and its entry deleted with its files; it is still known, and is not ingested again.
+- ``taken_back/`` and a kind, an ingest id: which of its commits were taken back.
 - ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
   polls, as an ingest has, and from its version on theirs do not count.
 
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -38,10 +40,13 @@ from store_monitoring.storage.keys import polls_key
 from store_monitoring.use_cases.ports import (
     Commit,
     Committed,
+    Compacted,
     Head,
     PollsFile,
     PollsIngest,
     Replacement,
+    Reversal,
+    StoresChange,
     StoresFile,
 )
 from store_monitoring.use_cases.upload_outcomes import UploadOutcome
@@ -127,6 +132,12 @@ class DynamoDbIngestLog:
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         """Commit a compaction on top of the head that it was made from, all or nothing."""
         new_head = replace(head, version=head.version + 1)
+        self._transact(head, new_head, self._replacing(ingest_ids, compacted, new_head.version))
+
+    def _replacing(
+        self, ingest_ids: Sequence[str], compacted: Commit, version: int
+    ) -> list[dict[str, Any]]:
+        """Return the writes that put a compaction in the place of some ingests."""
         replaced = {
             "log": "replaced",
             "entry": compacted.ingest_id,
@@ -141,14 +152,139 @@ class DynamoDbIngestLog:
                     "ConditionExpression": "attribute_not_exists(replaced_in)",
                     "UpdateExpression": "SET replaced_in = :version, replaced_by = :by",
                     "ExpressionAttributeValues": to_item(
-                        {":version": new_head.version, ":by": compacted.ingest_id}
+                        {":version": version, ":by": compacted.ingest_id}
                     ),
                 }
             }
             for ingest_id in ingest_ids
         ]
-        entry = _entry(compacted, new_head.version)
-        self._transact(head, new_head, [self._put(entry), self._put(replaced), *mark])
+        return [self._put(_entry(compacted, version)), self._put(replaced), *mark]
+
+    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
+        """Reverse an ingest on top of the head that was read, all or nothing."""
+        version = head.version + 1
+        greatest_us = head.greatest_us
+        mark: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item({"log": reversal.kind, "entry": reversal.ingest_id}),
+            "ConditionExpression": (
+                "attribute_exists(entry) AND attribute_not_exists(taken_back_in)"
+            ),
+            "UpdateExpression": "SET taken_back_in = :version",
+            "ExpressionAttributeValues": to_item({":version": version}),
+        }
+        writes: list[dict[str, Any]] = [{"Update": mark}]
+        if reversal.kind == Kind.POLLS:
+            mark["UpdateExpression"] += ", replaced_in = if_not_exists(replaced_in, :version)"
+            greatest_us = self._greatest_us(reversal)
+        if reversal.compacted is not None:
+            *within, current = reversal.stale_ids
+            writes += self._replacing([current], reversal.compacted, version)
+            writes[-1]["Update"]["UpdateExpression"] += ", is_stale = :version"
+            writes += [
+                {
+                    "Update": {
+                        "TableName": self._table,
+                        "Key": to_item({"log": Kind.POLLS.value, "entry": each}),
+                        "UpdateExpression": "SET is_stale = :version",
+                        "ExpressionAttributeValues": to_item({":version": version}),
+                    }
+                }
+                for each in within
+            ]
+        commits = [item["entry"] for item in self._commits_of(reversal.kind, reversal.ingest_id)]
+        if commits:
+            taken_back = {
+                "log": f"taken_back/{reversal.kind}",
+                "entry": reversal.ingest_id,
+                "commits": commits,
+            }
+            writes.append(self._put(taken_back))
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._transact(head, Head(version, stores, greatest_us), writes)
+
+    def _greatest_us(self, reversal: Reversal) -> int | None:
+        """Return the greatest poll timestamp once an ingest is taken back."""
+        gone = (reversal.ingest_id, *reversal.stale_ids)
+        files = reversal.compacted.polls_files if reversal.compacted else ()
+        known_us = [file.greatest_us for file in files]
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=_BY_GREATEST_TIMESTAMP,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            KeyConditionExpression="#log = :polls",
+            FilterExpression="attribute_not_exists(replaced_in)",
+            ProjectionExpression="entry, greatest_us",
+            ExpressionAttributeNames={"#log": "log"},
+            ExpressionAttributeValues=to_item({":polls": Kind.POLLS.value}),
+        )
+        with transient_errors("read the ingest log"):
+            items = (from_item(item) for page in pages for item in page["Items"])
+            known_us += [
+                item["greatest_us"]
+                for item in islice((item for item in items if item["entry"] not in gone), 1)
+            ]
+        return max(known_us, default=None)
+
+    def has_entry(self, kind: str, ingest_id: str) -> bool:
+        """Tell whether the log still has the entry of an ingest, also if it was replaced."""
+        return self._get({"log": kind, "entry": ingest_id}) is not None
+
+    def replaced_by(self, ingest_id: str) -> str | None:
+        """Return the id of the compaction that replaced an ingest, if one did."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or "replaced_in" not in entry:
+            return None
+        if "replaced_by" in entry:
+            found: str = entry["replaced_by"]
+            return found
+        items = self._query(  # entries from before they named their compaction
+            KeyConditionExpression="#log = :replaced",
+            FilterExpression="contains(ingest_ids, :ingest_id)",
+            ExpressionAttributeValues=to_item({":replaced": "replaced", ":ingest_id": ingest_id}),
+        )
+        return items[0]["entry"] if items else None
+
+    def compacted(self, compaction_id: str) -> Compacted | None:
+        """Return what a compaction stands for; None if some of that is deleted."""
+        item = self._get({"log": "replaced", "entry": compaction_id})
+        if item is None:
+            return None
+        if not all(self.has_entry(Kind.POLLS, each) for each in item["ingest_ids"]):
+            return None
+        entries = [
+            entry
+            for entry in self._replaced_by(compaction_id, item["ingest_ids"])
+            if "taken_back_in" not in entry
+        ]
+        stale_ids = frozenset(entry["entry"] for entry in entries if "is_stale" in entry)
+        return Compacted(tuple(_polls_ingest(entry) for entry in entries), stale_ids)
+
+    def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
+        """Return what each commit of an ingest replaced."""
+        return [_stores_change(item) for item in self._commits_of(kind, ingest_id)]
+
+    def taken_back_changes(self, kind: str) -> list[StoresChange]:
+        """Return what those commits replaced that were taken back, of all ingests of a kind."""
+        items = self._query(
+            KeyConditionExpression="#log = :taken_back",
+            ExpressionAttributeValues=to_item({":taken_back": f"taken_back/{kind}"}),
+        )
+        return [
+            _stores_change(commit)
+            for item in items
+            for commit in self._commits_of(kind, item["entry"])
+            if commit["entry"] in item["commits"]
+        ]
+
+    def _commits_of(self, kind: str, ingest_id: str) -> list[dict[str, Any]]:
+        return self._query(
+            KeyConditionExpression="#log = :ingest AND begins_with(entry, :commit)",
+            ExpressionAttributeValues=to_item(
+                {":ingest": f"{kind}/{ingest_id}", ":commit": "commit "}
+            ),
+        )
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         """Return what was replaced before an instant and is not forgotten, oldest first."""
@@ -309,6 +445,18 @@ def _stores_before(head: Head, new_stores: Sequence[StoresFile], commit: Commit)
             str(bucket): _stores_item(file) if file else None for bucket, file in before.items()
         },
     }
+
+
+def _stores_change(item: dict[str, Any]) -> StoresChange:
+    uploaded_at = item.get("uploaded_at")
+    return StoresChange(
+        int(item["entry"].removeprefix("commit ")),
+        None if uploaded_at is None else datetime.fromisoformat(uploaded_at),
+        {
+            int(bucket): StoresFile(int(bucket), **file) if file else None
+            for bucket, file in item["stores_before"].items()
+        },
+    )
 
 
 def _stores_item(file: StoresFile) -> dict[str, Any]:

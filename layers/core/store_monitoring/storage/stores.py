@@ -81,6 +81,33 @@ def with_hours(
     return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at, partial)
 
 
+def with_restored(
+    stores: pa.Table, column: str, uploaded_at: datetime, before: pa.Table
+) -> pa.Table:
+    """Return the stores with what was known before an upload, where that is what counts.
+
+    Parameters
+    ----------
+    stores, before : tables of schema `STORES`
+    column : str
+        "timezone" or "hours".
+    uploaded_at : datetime
+        What an upload of another time said stays.
+    """
+    at = stores.column(f"{column}_uploaded_at")
+    is_its = pc.fill_null(pc.equal(at, pa.scalar(uploaded_at, at.type)), False)
+    own_row = pa.array(np.arange(len(stores), dtype=np.int32))
+    row_before = pc.add(
+        pc.index_in(stores.column("store_id"), before.column("store_id")), len(stores)
+    )
+    row = pc.if_else(is_its, row_before, own_row)
+    names = (column, f"{column}_uploaded_at", f"{column}_is_partial")
+    restored = {name: _joined(stores.column(name), before.column(name)).take(row) for name in names}
+    return pa.table(
+        [restored.get(name, stores.column(name)) for name in STORES.names], schema=STORES
+    )
+
+
 def know_the_same(some: pa.Table, others: pa.Table) -> bool:
     """Tell whether two tables of stores differ in nothing but when uploads came."""
     return bool(some.drop_columns(_UPLOADED_AT).equals(others.drop_columns(_UPLOADED_AT)))

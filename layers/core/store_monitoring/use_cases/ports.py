@@ -291,6 +291,60 @@ class Replacement:
     keys: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoresChange:
+    """Which stores files a commit replaced.
+
+    Attributes
+    ----------
+    version : int
+        The version that it made.
+    uploaded_at : datetime or None
+        When the file was uploaded.
+    before : dict of int to StoresFile or None
+        By bucket; None where there was none.
+    """
+
+    version: int
+    uploaded_at: datetime | None
+    before: dict[int, StoresFile | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction stands for.
+
+    Attributes
+    ----------
+    ingests : tuple of PollsIngest
+        Those that it replaced, without those that were taken back since.
+    stale_ids : frozenset of str
+        Those of them, compactions themselves, that hold what was taken back.
+    """
+
+    ingests: tuple[PollsIngest, ...]
+    stale_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What takes an ingest back.
+
+    Attributes
+    ----------
+    kind, ingest_id : str
+    stale_ids : tuple of str
+        The compactions that hold its polls, if they were compacted; the last one counts so far.
+    compacted : Commit or None
+        What takes the place of that.
+    """
+
+    kind: str
+    ingest_id: str
+    stale_ids: tuple[str, ...] = ()
+    compacted: Commit | None = None
+
+
 class IngestLog(Protocol):
     """The log of ingests: what it does not say is committed does not count."""
 
@@ -330,6 +384,32 @@ class IngestLog(Protocol):
         CommitConflict
             If that head is no longer the current one, or one of the ingests was replaced before.
         """
+
+    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
+        """Reverse an ingest on top of the head that was read, all or nothing.
+
+        From this version on it does not count, and is not known to be committed.
+
+        Raises
+        ------
+        CommitConflict
+            If that head is no longer the current one.
+        """
+
+    def has_entry(self, kind: str, ingest_id: str) -> bool:
+        """Tell whether the log still has the entry of an ingest, also if it was replaced."""
+
+    def replaced_by(self, ingest_id: str) -> str | None:
+        """Return the id of the compaction that replaced an ingest, if one did."""
+
+    def compacted(self, compaction_id: str) -> Compacted | None:
+        """Return what a compaction stands for; None if some of that is deleted."""
+
+    def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
+        """Return what each commit of an ingest replaced."""
+
+    def taken_back_changes(self, kind: str) -> list[StoresChange]:
+        """Return what those commits replaced that were taken back, of all ingests of a kind."""
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         """Return what was replaced before an instant and is not forgotten, oldest first."""

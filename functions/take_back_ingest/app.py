@@ -1,0 +1,33 @@
+"""An operator's call: take back an ingest."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.logs import about, logger
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.take_back_ingest import take_back_ingest
+
+settings = Settings.from_environment()
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
+
+
+def now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take back the ingest that the event names; an error says why it cannot be."""
+    ingest_id = str(event["ingest_id"])
+    with about(ingest_id=ingest_id):
+        taken_back = take_back_ingest(ingest_id, now, tables, log)
+        logger.info("ingest taken back", kind=taken_back.kind, version=taken_back.version)
+    return asdict(taken_back)

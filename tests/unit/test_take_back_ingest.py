@@ -1,0 +1,253 @@
+"""An ingest is taken back: what it made known no longer counts, and nothing is deleted."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.errors import CannotTakeBack, UnknownIngest
+from store_monitoring.instants import to_us
+from store_monitoring.use_cases.compact_polls import compact_polls
+from store_monitoring.use_cases.ports import StoresChange
+from store_monitoring.use_cases.take_back_ingest import TakenBack, take_back_ingest
+from store_monitoring.use_cases.upload_outcomes import UploadOutcome
+from tests.cases import utc
+from tests.fakes import FolderObjects, MemoryLog
+from tests.pipeline import CLOCK_SHOWS, Pipeline
+from tests.unit.ingest_table import ingest_table
+
+HOURS = {day: f"{day},09:00,17:00" for day in range(7)}
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
+    if request.param == "memory":
+        yield Pipeline(tmp_path, bucket_count=3)
+        return
+    with ingest_table() as table:
+        uploads = DynamoDbUploads(table, retention_days=90)
+        log: Any = DynamoDbIngestLog(table, 3, uploads=uploads)
+        log.uploads = uploads
+        yield Pipeline(tmp_path, bucket_count=3, log=log)
+
+
+def polls(pipeline: Pipeline, minute: int, stores: str = "abc") -> UploadOutcome:
+    rows = [f"{store},active,2024-10-14 10:{minute:02}:00" for store in stores]
+    return pipeline.ingest(
+        f"polls/{minute}.csv", "\n".join(["store_id,status,timestamp_utc", *rows])
+    )
+
+
+def zones(pipeline: Pipeline, second: int, **zone_of: str) -> UploadOutcome:
+    rows = [f"{store_id},{zone}" for store_id, zone in zone_of.items()]
+    return pipeline.ingest(
+        "timezones/z.csv",
+        "\n".join(["store_id,timezone_str", *rows]),
+        uploaded_at=CLOCK_SHOWS + timedelta(seconds=second),
+    )
+
+
+def hours(pipeline: Pipeline, second: int, *rows: str) -> UploadOutcome:
+    return pipeline.ingest(
+        "business_hours/h.csv",
+        "\n".join(["store_id,day,start_time_local,end_time_local", *rows]),
+        uploaded_at=CLOCK_SHOWS + timedelta(seconds=second),
+    )
+
+
+def take_back(pipeline: Pipeline, outcome: UploadOutcome) -> TakenBack:
+    before = pipeline.files()
+    assert outcome.ingest_id is not None
+    taken = take_back_ingest(outcome.ingest_id, lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+    assert taken.version == pipeline.log.head().version
+    assert before <= pipeline.files()  # nothing is deleted
+    return taken
+
+
+def compact(pipeline: Pipeline, days_later: int = 0) -> None:
+    compact_polls(
+        14 * DAY_US,
+        pipeline.bucket_count,
+        timedelta(days=90),
+        lambda: CLOCK_SHOWS + timedelta(days=days_later),
+        pipeline.tables,
+        FolderObjects(pipeline.folder),
+        pipeline.log,
+    )
+
+
+# --- polls ----------------------------------------------------------------------------------
+
+
+def test_polls_no_longer_count_and_nor_do_stores_that_only_they_named(pipeline: Pipeline) -> None:
+    polls(pipeline, 1)
+    known, report = pipeline.polls(), pipeline.report()
+    outcome = polls(pipeline, 59, "abcxyz")
+    old_plan = pipeline.plan("old")
+    take_back(pipeline, outcome)
+    assert pipeline.polls() == known
+    assert pipeline.report() == report
+    assert pipeline.log.head().greatest_us == to_us(utc("2024-10-14 10:01"))
+    assert all(
+        (pipeline.folder / file.key).exists() for s in old_plan.shards for file in s.polls_files
+    )
+
+
+def test_a_store_that_others_name_too_is_still_known(pipeline: Pipeline) -> None:
+    outcome = polls(pipeline, 1, "abc")
+    polls(pipeline, 2, "a")
+    zones(pipeline, 1, b="UTC")
+    take_back(pipeline, outcome)
+    assert pipeline.zones() == {"a": None, "b": "UTC"}
+
+
+def test_all_polls_may_be_taken_back(pipeline: Pipeline) -> None:
+    take_back(pipeline, polls(pipeline, 1))
+    assert (pipeline.polls(), pipeline.zones()) == ([], {})
+    assert pipeline.log.head().greatest_us is None
+
+
+def test_what_was_taken_back_can_be_uploaded_again_and_taken_back_again(pipeline: Pipeline) -> None:
+    polls(pipeline, 1)
+    for _ in range(2):
+        outcome = polls(pipeline, 2, "abcd")
+        assert outcome.status == "Committed"
+        assert len(pipeline.polls()) == 7
+        take_back(pipeline, outcome)
+        assert len(pipeline.polls()) == 3
+        assert set(pipeline.zones()) == set("abc")
+
+
+def test_what_is_not_committed_or_was_taken_back_is_unknown(pipeline: Pipeline) -> None:
+    outcome = polls(pipeline, 1)
+    take_back(pipeline, outcome)
+    for ingest_id in ("nothing", outcome.ingest_id):
+        with pytest.raises(UnknownIngest, match=f"no ingest '{ingest_id}' is committed"):
+            take_back_ingest(ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+
+
+def test_of_compacted_polls_the_others_are_written_anew(pipeline: Pipeline) -> None:
+    """Also of some that were compacted twice, and taken back one after the other."""
+    outcomes = [polls(pipeline, minute) for minute in range(3)]
+    compact(pipeline)
+    outcomes += [polls(pipeline, minute) for minute in range(3, 6)]
+    compact(pipeline)
+    left = pipeline.polls()
+    for nth in (1, 4, 0):
+        take_back(pipeline, outcomes[nth])
+        left = [poll for poll in left if poll[1].minute != nth]
+        assert pipeline.polls() == left
+    assert polls(pipeline, 1).status == "Committed"
+    assert polls(pipeline, 2).status == "Unchanged"
+    assert len(pipeline.polls()) == len(left) + 3
+    compact(pipeline)
+    compact(pipeline, days_later=91)  # deletes what was replaced, and nothing that counts
+    assert len(pipeline.polls()) == len(left) + 3
+    assert polls(pipeline, 0).status == "Committed"
+
+
+def test_what_was_uploaded_again_is_not_deleted_with_what_it_was_compacted_with(
+    pipeline: Pipeline,
+) -> None:
+    outcomes = [polls(pipeline, minute) for minute in range(3)]
+    compact(pipeline)
+    take_back(pipeline, outcomes[1])
+    polls(pipeline, 1)
+    known = pipeline.polls()
+    compact_polls(  # nothing is small: it only deletes what was replaced
+        0,
+        pipeline.bucket_count,
+        timedelta(days=90),
+        lambda: CLOCK_SHOWS + timedelta(days=91),
+        pipeline.tables,
+        FolderObjects(pipeline.folder),
+        pipeline.log,
+    )
+    assert pipeline.polls() == known
+    assert polls(pipeline, 1).status == "Unchanged"
+
+
+def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeline) -> None:
+    outcomes = [polls(pipeline, minute) for minute in range(3)]
+    compact(pipeline)
+    compact(pipeline, days_later=91)
+    version = pipeline.log.head().version
+    with pytest.raises(CannotTakeBack, match="compacted, and the files of before that are deleted"):
+        take_back(pipeline, outcomes[1])
+    assert pipeline.log.head().version == version
+
+
+# --- hours and zones ------------------------------------------------------------------------
+
+
+def test_what_was_known_before_is_known_again(pipeline: Pipeline) -> None:
+    zones(pipeline, 1, a="Asia/Tokyo", b="UTC")
+    wrong = zones(pipeline, 2, a="UTC", b="Asia/Tokyo", c="UTC", d="UTC")
+    polls(pipeline, 1, "c")
+    take_back(pipeline, wrong)
+    assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "UTC", "c": None}
+
+
+def test_what_a_later_upload_says_stays(pipeline: Pipeline) -> None:
+    hours(pipeline, 1, f"a,{HOURS[1]}", f"b,{HOURS[1]}")
+    wrong = hours(pipeline, 2, f"a,{HOURS[2]}", f"b,{HOURS[2]}")
+    hours(pipeline, 3, f"b,{HOURS[3]}")
+    zones(pipeline, 4, a="UTC")
+    take_back(pipeline, wrong)
+    known = pipeline.hours()
+    assert {store_id: [day for day, _, _ in known[store_id] or ()] for store_id in known} == {
+        "a": [1],
+        "b": [3],
+    }
+    assert pipeline.zones() == {"a": "UTC", "b": None}
+
+
+def test_a_file_that_was_uploaded_several_times_is_taken_back_as_a_whole(
+    pipeline: Pipeline,
+) -> None:
+    zones(pipeline, 1, a="Asia/Tokyo")
+    for second in (2, 3):
+        wrong = zones(pipeline, second, a="UTC", b="UTC")
+    zones(pipeline, 4, b="Europe/Paris")
+    wrong = zones(pipeline, 5, a="UTC", b="UTC")
+    take_back(pipeline, wrong)
+    assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris"}
+    assert zones(pipeline, 6, a="UTC", b="UTC").status == "Committed"
+    assert pipeline.zones() == {"a": "UTC", "b": "UTC"}
+
+
+def test_one_after_the_other_in_either_order(pipeline: Pipeline) -> None:
+    """What was known before one may be what another one said that was taken back since."""
+    zones(pipeline, 1, a="Asia/Tokyo", b="Asia/Tokyo")
+    first = zones(pipeline, 2, a="UTC", b="UTC")
+    second = zones(pipeline, 3, a="Europe/Paris")
+    take_back(pipeline, first)
+    assert pipeline.zones() == {"a": "Europe/Paris", "b": "Asia/Tokyo"}
+    take_back(pipeline, second)
+    assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Asia/Tokyo"}
+
+
+def test_after_it_the_time_of_upload_of_before_counts(pipeline: Pipeline) -> None:
+    zones(pipeline, 2, a="Asia/Tokyo")
+    wrong = zones(pipeline, 9, a="UTC")
+    take_back(pipeline, wrong)
+    assert zones(pipeline, 1, a="America/Denver").status == "Unchanged"
+    assert zones(pipeline, 3, a="America/Chicago").status == "Committed"
+
+
+def test_commits_of_before_there_was_a_record_cannot_be_taken_back(tmp_path: Path) -> None:
+    class Old(MemoryLog):
+        def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
+            return []
+
+    pipeline = Pipeline(tmp_path, log=Old())
+    with pytest.raises(CannotTakeBack, match="before commits recorded what they replace"):
+        take_back(pipeline, zones(pipeline, 1, a="UTC"))
+    outcome = polls(pipeline, 1)
+    take_back(pipeline, outcome)
+    assert pipeline.polls() == []
