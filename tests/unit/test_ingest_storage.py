@@ -17,7 +17,7 @@ from store_monitoring.adapters import arrow_tables as arrow_tables_module
 from store_monitoring.adapters.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.errors import MissingObject, TransientError
-from store_monitoring.ingest import rows as rows_module
+from store_monitoring.ingest import lines as lines_module
 from store_monitoring.ingest import spill as spill_module
 from store_monitoring.instants import to_us
 from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, STORES
@@ -126,9 +126,9 @@ def test_a_bucket_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spill_module, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(rows_module, "_LINE_BY_LINE_BYTES", 1)
+    monkeypatch.setattr(lines_module, "BLOCK_LINES", 1)
     polls = [("a", MONDAY + timedelta(hours=n)) for n in range(8)]
-    pipeline.ingest("polls/a.csv", polls_csv(polls) + "\na bad line, so that it is cut\n")
+    pipeline.ingest("polls/a.csv", polls_csv(polls))
     groups = row_groups(pipeline.folder / only_file(pipeline).key)
     assert len(groups) > 1
     assert [poll for group in groups for poll in group] == polls

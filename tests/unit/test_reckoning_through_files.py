@@ -149,7 +149,12 @@ def named(case: Case) -> Case:
 
 
 @settings(max_examples=settings().max_examples // 4)
-@given(cases().map(named), seeds, st.sampled_from(BUCKET_COUNTS), st.sampled_from(SHARD_POLLS))
+@given(
+    cases().filter(report).map(named),
+    seeds,
+    st.sampled_from(BUCKET_COUNTS),
+    st.sampled_from(SHARD_POLLS),
+)
 def test_the_report_of_any_files_is_the_oracle(
     case: Case, seed: int, bucket_count: int, shard_polls: int
 ) -> None:
