@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import jmespath  # type: ignore[import-untyped]  # it has no types
 from botocore import xform_name
-from botocore.model import Shape, StructureShape
+from botocore.model import ListShape, Shape, StructureShape
 
 
 def main(service: str, operation: str, *words: str) -> None:
@@ -53,7 +53,8 @@ def _value(shape: Shape, values: list[str]) -> Any:
         case "boolean":
             return True
         case "list":
-            return [_value(shape.member, [value]) for value in values]  # type: ignore[attr-defined]
+            assert isinstance(shape, ListShape)
+            return [_value(shape.member, [value]) for value in values]
         case "structure":
             assert isinstance(shape, StructureShape)
             return dict(pair.split("=", 1) for pair in values[0].split(","))

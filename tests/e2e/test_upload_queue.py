@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,10 +78,7 @@ def test_a_thousand_files_at_once_all_commit(user: User) -> None:
 
 def test_eighteen_files_put_in_a_row_to_one_key_are_eighteen_uploads(user: User) -> None:
     versions = [user.put(KEY, polls(number)) for number in range(18)]
-    outcomes = [
-        until(lambda version=version: user.outcome(KEY, version))  # type: ignore[misc]
-        for version in versions
-    ]
+    outcomes = [until(partial(user.outcome, KEY, version)) for version in versions]
     assert [outcome["status"] for outcome in outcomes] == ["Committed"] * 18
     assert len({outcome["ingest_id"] for outcome in outcomes}) == 18
 
