@@ -89,6 +89,7 @@ def test_each_call_is_logged_with_who_made_it() -> None:
         f"arn:aws:logs:us-east-1:123456789012:log-group:{group.name}"
     )
     assert group.properties["RetentionInDays"] == "7"
+    assert "\n" not in setting["Format"]
     assert json.loads(setting["Format"]) == {
         "requestId": "$context.requestId",
         "extendedRequestId": "$context.extendedRequestId",

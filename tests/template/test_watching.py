@@ -237,6 +237,13 @@ def test_the_docs_list_what_each_alarm_watches(
     assert listed == expected
 
 
+def test_the_docs_say_what_alarms_cost(alarms: dict[str, Resource]) -> None:
+    watched = sum(len(list(_of_alarm(alarm.properties))) for alarm in alarms.values())
+    guide = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    assert f"the alarms look at {watched} metrics, at $0.10 a month each" in guide
+    assert f": ${0.10 * watched + 0.30 * len(UNITS):.2f}." in guide
+
+
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_an_alarm_has_its_paragraph_in_the_docs(alarm: str) -> None:
     guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
