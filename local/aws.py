@@ -63,6 +63,10 @@ class Functions:
         """Say where the code of a function lies."""
         self._code[name] = code
 
+    def role(self, name_or_arn: str) -> str:
+        """Return the name of a function's role."""
+        return self._configuration(name_or_arn).role
+
     def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
         """Run a function and wait for its answer."""
         return self._service.invoke(self._configuration(name_or_arn), payload)

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.iam.models import iam_backends
 
 from local.aws import FunctionCode, Functions
 from local.event_sources import EventSource, start_polling
 from local.faults import Injector
 from local.intrinsics import TemplateError
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.permissions import AccessDenied, Permissions
+from local.policies import Access
+from local.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
 from local.template import Resource, Template
 
 _TABLE_PROPERTIES = (
@@ -35,7 +38,13 @@ _QUEUE_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePoli
 _MOST_CONCURRENT = 1000  # as Lambda has it, if a mapping says nothing
 
 
-def deploy(template: Template, functions: Functions, injector: Injector, endpoint_url: str) -> None:
+def deploy(
+    template: Template,
+    functions: Functions,
+    permissions: Permissions,
+    injector: Injector,
+    endpoint_url: str,
+) -> None:
     """Make what a template's resources describe, and let what happens there run its functions."""
     # Not of a session of its own: what boto3 has read of a service, state machines need again.
     client = partial(
@@ -47,7 +56,7 @@ def deploy(template: Template, functions: Functions, injector: Injector, endpoin
     )
     deployment = _Deployment(template, functions, client)
     for role in template.resources("AWS::IAM::Role"):
-        deployment.make_role(role)
+        _make_role(role)
     deployment.make_queues(list(template.resources("AWS::SQS::Queue")))
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_bucket(bucket)
@@ -60,7 +69,9 @@ def deploy(template: Template, functions: Functions, injector: Injector, endpoin
     for rule in template.resources("AWS::Events::Rule"):
         deployment.make_rule(rule)
     for mapping in template.resources("AWS::Lambda::EventSourceMapping"):
-        start_polling(_event_source(mapping), functions, injector)
+        source = _event_source(mapping)
+        _check_poller(source, functions, permissions)
+        start_polling(source, functions, injector)
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_notifications(bucket)
 
@@ -94,13 +105,7 @@ class _Deployment:
         self._lambda = client("lambda")
         self._stepfunctions = client("stepfunctions")
         self._events = client("events")
-        self._iam = client("iam")
         self._sqs = client("sqs")
-
-    def make_role(self, role: Resource) -> None:
-        # Without its policies, which moto does not enforce; `local.permissions` does.
-        trust = json.dumps(role.properties["AssumeRolePolicyDocument"])
-        self._iam.create_role(RoleName=role.name, AssumeRolePolicyDocument=trust)
 
     def make_bucket(self, bucket: Resource) -> None:
         self._s3.create_bucket(Bucket=bucket.name)
@@ -203,6 +208,22 @@ class _Deployment:
         self._events.put_targets(Rule=rule.name, Targets=rule.properties["Targets"])
 
 
+def _make_role(role: Resource) -> None:
+    """Make a role without its policies: moto wants to know it, and `local.permissions` enforces it.
+
+    Not by a call: there are many, and each takes a while.
+    """
+    iam_backends[ACCOUNT]["aws"].create_role(
+        role.name,
+        json.dumps(role.properties["AssumeRolePolicyDocument"]),
+        path="/",
+        permissions_boundary=None,
+        description="",
+        tags=[],
+        max_session_duration=None,
+    )
+
+
 def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """Say a bucket's rule for pages elsewhere in the words of the API."""
     wanted = dict(rule)
@@ -221,6 +242,18 @@ def _event_source(mapping: Resource) -> EventSource:
         function=properties["FunctionName"],
         concurrency=int(scaling.get("MaximumConcurrency", _MOST_CONCURRENT)),
     )
+
+
+def _check_poller(source: EventSource, functions: Functions, permissions: Permissions) -> None:
+    """See that the function's role allows what Lambda does with it to poll a queue."""
+    needed = [
+        Access(f"sqs:{action}", source.queue)
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    ]
+    try:
+        permissions.check(functions.role(source.function), "EventSourceMapping", needed)
+    except AccessDenied as error:
+        raise TemplateError(str(error)) from error
 
 
 def _notification(

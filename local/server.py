@@ -81,7 +81,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     repair_queues()
     mend(endpoint_url, tell_execution_ended)
     strike_executions(injector)
-    deploy(template, functions, injector, endpoint_url)
+    deploy(template, functions, permissions, injector, endpoint_url)
     definition = api_definition(template)
     api_key = os.environ.get(API_KEY_VARIABLE)
     asks_for_key = any(template.resources("AWS::ApiGateway::ApiKey"))

@@ -26,15 +26,10 @@ OPTION = "--prove-permissions"
 # them.
 _PARAMETERS = {"NoticeTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}
 
-_POLLING = "Lambda polls queues as the function's role; the local cloud's own polling needs none"
-
 UNUSED = {
     "* logs:* *": "Lambda and Step Functions write logs; the local cloud writes files",
     "* xray:* *": "Lambda and Step Functions write traces; the local cloud has none",
     "*Role s3:AbortMultipartUpload *": "only when a write of several parts fails midway",
-    "*Role sqs:ReceiveMessage *": _POLLING,
-    "*Role sqs:DeleteMessage *": _POLLING,
-    "*Role sqs:GetQueueAttributes *": _POLLING,
     "ReportTimerRole lambda:InvokeFunction *": "the local cloud keeps no schedules; tests call",
     "ReportStateMachineRole s3:GetObject *receipts/*": "moto's interpreter reads no receipts",
     "ReportStateMachineRole s3:ListMultipartUploadParts *": "it writes receipts in one part",

@@ -261,3 +261,36 @@ Resources:
     )
     with pytest.raises(EmbeddedCloudError, match="local-Role: the condition operator IpAddress"):
         EmbeddedCloud(template)
+
+
+def test_who_may_not_poll_a_queue_is_not_deployed_to_do_so(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Line: { Type: AWS::SQS::Queue }
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {}
+      Policies:
+        - PolicyName: half
+          PolicyDocument:
+            Statement:
+              Effect: Allow
+              Action: [sqs:ReceiveMessage, sqs:GetQueueAttributes]
+              Resource: !GetAtt Line.Arn
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: app.lambda_handler
+      CodeUri: .
+      Role: !GetAtt Role.Arn
+      Events:
+        Message: { Type: SQS, Properties: { Queue: !GetAtt Line.Arn, BatchSize: 1 } }
+"""
+    )
+    with pytest.raises(EmbeddedCloudError, match="not authorized to perform: sqs:DeleteMessage"):
+        EmbeddedCloud(template)
