@@ -17,6 +17,7 @@ from store_monitoring.errors import (
     CommitConflict,
     IdempotencyKeyReused,
     OutcomeRecorded,
+    SupersededUpload,
     TransientError,
 )
 from store_monitoring.instants import to_text, to_us
@@ -152,6 +153,7 @@ class MemoryUploads:
     """The record of what became of each upload."""
 
     outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
+    forms: dict[str, datetime] = field(default_factory=dict)
 
     def get(self, upload: Upload) -> UploadOutcome | None:
         return self.outcomes.get((upload.key, upload.version))
@@ -175,6 +177,30 @@ class MemoryUploads:
             key=lambda each: (each.uploaded_at or each.ended_at, each.version),
             reverse=True,
         )
+
+    def issue(self, key: str, form_ends_at: datetime) -> None:
+        self.forms[key] = form_ends_at
+
+    def form_ends_at(self, key: str) -> datetime | None:
+        return self.forms.get(key)
+
+
+@dataclass
+class MemoryInbox:
+    """Uploaded objects, by key and version."""
+
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def open(self, upload: Upload) -> IO[bytes]:
+        try:
+            return io.BytesIO(self.objects[upload.key, upload.version])
+        except KeyError:
+            raise SupersededUpload(
+                f"{upload.key} was replaced or removed before it was read"
+            ) from None
+
+    def holds(self, key: str) -> bool:
+        return any(each == key for each, _ in self.objects)
 
 
 @dataclass

@@ -8,7 +8,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from store_monitoring.adapters.clients import PROMPT
 from store_monitoring.adapters.upload_forms import S3UploadForms
+from store_monitoring.adapters.upload_table import DynamoDbUploads
 from store_monitoring.api import answer, json_body, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
@@ -18,6 +20,7 @@ from store_monitoring.use_cases.upload import UploadRequest
 
 settings = Settings.from_environment()
 forms = S3UploadForms(settings.inbox_bucket, settings.download_link_seconds)
+uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, PROMPT)
 app = new_app(settings.cors_origin)
 
 
@@ -25,9 +28,10 @@ app = new_app(settings.cors_origin)
 def post_upload() -> Response[str]:
     """Give leave to upload the file that the body describes."""
     now = datetime.now(UTC)
-    form = offer_upload(UploadRequest.from_json(json_body(app.current_event)), forms)
-    logger.info("upload offered", upload_id=form.upload_id)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
+    request = UploadRequest.from_json(json_body(app.current_event))
+    form = offer_upload(request, now, ends_at, forms, uploads)
+    logger.info("upload offered", upload_id=form.upload_id)
     return answer(HTTPStatus.CREATED, form_body(form, ends_at))
 
 

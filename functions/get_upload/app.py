@@ -9,6 +9,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.adapters.clients import PROMPT
+from store_monitoring.adapters.inbox import S3Inbox
 from store_monitoring.adapters.report_files import S3ReportFiles
 from store_monitoring.adapters.upload_table import DynamoDbUploads
 from store_monitoring.api import answer, new_app
@@ -19,6 +20,7 @@ from store_monitoring.use_cases.read_upload import read_upload
 
 settings = Settings.from_environment()
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, PROMPT)
+inbox = S3Inbox(settings.inbox_bucket, PROMPT)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 app = new_app(settings.cors_origin)
 
@@ -27,7 +29,7 @@ app = new_app(settings.cors_origin)
 def get_upload(upload_id: str) -> Response[str]:
     """Tell what became of an upload, and where the rows are that were rejected."""
     now = datetime.now(UTC)
-    view = read_upload(upload_id, uploads, files)
+    view = read_upload(upload_id, now, uploads, inbox, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     return answer(HTTPStatus.OK, upload_body(view, ends_at))
 

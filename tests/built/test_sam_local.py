@@ -34,7 +34,11 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
     "compact": {"ingests_replaced": 0, "files_deleted": 0},
     "compute_shard": {"shard": 0, "stores": STORES},
     "end_report": None,
-    "ingest": None,
+    # This one keeps its message, whose upload the other then leaves as it is.
+    "fail_upload": {
+        "batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
+    },
+    "ingest": {"batchItemFailures": []},
     "merge": {"stores": STORES},
     "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
     "start_scheduled_report": None,

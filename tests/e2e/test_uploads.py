@@ -41,7 +41,7 @@ def send(form: dict[str, Any], content: bytes, **changes: str) -> requests.Respo
 def ended(user: User, form: dict[str, Any]) -> dict[str, Any]:
     def ask() -> dict[str, Any] | None:
         answer = user.get(f"/uploads/{form['upload_id']}").json()
-        return None if answer["status"] == "Pending" else answer
+        return None if answer["status"] in ("Pending", "Retrying") else answer
 
     return until(ask)
 
@@ -60,6 +60,35 @@ def test_a_file_is_uploaded_and_its_rejects_are_to_be_had(user: User) -> None:
     again = offered(user)
     send(again, POLLS)
     assert ended(user, again)["status"] == "Unchanged"
+
+
+def test_a_form_used_twice_is_two_uploads(user: User) -> None:
+    form = offered(user)
+    for number in range(2):
+        content = POLLS.replace(b"uploaded", f"twice-{number}".encode())
+        assert send(form, content).status_code == 204
+
+    def both() -> dict[str, Any] | None:
+        answer: dict[str, Any] = user.get(f"/uploads/{form['upload_id']}").json()
+        return answer if answer.get("earlier") and answer["status"] != "Retrying" else None
+
+    answer = until(both)
+    [earlier] = answer["earlier"]
+    assert [each["status"] for each in (answer, earlier)] == ["Committed", "Committed"]
+    assert answer["rejects_url"] != earlier["rejects_url"]
+
+
+def test_a_form_that_is_not_used_in_time_is_expired(user: User) -> None:
+    form = offered(user)
+    table = user.cloud.outputs["IngestTableName"]
+    key = {"log": {"S": f"uploads/{form['fields']['key']}"}, "entry": {"S": "form"}}
+    user.dynamodb.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET form_ends_at = :then",
+        ExpressionAttributeValues={":then": {"S": "2024-01-01T00:00:00+00:00"}},
+    )
+    assert user.get(f"/uploads/{form['upload_id']}").json()["status"] == "Expired"
 
 
 @pytest.mark.parametrize("kind", list(UploadKind))
@@ -99,6 +128,7 @@ def test_an_empty_file_and_no_policy_are_refused(user: User) -> None:
     "upload_id",
     [
         *("nonsense", "polls.1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10."),
+        "polls.1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10.never_issued.csv",
         *("polls%2F..%2Fx", "a" * 900),
     ],
 )

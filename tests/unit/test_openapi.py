@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES
 from store_monitoring.use_cases.report import Format, ReportRequest, Status, checked_report_id
 from store_monitoring.use_cases.report_page import PageRequest
 from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
+from store_monitoring.use_cases.upload_outcomes import UploadStatus
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
@@ -129,8 +131,9 @@ def test_uploads_are_as_the_code_takes_them() -> None:
     UploadRequest.from_json({"kind": "polls", "filename": "n" * longest})
     with pytest.raises(InvalidRequest):
         UploadRequest.from_json({"kind": "polls", "filename": "n" * (longest + 1)})
-    place = UploadPlace.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100))
+    place = UploadPlace.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100), datetime.now(UTC))
     assert re.search(SCHEMAS["UploadId"]["pattern"], place.upload_id)
+    assert SCHEMAS["Upload"]["properties"]["status"]["enum"] == list(UploadStatus)
     [form] = examples(dict(bodies())["POST /uploads 201 application/json"])
     assert form["limit_bytes"] == UPLOAD_LIMIT_BYTES
     assert UploadPlace.from_id(form["upload_id"]).key == form["fields"]["key"]

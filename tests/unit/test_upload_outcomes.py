@@ -217,3 +217,12 @@ def test_outcomes_expire(table: Any) -> None:
         "partial_stores": 0,
         "partial_store_ids": [],
     }
+
+
+def test_a_form_is_no_outcome(uploads: Uploads) -> None:
+    assert uploads.form_ends_at(UPLOAD.key) is None
+    uploads.issue(UPLOAD.key, AT)
+    assert uploads.form_ends_at(UPLOAD.key) == AT
+    assert list(uploads.of_key(UPLOAD.key)) == []
+    uploads.record(outcome(UploadStatus.COMMITTED))
+    assert len(uploads.of_key(UPLOAD.key)) == 1

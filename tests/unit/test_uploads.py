@@ -3,9 +3,10 @@
 import json
 from base64 import b64decode
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -17,11 +18,13 @@ from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES, UploadFo
 from store_monitoring.use_cases.read_upload import read_upload
 from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
 from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
-from tests.fakes import FolderFiles, MemoryUploads
+from tests.fakes import FolderFiles, MemoryInbox, MemoryUploads
 
 NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 KEY = f"polls/{NUMBER}-polls.csv"
 ENDED_AT = datetime(2024, 10, 15, tzinfo=UTC)
+NOW = datetime(2024, 10, 14, 12, tzinfo=UTC)
+FORM_ENDS_AT = NOW + timedelta(minutes=15)
 NASTY = ["../../etc/passwd", "a/b.csv", "${filename}", "nul\0byte", "ä" * 200, "?x=1#y", ".", " "]
 
 
@@ -37,6 +40,12 @@ def files(tmp_path: Path) -> FolderFiles:
 
 def request(**changes: Any) -> UploadRequest:
     return UploadRequest.from_json({"kind": "polls", "filename": "polls.csv"} | changes)
+
+
+def offered(
+    forms: S3UploadForms, uploads: MemoryUploads | None = None, **changes: Any
+) -> UploadForm:
+    return offer_upload(request(**changes), NOW, FORM_ENDS_AT, forms, uploads or MemoryUploads())
 
 
 def conditions(form: UploadForm) -> list[Any]:
@@ -66,7 +75,7 @@ def test_what_is_not_understood_is_named(body: object, problem: str) -> None:
 
 @pytest.mark.parametrize("filename", NASTY)
 def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3UploadForms) -> None:
-    form = offer_upload(request(filename=filename), forms)
+    form = offered(forms, filename=filename)
     key = form.fields["key"]
     prefix, _, rest = key.partition("/")
     assert prefix == "polls"
@@ -78,7 +87,7 @@ def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3UploadForms)
 
 
 def test_a_form_is_for_its_own_key_and_no_other(forms: S3UploadForms) -> None:
-    first, second = (offer_upload(request(), forms) for _ in range(2))
+    first, second = (offered(forms) for _ in range(2))
     assert first.fields["key"] != second.fields["key"]
     for form in (first, second):
         assert [each for each in conditions(form) if "key" in each] == [{"key": form.fields["key"]}]
@@ -86,7 +95,7 @@ def test_a_form_is_for_its_own_key_and_no_other(forms: S3UploadForms) -> None:
 
 
 def test_a_form_has_limits(forms: S3UploadForms) -> None:
-    form = offer_upload(request(), forms)
+    form = offered(forms)
     assert ["content-length-range", 1, UPLOAD_LIMIT_BYTES] in conditions(form)
     assert {"Content-Type": "application/octet-stream"} in conditions(form)
     policy = json.loads(b64decode(form.fields["policy"]))
@@ -98,7 +107,7 @@ def test_a_form_has_limits(forms: S3UploadForms) -> None:
 
 
 def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3UploadForms) -> None:
-    form = offer_upload(request(), forms)
+    form = offered(forms)
     assert upload_origin("inbox") == "https://inbox.s3.eu-central-1.amazonaws.com"
     assert form.url == f"{upload_origin('inbox')}/"
     assert form.fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
@@ -119,30 +128,32 @@ def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3UploadForms) -> None
 )
 def test_an_id_that_we_never_give_out_is_unknown(upload_id: str, files: FolderFiles) -> None:
     with pytest.raises(UnknownUpload):
-        read_upload(upload_id, MemoryUploads(), files)
+        read_upload(upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
 
 
 def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
     return UploadOutcome(key=KEY, etag="etag", status=status, ended_at=ENDED_AT, **values)
 
 
-def told(outcome: UploadOutcome | None, files: FolderFiles) -> dict[str, Any]:
-    """Return what is told of an upload whose outcome is this."""
+def told(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
+    """Return what is told of an upload whose outcomes are these."""
     uploads, place = MemoryUploads(), UploadPlace(Kind.POLLS, NUMBER, "polls.csv")
-    if outcome is not None:
+    uploads.issue(place.key, FORM_ENDS_AT)
+    for outcome in outcomes:
         uploads.record(outcome)
-    body = upload_body(read_upload(place.upload_id, uploads, files), ENDED_AT)
+    view = read_upload(place.upload_id, NOW, uploads, MemoryInbox(), files)
+    body = upload_body(view, ENDED_AT)
     assert body.pop("upload_id") == place.upload_id
     return body
 
 
 def test_an_upload_that_nothing_is_heard_of_is_pending(files: FolderFiles) -> None:
-    assert told(None, files) == {"status": "Pending"}
+    assert told(files) == {"status": "Pending"}
 
 
 def test_what_was_ingested_is_told(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.COMMITTED, rows=7)
-    assert told(outcome, files) == {
+    assert told(files, outcome) == {
         "status": "Committed",
         "ended_at": "2024-10-15T00:00:00.000000Z",
         "rows": 7,
@@ -152,7 +163,7 @@ def test_what_was_ingested_is_told(files: FolderFiles) -> None:
 
 def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.UNCHANGED, rows=7, rejected=2, rejects_key="rejects/i.csv")
-    body = told(outcome, files)
+    body = told(files, outcome)
     assert body["rejected"] == 2
     assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv")
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
@@ -162,7 +173,7 @@ def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
     outcome = ended(
         UploadStatus.COMMITTED, rejected=3, partial_stores=2, partial_store_ids=("a", "b")
     )
-    body = told(outcome, files)
+    body = told(files, outcome)
     assert body["stores_with_rejected_rows"] == {"count": 2, "store_ids": ["a", "b"]}
 
 
@@ -178,14 +189,72 @@ def test_rejected_rows_have_one_ending(filename: str, rejects: str, files: Folde
     key = "rejects/i.csv"
     uploads = MemoryUploads()
     uploads.record(replace(ended(UploadStatus.COMMITTED, rejects_key=key), key=place.key))
-    view = read_upload(place.upload_id, uploads, files)
-    assert view.rejects_url == files.presigned_url(key, f"rejected-{rejects}")
+    view = read_upload(place.upload_id, NOW, uploads, MemoryInbox(), files)
+    assert view.uses[0].rejects_url == files.presigned_url(key, f"rejected-{rejects}")
 
 
 def test_why_a_file_was_not_taken_is_told(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.FAILED, error="it is empty")
-    assert told(outcome, files) == {
+    assert told(files, outcome) == {
         "status": "Failed",
         "ended_at": "2024-10-15T00:00:00.000000Z",
         "reason": "it is empty",
     }
+
+
+def test_why_a_file_is_tried_again_is_told_and_no_end(files: FolderFiles) -> None:
+    outcome = ended(UploadStatus.RETRYING, error="cannot read polls/a.csv: SlowDown")
+    assert told(files, outcome) == {
+        "status": "Retrying",
+        "reason": "cannot read polls/a.csv: SlowDown",
+    }
+
+
+def test_a_form_used_twice_is_two_uploads_and_both_are_told(files: FolderFiles) -> None:
+    later = replace(
+        ended(UploadStatus.FAILED, error="it is empty"), version="2", uploaded_at=ENDED_AT
+    )
+    first = replace(ended(UploadStatus.COMMITTED, rows=7), version="1", uploaded_at=NOW)
+    body = told(files, later, first)
+    assert (body["status"], body["reason"]) == ("Failed", "it is empty")
+    assert body["earlier"] == [
+        {
+            "status": "Committed",
+            "ended_at": "2024-10-15T00:00:00.000000Z",
+            "rows": 7,
+            "rejected": 0,
+        }
+    ]
+
+
+def test_an_id_says_when_it_was_issued(forms: S3UploadForms) -> None:
+    first, second = (offered(forms).upload_id.split(".")[1] for _ in range(2))
+    assert first != second
+    for number in map(UUID, (first, second)):
+        assert (number.version, number.variant) == (7, RFC_4122)
+        assert datetime.fromtimestamp((number.int >> 80) / 1000, UTC) == NOW
+
+
+def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderFiles) -> None:
+    place = UploadPlace.new(request(), NOW)
+    with pytest.raises(UnknownUpload):
+        read_upload(place.upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
+
+
+@pytest.mark.parametrize(
+    ("now", "has_arrived", "status"),
+    [
+        (NOW, False, "Pending"),
+        (FORM_ENDS_AT, False, "Expired"),
+        (FORM_ENDS_AT, True, "Pending"),
+    ],
+)
+def test_a_form_that_was_not_used_in_time_is_expired(
+    now: datetime, has_arrived: bool, status: str, forms: S3UploadForms, files: FolderFiles
+) -> None:
+    uploads, inbox = MemoryUploads(), MemoryInbox()
+    form = offered(forms, uploads)
+    if has_arrived:
+        inbox.objects[form.fields["key"], "v"] = b"..."
+    view = read_upload(form.upload_id, now, uploads, inbox, files)
+    assert upload_body(view, ENDED_AT) == {"upload_id": form.upload_id, "status": status}

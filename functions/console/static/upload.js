@@ -27,11 +27,17 @@ export async function send(file, kind, onProgress) {
   return form.upload_id;
 }
 
-/** Wait for what ingest makes of an upload. */
-export async function outcomeOf(id) {
+/**
+ * Wait for what ingest makes of an upload.
+ *
+ * @param {string} id
+ * @param {(reason: string) => void} onRetry told why ingest tries again, each time that it is asked
+ */
+export async function outcomeOf(id, onRetry = () => {}) {
   for (;;) {
     const outcome = await ask("GET", `uploads/${encodeURIComponent(id)}`);
-    if (outcome.status !== "Pending") return outcome;
+    if (outcome.status === "Retrying") onRetry(outcome.reason);
+    else if (outcome.status !== "Pending") return outcome;
     await pause(ASK_EVERY_MS);
   }
 }

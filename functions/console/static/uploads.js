@@ -50,7 +50,8 @@ async function upload(file, kind, status, controls) {
     const id = await send(file, kind.value, (share) => (bar.value = share));
     bar.removeAttribute("value");
     text.textContent = "Ingesting";
-    status.replaceChildren(...told(await outcomeOf(id), id));
+    const retrying = (reason) => (text.textContent = `Trying again: ${reason}`);
+    status.replaceChildren(...told(await outcomeOf(id, retrying), id));
   } catch (error) {
     controls.hidden = false;
     status.replaceChildren(problem(error.message));
@@ -62,6 +63,7 @@ function told(outcome, id) {
   if (outcome.status === "Failed") {
     return [problem(`Nothing of it was taken: ${outcome.reason}`)];
   }
+  if (outcome.status === "Expired") return [problem("The file has not arrived. Upload it again.")];
   const rejected = outcome.rejected ? `, ${count(outcome.rejected, "row")} rejected` : "";
   const news = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
   const partial = outcome.stores_with_rejected_rows;

@@ -5,9 +5,8 @@ from typing import Any
 
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES, UploadForm
-from store_monitoring.use_cases.read_upload import UploadView
-
-_PENDING = "Pending"
+from store_monitoring.use_cases.read_upload import UploadView, Use
+from store_monitoring.use_cases.upload_outcomes import UploadStatus
 
 
 def form_body(form: UploadForm, form_ends_at: datetime) -> dict[str, Any]:
@@ -23,15 +22,23 @@ def form_body(form: UploadForm, form_ends_at: datetime) -> dict[str, Any]:
 
 def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
     """Return the JSON body that tells what became of an upload."""
-    outcome = view.outcome
-    if outcome is None:
-        return {"upload_id": view.upload_id, "status": _PENDING}
-    body: dict[str, Any] = {
-        "upload_id": view.upload_id,
-        "status": outcome.status,
-        "ended_at": to_text(to_us(outcome.ended_at)),
-    }
-    if outcome.error is not None:
+    body: dict[str, Any] = {"upload_id": view.upload_id, "status": view.status}
+    if view.uses:
+        latest, *earlier = view.uses
+        body |= _use_body(latest, link_ends_at)
+        if earlier:
+            body["earlier"] = [_use_body(use, link_ends_at) for use in earlier]
+    return body
+
+
+def _use_body(use: Use, link_ends_at: datetime) -> dict[str, Any]:
+    """Return what became of one use of an upload's form."""
+    outcome = use.outcome
+    body: dict[str, Any] = {"status": outcome.status}
+    if outcome.status is UploadStatus.RETRYING:
+        return body | {"reason": outcome.error}
+    body["ended_at"] = to_text(to_us(outcome.ended_at))
+    if outcome.status is UploadStatus.FAILED:
         return body | {"reason": outcome.error}
     body |= {"rows": outcome.rows, "rejected": outcome.rejected}
     if outcome.partial_stores:
@@ -39,6 +46,6 @@ def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
             "count": outcome.partial_stores,
             "store_ids": list(outcome.partial_store_ids),
         }
-    if view.rejects_url is not None:
-        body |= {"rejects_url": view.rejects_url, "expires_at": to_text(to_us(link_ends_at))}
+    if use.rejects_url is not None:
+        body |= {"rejects_url": use.rejects_url, "expires_at": to_text(to_us(link_ends_at))}
     return body

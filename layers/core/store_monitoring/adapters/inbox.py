@@ -4,6 +4,7 @@ import io
 from typing import IO, Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from typing_extensions import Buffer
@@ -16,9 +17,9 @@ from store_monitoring.use_cases.upload_outcomes import Upload
 class S3Inbox:
     """Uploaded objects, each read once from its start to its end: one request a file."""
 
-    def __init__(self, bucket: str) -> None:
+    def __init__(self, bucket: str, config: Config | None = None) -> None:
         self._bucket = bucket
-        self._client = boto3.client("s3")
+        self._client = boto3.client("s3", config=config)
 
     def open(self, upload: Upload) -> IO[bytes]:
         """Return an upload's content as a stream.
@@ -42,6 +43,12 @@ class S3Inbox:
             raise
         body = answer["Body"]
         return io.BufferedReader(_Stream(body, upload.key))
+
+    def holds(self, key: str) -> bool:
+        """Tell whether an object is there."""
+        with transient_errors("look into the inbox"):
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        return any(each["Key"] == key for each in answer.get("Contents", []))
 
 
 class _Stream(io.RawIOBase):

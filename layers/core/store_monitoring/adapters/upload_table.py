@@ -3,6 +3,7 @@
 Key `log`, `entry`:
 
 - ``uploads/<object key>``, a version of the object: what became of that upload. It expires.
+- ``uploads/<object key>``, ``form``: that a form was issued for the key. It expires, too.
 - ``uploads``, an object key: what became of the last upload under that key, as it was recorded
   before the inbox kept versions.
 """
@@ -19,6 +20,8 @@ from botocore.exceptions import ClientError
 from store_monitoring.adapters.aws_errors import error_code, transient_errors
 from store_monitoring.adapters.dynamodb_items import from_item, to_item
 from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome, UploadStatus
+
+_FORM = "form"  # S3's versions have longer names
 
 
 class DynamoDbUploads:
@@ -67,12 +70,28 @@ class DynamoDbUploads:
         with transient_errors("read the uploads"):
             items = [from_item(item) for page in pages for item in page["Items"]]
         outcomes = sorted(
-            (_outcome(key, item) for item in items),
+            (_outcome(key, item) for item in items if item["entry"] != _FORM),
             key=lambda outcome: (outcome.uploaded_at or outcome.ended_at, outcome.version),
             reverse=True,
         )
         before_versions = self._get("uploads", key)
         return outcomes + ([_outcome(key, before_versions)] if before_versions else [])
+
+    def issue(self, key: str, form_ends_at: datetime) -> None:
+        """Record that a form was issued for a key, and until when it can be used."""
+        item = {
+            "log": _partition(key),
+            "entry": _FORM,
+            "form_ends_at": form_ends_at.isoformat(),
+            "expires_at": int((form_ends_at + self._retention).timestamp()),
+        }
+        with transient_errors("record the form"):
+            self._client.put_item(TableName=self._table, Item=to_item(item))
+
+    def form_ends_at(self, key: str) -> datetime | None:
+        """Return until when the form for a key can be used; None if none was issued."""
+        item = self._get(_partition(key), _FORM)
+        return None if item is None else datetime.fromisoformat(item["form_ends_at"])
 
     def put_request(self, outcome: UploadOutcome) -> Any:
         """Return the request to record an outcome, also as a part of a transaction."""

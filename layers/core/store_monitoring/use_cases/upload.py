@@ -1,9 +1,11 @@
 """An upload through the API, as its sender knows it."""
 
 import re
+import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
-from uuid import uuid4
+from uuid import UUID
 
 from store_monitoring.errors import InvalidRequest, UnknownUpload
 from store_monitoring.ingest.kinds import Kind
@@ -76,9 +78,9 @@ class UploadPlace:
     filename: str
 
     @classmethod
-    def new(cls, request: UploadRequest) -> Self:
-        """Find a place for an upload."""
-        return cls(request.kind, str(uuid4()), request.filename)
+    def new(cls, request: UploadRequest, issued_at: datetime) -> Self:
+        """Find a place for an upload, whose number says when it was issued."""
+        return cls(request.kind, str(_uuid7(issued_at)), request.filename)
 
     @classmethod
     def from_id(cls, upload_id: str) -> Self:
@@ -96,10 +98,25 @@ class UploadPlace:
 
     @property
     def upload_id(self) -> str:
-        """What callers call the upload. The key follows from it, so nothing need be recorded."""
+        """What callers call the upload. The key follows from it, so it need not be looked up."""
         return f"{self.kind}.{self.number}.{self.filename}"
 
     @property
     def key(self) -> str:
         """The key in the inbox bucket."""
         return f"{self.kind}/{self.number}-{self.filename}"
+
+
+def _uuid7(at: datetime) -> UUID:
+    """Return a UUID of version 7 (RFC 9562): milliseconds, then random bits.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> str(_uuid7(datetime(2024, 10, 15, tzinfo=UTC)))[:15]
+    '01928d79-7400-7'
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    bits = milliseconds << 80 | secrets.randbits(80)
+    bits = bits & ~(0xF << 76) | 7 << 76  # the version
+    return UUID(int=bits & ~(0b11 << 62) | 0b10 << 62)  # the variant

@@ -143,3 +143,9 @@ class Uploads(Protocol):
 
     def of_key(self, key: str) -> Sequence[UploadOutcome]:
         """Return what became of the uploads under a key, newest first, strongly consistent."""
+
+    def issue(self, key: str, form_ends_at: datetime) -> None:
+        """Record that a form was issued for a key, and until when it can be used."""
+
+    def form_ends_at(self, key: str) -> datetime | None:
+        """Return until when the form for a key can be used; None if none was issued."""

@@ -1,0 +1,240 @@
+"""Messages about uploads: what is ingested, what is left as it is, and what is tried again."""
+
+import io
+import json
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.stub import Stubber
+
+from store_monitoring.adapters.upload_queue import UploadQueue, deliveries_in, receives
+from store_monitoring.errors import CommitConflict, TransientError
+from store_monitoring.use_cases.deadline import RESERVE_SECONDS, Deadline
+from store_monitoring.use_cases.fail_upload import NO_REASON, fail_upload
+from store_monitoring.use_cases.ingest_file import ingest_file
+from store_monitoring.use_cases.ingest_upload import ingest_upload, record_failed_attempt
+from store_monitoring.use_cases.upload_outcomes import (
+    Delivery,
+    Upload,
+    UploadOutcome,
+    UploadStatus,
+)
+from tests.cases import utc
+from tests.fakes import FolderTables, MemoryInbox, MemoryLog
+
+ROOT = Path(__file__).parents[2]
+UPLOADED_AT = utc("2024-10-15 00:00")
+SENT_AT = UPLOADED_AT + timedelta(seconds=1)
+FAILED_AT = UPLOADED_AT + timedelta(hours=1)
+UPLOAD = Upload("polls/a.csv", "e", UPLOADED_AT, "v")
+POLLS = b"store_id,status,timestamp_utc\na,active,2024-10-14 10:00:00 UTC\n"
+
+
+class System:
+    """What ingest works with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inbox = MemoryInbox({("polls/a.csv", "v"): POLLS})
+        self.tables = FolderTables(folder)
+        self.log = MemoryLog()
+        self.uploads = self.log.uploads
+
+    def deliver(self, sent_at: datetime = SENT_AT, upload: Upload = UPLOAD) -> UploadOutcome | None:
+        """Ingest what a message is about."""
+        return ingest_upload(
+            Delivery(upload, sent_at),
+            4,
+            Deadline.within(900),
+            lambda: FAILED_AT,
+            self.inbox,
+            self.tables,
+            self.log,
+            self.uploads,
+            future_tolerance=timedelta(0),
+        )
+
+    def status(self) -> UploadStatus | None:
+        recorded = self.uploads.get(UPLOAD)
+        return None if recorded is None else recorded.status
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    return System(tmp_path)
+
+
+def test_an_upload_is_ingested_once(system: System) -> None:
+    first = system.deliver()
+    assert first is not None
+    assert first.status is UploadStatus.COMMITTED
+    assert system.deliver() is None
+    assert system.uploads.get(UPLOAD) == first
+    assert len(system.log.commits) == 1
+
+
+def test_an_upload_that_is_not_there_any_more_has_failed(system: System) -> None:
+    system.inbox.objects.clear()
+    outcome = system.deliver()
+    assert outcome is not None
+    assert outcome.status is UploadStatus.FAILED
+    assert outcome.error == "polls/a.csv was replaced or removed before it was read"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TransientError("cannot read polls/a.csv: SlowDown"), "cannot read polls/a.csv: SlowDown"),
+        (OverflowError("arn:aws:s3:::secret"), "ingest broke down: OverflowError"),
+    ],
+)
+def test_an_attempt_that_fails_is_said_to_be_tried_again(
+    system: System, error: Exception, reason: str
+) -> None:
+    record_failed_attempt(UPLOAD, error, FAILED_AT, system.uploads)
+    recorded = system.uploads.get(UPLOAD)
+    assert recorded is not None
+    assert (recorded.status, recorded.error) == (UploadStatus.RETRYING, reason)
+    assert system.deliver() is not None
+    assert system.status() is UploadStatus.COMMITTED
+
+
+@pytest.mark.parametrize("last", [None, "cannot read polls/a.csv: SlowDown"])
+def test_what_was_delivered_too_often_has_failed_with_the_last_reason(
+    system: System, last: str | None
+) -> None:
+    if last is not None:
+        record_failed_attempt(UPLOAD, TransientError(last), FAILED_AT, system.uploads)
+    outcome = fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads)
+    assert (outcome.status, outcome.error) == (UploadStatus.FAILED, last or NO_REASON)
+    assert outcome.can_be_redriven
+    again = fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT + timedelta(1), system.uploads)
+    assert again == outcome
+
+
+def test_what_was_committed_after_all_has_not_failed(system: System) -> None:
+    committed = system.deliver()
+    assert fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads) == committed
+
+
+def test_a_failed_upload_is_ingested_if_it_is_redriven_and_only_then(system: System) -> None:
+    failed = fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads)
+    assert system.deliver(sent_at=SENT_AT + timedelta(seconds=1)) is None  # the event, once more
+    assert system.uploads.get(UPLOAD) == failed
+    assert system.deliver(sent_at=FAILED_AT + timedelta(days=1)) is not None
+    assert system.status() is UploadStatus.COMMITTED
+
+
+def test_a_file_that_cannot_be_read_is_never_redriven(system: System) -> None:
+    system.inbox.objects["polls/a.csv", "v"] = b"nonsense"
+    failed = system.deliver()
+    system.inbox.objects["polls/a.csv", "v"] = POLLS
+    assert system.deliver(sent_at=FAILED_AT + timedelta(days=1)) is None
+    assert system.uploads.get(UPLOAD) == failed
+
+
+# --- time -----------------------------------------------------------------------------------
+
+
+def ingest_in(system: System, content: bytes, seconds_left: Any) -> UploadOutcome:
+    return ingest_file(
+        UPLOAD,
+        io.BytesIO(content),
+        4,
+        Deadline(lambda: next(seconds_left)),
+        lambda: FAILED_AT,
+        system.tables,
+        system.log,
+        system.uploads,
+        future_tolerance=timedelta(0),
+    )
+
+
+def test_a_file_that_takes_longer_than_there_is_time_fails_for_good(system: System) -> None:
+    lines = b"a,active,2024-10-14 10:00:00 UTC\n" * 1_100_000
+    seconds_left = iter([900, 500, *[RESERVE_SECONDS - 1] * 1000])
+    outcome = ingest_in(system, POLLS + lines, seconds_left)
+    assert outcome.status is UploadStatus.FAILED
+    assert outcome.error == (
+        "the file cannot be ingested within 15 minutes; split it into smaller files"
+    )
+    assert not outcome.can_be_redriven
+    assert system.log.commits == []
+
+
+def test_time_that_others_take_is_no_fault_of_the_file(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def commit(*_: object) -> None:
+        raise CommitConflict("version 0 is not current")
+
+    monkeypatch.setattr(system.log, "commit", commit)
+    seconds_left = (RESERVE_SECONDS + left for left in count(5, -0.1))
+    with pytest.raises(TransientError, match="other ingests were always committed first"):
+        ingest_in(system, POLLS, seconds_left)
+    assert system.uploads.get(UPLOAD) is None
+
+
+# --- messages -------------------------------------------------------------------------------
+
+
+def sample(**changes: Any) -> SQSRecord:
+    [record] = json.loads((ROOT / "events/ingest.json").read_text())["Records"]
+    return SQSRecord(record | changes)
+
+
+def test_a_message_names_a_version_of_an_object() -> None:
+    [delivery] = deliveries_in(sample())
+    assert delivery == Delivery(
+        Upload(
+            "polls/store_status.csv",
+            "0123456789abcdef0123456789abcdef",
+            UPLOADED_AT,
+            "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+        ),
+        UPLOADED_AT + timedelta(milliseconds=500),
+    )
+    assert receives(sample()) == 1
+
+
+def test_keys_are_as_they_were_uploaded() -> None:
+    body = sample().body.replace("store_status.csv", "store+status+%C3%A4%2B.csv")
+    [delivery] = deliveries_in(sample(body=body))
+    assert delivery.upload.key == "polls/store status ä+.csv"
+
+
+def test_a_bucket_without_versions_names_none() -> None:
+    body = json.loads(sample().body)
+    del body["Records"][0]["s3"]["object"]["versionId"]
+    [delivery] = deliveries_in(sample(body=json.dumps(body)))
+    assert delivery.upload.version_id is None
+    assert delivery.upload.version == ("0123456789abcdef0123456789abcdef-2024-10-15T00:00:00+00:00")
+
+
+def test_the_message_by_which_s3_tests_the_queue_is_about_nothing() -> None:
+    body = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "inbox"}
+    assert list(deliveries_in(sample(body=json.dumps(body)))) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight", "InternalError"]
+)
+def test_a_message_that_cannot_be_hidden_is_ingested_all_the_same(code: str) -> None:
+    queue = UploadQueue("https://sqs.eu-central-1.amazonaws.com/123456789012/uploads")
+    with Stubber(queue._client) as stub:
+        stub.add_response(
+            "change_message_visibility",
+            {},
+            {
+                "QueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
+                "ReceiptHandle": sample().receipt_handle,
+                "VisibilityTimeout": 7,
+            },
+        )
+        status = 500 if code == "InternalError" else 400
+        stub.add_client_error("change_message_visibility", code, http_status_code=status)
+        queue.hide(sample(), 7)
+        queue.hide(sample(), 7)
