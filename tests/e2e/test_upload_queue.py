@@ -45,17 +45,17 @@ def waiting(user: User, queue: str) -> int:
 def all_committed(user: User, files: int, first: int) -> None:
     """Upload files at once, and see that all are committed."""
 
-    def upload(number: int) -> dict[str, Any]:
+    def put(number: int) -> tuple[str, str]:
         key = f"polls/{number}.csv"
-        version_id = user.put(key, polls(number))
-        return until(lambda: user.outcome(key, version_id), patience_seconds=1800)
+        return key, user.put(key, polls(number))
 
     before = _version(user)
-    with ThreadPoolExecutor(100) as pool:
-        outcomes = list(pool.map(upload, range(first, first + files)))
-    assert Counter(outcome["status"] for outcome in outcomes) == {"Committed": files}
+    with ThreadPoolExecutor(20) as pool:
+        uploads = list(pool.map(put, range(first, first + files)))
+    until(lambda: waiting(user, "UploadQueue") == 0 or None, patience_seconds=1800)
+    outcomes = [user.outcome(*upload) for upload in uploads]
+    assert Counter(outcome and outcome["status"] for outcome in outcomes) == {"Committed": files}
     assert _version(user) == before + files
-    assert waiting(user, "UploadQueue") == 0
 
 
 def _version(user: User) -> int:
