@@ -145,7 +145,7 @@ class Pipeline:
 
     def timeline(self, store_id: str, **query: str) -> dict[str, Any]:
         """Ask for a store's timeline with this query string; return the answer's body."""
-        names = ("report_id", "as_of", "poll_filter")
+        names = ("report_id", "as_of", "poll_filter", "from", "to")
         assert query.keys() <= set(names)
         request = TimelineRequest.from_query(store_id, *map(query.get, names))
         view = read_timeline(

@@ -21,6 +21,8 @@ from store_monitoring.settings import Settings
 from store_monitoring.timeline_answer import timeline_body
 from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
 
+PARAMETERS = ("report_id", "as_of", "poll_filter", "from", "to")
+
 settings = Settings.from_environment()
 memory_us = settings.poll_memory_days * DAY_US
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
@@ -47,11 +49,10 @@ def get_timeline(store_id: str) -> Response[str]:
 def _timeline(store_id: str) -> Response[str]:
     """Tell a store's last week, from a report's snapshot or from what is committed now."""
     query = app.current_event.query_string_parameters
-    request = TimelineRequest.from_query(
-        store_id, query.get("report_id"), query.get("as_of"), query.get("poll_filter")
-    )
+    request = TimelineRequest.from_query(store_id, *map(query.get, PARAMETERS))
     view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
-    return answer(HTTPStatus.OK, timeline_body(view))
+    advice = "name a part of the week by from and to"
+    return answer(HTTPStatus.OK, timeline_body(view), ask_for_less=advice)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

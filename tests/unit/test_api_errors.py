@@ -2,6 +2,7 @@
 
 import base64
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.api import json_body, new_app, page, path_text
+from store_monitoring.api import answer, json_body, new_app, page, path_text
 from store_monitoring.errors import (
     IdempotencyKeyReused,
     IncompleteReport,
@@ -65,6 +66,35 @@ def test_an_answer_is_nobody_s_to_keep_to_frame_or_to_take_for_something_else() 
     assert headers["X-Content-Type-Options"] == ["nosniff"]
     assert headers["Referrer-Policy"] == ["no-referrer"]
     assert headers["Strict-Transport-Security"] == ["max-age=63072000"]
+
+
+@pytest.mark.parametrize("character", ["a", '"', "ü", "\N{PILE OF POO}"])
+def test_a_response_that_lambda_would_not_return_is_refused_as_it_is_encoded(
+    character: str,
+) -> None:
+    app = new_app(cors_origin="")
+
+    @app.get("/<count>")
+    def get(count: str) -> Response[str]:
+        return answer(HTTPStatus.OK, character * int(count), ask_for_less="be modest")
+
+    def ask(count: int) -> tuple[int, int]:
+        event = {"httpMethod": "GET", "path": f"/{count}", "headers": {}}
+        returned = app.resolve(event, LambdaContext())
+        if returned["statusCode"] == 422:
+            error = json.loads(returned["body"])["error"]
+            assert error["code"] == "response_too_large"
+            assert error["message"].endswith(": be modest")
+        # As Lambda's runtime writes it.
+        return returned["statusCode"], len(json.dumps(returned, ensure_ascii=False).encode())
+
+    fits, does_not = 0, 7 * 1024 * 1024
+    while does_not - fits > 1:
+        middle = (fits + does_not) // 2
+        fits, does_not = (middle, does_not) if ask(middle)[0] == 200 else (fits, middle)
+    _, size = ask(fits)
+    assert 6 * 1024 * 1024 - 128 * 1024 < size < 6 * 1024 * 1024
+    assert ask(does_not)[0] == 422
 
 
 @pytest.mark.parametrize("letter", ["a", "ü"])

@@ -4,6 +4,9 @@ import csv
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local.sample_data import SMALL, write_sample
+from store_monitoring.api import answer
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import (
     InvalidRequest,
@@ -19,6 +23,7 @@ from store_monitoring.errors import (
     NoPolls,
     ReportFailed,
     ReportRunning,
+    ResponseTooLarge,
     UnknownReport,
     UnknownStore,
 )
@@ -112,6 +117,66 @@ def test_the_documents_example_is_what_is_answered(tmp_path: Path) -> None:
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
     response = document["components"]["responses"]["Timeline"]
     assert told == response["content"]["application/json"]["example"]
+
+
+# --- a part of a week -----------------------------------------------------------------------
+
+LISTS = ("business_time", "polls", "statuses", "outages")
+
+
+@pytest.mark.parametrize("report_id", [None, REPORT_ID])
+def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -> None:
+    sample.report(report_id=REPORT_ID)
+    [store_id, *_] = sample.zones()
+    query = {} if report_id is None else {"report_id": report_id}
+    whole = sample.timeline(store_id, **query)
+    cuts = ["2024-10-09T00:00:00Z", "2024-10-11T17:23:45.678901Z", "2024-10-13T02:00:00+02:00"]
+    parts = [
+        sample.timeline(store_id, **query, **part)
+        for part in (
+            {"to": cuts[0]},
+            *({"from": start, "to": end} for start, end in pairwise(cuts)),
+            {"from": cuts[-1]},
+        )
+    ]
+    for name in LISTS:
+        told = [entry for part in parts for entry in part[name]]
+        assert [entry for i, entry in enumerate(told) if entry not in told[:i]] == whole[name]
+        assert all(len(part[name]) < len(whole[name]) for part in parts)
+    assert [entry for part in parts for entry in part["polls"]] == whole["polls"]
+    rest = {name: value for name, value in whole.items() if name not in LISTS}
+    for part in parts:
+        assert {name: value for name, value in part.items() if name not in LISTS} == rest
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"from": "yesterday"}, "from: not an instant"),
+        ({"to": "2200-01-01T00:00:00Z"}, "to: not between"),
+        ({"from": AS_OF, "to": AS_OF}, "to: not after from"),
+    ],
+)
+def test_what_is_no_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        sample.timeline("x", **part)
+
+
+def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    start = utc("2024-10-08 00:00")
+    polls = (
+        f"a,{('active', 'inactive')[number % 2]},{start + timedelta(seconds=20 * number):%F %T}\n"
+        for number in range(7 * 24 * 180)
+    )
+    pipeline.ingest("polls/a.csv", "store_id,status,timestamp_utc\n" + "".join(polls))
+    with pytest.raises(ResponseTooLarge, match="name a part"):
+        answer(HTTPStatus.OK, pipeline.timeline("a"), ask_for_less="name a part")
+    for day in range(8, 15):
+        part = {"from": f"2024-10-{day:02d}", "to": f"2024-10-{day + 1:02d}"}
+        told = pipeline.timeline("a", **part)
+        assert len(told["polls"]) == 24 * 180
+        assert answer(HTTPStatus.OK, told).body
 
 
 # --- a small one ----------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from store_monitoring.errors import (
     ReportNotFailed,
     ReportRunning,
     RequestTooLarge,
+    ResponseTooLarge,
     StoreMonitoringError,
     TransientError,
     UnknownReport,
@@ -36,6 +37,8 @@ from store_monitoring.use_cases.report import ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
 _BODY_LIMIT_BYTES = 1024 * 1024
+_LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024  # of what a function returns, with our body as a JSON string
+_HEADERS_BYTES = 64 * 1024  # and whatever else is returned with a body
 _PAGE_LASTS_SECONDS = 300
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -49,6 +52,7 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
     RequestTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request_too_large"),
     InvalidRequest: (HTTPStatus.BAD_REQUEST, "invalid_request"),
     MalformedReportId: (HTTPStatus.BAD_REQUEST, "malformed_report_id"),
+    ResponseTooLarge: (HTTPStatus.UNPROCESSABLE_ENTITY, "response_too_large"),
     IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
     NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownReport: (HTTPStatus.NOT_FOUND, "unknown_report"),
@@ -63,14 +67,26 @@ _ANSWERS: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
 
 
 def answer(
-    status: HTTPStatus, body: object, headers: dict[str, str] | None = None
+    status: HTTPStatus,
+    body: object,
+    headers: dict[str, str] | None = None,
+    ask_for_less: str = "ask for less",
 ) -> Response[str]:
-    """Return an answer in JSON, for nobody to keep, to frame or to take for something else."""
+    """Return an answer in JSON, for nobody to keep, to frame or to take for something else.
+
+    Raises
+    ------
+    ResponseTooLarge
+        If Lambda would not return it; the message ends with `ask_for_less`.
+    """
+    text = json.dumps(body)
+    size, limit = len(json.dumps(text)), _LAMBDA_LIMIT_BYTES - _HEADERS_BYTES
+    if size > limit:
+        raise ResponseTooLarge(
+            f"the response has {size:,} bytes, more than {limit:,}: {ask_for_less}"
+        )
     return Response(
-        int(status),
-        content_types.APPLICATION_JSON,
-        json.dumps(body),
-        _SECURITY_HEADERS | (headers or {}),
+        int(status), content_types.APPLICATION_JSON, text, _SECURITY_HEADERS | (headers or {})
     )
 
 

@@ -88,6 +88,10 @@ class RequestTooLarge(StoreMonitoringError):
     """A request is larger than any that makes sense."""
 
 
+class ResponseTooLarge(StoreMonitoringError):
+    """A response is larger than a function can return; the message says how to ask for less."""
+
+
 class IdempotencyKeyReused(StoreMonitoringError):
     """An idempotency key came with another request before."""
 

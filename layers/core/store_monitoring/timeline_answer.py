@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
 from store_monitoring.instants import to_text
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
-from store_monitoring.use_cases.read_timeline import StoreTimeline
+from store_monitoring.use_cases.read_timeline import StoreTimeline, TimelineRequest
 from store_monitoring.use_cases.report_forms import rounded_totals
 
 _EPOCH_DATE = date(1970, 1, 1)
@@ -25,8 +25,9 @@ def timeline_body(view: StoreTimeline) -> dict[str, Any]:
     """Return the JSON body that tells a store's timeline; `docs/timeline.md` describes it."""
     told = view.timeline
     clock = _Clock(view.store.zone_names[0], told.week.start_us)
+    part = _Part.of(view.request)
     return {
-        "store_id": view.store_id,
+        "store_id": view.request.store_id,
         "as_of": to_text(view.snapshot.now_us),
         "poll_filter": view.snapshot.poll_filter.value,
         "snapshot": {"report_id": view.snapshot.report_id, "version": view.snapshot.version},
@@ -36,15 +37,32 @@ def timeline_body(view: StoreTimeline) -> dict[str, Any]:
             "rows": _hours_rows(view.store.hours),
             "source": _source(view.hours_are_given),
         },
-        "business_time": _business_time(told, clock),
-        "polls": _polls(told, clock),
-        "statuses": _statuses(told, clock),
-        "outages": [
-            clock.stretch(start, end) | {"length_us": end - start}
-            for start, end in _rows(told.outage_start, told.outage_end)
-        ],
+        "business_time": _stretches_in(part, _business_time(told, clock)),
+        "polls": [poll for poll in _polls(told, clock) if part.start <= poll["at"] < part.end],
+        "statuses": _stretches_in(part, _statuses(told, clock)),
+        "outages": _stretches_in(part, _outages(told, clock)),
         **_totals(told.totals),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is asked for of a week, as text: the order of `to_text` is that of time."""
+
+    start: str
+    end: str
+
+    @classmethod
+    def of(cls, request: TimelineRequest) -> Self:
+        return cls(
+            "" if request.from_us is None else to_text(request.from_us),
+            "~" if request.to_us is None else to_text(request.to_us),
+        )
+
+
+def _stretches_in(part: _Part, stretches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the stretches that lie in the part, wholly or not."""
+    return [told for told in stretches if told["start"] < part.end and part.start < told["end"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,13 @@ def _statuses(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
         for since, until, active, poll_us in _rows(
             held.since, held.until, held.active, held.poll_us
         )
+    ]
+
+
+def _outages(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    return [
+        clock.stretch(start, end) | {"length_us": end - start}
+        for start, end in _rows(told.outage_start, told.outage_end)
     ]
 
 

@@ -22,7 +22,7 @@ from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.bucketing import bucket_of
 from store_monitoring.use_cases.plan import Plan, read_plan
 from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
-from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id
+from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id, instant_us
 from store_monitoring.use_cases.store_ids import checked_store_id, unknown_stores
 
 
@@ -39,16 +39,26 @@ class TimelineRequest:
         Without a report: the end of the week; None: the greatest poll timestamp.
     poll_filter : PollFilter
         Without a report.
+    from_us, to_us : int or None
+        The part of the week that is told instant by instant; None: from its start, to its end.
     """
 
     store_id: str
     report_id: str | None = None
     as_of_us: int | None = None
     poll_filter: PollFilter = PollFilter.ALL
+    from_us: int | None = None
+    to_us: int | None = None
 
     @classmethod
     def from_query(
-        cls, store_id: str, report_id: str | None, as_of: str | None, poll_filter: str | None
+        cls,
+        store_id: str,
+        report_id: str | None,
+        as_of: str | None,
+        poll_filter: str | None,
+        from_: str | None = None,
+        to: str | None = None,
     ) -> Self:
         """Read a request's query string.
 
@@ -59,13 +69,16 @@ class TimelineRequest:
         MalformedReportId
         """
         store_id = checked_store_id(store_id, "store_id")
+        part = from_us, to_us = instant_us(from_, "from"), instant_us(to, "to")
+        if from_us is not None and to_us is not None and from_us >= to_us:
+            raise InvalidRequest("to: not after from")
         if report_id is None:
             # As a report's: so both are read the same.
             asked = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
-            return cls(store_id, None, asked.as_of_us, asked.poll_filter)
+            return cls(store_id, None, asked.as_of_us, asked.poll_filter, *part)
         if as_of is not None or poll_filter is not None:
             raise InvalidRequest("report_id: a report has its own as_of and poll_filter")
-        return cls(store_id, checked_report_id(report_id))
+        return cls(store_id, checked_report_id(report_id), None, PollFilter.ALL, *part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,7 @@ class StoreTimeline:
 
     Attributes
     ----------
-    store_id : str
+    request : TimelineRequest
     snapshot : Snapshot
     store : Stores
         This one.
@@ -110,7 +123,7 @@ class StoreTimeline:
     timeline : Timeline
     """
 
-    store_id: str
+    request: TimelineRequest
     snapshot: Snapshot
     store: Stores
     zone_is_given: bool
@@ -159,7 +172,7 @@ def read_timeline(
     polls = tables.read_polls(snapshot.polls_files, since_us, snapshot.now_us, request.store_id)
     store = stores_of(row)
     return StoreTimeline(
-        request.store_id,
+        request,
         snapshot,
         store,
         row.column("timezone").null_count == 0,

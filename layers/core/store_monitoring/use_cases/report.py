@@ -94,7 +94,7 @@ class ReportRequest:
         if unknown := sorted(body.keys() - {"as_of", "store_ids", "poll_filter", "formats"}):
             raise InvalidRequest(f"unknown field {unknown[0]!r}")
         return cls(
-            _as_of_us(body.get("as_of")),
+            instant_us(body.get("as_of"), "as_of"),
             _poll_filter(body.get("poll_filter")),
             _store_ids(body.get("store_ids")),
             _formats(body.get("formats")),
@@ -110,21 +110,33 @@ class ReportRequest:
         }
 
 
-def _as_of_us(value: object) -> int | None:
+def instant_us(value: object, field: str) -> int | None:
+    """Return the instant that a field of a request names, None if it names none.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is none, or none that we take; the message begins with the name of the field.
+
+    Examples
+    --------
+    >>> instant_us("2024-10-14T02:00:00+02:00", "as_of")
+    1728864000000000
+    """
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InvalidRequest("as_of: not a string")
+        raise InvalidRequest(f"{field}: not a string")
     try:
         instant = datetime.fromisoformat(value)
     except ValueError:
-        raise InvalidRequest("as_of: not an instant such as 2024-10-14T23:55:00Z") from None
+        raise InvalidRequest(f"{field}: not an instant such as 2024-10-14T23:55:00Z") from None
     if _FINER_THAN_MICROSECONDS.search(value):
-        raise InvalidRequest("as_of: more than six digits of a second's fraction")
-    instant_us = to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-    if not 0 <= instant_us < END_US:
-        raise InvalidRequest("as_of: not between the years 1970 and 2199 in UTC")
-    return instant_us
+        raise InvalidRequest(f"{field}: more than six digits of a second's fraction")
+    us = to_us(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    if not 0 <= us < END_US:
+        raise InvalidRequest(f"{field}: not between the years 1970 and 2199 in UTC")
+    return us
 
 
 def _store_ids(value: object) -> tuple[str, ...] | None:
