@@ -17,6 +17,7 @@ from store_monitoring.errors import UnreadableFile
 from store_monitoring.ingest.kinds import Kind, check_format, read_header
 from store_monitoring.ingest.lines import BLOCK_BYTES, Block, LineReader
 from store_monitoring.ingest.parse import parse
+from store_monitoring.ingest.poll_limit import PollLimit
 from store_monitoring.ingest.rejected_stores import stores_of_rejects
 from store_monitoring.ingest.rows import read_rows
 from store_monitoring.ingest.spill import Spill
@@ -97,6 +98,7 @@ def read_content(
     rejects_path = folder / "rejects.csv"
     rows = rejected = 0
     least_future_us: int | None = None
+    limit = PollLimit()
     with (
         _room_on_disk(),
         Spill(folder / "rows.arrow", bucket_count) as spill,
@@ -111,7 +113,7 @@ def read_content(
             if not block.data or block.data.isspace():  # a file can be blank lines, and very many
                 continue
             in_rows, not_rows = read_rows(block, header)
-            parsed = parse(kind, in_rows, latest_us)
+            parsed = parse(kind, in_rows, limit, latest_us)
             spill.add(parsed.table)
             rejects = sorted(not_rows + parsed.rejects, key=lambda reject: reject.line)
             writer.writerows(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.ingest import values
 from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.poll_limit import MOST_POLLS_OF_STORE, PollLimit
 from store_monitoring.ingest.rows import Reject, Rows
 
 
@@ -35,6 +36,7 @@ class _Field:
 
 _SHOWN = 100
 _FUTURE = "timestamp_utc is too far in the future of the upload"
+_TOO_MANY = f"the store has more than {MOST_POLLS_OF_STORE:,} polls in this file"
 
 _STORE_ID = _Field(
     "store_id", "store_id", values.store_ids, "store_id is not 1 to 255 printable characters"
@@ -82,13 +84,15 @@ class Parsed:
     least_future_us: int | None
 
 
-def parse(kind: Kind, rows: Rows, latest_us: int | None = None) -> Parsed:
+def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None) -> Parsed:
     """Parse rows.
 
     Parameters
     ----------
     kind : Kind
     rows : Rows
+    limit : PollLimit
+        Of the file that the rows are of.
     latest_us : int or None
         Polls later than this are rejected.
     """
@@ -119,10 +123,15 @@ def parse(kind: Kind, rows: Rows, latest_us: int | None = None) -> Parsed:
                     np.flatnonzero(future).tolist(), text.to_pylist(), strict=True
                 )
             }
+    good = np.ones(len(table), np.bool_)
+    good[list(reasons)] = False
     if reasons:
-        good = np.ones(len(table), np.bool_)
-        good[list(reasons)] = False
         table = table.filter(pa.array(good))
+    if kind is Kind.POLLS:
+        excess = limit.excess(table.column("store_id").combine_chunks())
+        if len(excess):
+            reasons |= dict.fromkeys(np.flatnonzero(good)[excess].tolist(), _TOO_MANY)
+            table = table.take(pa.array(np.delete(np.arange(len(table)), excess)))
     return Parsed(table, rows.rejects(reasons), least_future_us)
 
 
