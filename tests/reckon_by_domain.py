@@ -1,6 +1,6 @@
 """The domain, asked in the oracle's words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +9,9 @@ import numpy as np
 from store_monitoring.domain.evidence import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.model import Totals as DomainTotals
+from store_monitoring.domain.pieces import cut_by_time, reckon_pieces
 from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.reckoning import Details as DomainDetails
 from store_monitoring.domain.reckoning import reckon, reckon_in_detail
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
@@ -28,7 +30,28 @@ def reckon_by_domain(case: Case) -> dict[str, Totals]:
 def reckon_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str, Details]]:
     """Reckon as `reckon_by_domain` does, and tell what else is known of each store."""
     store_ids, inputs = _inputs(case)
-    totals, details = reckon_in_detail(*inputs)
+    return _in_detail(store_ids, *reckon_in_detail(*inputs))
+
+
+def reckon_by_pieces(
+    case: Case, most_polls: int, batch_polls: int
+) -> tuple[dict[str, Totals], dict[str, Details]]:
+    """Reckon the same with so many polls at a time, which come in batches of so many."""
+    store_ids, (stores, polls, now_us, memory_us, poll_filter) = _inputs(case)
+
+    def read(since_us: int, until_us: int) -> Iterator[Polls]:
+        """Yield the polls asked for among all others."""
+        for begin in range(0, len(polls.store), batch_polls):
+            batch = slice(begin, begin + batch_polls)
+            yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
+
+    pieces = cut_by_time(read, now_us - memory_us, now_us, most_polls)
+    return _in_detail(store_ids, *reckon_pieces(stores, pieces, now_us, memory_us, poll_filter))
+
+
+def _in_detail(
+    store_ids: Sequence[str], totals: DomainTotals, details: DomainDetails
+) -> tuple[dict[str, Totals], dict[str, Details]]:
     return _totals(store_ids, totals), {
         store_id: Details(
             int(details.polled.in_week[i]),

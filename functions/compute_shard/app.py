@@ -10,7 +10,7 @@ from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.use_cases.compute_shard import compute_shard, polls_that_fit
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))
@@ -21,7 +21,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Compute the shard that the Distributed Map hands out; answer with a receipt."""
     report_id, shard = event["report_id"], event["shard"]
     with about(report_id=report_id, shard=shard):
-        receipt = compute_shard(report_id, shard, tables)
+        most_polls = polls_that_fit(int(context.memory_limit_in_mb))
+        receipt = compute_shard(report_id, shard, tables, most_polls)
         emit({Metric.POLLS_READ: receipt.polls_read})
         logger.info("shard computed", stores=receipt.stores, polls_read=receipt.polls_read)
         return asdict(receipt)

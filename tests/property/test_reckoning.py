@@ -8,11 +8,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.pieces import cut_by_store
 from store_monitoring.domain.rounding import hundredths
-from store_monitoring.domain.time_units import HOUR_US, MINUTE_US, WEEK_US
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
 from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, details, report
 from tests.property.transitions import TRANSITIONS
-from tests.reckon_by_domain import reckon_by_domain, reckon_by_domain_in_detail
+from tests.reckon_by_domain import (
+    reckon_by_domain,
+    reckon_by_domain_in_detail,
+    reckon_by_pieces,
+)
 
 STORE_IDS = ("a", "b", "c", "d")
 ZONES = (
@@ -92,6 +98,21 @@ def test_the_domain_is_the_oracle(case: Case) -> None:
 @given(cases())
 def test_the_details_are_the_oracles(case: Case) -> None:
     assert reckon_by_domain_in_detail(case) == (report(case), details(case))
+
+
+@given(cases(), st.integers(1, 20), st.integers(1, 7))
+def test_pieces_of_polls_are_the_oracles(case: Case, most_polls: int, batch_polls: int) -> None:
+    assert reckon_by_pieces(case, most_polls, batch_polls) == (report(case), details(case))
+
+
+@given(
+    st.lists(st.integers(0, 1000), max_size=30).map(np.array),
+    st.integers(1, 3650),
+    st.integers(1, 3650),
+)
+def test_every_store_is_in_one_run(rows: Int64s, span_days: int, memory_days: int) -> None:
+    runs = cut_by_store(rows.astype(np.int64), span_days * DAY_US, memory_days * DAY_US)
+    assert [store for begin, end in runs for store in range(begin, end)] == list(range(len(rows)))
 
 
 @given(cases())

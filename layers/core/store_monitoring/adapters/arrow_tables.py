@@ -26,6 +26,7 @@ _COPY_BYTES = 8 * 1024 * 1024
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
 _FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its row groups
 _ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 100 kB of polls
+_BATCH_ROW_GROUPS = 32  # half a million polls
 _PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two of each
 _REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
 _READERS = 24  # waiting for S3, not reading, takes the time
@@ -109,6 +110,28 @@ class ArrowTables:
         wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
         tables = _each(lambda file: self._read(file.key, wanted, encoded=["store_id"]), files)
         return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
+
+    def read_polls_in_batches(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield the polls of all row groups that may have those wanted, some row groups a time."""
+        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        for each in files:
+            action = f"read {each.key}"
+            with _storage_errors(action), self._bucket.open_input_file(each.key) as file:
+                metadata = pq.read_metadata(file)
+                groups = _row_groups(pq.ParquetFile(file, metadata=metadata), wanted)
+                for first in range(0, len(groups), _BATCH_ROW_GROUPS):
+                    # As in `read_part`: a reader keeps what it has read ahead.
+                    parquet = pq.ParquetFile(
+                        file, metadata=metadata, read_dictionary=["store_id"], pre_buffer=True
+                    )
+                    some = groups[first : first + _BATCH_ROW_GROUPS]
+                    yield parquet.read_row_groups(some, use_threads=False)
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""

@@ -11,7 +11,7 @@ from store_monitoring.domain.time_zones import zone_offsets
 END_OF_DAY_US = DAY_US - MINUTE_US
 """A closing time from 23:59:00 on means the midnight that ends its date (rule 3)."""
 
-_AXIS_US = 2**61
+AXIS_US = 2**61
 """Length of an axis that leaves int64 room for what is packed beside a position."""
 
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
@@ -43,7 +43,7 @@ class Span:
         ValueError
             If their spans, end to end, are longer than int64 microseconds can tell.
         """
-        if store_count * self.length_us > _AXIS_US:
+        if store_count * self.length_us > AXIS_US:
             raise ValueError(f"{store_count} stores × {self.length_us} µs do not fit on one axis")
 
     def position(self, store: Int64s, instant_us: Int64s | int) -> Int64s:

@@ -73,8 +73,10 @@ def outage_intervals(
 
 def _cut(start: Int64s, end: Int64s, borders: Int64s) -> tuple[Int64s, Int64s]:
     """Cut disjoint, ascending intervals at borders; empty ones are dropped."""
-    starts = np.union1d(start, borders)
-    starts = starts[starts < borders[-1]]
+    # Not `np.union1d`, which hashes: both are sorted, and sorting finds such runs.
+    starts = np.append(start, borders)
+    starts.sort(kind="stable")
+    starts = starts[np.append(True, starts[1:] != starts[:-1]) & (starts < borders[-1])]
     interval = np.searchsorted(start, starts, side="right") - 1
     next_border = borders[np.searchsorted(borders, starts, side="right")]
     ends = np.minimum(end[interval], next_border)

@@ -92,14 +92,20 @@ def reckon_in_detail(
     known = evidence(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
     active = activity(known, open_time.span)
-    instant = Span(now_us, now_us + 1)
-    now = instant.position(np.arange(stores.count), now_us)
     details = Details(
         polled(known, open_time.span),
-        business_time(stores, instant).contains(now),
+        is_open(stores, now_us),
         outages(open_time, active, stores.count),
     )
     return totals(open_time, active, stores.count), details
+
+
+def is_open(stores: Stores, now_us: int) -> Bools:
+    """Tell for each store whether now is business time."""
+    instant = Span(now_us, now_us + 1)
+    return business_time(stores, instant).contains(
+        instant.position(np.arange(stores.count), now_us)
+    )
 
 
 def last_week(now_us: int) -> Span:

@@ -481,6 +481,15 @@ class Tables(Protocol):
         If a store is named, only its polls need be among them.
         """
 
+    def read_polls_in_batches(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> Iterator["pa.Table"]:
+        """Yield what `read_polls` returns, batch by batch: memory does not grow with the files."""
+
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""
 

@@ -1,0 +1,252 @@
+"""Uptime and downtime of stores whose polls are too many to be held at once."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from store_monitoring.domain.activity import Activity, activity
+from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
+from store_monitoring.domain.evidence import NO_POLL, Polled, evidence, polled
+from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals
+from store_monitoring.domain.outages import Outages, outage_intervals
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.reckoning import Details, is_open, last_week, totals
+from store_monitoring.domain.time_units import WEEK_US
+
+_NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+_MOST_OPENINGS = 2_000_000  # each takes some 100 bytes while business time is computed
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some stores' polls of a stretch of time, which begins where that of the piece before ends.
+
+    Attributes
+    ----------
+    polls : Polls
+        All of the stretch, in any order, repeats allowed.
+    until_us : int
+        Where it ends; the last piece's end is after now.
+    """
+
+    polls: Polls
+    until_us: int
+
+
+def reckon_pieces(
+    stores: Stores,
+    pieces: Iterable[Piece],
+    now_us: int,
+    memory_us: int,
+    poll_filter: PollFilter = PollFilter.ALL,
+) -> tuple[Totals, Details]:
+    """Reckon as `reckon_in_detail` does, with the polls of one piece after the other.
+
+    What is kept from piece to piece is each store's last poll and its sums, so memory is that of
+    the largest piece, and the stores'.
+
+    Parameters
+    ----------
+    stores : Stores
+    pieces : iterable of Piece
+        By time. Together, they have all polls of the poll memory (rule 9).
+    now_us, memory_us, poll_filter
+        As `reckon` takes them.
+
+    Examples
+    --------
+    Two polls, two hours and half an hour ago, in two pieces:
+
+    >>> from store_monitoring.domain.model import WeeklyHours
+    >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+    >>> none = np.empty(0, np.int64)
+    >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
+    >>> now_us = 20_000 * DAY_US
+    >>> def polls(ago_us, active):
+    ...     return Polls(np.array([0]), np.array([now_us - ago_us]), np.array([active]))
+    >>> pieces = [
+    ...     Piece(polls(2 * HOUR_US, False), now_us - HOUR_US),
+    ...     Piece(polls(HOUR_US // 2, True), now_us + 1),
+    ... ]
+    >>> totals, details = reckon_pieces(stores, pieces, now_us, 14 * DAY_US)
+    >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
+    ([[30, 30, 30]], [[30, 1410, 10050]])
+    >>> details.outages.count.tolist(), (details.outages.longest_us // MINUTE_US).tolist()
+    ([1], [10050])
+    """
+    week = last_week(now_us)
+    open_time = business_time(stores, week)
+    sums = _Sums(open_time, stores.count)
+    last = Polled(
+        np.zeros(stores.count, np.int64),
+        np.full(stores.count, NO_POLL),
+        np.zeros(stores.count, np.bool_),
+    )
+    since_us = week.start_us
+    for piece in pieces:
+        polls = _with_last(piece.polls, last)
+        known = evidence(stores, polls, now_us, memory_us, poll_filter)
+        seen = last.last_us != NO_POLL
+        now_seen = polled(known, week)
+        counted_before = seen & (last.last_us >= week.start_us)
+        in_week = last.in_week + now_seen.in_week - counted_before
+        last = Polled(in_week, now_seen.last_us, now_seen.last_active)
+        # What is before a store's first poll is as that says (rule 8), so it waits for it; and
+        # for the last piece, without any (rule 11).
+        until_us = min(max(piece.until_us, week.start_us), week.end_us)
+        decided = (last.last_us != NO_POLL) | (piece.until_us > now_us)
+        store = np.arange(stores.count)
+        begin = week.position(store, np.where(seen, since_us, week.start_us))
+        end = np.where(decided, week.position(store, until_us), begin)
+        sums.add(activity(known, week), begin, end)
+        since_us = until_us
+    return sums.totals(), Details(last, is_open(stores, now_us), sums.outages())
+
+
+def _with_last(polls: Polls, last: Polled) -> Polls:
+    """Return polls with each store's last one of before."""
+    store = np.flatnonzero(last.last_us != NO_POLL)
+    return Polls(
+        np.append(polls.store, store),
+        np.append(polls.timestamp_us, last.last_us[store]),
+        np.append(polls.active, last.last_active[store]),
+    )
+
+
+class _Sums:
+    """Sums over each store's stretches of the week, one after the other."""
+
+    def __init__(self, open_time: BusinessTime, store_count: int) -> None:
+        self._open_time = open_time
+        self._business_us = np.zeros((store_count, len(WINDOWS_US)), np.int64)
+        self._uptime_us = np.zeros_like(self._business_us)
+        self._outages = np.zeros(store_count, np.int64)
+        self._longest_us = np.zeros(store_count, np.int64)
+        self._going_on_us = np.zeros(store_count, np.int64)
+
+    def add(self, active: Activity, begin: Int64s, end: Int64s) -> None:
+        """Add a stretch of each store, from `begin` to `end` on the week's axis."""
+        count = len(begin)
+        up = Activity(*self._within(active.up_from, active.up_until, begin, end))
+        piece = totals(self._open_time, up, count)
+        self._business_us = piece.uptime_us + piece.downtime_us
+        self._uptime_us += piece.uptime_us
+        start, stop = self._within(*outage_intervals(self._open_time, up, count), begin, end)
+        store = start // self._open_time.span.length_us
+        # An outage at the end of a stretch that is there at the start of the next one is the same.
+        goes_on = (start == begin[store]) & (self._going_on_us[store] > 0)
+        length_us = stop - start + np.where(goes_on, self._going_on_us[store], 0)
+        self._outages += np.bincount(store[~goes_on], minlength=count)
+        np.maximum.at(self._longest_us, store, length_us)
+        at_end = stop == end[store]
+        self._going_on_us[begin < end] = 0
+        self._going_on_us[store[at_end]] = length_us[at_end]
+
+    def _within(
+        self, start: Int64s, stop: Int64s, begin: Int64s, end: Int64s
+    ) -> tuple[Int64s, Int64s]:
+        """Return what lies of intervals within their stores' stretches."""
+        store = start // self._open_time.span.length_us
+        start, stop = np.maximum(start, begin[store]), np.minimum(stop, end[store])
+        within = start < stop
+        return start[within], stop[within]
+
+    def totals(self) -> Totals:
+        """Return the sums of uptime, and the rest of business time."""
+        return Totals(self._uptime_us, self._business_us - self._uptime_us)
+
+    def outages(self) -> Outages:
+        """Return the outages."""
+        return Outages(self._outages, self._longest_us)
+
+
+def cut_by_time(
+    read: Callable[[int, int], Iterable[Polls]], since_us: int, now_us: int, most_polls: int
+) -> Iterator[Piece]:
+    """Cut polls into pieces, by reading them once for each piece.
+
+    A piece is the earliest polls that are not in one before. So as to find them, up to twice as
+    many and a batch are held.
+
+    Parameters
+    ----------
+    read : callable
+        Yields, batch by batch, all polls from one instant until another, and maybe others.
+    since_us, now_us : int
+        The poll memory.
+    most_polls : int
+        How many polls a piece may have; it has more only if more stores were polled at an instant.
+    """
+    length_us = now_us + 1 - since_us
+    while since_us <= now_us:
+        until_us = min(since_us + length_us, now_us + 1)
+        held, count = [_NO_POLLS], 0
+        for batch in read(since_us, until_us):
+            at_us = batch.timestamp_us
+            held.append(batch.where((at_us >= since_us) & (at_us < until_us)))
+            count += len(held[-1].store)
+            if count > 2 * most_polls:
+                polls, until_us = _earliest(_joined(held), until_us, most_polls)
+                held, count = [polls], len(polls.store)
+        polls, until_us = _earliest(_joined(held), until_us, most_polls)
+        del held
+        yield Piece(polls, until_us)
+        # The next piece is about as long: so not all that is later is read for it.
+        length_us = 2 * (until_us - since_us)
+        since_us = until_us
+
+
+def _joined(polls: list[Polls]) -> Polls:
+    return Polls(
+        np.concatenate([each.store for each in polls]),
+        np.concatenate([each.timestamp_us for each in polls]),
+        np.concatenate([each.active for each in polls]),
+    )
+
+
+def _earliest(polls: Polls, until_us: int, most_polls: int) -> tuple[Polls, int]:
+    """Return the earliest polls and the instant before which they were taken."""
+    at_us = polls.timestamp_us
+    if len(at_us) <= most_polls:
+        return polls, until_us
+    border_us = int(np.partition(at_us, most_polls)[most_polls])
+    least_us = int(at_us.min())
+    if border_us > least_us:
+        return polls.where(at_us < border_us), border_us
+    at_once = polls.where(at_us == least_us)  # which may be repeated, as often as there are files
+    code = np.unique(at_once.store << 1 | at_once.active)
+    return Polls(code >> 1, np.full(len(code), least_us), (code & 1).astype(np.bool_)), least_us + 1
+
+
+def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:
+    """Cut stores into runs of as many as can be reckoned at once.
+
+    Parameters
+    ----------
+    hours_rows : int64 (stores,)
+        How many rows of hours each store has.
+    span_us : int
+        For how long business time is computed.
+    memory_us : int
+        Length of the poll memory, and of each store's part of the axis.
+
+    Returns
+    -------
+    list of tuple of int
+        Where each run begins and ends.
+
+    Examples
+    --------
+    >>> from store_monitoring.domain.time_units import DAY_US
+    >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 14 * DAY_US)
+    [(0, 8000)]
+    >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)
+    [(0, 3520), (3520, 7041), (7041, 8000)]
+    """
+    of_axis = 2 * (max(memory_us, max(WINDOWS_US)) + 1) / AXIS_US  # half of it, to be safe
+    of_openings = hours_rows * (span_us / WEEK_US + 2) / _MOST_OPENINGS
+    run = np.ceil(np.cumsum(of_axis + of_openings))
+    borders = np.flatnonzero(np.diff(run)) + 1
+    return list(pairwise([0, *borders.tolist(), len(hours_rows)]))
