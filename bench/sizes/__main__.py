@@ -9,7 +9,7 @@ SIZES = (
     Size(100_000),
     Size(1_000_000),
     Size(10_000_000, bucket_count=1000, map_concurrency=250),
-    Size(100_000_000, bucket_count=1000, map_concurrency=1000, shard_memory_mb=5120),
+    Size(100_000_000, bucket_count=1000, map_concurrency=1000, shard_memory_mb=7168),
 )
 
 

@@ -1,0 +1,176 @@
+"""Shards whose polls, stores or poll memory are too much to be computed at once."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.poll_limit import MOST_POLLS_OF_STORE
+from store_monitoring.storage.keys import part_key, stores_key
+from store_monitoring.storage.schemas import POLLS, STORES
+from store_monitoring.storage.stores import with_stores
+from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.use_cases.ports import Commit, StoresFile, WrittenPolls
+from store_monitoring.use_cases.report import Format, ReportRequest
+from store_monitoring.use_cases.write_polls import write_polls
+from tests.oracle import Case, HoursRow, Poll, Totals, csv_text, report
+from tests.pipeline import CLOCK_SHOWS, Pipeline
+
+NOW = datetime(2024, 10, 14, 12, tzinfo=UTC)
+NOW_US = int(NOW.timestamp()) * SECOND_US
+IN_DETAIL = ReportRequest(formats=(Format.CSV, Format.JSON))
+
+
+def polls_csv(polls: list[Poll]) -> str:
+    rows = [
+        f"{poll.store_id},{'active' if poll.active else 'inactive'},{poll.timestamp.isoformat()}"
+        for poll in polls
+    ]
+    return "\n".join(["store_id,status,timestamp_utc", *rows])
+
+
+# --- many polls -----------------------------------------------------------------------------
+
+AGES = st.timedeltas(timedelta(), timedelta(days=16)) | st.sampled_from(
+    [timedelta(), timedelta(days=7), timedelta(days=14), timedelta(hours=1)]
+)
+POLL = st.builds(Poll, st.sampled_from("abc"), AGES.map(lambda age: NOW - age), st.booleans())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    st.lists(st.lists(POLL, min_size=1, max_size=12), min_size=1, max_size=4),
+    st.integers(0, 9),
+    st.sampled_from([ReportRequest(), IN_DETAIL]),
+    st.sampled_from([None, ("b",)]),
+)
+def test_a_part_does_not_depend_on_how_many_polls_fit(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[list[Poll]],
+    most_polls: int,
+    request_: ReportRequest,
+    store_ids: tuple[str, ...] | None,
+) -> None:
+    pipeline = Pipeline(tmp_path_factory.mktemp("pieces"), bucket_count=2)
+    for number, polls in enumerate(files):
+        pipeline.ingest(f"polls/{number}.csv", polls_csv(polls))
+    hours = "store_id,day,start_time_local,end_time_local\nb,0,09:00,17:00\nb,3,22:00,02:00\n"
+    pipeline.ingest("business_hours/a.csv", hours)
+    pipeline.plan(request=replace(request_, store_ids=store_ids))
+    compute_shard("r", 0, pipeline.tables)
+    path = pipeline.folder / part_key("r", 0)
+    at_once = pq.read_table(path)
+    path.unlink()
+    compute_shard("r", 0, pipeline.tables, most_polls)
+    assert pq.read_table(path).equals(at_once)
+
+
+def test_what_is_read_for_a_piece_is_not_all_that_is_there(tmp_path: Path) -> None:
+    """Row groups of other weeks are not read."""
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+    ages = [timedelta(days=days) for days in (0, 1, 7, 8, 14, 21, 400)]
+    pipeline.ingest("polls/a.csv", polls_csv([Poll("s", NOW - age, True) for age in ages]))
+    files = pipeline.log.polls(pipeline.log.head().version, 0, NOW_US)
+    batches = pipeline.tables.read_polls_in_batches(files, NOW_US - 8 * DAY_US, NOW_US)
+    assert [batch.num_rows for batch in batches] == [5]
+
+
+# --- many stores, and a long memory ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("poll_filter", ["all", "business_hours"])
+def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter: str) -> None:
+    """They do not fit on one axis."""
+    polls = [
+        Poll(f"{number:04d}", NOW - timedelta(hours=10.9 * number), number % 3 > 0)
+        for number in range(8_000)
+    ]
+    hours = [HoursRow(poll.store_id, 0, "09:00", "17:00") for poll in polls[::800]]
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+    pipeline.ingest("polls/a.csv", polls_csv(polls))
+    rows = [f"{row.store_id},{row.day},{row.start},{row.end}\n" for row in hours]
+    header = "store_id,day,start_time_local,end_time_local\n"
+    pipeline.ingest("business_hours/a.csv", header + "".join(rows))
+    made = pipeline.report(ReportRequest.from_json({"poll_filter": poll_filter}), 3650)
+    case = Case(now=NOW, memory_days=3650, poll_filter=poll_filter)
+    expected: dict[str, Totals] = {}
+    for poll in polls:  # one by one: the oracle looks at every poll for every store
+        own = tuple(row for row in hours if row.store_id == poll.store_id)
+        # Without hours, a store is always open: the oracle need not look at ten years of dates.
+        expected |= report(replace(case, polls=(poll,), hours=own))
+    assert made.decode() == csv_text(expected)
+
+
+# --- memory ---------------------------------------------------------------------------------
+
+MOST_MB = 1_300  # of the 1,769 that the function has
+FILES = 12
+HEAVY_STORES = 30
+CHILD = """
+import json, sys
+from pathlib import Path
+import store_monitoring.adapters.without_pandas
+from bench.measuring import peak_mb, use_one_core
+from store_monitoring.use_cases.compute_shard import compute_shard
+from tests.fakes import FolderTables
+
+use_one_core()
+compute_shard("r", 0, FolderTables(Path(sys.argv[1])))
+print(json.dumps(peak_mb()))
+"""
+
+
+def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) -> None:
+    """Write so many polls of each store into each file; each says another thing than the last."""
+    store_ids = [f"{number:03d}" for number in range(stores)]
+    tables, log = pipeline.tables, pipeline.log
+    table = with_stores(STORES.empty_table(), pa.chunked_array([pa.array(store_ids)]))
+    key = stores_key(0, "1")
+    stores_files = [StoresFile(0, key, stores, tables.write_table(key, table))]
+    for number in range(files):
+
+        def chunks(number: int = number) -> Iterator[pa.Table]:
+            step_us = 13 * DAY_US // (polls * files)
+            nth = np.arange(polls) * files + number
+            at = pa.array(NOW_US - nth * step_us, POLLS.field("timestamp").type)
+            for store_id in store_ids:
+                ids = pa.DictionaryArray.from_arrays(np.zeros(polls, np.int32), [store_id])
+                yield pa.table([ids.cast(pa.string()), at, pa.array(nth % 2 == 0)], schema=POLLS)
+
+        written: WrittenPolls = write_polls(0, f"i{number}", chunks(), tables)
+        commit = Commit(Kind.POLLS, f"i{number}", written.file.rows, 0, CLOCK_SHOWS, (written,))
+        log.commit(log.head(), stores_files if not number else [], commit)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("stores", "files"), [(1, FILES), (HEAVY_STORES, 1)])
+@pytest.mark.parametrize("request_", [ReportRequest(), IN_DETAIL], ids=["csv", "detailed"])
+def test_memory_at_the_limit(
+    tmp_path: Path, stores: int, files: int, request_: ReportRequest
+) -> None:
+    """Files with as many polls of a store as one may have, and a bucket of such stores."""
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+    write_many_polls(pipeline, stores, files, MOST_POLLS_OF_STORE)
+    pipeline.plan(request=request_)
+    child = [sys.executable, "-c", CHILD, str(tmp_path)]
+    done = subprocess.run(child, check=True, capture_output=True, text=True)  # our own program
+    assert json.loads(done.stdout) < MOST_MB
+    part = pq.read_table(tmp_path / part_key("r", 0))
+    assert len(part) == stores
+    for row in part.to_pylist():  # up half the time, to a step
+        for window, length_us in (("hour", DAY_US // 24), ("day", DAY_US), ("week", 7 * DAY_US)):
+            up_us, down_us = row[f"uptime_last_{window}_us"], row[f"downtime_last_{window}_us"]
+            assert up_us + down_us == length_us
+            assert abs(up_us - down_us) <= 2 * SECOND_US
