@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from local.artefacts import Artefacts, NotBuilt, as_built, from_source
 from local.client import RunFailed
 from local.cloud import EmbeddedCloudError
 from local.inputs import InputProblem
+from local.interrupts import end_at_once, end_soon_after_interrupt
 from local.output import OutputError, outputs_of
 from local.ports import PortError, check_ports
 from local.run import run
@@ -24,14 +24,12 @@ from store_monitoring.use_cases.report import ReportRequest
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SAMPLES = {"full": FULL, "small": SMALL}
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> int:
     """Run a command; return the exit status."""
     arguments = _parser().parse_args()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    end_soon_after_interrupt()
     try:
         if arguments.command == "serve":
             _serve(arguments)
@@ -39,8 +37,7 @@ def main() -> int:
             _run(arguments)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr, flush=True)
-        # Not by a return: threads may still wait for answers of the cloud.
-        os._exit(_INTERRUPTED)
+        end_at_once()
     except InvalidRequest as error:
         print(f"error: AS_OF={arguments.as_of}: {error}", file=sys.stderr)
         return 1

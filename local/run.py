@@ -23,7 +23,7 @@ from local.cloud import EmbeddedCloud
 from local.inputs import InputFile, find_inputs
 from local.output import Output, OutputError, is_standard_output, save
 from local.summary import summary
-from local.terminal import console
+from local.terminal import console, printable
 from store_monitoring.use_cases.report import Format
 
 _IDS_NAMED = 5
@@ -104,7 +104,7 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
 
 def describe_upload(file: InputFile, ingested: Ingested, cloud: EmbeddedCloud) -> Text:
     """Return what became of an upload: in yellow if stores have rejected rows."""
-    line = f"{file.path.name}: {ingested.status.lower()}, {ingested.rows:,} rows"
+    line = f"{printable(file.path.name)}: {ingested.status.lower()}, {ingested.rows:,} rows"
     if ingested.rejected:
         where = f"s3://{cloud.outputs['DataBucketName']}/{ingested.rejects_key}"
         line += f", {ingested.rejected:,} rejected (see {where})"
@@ -112,8 +112,8 @@ def describe_upload(file: InputFile, ingested: Ingested, cloud: EmbeddedCloud) -
     if not ingested.partial_stores:
         return Text(line)
     ids = ingested.partial_store_ids[:_IDS_NAMED]
-    more = ", …" if ingested.partial_stores > len(ids) else ""
-    line += f"\n  {ingested.partial_stores:,} stores with rejected rows: {', '.join(ids)}{more}"
+    named = printable(", ".join(ids)) + (", …" if ingested.partial_stores > len(ids) else "")
+    line += f"\n  {ingested.partial_stores:,} stores with rejected rows: {named}"
     return Text(line, style="yellow")
 
 

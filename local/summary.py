@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from local.terminal import as_text
+from local.terminal import printable
 
 _WINDOWS = ("hour", "day", "week")
 _UNITS = {"hour": "minutes", "day": "hours", "week": "hours"}
@@ -57,7 +57,7 @@ def _worst(frame: pd.DataFrame, polled: Collection[str]) -> Table:
         table.add_column(name, justify="right")
     for row in worst.head(_WORST).itertuples():
         table.add_row(
-            as_text(row.store_id),
+            Text(printable(row.store_id)),
             f"{row.share_week:.1%}",
             f"{row.uptime_week:.2f}",
             f"{row.downtime_week:.2f}",

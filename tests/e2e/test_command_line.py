@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from local.interrupts import INTERRUPTED
+
 _ROOT = Path(__file__).parents[2]
 _POLLS = """store_id,status,timestamp_utc
 a,active,2024-10-14 22:25:00 UTC
@@ -164,6 +166,6 @@ def test_ctrl_c_ends_it_within_two_seconds(tmp_path: Path, after: str) -> None:
         _, errors = program.communicate(timeout=60)
         took_seconds = time.monotonic() - began
     assert took_seconds < 2
-    assert program.returncode in (130, -signal.SIGINT)
+    assert program.returncode in (INTERRUPTED, -signal.SIGINT)
     assert errors in ("", "stopped\n")
     assert not (tmp_path / "out.csv").exists()
