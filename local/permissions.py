@@ -71,7 +71,7 @@ class Permissions:
         self._record = record
         self._used: set[Permission] = set()
 
-    def restrict(self, role_name: str) -> bool:
+    def restricts(self, role_name: str) -> bool:
         """Tell whether this is one of the roles."""
         return role_name in self._roles
 
@@ -109,9 +109,13 @@ class Permissions:
             If it may not.
         """
         role_name = fields.get("x-amz-security-token", "")
-        if self.restrict(role_name):
+        if self.restricts(role_name):
             session = fields["x-amz-credential"].partition("/")[0]
             self.check(role_name, session, form_accesses(bucket, fields["key"]))
+
+    def note_unknown(self, role_name: str, error: UnknownRequest) -> None:
+        """Record that a call was denied because it is not known which permissions it needs."""
+        self._note(Permission(role_name, "an unknown action", str(error)), allowed=False)
 
     def _note(self, permission: Permission, *, allowed: bool) -> None:
         if self._record is None:
@@ -152,7 +156,7 @@ class GuardedServices:
         """Pass a call on to its service if the role of its caller allows it."""
         request = Request(environ, populate_request=False)
         role_name = _signed_value(request, "X-Amz-Security-Token")
-        if not self._permissions.restrict(role_name):
+        if not self._permissions.restricts(role_name):
             return self._services(environ, start_response)
         session, _, _, service, _ = _credential(request).split("/")
         status, code = _DENIALS.get(service, _DENIAL)
@@ -160,7 +164,7 @@ class GuardedServices:
             needed = accesses(service, request)
             self._permissions.check(role_name, session, needed)
             environ["wsgi.input"].seek(0)  # where the body lies in memory, and may have been read
-            if needed[0].action not in _READING:
+            if request.method not in ("GET", "HEAD") or needed[0].action not in _READING:
                 return self._services(environ, start_response)
             chunks, answer, headers = run_wsgi_app(self._services, environ)
             if answer.startswith("404"):
@@ -170,6 +174,7 @@ class GuardedServices:
         except AccessDenied as error:
             return answer_error(service, status, code, str(error), start_response)
         except UnknownRequest as error:
+            self._permissions.note_unknown(role_name, error)
             message = f"the embedded cloud does not know which permissions {error} needs"
             return answer_error(service, status, code, message, start_response)
         start_response(answer, headers.to_wsgi_list())

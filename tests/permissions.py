@@ -93,9 +93,10 @@ class Proof:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Look at the record, and let the run fail if it says something against a role."""
-        self._complaints = list(complaints(TEMPLATE, self._record.read_text().splitlines()))
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self._complaints = list(complaints(TEMPLATE, self._record.read_text().splitlines()))
         self._folder.cleanup()
-        if self._complaints and session.exitstatus == pytest.ExitCode.OK:
+        if self._complaints:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
