@@ -56,6 +56,7 @@ REPORT_CALLS: dict[str, str | tuple[str, int]] = {
     "`get_report` reads the report": "local-GetReportFunction-* dynamodb:GetItem",
 }
 UPLOAD_CALLS: dict[str, str | tuple[str, int]] = {
+    "`ingest` hides its message": "local-IngestFunction-* sqs:ChangeMessageVisibility",
     "`ingest` reads the upload": "local-IngestFunction-* s3:GetObject local-inbox-*",
     "`ingest` looks for the upload's outcome": "local-IngestFunction-* dynamodb:GetItem",
     "`ingest` reads the ingest log": ("local-IngestFunction-* dynamodb:GetItem", 2),
