@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import pyarrow.parquet as pq
 import pytest
+from jsonschema import Draft202012Validator
 
 from local.sample_data import SMALL, write_sample
 from store_monitoring.api import answer
@@ -160,6 +161,15 @@ def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -
 def test_what_is_no_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         sample.timeline("x", **part)
+
+
+def test_a_part_that_has_nothing_of_the_week(sample: Pipeline) -> None:
+    [store_id, *_] = sample.zones()
+    told = sample.timeline(store_id, to="2000-01-01")
+    assert all(told[name] == [] for name in LISTS)
+    document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
+    schema = {"$ref": "#/components/schemas/Timeline", "components": document["components"]}
+    Draft202012Validator(schema).validate(told)
 
 
 def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: Path) -> None:
