@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from store_monitoring.use_cases.ports import (
     StoresChange,
     StoresFile,
     Told,
+    WrittenPolls,
 )
 from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
 from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
@@ -287,6 +289,32 @@ class MemoryLog:
         self.taken_back[reversal.kind, reversal.ingest_id] = list(
             self.changes.get((reversal.kind, reversal.ingest_id), ())
         )
+
+    def counts(self, ingest_id: str, key: str) -> bool | None:
+        for commit in self.commits:
+            if commit.ingest_id == ingest_id and key in [file.key for file in commit.polls_files]:
+                return ingest_id not in self.replaced_in
+        return None
+
+    def rewrite(
+        self,
+        head: Head,
+        ingest_id: str,
+        key: str,
+        written: WrittenPolls | None,
+        deleted: Counter[int],
+    ) -> None:
+        self._advance(head, replace(head, version=head.version + 1))
+        for nth, commit in enumerate(self.commits):
+            if commit.ingest_id == ingest_id:
+                kept = tuple(each for each in commit.written if each.file.key != key)
+                kept += (written,) if written is not None else ()
+                rows = sum(each.file.rows for each in kept)
+                self.commits[nth] = replace(commit, written=kept, rows=rows)
+
+    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._advance(head, replace(head, version=head.version + 1, stores=stores))
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
         return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)

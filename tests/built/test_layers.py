@@ -23,7 +23,8 @@ ARCHITECTURES = ("arm64", "x86_64")
 NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 WITH_ARROW = {
     *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
-    *("CompactFunction", "TakeBackIngestFunction", "TellStoreChangesFunction"),
+    *("CompactFunction", "DeleteStoreFunction", "TakeBackIngestFunction"),
+    "TellStoreChangesFunction",
 }
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 

@@ -33,6 +33,7 @@ STATUS_CODES = {
 ANSWERS: dict[str, dict[str, Any] | None] = {
     "compact": {"ingests_replaced": 0, "files_deleted": 0},
     "compute_shard": {"shard": 0, "stores": STORES},
+    "delete_store": {"polls_files": 0, "stores_files": 0, "reports": 0, "rejects": 0},
     "end_report": None,
     # This one keeps its message, whose upload the other then leaves as it is.
     "fail_upload": {

@@ -1,11 +1,14 @@
-"""What operators call: to take back an ingest."""
+"""What operators call: to take back an ingest, and to delete a store."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+import requests
 
 from local.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
@@ -17,8 +20,8 @@ ZONES = "store_id,timezone_str\n"
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """A user of a cloud of their own."""
-    with EmbeddedCloud() as cloud:
+    """A user of a cloud of their own, in which all stores share one bucket's files."""
+    with EmbeddedCloud(parameter_overrides={"BucketCount": "1"}) as cloud:
         yield User(cloud)
 
 
@@ -66,3 +69,65 @@ def test_an_ingest_that_is_not_committed_is_an_error(user: User) -> None:
     error = call(user, "TakeBackIngest", **event)
     assert error["errorType"] == "UnknownIngest"
     assert error["errorMessage"].startswith(f"no ingest '{event['ingest_id']}' is committed")
+
+
+def objects(user: User) -> dict[tuple[str, str], bytes]:
+    """Return all versions of all objects in the data bucket; Parquet as text."""
+    bucket = user.cloud.outputs["DataBucketName"]
+    found = {}
+    for page in user.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for each in page.get("Versions", ()):
+            place = {"Key": each["Key"], "VersionId": each["VersionId"]}
+            content = user.s3.get_object(Bucket=bucket, **place)["Body"].read()
+            if each["Key"].endswith(".parquet"):
+                content = str(pq.read_table(io.BytesIO(content)).to_pydict()).encode()
+            found[each["Key"], each["VersionId"]] = content
+    return found
+
+
+def test_a_store_is_deleted_everywhere(user: User) -> None:
+    gone, stays = "store-to-delete", "store-that-stays"
+    hours = "store_id,day,start_time_local,end_time_local\n"
+    row = f"{gone},0,09:00,17:00\n{gone},7,09:00,17:00\n{stays},0,09:00,17:00\n"
+    user.upload("business_hours/h.csv", (hours + row).encode())
+    zones(user, **{gone: "UTC", stays: "UTC"})
+    for hour in (1, 2, 3):
+        polls(user, hour, gone, stays, "a")
+    call(user, "Compact")
+    polls(user, 4, gone, stays)
+    polls(user, 5, gone)
+    of_others = user.trigger(store_ids=[stays])
+    of_all, of_it = user.trigger(formats=["csv", "json"]), user.trigger(store_ids=[gone])
+    urls = {each: user.ended(each)["url"] for each in (of_others, of_all, of_it)}
+    csv_of_others = requests.get(urls[of_others], timeout=30).content
+    rest = [line for line in user.report().splitlines() if gone.encode() not in line]
+    assert any(gone.encode() in content for content in objects(user).values())
+
+    done = call(user, "DeleteStore", store_id=gone)
+    assert done["polls_files"] >= 3, done
+    assert (done["reports"] >= 3, done["rejects"]) == (True, 1)
+
+    left = {place for place, content in objects(user).items() if gone.encode() in content}
+    assert left == set()
+    nothing = {"polls_files": 0, "stores_files": 0, "reports": 0, "rejects": 0}
+    assert call(user, "DeleteStore", store_id=gone) == nothing
+    answers = {each: user.get(f"/get_report/{each}") for each in urls}
+    assert [answer.status_code for answer in answers.values()] == [200, 404, 404]
+    again = requests.get(answers[of_others].json()["url"], timeout=30).content
+    assert again == csv_of_others
+    assert user.report(as_of="2024-10-14T10:00:00Z").splitlines() == rest
+
+
+def test_what_cannot_be_a_store_is_refused(user: User) -> None:
+    assert call(user, "DeleteStore", store_id="")["errorType"] == "InvalidRequest"
+    event = json.loads((EVENTS / "delete_store.json").read_bytes())
+    assert call(user, "DeleteStore", **event)["polls_files"] == 0
+
+
+def test_an_ingest_whose_files_are_gone_is_not_taken_back(user: User) -> None:
+    outcome = zones(user, late="UTC")
+    bucket = user.cloud.outputs["DataBucketName"]
+    for stored in user.s3.list_objects_v2(Bucket=bucket, Prefix="stores/")["Contents"]:
+        user.s3.delete_object(Bucket=bucket, Key=stored["Key"])
+    error = call(user, "TakeBackIngest", ingest_id=outcome["ingest_id"])
+    assert error["errorType"] == "CannotTakeBack"

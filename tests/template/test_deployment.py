@@ -56,6 +56,7 @@ def test_the_outputs_that_the_docs_use(template: Template) -> None:
         "ReportTableName",
         "IngestTableName",
         "StateMachineArn",
+        "DeleteStoreFunctionName",
         "TakeBackIngestFunctionName",
     }
 

@@ -228,6 +228,7 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "IngestFunction",
                 "ComputeShardFunction",
                 "GetTimelineFunction",
+                "DeleteStoreFunction",
                 "MergeFunction",
                 "TakeBackIngestFunction",
                 "TellStoreChangesFunction",

@@ -263,6 +263,7 @@ def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Templat
     others = {
         *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
         *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs", "TakeBackIngestLogs"),
+        "DeleteStoreLogs",
     }
     assert set(query["LogGroupNames"]) == {
         group.name for name, group in groups.items() if name not in others

@@ -28,7 +28,10 @@ WITHOUT_ARROW = [
     ),
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
-WITH_ALL = ["compact", "get_timeline", "ingest", "take_back_ingest", "tell_store_changes"]
+WITH_ALL = [
+    *("compact", "delete_store", "get_timeline", "ingest", "take_back_ingest"),
+    "tell_store_changes",
+]
 
 # What each part of the library may import of the library.
 ALLOWED = {

@@ -48,6 +48,7 @@ from store_monitoring.use_cases.ports import (
     Reversal,
     StoresChange,
     StoresFile,
+    WrittenPolls,
 )
 from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 
@@ -226,6 +227,41 @@ class DynamoDbIngestLog:
                 for item in islice((item for item in items if item["entry"] not in gone), 1)
             ]
         return max(known_us, default=None)
+
+    def counts(self, ingest_id: str, key: str) -> bool | None:
+        """Tell whether a file of polls counts; False: it was replaced, None: it is none's."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or all(file.key != key for file in _files(entry)):
+            return None
+        return "replaced_in" not in entry
+
+    def rewrite(
+        self,
+        head: Head,
+        ingest_id: str,
+        key: str,
+        written: WrittenPolls | None,
+        deleted: Counter[int],
+    ) -> None:
+        """Put another file of polls, or none, in the place of one, all or nothing."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or all(file.key != key for file in _files(entry)):
+            raise CommitConflict(f"{key} is no longer in the log")
+        files = [file for file in _files(entry) if file.key != key]
+        if written is not None:
+            files.append(written.file)
+        by_week = _by_week(entry) - deleted
+        entry |= {
+            "rows": sum(file.rows for file in files),
+            "rows_by_week": {str(week_us): rows for week_us, rows in by_week.items()},
+            **_files_item(ingest_id, files),
+        }
+        self._transact(head, replace(head, version=head.version + 1), [self._put(entry)])
+
+    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+        """Put other stores files in the place of the current ones."""
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._transact(head, replace(head, version=head.version + 1, stores=stores), [])
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
         """Tell whether the log still has the entry of an ingest, also if it was replaced."""
@@ -427,9 +463,7 @@ def _entry(commit: Commit, version: int) -> dict[str, Any]:
         "rejected": commit.rejected,
         "committed_at": commit.committed_at.isoformat(),
         "left_out_from_us": commit.left_out_from_us,
-        "greatest_us": max((file.greatest_us for file in commit.polls_files), default=None),
-        "least_us": min((file.least_us for file in commit.polls_files), default=None),
-        "files": [_without_key(file) for file in commit.polls_files],
+        **_files_item(commit.ingest_id, commit.polls_files),
         "rows_by_week": {str(week_us): rows for week_us, rows in commit.rows_by_week.items()},
     }
 
@@ -480,7 +514,8 @@ def _polls_ingest(entry: dict[str, Any]) -> PollsIngest:
 
 def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
     return tuple(
-        PollsFile(key=polls_key(file["bucket"], entry["entry"]), **file) for file in entry["files"]
+        PollsFile(**{"key": polls_key(file["bucket"], entry["entry"]), **file})
+        for file in entry["files"]
     )
 
 
@@ -495,8 +530,18 @@ def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
     return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
 
 
-def _without_key(file: PollsFile) -> dict[str, Any]:
-    """Return a file's entry: its key follows from its bucket and its ingest."""
-    entry = asdict(file)
-    del entry["key"]
-    return entry
+def _files_item(ingest_id: str, files: Sequence[PollsFile]) -> dict[str, Any]:
+    """Return what the entry of an ingest says of its files."""
+    return {
+        "greatest_us": max((file.greatest_us for file in files), default=None),
+        "least_us": min((file.least_us for file in files), default=None),
+        "files": [_file_item(ingest_id, file) for file in files],
+    }
+
+
+def _file_item(ingest_id: str, file: PollsFile) -> dict[str, Any]:
+    """Return a file's entry; its key is left out if it follows from its bucket and its ingest."""
+    item = asdict(file)
+    if file.key == polls_key(file.bucket, ingest_id):
+        del item["key"]
+    return item

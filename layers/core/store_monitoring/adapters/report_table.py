@@ -125,6 +125,11 @@ class ReportTable:
             return _report(_item_there(error))
         return report
 
+    def delete(self, report_id: str) -> None:
+        """Delete a report, so that it is unknown."""
+        with transient_errors("delete the report"):
+            self._client.delete_item(TableName=self._name, Key=to_item({"report_id": report_id}))
+
     def get(self, report_id: str) -> Report | None:
         """Return a report as it stands, strongly consistent; None if it has expired."""
         with transient_errors("read the report"):

@@ -396,6 +396,36 @@ class IngestLog(Protocol):
             If that head is no longer the current one.
         """
 
+    def counts(self, ingest_id: str, key: str) -> bool | None:
+        """Tell whether a file of polls counts; False: it was replaced, None: it is none's."""
+
+    def rewrite(
+        self,
+        head: Head,
+        ingest_id: str,
+        key: str,
+        written: WrittenPolls | None,
+        deleted: Counter[int],
+    ) -> None:
+        """Put another file of polls, or none, in the place of one, all or nothing.
+
+        `deleted` is how many of its polls the other one lacks in each ISO week.
+
+        Raises
+        ------
+        CommitConflict
+            If the head is no longer the current one, or the file is none's by now.
+        """
+
+    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+        """Put other stores files in the place of the current ones.
+
+        Raises
+        ------
+        CommitConflict
+            If that head is no longer the current one.
+        """
+
     def has_entry(self, kind: str, ingest_id: str) -> bool:
         """Tell whether the log still has the entry of an ingest, also if it was replaced."""
 

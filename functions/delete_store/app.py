@@ -1,0 +1,32 @@
+"""An operator's call: delete one store's data everywhere."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.adapters.stored_objects import S3StoredObjects
+from store_monitoring.logs import logger
+from store_monitoring.settings import Settings
+from store_monitoring.use_cases.delete_store import delete_store
+
+settings = Settings.from_environment()
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+objects = S3StoredObjects(settings.data_bucket)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
+reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Delete the data of the store that the event names, and do not log which it was."""
+    deleted = delete_store(
+        str(event["store_id"]), settings.bucket_count, tables, objects, log, reports
+    )
+    logger.info("store deleted", **asdict(deleted))
+    return asdict(deleted)

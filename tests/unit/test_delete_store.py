@@ -1,0 +1,167 @@
+"""A store's data are deleted everywhere, and nothing else is changed."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.errors import TransientError
+from store_monitoring.use_cases.compact_polls import compact_polls
+from store_monitoring.use_cases.delete_store import DeletedStore, delete_store
+from store_monitoring.use_cases.take_back_ingest import take_back_ingest
+from tests.fakes import FolderObjects
+from tests.pipeline import CLOCK_SHOWS, Pipeline
+from tests.unit.ingest_table import ingest_table
+
+NOTHING = DeletedStore(0, 0, 0, 0)
+
+
+@dataclass
+class FolderStoredObjects:
+    """Objects in a local folder, which keeps no earlier versions; a call may fail."""
+
+    folder: Path
+    fails: str = ""
+    deleted_earlier: list[str] = field(default_factory=list)
+
+    def keys(self, prefix: str) -> list[str]:
+        paths = [path for path in (self.folder / prefix).rglob("*") if path.is_file()]
+        return sorted(str(path.relative_to(self.folder)) for path in paths)
+
+    def has(self, key: str, pattern: re.Pattern[bytes]) -> bool:
+        return pattern.search((self.folder / key).read_bytes()) is not None
+
+    def delete_all(self, prefix: str) -> None:
+        if self.fails and prefix.startswith(self.fails):
+            raise TransientError("killed")
+        path = self.folder / prefix
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def delete_earlier(self, prefix: str) -> None:
+        self.deleted_earlier.append(prefix)
+
+
+@dataclass
+class DeletedReports:
+    """Ids of the reports that were deleted."""
+
+    ids: list[str] = field(default_factory=list)
+
+    def delete(self, report_id: str) -> None:
+        self.ids.append(report_id)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
+    """All stores are in one bucket; some polls are compacted, and some are not."""
+    if request.param == "memory":
+        yield filled(Pipeline(tmp_path, bucket_count=1))
+        return
+    with ingest_table() as table:
+        uploads = DynamoDbUploads(table, retention_days=90)
+        log: Any = DynamoDbIngestLog(table, 1, uploads=uploads)
+        log.uploads = uploads
+        yield filled(Pipeline(tmp_path, bucket_count=1, log=log))
+
+
+def filled(pipeline: Pipeline) -> Pipeline:
+    for minute, stores in enumerate(["ab", "ab", "b", "abc", "b"]):
+        rows = [f"{store},active,2024-10-14 10:{minute:02}:00" for store in stores]
+        content = "\n".join(["store_id,status,timestamp_utc", *rows])
+        pipeline.ingest(f"polls/{minute}.csv", content)
+        if minute == 2:
+            compact_polls(
+                14 * DAY_US,
+                1,
+                timedelta(days=90),
+                lambda: CLOCK_SHOWS,
+                pipeline.tables,
+                FolderObjects(pipeline.folder),
+                pipeline.log,
+            )
+    pipeline.ingest("timezones/z.csv", "store_id,timezone_str\na,UTC\nb,UTC\nb,Nowhere\n")
+    return pipeline
+
+
+def delete(pipeline: Pipeline, fails: str = "") -> DeletedStore:
+    objects = FolderStoredObjects(pipeline.folder, fails)
+    return delete_store("b", 1, pipeline.tables, objects, pipeline.log, DeletedReports())
+
+
+def having(pipeline: Pipeline) -> set[str]:
+    """Return the keys of the Parquet files that have the store."""
+    keys = (key for key in pipeline.files() if key.endswith(".parquet"))
+    return {
+        key
+        for key in keys
+        if "b" in pq.ParquetFile(pipeline.folder / key).read(["store_id"])["store_id"].to_pylist()
+    }
+
+
+def test_nothing_is_left_of_it_and_the_others_are_as_they_were(pipeline: Pipeline) -> None:
+    polls = [poll for poll in pipeline.polls() if poll[0] != "b"]
+    report = [line for line in pipeline.report().splitlines() if not line.startswith(b"b,")]
+    assert having(pipeline)
+    done = delete(pipeline)
+    assert done.polls_files == 6  # three of before compaction, its own, and two more
+    assert (done.reports, done.rejects) == (1, 1)
+    assert having(pipeline) == set()
+    assert pipeline.polls() == polls
+    assert pipeline.zones() == {"a": "UTC", "c": None}
+    assert pipeline.report().splitlines() == report
+
+
+def test_to_delete_it_again_changes_nothing(pipeline: Pipeline) -> None:
+    delete(pipeline)
+    version, files = pipeline.log.head().version, pipeline.files()
+    assert delete(pipeline) == NOTHING
+    assert (pipeline.log.head().version, pipeline.files()) == (version, files)
+
+
+def test_after_a_crash_it_is_called_again(pipeline: Pipeline) -> None:
+    pipeline.report()
+    with pytest.raises(TransientError, match="killed"):
+        delete(pipeline, fails="reports/")
+    assert delete(pipeline).reports == 1
+    assert having(pipeline) == set()
+
+
+def test_what_is_left_is_still_compacted_and_taken_back(pipeline: Pipeline) -> None:
+    delete(pipeline)
+    polls = pipeline.polls()
+    compact_polls(
+        14 * DAY_US,
+        1,
+        timedelta(days=90),
+        lambda: CLOCK_SHOWS,
+        pipeline.tables,
+        FolderObjects(pipeline.folder),
+        pipeline.log,
+    )
+    assert pipeline.polls() == polls
+    content = "\n".join(
+        ["store_id,status,timestamp_utc", *(f"{id_},active,2024-10-14 10:00:00" for id_ in "ab")]
+    )
+    outcome = pipeline.ingest("polls/0.csv", content)
+    assert (outcome.status, outcome.ingest_id is not None) == ("Unchanged", True)
+    take_back_ingest(outcome.ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+    assert pipeline.polls() == [poll for poll in polls if poll[1].minute != 0]
+
+
+def test_a_store_that_is_not_known_is_nowhere(pipeline: Pipeline) -> None:
+    files = pipeline.files()
+    objects = FolderStoredObjects(pipeline.folder)
+    args = (pipeline.tables, objects, pipeline.log, DeletedReports())
+    assert delete_store("unknown", 1, *args) == NOTHING
+    assert pipeline.files() == files
+    prefixes = ["polls/bucket=000/", "stores/bucket=000/", "reports/", "rejects/"]
+    assert objects.deleted_earlier == prefixes
