@@ -1,9 +1,11 @@
 """Shards whose polls, stores or poll memory are too much to be computed at once."""
 
 import json
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.measuring import peak_mb
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.errors import ResponseTooLarge
 from store_monitoring.ingest.kinds import Kind
 from store_monitoring.ingest.poll_limit import MOST_POLLS_OF_STORE
 from store_monitoring.storage.keys import part_key, stores_key
@@ -174,3 +178,18 @@ def test_memory_at_the_limit(
             up_us, down_us = row[f"uptime_last_{window}_us"], row[f"downtime_last_{window}_us"]
             assert up_us + down_us == length_us
             assert abs(up_us - down_us) <= 2 * SECOND_US
+
+
+def timeline_mb(pipeline: Pipeline) -> float:
+    """Ask for the timeline of a store with too many polls; return how much memory we had."""
+    with pytest.raises(ResponseTooLarge):
+        pipeline.timeline("000")
+    return peak_mb()
+
+
+@pytest.mark.exhaustive
+def test_memory_of_a_timeline_at_the_limit(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+    write_many_polls(pipeline, 1, FILES, MOST_POLLS_OF_STORE)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(timeline_mb, pipeline).result() < MOST_MB

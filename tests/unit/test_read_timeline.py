@@ -8,11 +8,14 @@ from datetime import timedelta
 from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from local.sample_data import SMALL, write_sample
@@ -31,6 +34,7 @@ from store_monitoring.errors import (
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.use_cases import read_timeline as read_timeline_module
 from store_monitoring.use_cases.report import Report, ReportRequest, Status
 from tests.cases import us, utc
 from tests.pipeline import CLOCK_SHOWS, Pipeline
@@ -38,6 +42,8 @@ from tests.pipeline import CLOCK_SHOWS, Pipeline
 ROOT = Path(__file__).parents[2]
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 AS_OF = "2024-10-12T03:00:00.000000Z"
+NOW = utc("2024-10-14 12:00")
+POLLS_HEADER = "store_id,status,timestamp_utc"
 
 
 # --- a whole data set -----------------------------------------------------------------------
@@ -402,3 +408,55 @@ def test_a_query_that_is_not_understood(
 def test_as_of_is_told_in_full(pipeline: Pipeline) -> None:
     body = pipeline.timeline("a", as_of="2024-10-14T09:00:00+02:00")
     assert body["as_of"] == body["week"]["end"] == to_text(to_us(utc("2024-10-14 07:00")))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.timedeltas(timedelta(), timedelta(days=16))
+                | st.integers(0, 16 * 24).map(lambda hours: timedelta(hours=hours)),
+                st.booleans(),
+            ),
+            min_size=1,
+            max_size=8,
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(0, 12),
+    st.sampled_from(PollFilter),
+)
+def test_how_many_polls_are_read_at_once_does_not_matter(
+    files: list[list[tuple[timedelta, bool]]], rows_at_once: int, poll_filter: PollFilter
+) -> None:
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Path(folder), bucket_count=1)
+        hours = "store_id,day,start_time_local,end_time_local\ns,0,09:00,17:00\ns,3,22:00,02:00\n"
+        pipeline.ingest("business_hours/a.csv", hours)
+        for number, polls in enumerate(files):
+            rows = [
+                f"s,{'active' if active else 'inactive'},{(NOW - age).isoformat()}\n"
+                for age, active in polls
+            ]
+            pipeline.ingest(f"polls/{number}.csv", f"{POLLS_HEADER}\n{''.join(rows)}")
+        query = {"as_of": NOW.isoformat(), "poll_filter": poll_filter.value}
+        at_once = pipeline.timeline("s", **query)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(read_timeline_module, "_ROWS_AT_ONCE", rows_at_once)
+            assert pipeline.timeline("s", **query) == at_once
+
+
+def test_more_polls_than_a_timeline_can_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier ones do not count, nor do those of other stores."""
+    pipeline = Pipeline(tmp_path)
+    monkeypatch.setattr(read_timeline_module, "MOST_POLLS", 3)
+    ages = [timedelta(days=days) for days in (8, 9, 10, 11, 1, 2)]
+    rows = "".join(f"s,active,{(NOW - age).isoformat()}\n" for age in ages)
+    pipeline.ingest("polls/a.csv", f"{POLLS_HEADER}\n{rows}t,active,{NOW.isoformat()}\n")
+    assert len(pipeline.timeline("s", as_of=NOW.isoformat())["polls"]) == 3
+    pipeline.ingest("polls/b.csv", f"{POLLS_HEADER}\ns,active,{NOW.isoformat()}\n")
+    with pytest.raises(ResponseTooLarge, match="more than 3 polls in the week"):
+        pipeline.timeline("s", as_of=NOW.isoformat())

@@ -1,5 +1,6 @@
 """What the reckoning works on: stores, their weekly hours and their polls, as arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,15 @@ class Polls:
     def where(self, mask: Bools) -> "Polls":
         """Return the polls that `mask` (bool, (polls,)) selects."""
         return Polls(self.store[mask], self.timestamp_us[mask], self.active[mask])
+
+
+def joined(polls: Sequence[Polls]) -> Polls:
+    """Return all polls of one or more."""
+    return Polls(
+        np.concatenate([each.store for each in polls]),
+        np.concatenate([each.timestamp_us for each in polls]),
+        np.concatenate([each.active for each in polls]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

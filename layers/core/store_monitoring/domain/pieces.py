@@ -9,7 +9,7 @@ import numpy as np
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
 from store_monitoring.domain.evidence import NO_POLL, Polled, evidence, polled
-from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals
+from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals, joined
 from store_monitoring.domain.outages import Outages, outage_intervals
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.reckoning import Details, is_open, last_week, totals
@@ -188,22 +188,14 @@ def cut_by_time(
             held.append(batch.where((at_us >= since_us) & (at_us < until_us)))
             count += len(held[-1].store)
             if count > 2 * most_polls:
-                polls, until_us = _earliest(_joined(held), until_us, most_polls)
+                polls, until_us = _earliest(joined(held), until_us, most_polls)
                 held, count = [polls], len(polls.store)
-        polls, until_us = _earliest(_joined(held), until_us, most_polls)
+        polls, until_us = _earliest(joined(held), until_us, most_polls)
         del held
         yield Piece(polls, until_us)
         # The next piece is about as long: so not all that is later is read for it.
         length_us = 2 * (until_us - since_us)
         since_us = until_us
-
-
-def _joined(polls: list[Polls]) -> Polls:
-    return Polls(
-        np.concatenate([each.store for each in polls]),
-        np.concatenate([each.timestamp_us for each in polls]),
-        np.concatenate([each.active for each in polls]),
-    )
 
 
 def _earliest(polls: Polls, until_us: int, most_polls: int) -> tuple[Polls, int]:

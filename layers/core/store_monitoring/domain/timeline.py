@@ -95,29 +95,52 @@ def timeline(
     if store.count != 1:
         raise ValueError(f"a timeline is about one store, not {store.count}")
     week = last_week(now_us)
-    known = _distinct(known_polls(polls, now_us, memory_us))
-    is_evidence = _is_evidence(store, known, poll_filter)
-    evidence = known.where(is_evidence)
+    told, is_evidence = since_last_evidence(store, polls, now_us, memory_us, poll_filter)
+    if not (is_evidence & (told.timestamp_us < week.start_us)).any():
+        within = told.timestamp_us >= week.start_us
+        told, is_evidence = told.where(within), is_evidence[within]
+    evidence = told.where(is_evidence)
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
     ordered = in_order(evidence, poll_memory(now_us, memory_us), store.count)
     active = activity(ordered, week)
     outage_start, outage_end = outage_intervals(open_time, active, store.count)
-    before_us = evidence.timestamp_us[evidence.timestamp_us < week.start_us]
-    told = known.timestamp_us >= (before_us.max() if len(before_us) else week.start_us)
     return Timeline(
         week,
         open_time,
         opened,
         np.searchsorted(open_time.start, opens_at, side="right") - 1,
-        known.where(told),
-        is_evidence[told],
+        told,
+        is_evidence,
         statuses(ordered, week),
         outage_start,
         outage_end,
         totals(open_time, active, store.count),
     )
+
+
+def since_last_evidence(
+    store: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
+) -> tuple[Polls, Bools]:
+    """Return the polls that a week's timeline may need, and which of them are evidence.
+
+    They can stand for all polls, also where only a part of all is at hand.
+
+    Returns
+    -------
+    Polls
+        Ascending and distinct: the known ones since the last that is evidence before the week.
+    bool (polls,)
+        Whether they pass the filter.
+    """
+    known = _distinct(known_polls(polls, now_us, memory_us))
+    is_evidence = _is_evidence(store, known, poll_filter)
+    before = is_evidence & (known.timestamp_us < last_week(now_us).start_us)
+    if not before.any():
+        return known, is_evidence
+    needed = known.timestamp_us >= known.timestamp_us[before][-1]
+    return known.where(needed), is_evidence[needed]
 
 
 def _distinct(polls: Polls) -> Polls:

@@ -1,20 +1,23 @@
 """Tell one store's last week, instant by instant: what its row of a report rests on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Stores
+from store_monitoring.domain.model import Polls, Stores, joined
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.timeline import Timeline, timeline
+from store_monitoring.domain.timeline import Timeline, since_last_evidence, timeline
 from store_monitoring.errors import (
     InvalidRequest,
     MissingObject,
     NoPolls,
     ReportFailed,
     ReportRunning,
+    ResponseTooLarge,
     UnknownReport,
     UnknownStore,
 )
@@ -24,6 +27,11 @@ from store_monitoring.use_cases.plan import Plan, read_plan
 from store_monitoring.use_cases.ports import IngestLog, PollsFile, Reports, StoresFile, Tables
 from store_monitoring.use_cases.report import ReportRequest, Status, checked_report_id, instant_us
 from store_monitoring.use_cases.store_ids import checked_store_id, unknown_stores
+
+MOST_POLLS = 200_000
+"""A poll every three seconds of a week; each takes kilobytes while a response is made."""
+
+_ROWS_AT_ONCE = 5_000_000  # of all stores in the bucket, of which few are of the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,8 @@ def read_timeline(
         If the snapshot does not know the store, or the report was not asked for it.
     UnknownReport, ReportRunning, ReportFailed
         If the report is not Complete.
+    ResponseTooLarge
+        If there are more polls in the week than a timeline can show.
     NoPolls
         If no polls were ingested and the request names neither a report nor an `as_of`.
     """
@@ -168,9 +178,8 @@ def read_timeline(
     row = stores.filter(pc.is_in(stores.column("store_id"), store_id))
     if not len(row):
         raise _unknown(request.store_id)
-    since_us = snapshot.now_us - snapshot.memory_us
-    polls = tables.read_polls(snapshot.polls_files, since_us, snapshot.now_us, request.store_id)
     store = stores_of(row)
+    polls = _needed_polls(request.store_id, store, snapshot, tables)
     return StoreTimeline(
         request,
         snapshot,
@@ -179,12 +188,46 @@ def read_timeline(
         len(store.hours.store) > 0,
         timeline(
             store,
-            polls_of(polls, store_id),
+            polls,
             snapshot.now_us,
             snapshot.memory_us,
             snapshot.poll_filter,
         ),
     )
+
+
+def _needed_polls(store_id: str, store: Stores, snapshot: Snapshot, tables: Tables) -> Polls:
+    """Return the polls that the timeline needs; the others are not held for long."""
+    polls = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+    for table in _tables(store_id, snapshot, tables):
+        polls, _ = since_last_evidence(
+            store,
+            joined([polls, polls_of(table, pa.array([store_id]))]),
+            snapshot.now_us,
+            snapshot.memory_us,
+            snapshot.poll_filter,
+        )
+        if len(polls.store) > MOST_POLLS:
+            raise ResponseTooLarge(
+                f"the store has more than {MOST_POLLS:,} polls in the week, or since the last one"
+                " before it: more than a timeline can show"
+            )
+    return polls
+
+
+def _tables(store_id: str, snapshot: Snapshot, tables: Tables) -> Iterator[pa.Table]:
+    """Yield polls of some files at a time, and of very large files by themselves in batches."""
+    wanted = snapshot.now_us - snapshot.memory_us, snapshot.now_us, store_id
+    group: list[PollsFile] = []
+    for file in snapshot.polls_files:
+        if file.rows > _ROWS_AT_ONCE:
+            yield from tables.read_polls_in_batches([file], *wanted)
+            continue
+        if sum(each.rows for each in group) + file.rows > _ROWS_AT_ONCE:
+            yield tables.read_polls(group, *wanted)
+            group = []
+        group.append(file)
+    yield tables.read_polls(group, *wanted)
 
 
 def _current(
