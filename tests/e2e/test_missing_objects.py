@@ -87,10 +87,13 @@ def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
 def test_what_is_committed_and_gone(user: User) -> None:
     polls = polls_csv(hourly_polls("store-9", hours=3))
     assert user.upload("polls/store-9.csv", polls)["status"] == "Committed"
+    zones = user.upload("timezones/store-9.csv", b"store_id,timezone_str\nstore-9,UTC\n")
     for prefix in ("polls/", "stores/"):
         delete(user, "DataBucketName", prefix)
     name, message = error_of(user, "CompactFunction", {})
     assert (name, GONE in message) == ("MissingObject", True)
+    name, _ = error_of(user, "TakeBackIngestFunction", {"ingest_id": zones["ingest_id"]})
+    assert name == "CannotTakeBack"
 
     user.cloud.client("s3").put_object(
         Bucket=user.cloud.outputs["InboxBucketName"],
