@@ -105,7 +105,17 @@ FILES = {
         Kind.POLLS, lambda: zipped(chain([POLLS, POLL], repeat(b"\n" * MIB, 256))), rows=1
     ),
     "a bomb of polls": File(
-        Kind.POLLS, lambda: zipped(chain([POLLS], many(POLL, 3 * MILLION))), rows=3 * MILLION
+        Kind.POLLS,
+        lambda: zipped(chain([POLLS], many(POLL, 3 * MILLION))),
+        rows=MILLION,  # as many as a store may have
+        rejected=2 * MILLION,
+    ),
+    "a bomb of polls of two million stores": File(
+        Kind.POLLS,
+        lambda: zipped(
+            chain([POLLS], numbered(b"%x,active,2024-10-14 10:00:00 UTC\n", 2 * MILLION))
+        ),
+        rows=2 * MILLION,
     ),
     "a header of 100,000 columns": File(
         Kind.TIMEZONES,
