@@ -10,7 +10,7 @@ from pathlib import Path
 from local.interrupts import INTERRUPTED
 
 _ROOT = Path(__file__).parents[2]
-# The main thread gets no signal; another thread does. Should it notice before it sleeps, it goes on.
+# The main thread gets no signal; another thread does. If it notices before it sleeps, it goes on.
 _PROGRAM = """
 import signal, threading, time
 from local.interrupts import end_soon_after_interrupt
