@@ -15,10 +15,10 @@ from local.inputs import find_inputs
 from local.run import upload_all
 from local.sample_data import cached_sample
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.reckoning import reckon
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
-from store_monitoring.ingest.values import instants, times_of_day
+from store_monitoring.domain.uptime import compute_uptime
+from store_monitoring.ingest.parsing.values import instants, times_of_day
 
 _RUNS = 5
 _DATA = Path(__file__).resolve().parent.parent / ".data"
@@ -31,10 +31,12 @@ def main() -> None:
     now_us = int(polls.timestamp_us.max())
     dense = _within(polls, now_us, 8 * DAY_US)
     memory_us = 14 * DAY_US
-    _show("reckoning, the sample", _seconds(lambda: reckon(stores, polls, now_us, memory_us)))
+    _show(
+        "reckoning, the sample", _seconds(lambda: compute_uptime(stores, polls, now_us, memory_us))
+    )
     _show(
         "reckoning, all polls in eight days",
-        _seconds(lambda: reckon(stores, dense, now_us, memory_us)),
+        _seconds(lambda: compute_uptime(stores, dense, now_us, memory_us)),
     )
     ingest, cold, warm = [], [], []
     for _ in range(_RUNS):

@@ -16,17 +16,18 @@ import pyarrow as pa
 
 from local.sample_data import FULL, draw_polls, is_in_outage, make_hours, make_zones, scaled_down
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.ingest.values import days, times_of_day
-from store_monitoring.storage.bucketing import bucket_of
+from store_monitoring.ingest.parsing.values import days, times_of_day
+from store_monitoring.ingest.ports import Commit
+from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.planner import plan_report
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.shard import Receipt, compute_shard
+from store_monitoring.storage.buckets import bucket_of
 from store_monitoring.storage.keys import part_key, request_key, stores_key
+from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_hours, with_stores, with_zones
-from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
-from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.plan_report import plan_report
-from store_monitoring.use_cases.ports import Commit, StoresFile
-from store_monitoring.use_cases.report import ReportRequest
-from store_monitoring.use_cases.write_polls import write_polls
 from tests.fakes import FolderFiles, FolderTables, MemoryLog
 
 BUCKETS = 64

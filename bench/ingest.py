@@ -9,12 +9,12 @@ from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # as the function does
+import store_monitoring.aws.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from local.sample_data import cached_sample
-from store_monitoring.use_cases.deadline import Deadline
-from store_monitoring.use_cases.ingest_file import ingest_file
-from store_monitoring.use_cases.upload_outcomes import Upload
+from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.ingest_file import ingest_file
+from store_monitoring.ingest.outcomes import Upload
 from tests.fakes import FolderTables, MemoryLog
 
 _BUCKETS = 64

@@ -11,11 +11,11 @@ import pyarrow as pa
 from bench.measuring import peak_mb, use_one_core
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.reports.merge import merge_report
+from store_monitoring.reports.plan import Plan, Shard
+from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import PART
-from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan import Plan, Shard
-from store_monitoring.use_cases.report import Format
 from tests.fakes import FolderFiles, FolderTables
 
 _SEED = 20241014

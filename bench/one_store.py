@@ -12,9 +12,9 @@ from pyarrow import fs
 
 from local.inputs import find_inputs
 from local.sample_data import cached_sample
-from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+from store_monitoring.timeline import TimelineRequest, read_timeline
 from tests.fakes import CountingBucket
 from tests.pipeline import Pipeline
 

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, medians, use_one_core
 from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.ingest.ports import Commit, WrittenPolls
+from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.reports.plan import read_plan
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
-from store_monitoring.use_cases.compact_polls import compact_polls
-from store_monitoring.use_cases.plan import read_plan
-from store_monitoring.use_cases.ports import Commit, WrittenPolls
-from store_monitoring.use_cases.write_polls import write_polls
 from tests.fakes import CountingTables, FolderObjects, MemoryLog
 
 _HOURS = 336

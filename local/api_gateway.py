@@ -22,7 +22,7 @@ from samcli.local.apigw.local_apigw_service import LocalApigwService
 from local.access_log import AccessLog
 from local.api_keys import ApiKeys
 from local.execution_environment import InvocationResult
-from local.gate import PAYLOAD_LIMIT_BYTES, Gate
+from local.gate import PAYLOAD_LIMIT_BYTES, ApiKeyAuthorizer
 from local.http_server import serve
 from local.settings import HOST
 
@@ -59,7 +59,7 @@ def start_api(
     definition = SwaggerParser(stack_path="", swagger=openapi)
     api = Api(definition.get_routes())
     api.binary_media_types_set = set(definition.get_binary_media_types())
-    gate = Gate(openapi, keys)
+    gate = ApiKeyAuthorizer(openapi, keys)
     service = LocalApigwService(api, _Runner(invoke, gate), port=port, host=HOST)
     service.create()
     if access_log is not None:
@@ -104,7 +104,9 @@ def _undecoded(app: WSGIApplication) -> WSGIApplication:
 class _Runner:
     """What SAM CLI's service takes for its runner of functions."""
 
-    def __init__(self, invoke: Callable[[str, bytes], InvocationResult], gate: Gate) -> None:
+    def __init__(
+        self, invoke: Callable[[str, bytes], InvocationResult], gate: ApiKeyAuthorizer
+    ) -> None:
         self._invoke = invoke
         self._gate = gate
 

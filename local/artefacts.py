@@ -7,7 +7,7 @@ from pathlib import Path
 from local.runtime import Runtime, lambda_python, this_python
 
 
-class NotBuilt(Exception):
+class NotBuiltError(Exception):
     """There is nothing built that this machine's processor can run."""
 
 
@@ -29,15 +29,15 @@ def as_built(project: Path) -> Artefacts:
 
     Raises
     ------
-    NotBuilt
+    NotBuiltError
         If it left nothing, or something for another processor.
-    NoLambdaRuntime
+    NoLambdaRuntimeError
         If there is no Python as Lambda has it.
     """
     build, machine = project / ".aws-sam" / "build", platform.machine()
     if not any(build.glob(f"*Layer/**/*-{machine}-linux-gnu.so")):
         architecture = "arm64" if machine == "aarch64" else machine
-        raise NotBuilt(
+        raise NotBuiltError(
             f"nothing is built for this machine's processor: make build ARCH={architecture}"
         )
     return Artefacts(build / "template.yaml", lambda_python(project / ".data"))

@@ -33,7 +33,7 @@ from local.execution_environment import (
 from local.fault_points import FaultyServices
 from local.faults import Injector, Kind
 from local.http_server import serve
-from local.lambda_service import LambdaService, RequestTooLarge
+from local.lambda_service import LambdaService, RequestTooLargeError
 from local.patching import replace
 from local.permissions import GuardedServices, Permissions
 from local.s3_versions import keep_versions_apart, name_versions_in_events
@@ -151,7 +151,7 @@ def route_invocations(functions: Functions) -> None:
                 functions.invoke_event(name, request.body)
                 return HTTPStatus.ACCEPTED, {"status": "202"}, b""
             result = functions.invoke(name, request.body)
-        except RequestTooLarge as error:
+        except RequestTooLargeError as error:
             raise _RequestEntityTooLargeException(str(error)) from error
         except EnvironmentStartError as error:
             raise _ServiceException(str(error)) from error

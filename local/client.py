@@ -18,7 +18,7 @@ _REPORT_TIMEOUT_SECONDS = 900
 _HTTP_TIMEOUT_SECONDS = 30
 
 
-class RunFailed(Exception):
+class RunFailedError(Exception):
     """The main job could not be done; the message says why."""
 
 
@@ -49,7 +49,7 @@ class Uploader:
 
         Raises
         ------
-        RunFailed
+        RunFailedError
             If it cannot be read as a whole, or nothing is heard of it.
         """
         began = time.monotonic()
@@ -60,7 +60,7 @@ class Uploader:
             f"{file.path.name} was not ingested",
         )
         if "error" in outcome:
-            raise RunFailed(f"{file.path.name} was not taken: {outcome['error']['S']}")
+            raise RunFailedError(f"{file.path.name} was not taken: {outcome['error']['S']}")
         return Ingested(
             status=outcome["status"]["S"],
             rows=int(outcome["rows"]["N"]),
@@ -116,7 +116,7 @@ class ReportClient:
 
         Raises
         ------
-        RunFailed
+        RunFailedError
             If the report failed, or takes too long.
         """
         deadline = time.monotonic() + _REPORT_TIMEOUT_SECONDS
@@ -124,12 +124,12 @@ class ReportClient:
             report = self._ask("GET", f"/get_report/{report_id}")
             if report["status"] == "Failed":
                 error = report["error"]
-                raise RunFailed(f"the report failed: {error['code']}: {error['message']}")
+                raise RunFailedError(f"the report failed: {error['code']}: {error['message']}")
             yield report
             if report["status"] == "Complete":
                 return
             time.sleep(_ASK_EVERY_SECONDS)
-        raise RunFailed(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
+        raise RunFailedError(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
 
     def download(self, url: str, path: Path) -> None:
         """Save what a presigned URL leads to."""
@@ -143,7 +143,7 @@ class ReportClient:
         url = f"{self._api_url}{path}"
         answer = self._http.request(method, url, timeout=_HTTP_TIMEOUT_SECONDS, **arguments)
         if not answer.ok:
-            raise RunFailed(f"{method} {path}: {answer.status_code}: {answer.text}")
+            raise RunFailedError(f"{method} {path}: {answer.status_code}: {answer.text}")
         body: dict[str, Any] = answer.json()
         return body
 
@@ -156,4 +156,4 @@ def _until(
         if (found := ask()) is not None:
             return found
         time.sleep(_ASK_EVERY_SECONDS)
-    raise RunFailed(f"{problem} within {timeout_seconds} seconds")
+    raise RunFailedError(f"{problem} within {timeout_seconds} seconds")

@@ -8,19 +8,19 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from requests import RequestException
 
-from local.artefacts import Artefacts, NotBuilt, as_built, from_source
-from local.client import RunFailed
+from local.artefacts import Artefacts, NotBuiltError, as_built, from_source
+from local.client import RunFailedError
 from local.cloud import EmbeddedCloudError
-from local.inputs import InputProblem
+from local.inputs import InputError
 from local.interrupts import end_at_once, end_soon_after_interrupt
 from local.output import OutputError, outputs_of
 from local.ports import PortError, check_ports
 from local.run import run
-from local.runtime import NoLambdaRuntime
+from local.runtime import NoLambdaRuntimeError
 from local.sample_data import FULL, SMALL, cached_sample
 from local.serve import serve
-from store_monitoring.errors import InvalidRequest
-from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.reports.request import ReportRequest
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SAMPLES = {"full": FULL, "small": SMALL}
@@ -38,11 +38,11 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr, flush=True)
         end_at_once()
-    except InvalidRequest as error:
+    except InvalidRequestError as error:
         print(f"error: AS_OF={arguments.as_of}: {error}", file=sys.stderr)
         return 1
     except (
-        *(InputProblem, OutputError, PortError, NotBuilt, NoLambdaRuntime, RunFailed),
+        *(InputError, OutputError, PortError, NotBuiltError, NoLambdaRuntimeError, RunFailedError),
         *(EmbeddedCloudError, BotoCoreError, ClientError, OSError, RequestException),
     ) as error:
         print(f"error: {error}", file=sys.stderr)

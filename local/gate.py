@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 
 from local.api_keys import ApiKeys
 from local.browsers import is_cross_origin
-from local.lambda_service import RequestTooLarge
+from local.lambda_service import RequestTooLargeError
 
 PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
 _METHODS = ("delete", "get", "head", "options", "patch", "post", "put", "trace")
@@ -18,7 +18,7 @@ _ANY_METHOD = "x-amazon-apigateway-any-method"
 _JSON = "application/json"
 
 
-class Gate:
+class ApiKeyAuthorizer:
     """Refuses requests as a REST API's definition says.
 
     Parameters
@@ -52,7 +52,7 @@ class Gate:
     def guard(self, app: Flask) -> None:
         """Stand before an application's routes, and answer what needs no function."""
         app.before_request(self._refusal)
-        app.register_error_handler(RequestTooLarge, lambda _: self._too_large())
+        app.register_error_handler(RequestTooLargeError, lambda _: self._too_large())
         for path, method, integration in self._mocks:
             app.add_url_rule(
                 _as_rule(path),

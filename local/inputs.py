@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.parsing.kinds import Kind
 
 _NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.POLLS: ("store_status.csv", "store status.csv"),
@@ -18,7 +18,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-class InputProblem(Exception):
+class InputError(Exception):
     """The folder does not hold what is needed; the message says what."""
 
 
@@ -40,20 +40,20 @@ def find_inputs(folder: Path) -> list[InputFile]:
 
     Raises
     ------
-    InputProblem
+    InputError
         If the folder or its polls file is missing, or two files are of one kind.
     """
     if not folder.is_dir():
-        raise InputProblem(f"{folder} is no folder")
+        raise InputError(f"{folder} is no folder")
     found: list[InputFile] = []
     for kind, names in _NAMES.items():
         paths = sorted(path for path in folder.iterdir() if _has_name(path, names))
         if len(paths) > 1:
-            raise InputProblem(f"{paths[0].name} and {paths[1].name} are both {kind} files")
+            raise InputError(f"{paths[0].name} and {paths[1].name} are both {kind} files")
         found += [InputFile(kind, path) for path in paths]
     if not any(file.kind is Kind.POLLS for file in found):
         polls_names = " or ".join(_NAMES[Kind.POLLS])
-        raise InputProblem(f"there is no polls file in {folder}: it should be named {polls_names}")
+        raise InputError(f"there is no polls file in {folder}: it should be named {polls_names}")
     return found
 
 

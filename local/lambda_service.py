@@ -25,7 +25,7 @@ ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
 _RETRY_DELAYS_SECONDS = (0.5, 1.0)
 
 
-class RequestTooLarge(Exception):
+class RequestTooLargeError(Exception):
     """An event is larger than Lambda accepts."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -69,7 +69,7 @@ class LambdaService:
 
         Raises
         ------
-        RequestTooLarge
+        RequestTooLargeError
             If the payload is larger than Lambda accepts.
         EnvironmentStartError
             If no execution environment could be started.
@@ -81,7 +81,7 @@ class LambdaService:
 
         Raises
         ------
-        RequestTooLarge
+        RequestTooLargeError
             If the payload is larger than Lambda accepts.
         """
         first = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES)
@@ -106,7 +106,7 @@ class LambdaService:
         self, function: FunctionConfiguration, payload: bytes, limit_bytes: int
     ) -> "Future[InvocationResult]":
         if len(payload) > limit_bytes:
-            raise RequestTooLarge(limit_bytes)
+            raise RequestTooLargeError(limit_bytes)
         with self._lock:
             pool = self._pools.get(function.name)
             if pool is None or pool.function != function:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from store_monitoring.use_cases.report import Format
+from store_monitoring.reports.report import Format
 
 _KNOWN = ", ".join(Format)
 

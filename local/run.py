@@ -24,7 +24,7 @@ from local.inputs import InputFile, find_inputs
 from local.output import Output, OutputError, is_standard_output, save
 from local.summary import summary
 from local.terminal import console, printable
-from store_monitoring.use_cases.report import Format
+from store_monitoring.reports.report import Format
 
 _IDS_NAMED = 5
 
@@ -45,11 +45,11 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
 
     Raises
     ------
-    InputProblem
+    InputError
         If the folder does not hold what is needed.
     OutputError
         If the report could not be saved; the message says where it is instead.
-    RunFailed
+    RunFailedError
         If a file or the report could not be processed.
     """
     inputs = find_inputs(data)

@@ -15,7 +15,7 @@ LAMBDA_VERSION = "3.13"
 _REQUIREMENTS = Path(__file__).parent / "runtime_requirements.txt"
 
 
-class NoLambdaRuntime(Exception):
+class NoLambdaRuntimeError(Exception):
     """There is no Python as Lambda has it, or its packages cannot be installed."""
 
 
@@ -54,12 +54,12 @@ def lambda_python(cache: Path) -> Runtime:
 
     Raises
     ------
-    NoLambdaRuntime
+    NoLambdaRuntimeError
         If there is no interpreter of that version, or pip fails, which says why itself.
     """
     interpreter = find_interpreter(LAMBDA_VERSION)
     if interpreter is None:
-        raise NoLambdaRuntime(
+        raise NoLambdaRuntimeError(
             f"what is built runs under Python {LAMBDA_VERSION}, and there is none: "
             "not on PATH, of pyenv or of uv"
         )
@@ -84,4 +84,4 @@ def _install(folder: Path) -> None:
         *("--target", str(folder)),
     ]
     if subprocess.run(command, check=False).returncode:  # noqa: S603  # pip
-        raise NoLambdaRuntime(f"the packages of {_REQUIREMENTS.name} could not be installed")
+        raise NoLambdaRuntimeError(f"the packages of {_REQUIREMENTS.name} could not be installed")

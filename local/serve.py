@@ -8,7 +8,7 @@ from threading import Event
 from urllib.parse import quote
 
 from local.artefacts import Artefacts
-from local.client import ReportClient, RunFailed
+from local.client import ReportClient, RunFailedError
 from local.cloud import EmbeddedCloud
 from local.inputs import InputFile, find_inputs
 from local.run import upload_all
@@ -65,7 +65,7 @@ def _first_report(cloud: EmbeddedCloud, api_key: str | None) -> str | None:
     try:
         for _ in client.follow(report_id):
             pass
-    except RunFailed as error:
+    except RunFailedError as error:
         console.print(f"{error}")
         return None
     return report_id

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import settings
 
 from tests.cases import Reckon
+from tests.compute_by_domain import compute_by_domain
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
-from tests.reckon_by_domain import reckon_by_domain
 
 settings.register_profile("default", max_examples=150, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Proof())
 
 
-@pytest.fixture(params=[report, reckon_by_domain], ids=["oracle", "domain"])
-def reckon(request: pytest.FixtureRequest) -> Reckon:
+@pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])
+def compute_uptime(request: pytest.FixtureRequest) -> Reckon:
     """Reckon by brute force, and by the domain: what is worked out by hand holds for both."""
     return request.param

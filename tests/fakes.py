@@ -13,34 +13,34 @@ from typing import IO
 import pyarrow as pa
 from pyarrow import fs
 
-from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.errors import (
-    CommitConflict,
-    IdempotencyKeyReused,
-    OutcomeRecorded,
-    SupersededUpload,
+    CommitConflictError,
+    IdempotencyKeyReusedError,
+    OutcomeRecordedError,
+    SupersededUploadError,
     TransientError,
 )
-from store_monitoring.instants import to_text, to_us
-from store_monitoring.use_cases.events import Event
-from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.ports import (
+from store_monitoring.ingest.outcomes import Upload, UploadOutcome
+from store_monitoring.ingest.ports import (
     Commit,
     Committed,
     Compacted,
     Head,
-    PollsFile,
     PollsIngest,
     Replacement,
     Reversal,
     StoresChange,
-    StoresFile,
-    Told,
     WrittenPolls,
 )
-from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
-from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
-from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.notifications.events import Event
+from store_monitoring.notifications.store_changes import Checkpoint
+from store_monitoring.reports.idempotency import IdempotencyKey
+from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.report import Failure, Report, Status
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.storage.ports import PollsFile, StoresFile
 
 
 class FolderTables(ArrowTables):
@@ -197,7 +197,7 @@ class MemoryInbox:
         try:
             return io.BytesIO(self.objects[upload.key, upload.version])
         except KeyError:
-            raise SupersededUpload(
+            raise SupersededUploadError(
                 f"{upload.key} was replaced or removed before it was read"
             ) from None
 
@@ -235,9 +235,9 @@ class MemoryLog:
         outcome: UploadOutcome | None = None,
     ) -> None:
         if outcome is not None and not self.uploads.may_record(outcome):
-            raise OutcomeRecorded("what became of the upload is recorded already")
+            raise OutcomeRecordedError("what became of the upload is recorded already")
         if head.version != self.heads[-1].version:
-            raise CommitConflict(f"version {head.version} is not current")
+            raise CommitConflictError(f"version {head.version} is not current")
         if outcome is not None:
             self.uploads.record(outcome)
         greatest = [file.greatest_us for file in commit.polls_files]
@@ -253,7 +253,7 @@ class MemoryLog:
 
     def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
-            raise CommitConflict("one of them was replaced before")
+            raise CommitConflictError("one of them was replaced before")
         self._advance(head, replace(head, version=head.version + 1))
         self._add(compacted)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.heads[-1].version)
@@ -372,7 +372,7 @@ class MemoryLog:
 
     def _advance(self, head: Head, after: Head) -> None:
         if head.version != self.heads[-1].version:
-            raise CommitConflict(f"version {head.version} is not current")
+            raise CommitConflictError(f"version {head.version} is not current")
         self.heads.append(after)
 
     def _add(self, commit: Commit) -> None:
@@ -430,7 +430,7 @@ class MemoryReports:
             self.keys[key.digest] = claimed
         stands_for, request_digest, _ = claimed
         if request_digest != key.request_digest:
-            raise IdempotencyKeyReused("this Idempotency-Key came with another request before")
+            raise IdempotencyKeyReusedError("this Idempotency-Key came with another request before")
         return stands_for
 
     def release(self, key: IdempotencyKey) -> None:
@@ -466,8 +466,8 @@ class MemoryReports:
         return self.reports[failed.report_id]
 
     def newest(self, page: PageRequest) -> ReportPage:
-        def place(report: Report) -> Place:
-            return Place(to_text(to_us(report.started_at)), report.report_id)
+        def place(report: Report) -> Cursor:
+            return Cursor(to_text(to_us(report.started_at)), report.report_id)
 
         kept = [report for report in self.reports.values() if not self._has_expired(report)]
         reports = sorted(kept, key=lambda report: report.started_at, reverse=True)
@@ -498,13 +498,13 @@ class MemoryExecutions:
 class MemoryLastTold:
     """The last report that was told, and one that another tells in the meantime, if any."""
 
-    told: Told | None = None
-    meanwhile: Told | None = None
+    told: Checkpoint | None = None
+    meanwhile: Checkpoint | None = None
 
-    def get(self) -> Told | None:
+    def get(self) -> Checkpoint | None:
         return self.told
 
-    def advance(self, before: Told | None, after: Told) -> None:
+    def advance(self, before: Checkpoint | None, after: Checkpoint) -> None:
         self.told, self.meanwhile = self.meanwhile or self.told, None
         if self.told != before:
             raise TransientError("another report was told at the same time")

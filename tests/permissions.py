@@ -25,7 +25,7 @@ OPTION = "--prove-permissions"
 
 # The parameters that make roles allow more than by default, as tests of the end-to-end suite set
 # them.
-_PARAMETERS = {"NoticeTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}
+_PARAMETERS = {"NotificationTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}
 
 UNUSED = {
     "* logs:* *": "Lambda and Step Functions write logs; the local cloud writes files",

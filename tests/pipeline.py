@@ -12,17 +12,18 @@ from uuid import uuid4
 import pyarrow as pa
 
 from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.http.timeline_responses import timeline_body
+from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.ingest_file import ingest_file
+from store_monitoring.ingest.outcomes import Upload, UploadOutcome
+from store_monitoring.reports.merge import merge_report
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.planner import plan_report
+from store_monitoring.reports.report import Report, Status
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import report_key, request_key
-from store_monitoring.timeline_answer import timeline_body
-from store_monitoring.use_cases.compute_shard import compute_shard
-from store_monitoring.use_cases.deadline import Deadline
-from store_monitoring.use_cases.ingest_file import ingest_file
-from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.plan_report import plan_report
-from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
-from store_monitoring.use_cases.report import Report, ReportRequest, Status
-from store_monitoring.use_cases.upload_outcomes import Upload, UploadOutcome
+from store_monitoring.timeline import TimelineRequest, read_timeline
 from tests.cases import utc
 from tests.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 

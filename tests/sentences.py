@@ -1,4 +1,4 @@
-"""What docs/reckoning.md says in examples: both reckonings asked in few words.
+"""What docs/uptime-rules.md says in examples: both reckonings asked in few words.
 
 Unless an example says otherwise, the store is in UTC, and now is Wednesday 2024-10-16 12:00.
 """
@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from store_monitoring.domain.time_units import SECOND_US
 from tests.cases import EVERY_DAY, active, inactive, opens, utc
+from tests.compute_by_domain import compute_by_domain
 from tests.oracle import Case, HoursRow, Poll, report
-from tests.reckon_by_domain import reckon_by_domain
 
 NOW = "2024-10-16 12:00"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -49,7 +49,7 @@ def store(
                 polls.append(inactive(_instant(day, time, at)))
     zones = {} if zone is None else {"s": zone}
     case = Case(tuple(polls), tuple(hours), zones, at, poll_filter=poll_filter)
-    totals = reckon_by_domain(case)["s"]
+    totals = compute_by_domain(case)["s"]
     assert totals == report(case)["s"]
     return Windows(tuple(map(_shown, totals.uptime_us)), tuple(map(_shown, totals.downtime_us)))
 

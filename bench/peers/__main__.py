@@ -35,7 +35,7 @@ def main() -> None:
         print(f"{data_set.polls:,} polls in {chosen.buckets} buckets")
         ours = partial(compute_anew, _REPORT_ID, 0, data_set.tables)
         peers = {
-            peer.__name__: partial(peer.reckon, folder, plan.now_us, MEMORY_US)
+            peer.__name__: partial(peer.compute_uptime, folder, plan.now_us, MEMORY_US)
             for peer in (duckdb_peer, polars_peer, pandas_loop)
         }
         loop = peers.pop(pandas_loop.__name__)

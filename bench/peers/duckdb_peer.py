@@ -5,10 +5,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-_QUERY = Path(__file__).with_name("reckoning.sql").read_text("utf-8")
+_QUERY = Path(__file__).with_name("uptime.sql").read_text("utf-8")
 
 
-def reckon(folder: Path, now_us: int, memory_us: int) -> pa.Table:
+def compute_uptime(folder: Path, now_us: int, memory_us: int) -> pa.Table:
     """Return the exact totals of all stores of a data set."""
     parameters = {
         "polls": f"{folder}/polls/*/*.parquet",

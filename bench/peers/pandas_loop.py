@@ -16,7 +16,7 @@ _WINDOWS = (pd.Timedelta(hours=1), _DAY, 7 * _DAY)
 Interval = tuple[pd.Timestamp, pd.Timestamp]
 
 
-def reckon(folder: Path, now_us: int, memory_us: int) -> pa.Table:
+def compute_uptime(folder: Path, now_us: int, memory_us: int) -> pa.Table:
     """Return the exact totals of all stores of a data set."""
     now = pd.Timestamp(now_us, unit="us", tz="UTC")
     polls = _read(folder, "polls")

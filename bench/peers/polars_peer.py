@@ -14,7 +14,7 @@ _END_OF_DAY_US = _DAY_US - 60_000_000
 _WINDOWS_US = {"hour": _HOUR_US, "day": _DAY_US, "week": _WEEK_US}
 
 
-def reckon(folder: Path, now_us: int, memory_us: int) -> pa.Table:
+def compute_uptime(folder: Path, now_us: int, memory_us: int) -> pa.Table:
     """Return the exact totals of all stores of a data set."""
     store = _scan(folder, "stores").select(
         "store_id", pl.col("timezone").fill_null("America/Chicago"), "hours"

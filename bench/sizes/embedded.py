@@ -22,7 +22,7 @@ from local.faults import Fault, Kind
 from local.inputs import find_inputs
 from local.run import upload_all
 from local.sample_data import cached_sample
-from store_monitoring.use_cases.plan_report import FILE_COST_POLLS, STORE_COST_POLLS
+from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS
 
 _BUCKETS = 1000  # of which the sample's stores leave a few empty
 _COST = (

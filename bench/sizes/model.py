@@ -14,9 +14,10 @@ from pathlib import Path
 from bench.data_set import SHARD_POLLS, DataSet
 from bench.sizes.shard_costs import ShardCosts
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.ingest.ports import Commit, WrittenPolls
+from store_monitoring.reports.plan import Plan
 from store_monitoring.storage.keys import polls_key, stores_key
-from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.ports import Commit, PollsFile, StoresFile, WrittenPolls
+from store_monitoring.storage.ports import PollsFile, StoresFile
 from tests.fakes import MemoryLog
 
 POLLS_OF_STORE = 405  # in the 14 days that a report reads: 1.2 an hour
@@ -35,7 +36,7 @@ CSV_ROW_BYTES = 75
 SLOWER = 2.0  # a processor of Lambda's is taken to be half as fast as the one measured on
 S3_REQUEST_SECONDS = 0.05
 S3_BYTES_PER_SECOND = 75e6
-READERS = 24  # as `adapters/arrow_tables.py` has it
+READERS = 24  # as `aws/arrow_tables.py` has it
 OWN_REQUESTS = 5  # of a shard: for the plan, and for its part
 COLD_START_SECONDS = 1.0
 OVERHEAD_SECONDS = 1.5  # Step Functions' own, and the API's

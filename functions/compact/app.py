@@ -6,14 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.objects import S3Objects
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.objects import S3Objects
 from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.compact_polls import compact_polls
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

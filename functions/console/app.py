@@ -10,14 +10,14 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import store_monitoring
-from store_monitoring.adapters.upload_forms import upload_origin
-from store_monitoring.api import answer, new_app, page
-from store_monitoring.errors import NotFound
+from store_monitoring.aws.upload_forms import upload_origin
+from store_monitoring.errors import RouteNotFoundError
+from store_monitoring.http.app import answer, new_app, page
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
-LOOK = Path(store_monitoring.__file__).with_name("look.css")
+LOOK = Path(store_monitoring.__file__).with_name("theme.css")
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript"}
 PARTS = {path.name: path for path in (LOOK, *STATIC.iterdir()) if path.suffix in CONTENT_TYPES}
 INDEX = {
@@ -61,7 +61,7 @@ def get_root() -> Response[str]:
 def get_part(part: str) -> Response[str]:
     """Return what the console loads."""
     if part not in PARTS:
-        raise NotFound("the console has no such part")
+        raise RouteNotFoundError("the console has no such part")
     path = PARTS[part]
     return page(CONTENT_TYPES[path.suffix], path.read_text(encoding="utf-8"))
 

@@ -8,19 +8,18 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.clients import PROMPT
-from store_monitoring.adapters.upload_forms import S3UploadForms
-from store_monitoring.adapters.upload_table import DynamoDbUploads
-from store_monitoring.api import answer, json_body, new_app
+from store_monitoring.aws.clients import FAIL_FAST
+from store_monitoring.aws.upload_forms import S3PresignedPosts
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.http.app import answer, json_body, new_app
+from store_monitoring.http.upload_responses import form_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
-from store_monitoring.upload_answer import form_body
-from store_monitoring.use_cases.offer_upload import offer_upload
-from store_monitoring.use_cases.upload import UploadRequest
+from store_monitoring.uploads import UploadRequest, create_upload
 
 settings = Settings.from_environment()
-forms = S3UploadForms(settings.inbox_bucket, settings.download_link_seconds)
-uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, PROMPT)
+forms = S3PresignedPosts(settings.inbox_bucket, settings.download_link_seconds)
+uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)
 app = new_app(settings.cors_origin)
 
 
@@ -30,7 +29,7 @@ def post_upload() -> Response[str]:
     now = datetime.now(UTC)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     request = UploadRequest.from_json(json_body(app.current_event))
-    form = offer_upload(request, now, ends_at, forms, uploads)
+    form = create_upload(request, now, ends_at, forms, uploads)
     logger.info("upload offered", upload_id=form.upload_id)
     return answer(HTTPStatus.CREATED, form_body(form, ends_at))
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.adapters.stored_objects import S3StoredObjects
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.aws.stored_objects import S3StoredObjects
+from store_monitoring.delete_store import delete_store
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.delete_store import delete_store
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

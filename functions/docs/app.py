@@ -9,8 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.api import new_app, page
-from store_monitoring.errors import NotFound
+from store_monitoring.errors import RouteNotFoundError
+from store_monitoring.http.app import new_app, page
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
@@ -43,7 +43,7 @@ def get_docs() -> Response[str]:
 def get_part(part: str) -> Response[str]:
     """Return what the page loads."""
     if part not in PARTS:
-        raise NotFound("the page has no such part")
+        raise RouteNotFoundError("the page has no such part")
     content_type, file = PARTS[part]
     return page(content_type, file.read_text(encoding="utf-8"))
 

@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.event_bus import EventBus
-from store_monitoring.adapters.executions import failure_of
-from store_monitoring.adapters.notices import Notices
-from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.aws.event_bus import EventBus
+from store_monitoring.aws.executions import failure_of
+from store_monitoring.aws.notifications import Notifications
+from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.logs import about, logger
-from store_monitoring.report_news import announce_end
+from store_monitoring.notifications.report_events import announce_end
+from store_monitoring.reports.lifecycle import end_report
+from store_monitoring.reports.report import report_id_of
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.end_report import end_report
-from store_monitoring.use_cases.report import report_id_of
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 events = EventBus(settings.state_machine_arn)
-notices = Notices(settings.notice_topic_arn)
+notifications = Notifications(settings.notification_topic_arn)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -31,5 +31,5 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         if report is None:
             logger.warning("no report ended with this execution")
             return
-        announce_end(report, events, notices)
+        announce_end(report, events, notifications)
         logger.info("report ended", status=report.status.value)

@@ -13,13 +13,13 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.upload_queue import deliveries_in
-from store_monitoring.adapters.upload_table import DynamoDbUploads
-from store_monitoring.errors import UploadFailed
+from store_monitoring.aws.upload_queue import deliveries_in
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.errors import UploadFailedError
+from store_monitoring.ingest.outcomes import fail_upload
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.fail_upload import fail_upload
 
 settings = Settings.from_environment()
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
@@ -40,4 +40,4 @@ def _fail(record: SQSRecord) -> None:
             emit({Metric.UPLOADS_FAILED: 1})
             logger.error("upload failed", outcome=asdict(outcome))
         if outcome.can_be_redriven:
-            raise UploadFailed(outcome.error)
+            raise UploadFailedError(outcome.error)

@@ -8,16 +8,16 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.executions import StateMachineExecutions
-from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, new_app
-from store_monitoring.errors import InvalidRequest
+from store_monitoring.aws.executions import StateMachineExecutions
+from store_monitoring.aws.report_files import S3ReportFiles
+from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.report_responses import report_body
 from store_monitoring.logs import logger
-from store_monitoring.report_answer import report_body
+from store_monitoring.reports.queries import read_report
+from store_monitoring.reports.report import Format, Status, checked_report_id
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.read_report import read_report
-from store_monitoring.use_cases.report import Format, Status, checked_report_id
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
@@ -53,7 +53,7 @@ def _wants_file() -> bool:
     accept = app.current_event.headers.get("Accept", "")
     download = app.current_event.get_query_string_value("download", "false")
     if download not in ("true", "false"):
-        raise InvalidRequest("download: neither true nor false")
+        raise InvalidRequestError("download: neither true nor false")
     return "text/csv" in accept.lower() or download == "true"
 
 

@@ -8,25 +8,25 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.clients import PROMPT
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, new_app, path_text
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.clients import FAIL_FAST
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.errors import InvalidRequest
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.http.app import answer, new_app, path_text
+from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
-from store_monitoring.timeline_answer import timeline_body
-from store_monitoring.use_cases.read_timeline import TimelineRequest, read_timeline
+from store_monitoring.timeline import TimelineRequest, read_timeline
 
 PARAMETERS = ("report_id", "as_of", "poll_filter", "from", "to")
 
 settings = Settings.from_environment()
 memory_us = settings.poll_memory_days * DAY_US
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
-log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, PROMPT)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, FAIL_FAST)
 tables = ArrowTables(s3_bucket(settings.data_bucket))
 app = new_app(settings.cors_origin)
 
@@ -36,7 +36,7 @@ def get_timeline_by_query() -> Response[str]:
     """Return the timeline of the query's store, whatever its id: `..` is no part of a path."""
     store_id = app.current_event.get_query_string_value("store_id")
     if store_id is None:
-        raise InvalidRequest("store_id: missing; this is GET /timeline?store_id=")
+        raise InvalidRequestError("store_id: missing; this is GET /timeline?store_id=")
     return _timeline(store_id)
 
 

@@ -8,19 +8,19 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.clients import PROMPT
-from store_monitoring.adapters.inbox import S3Inbox
-from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.adapters.upload_table import DynamoDbUploads
-from store_monitoring.api import answer, new_app
+from store_monitoring.aws.clients import FAIL_FAST
+from store_monitoring.aws.inbox import S3Inbox
+from store_monitoring.aws.report_files import S3ReportFiles
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.upload_responses import upload_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
-from store_monitoring.upload_answer import upload_body
-from store_monitoring.use_cases.read_upload import read_upload
+from store_monitoring.uploads import read_upload
 
 settings = Settings.from_environment()
-uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, PROMPT)
-inbox = S3Inbox(settings.inbox_bucket, PROMPT)
+uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)
+inbox = S3Inbox(settings.inbox_bucket, FAIL_FAST)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 app = new_app(settings.cors_origin)
 

@@ -7,8 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.health import Health
-from store_monitoring.api import answer, new_app
+from store_monitoring.aws.health import Health
+from store_monitoring.http.app import answer, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 

@@ -14,19 +14,22 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.inbox import S3Inbox
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.upload_queue import UploadQueue, deliveries_in, receives
-from store_monitoring.adapters.upload_table import DynamoDbUploads
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.inbox import S3Inbox
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.upload_queue import UploadQueue, deliveries_in, receives
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.delivery import (
+    ingest_upload,
+    record_failed_attempt,
+    redelivery_seconds,
+)
+from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.deadline import Deadline
-from store_monitoring.use_cases.ingest_upload import ingest_upload, record_failed_attempt
-from store_monitoring.use_cases.redelivery import redelivery_seconds
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
 
 _GRACE_SECONDS = 60  # beyond the function's time: then it has certainly ended
 

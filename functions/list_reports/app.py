@@ -8,14 +8,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.executions import StateMachineExecutions
-from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, new_app
+from store_monitoring.aws.executions import StateMachineExecutions
+from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.report_responses import page_body
 from store_monitoring.logs import logger
-from store_monitoring.report_answer import page_body
+from store_monitoring.reports.pages import PageRequest
+from store_monitoring.reports.queries import list_reports
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.list_reports import list_reports
-from store_monitoring.use_cases.report_page import PageRequest
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

@@ -4,11 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
+from store_monitoring.reports.merge import merge_report
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.merge_report import merge_report
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

@@ -5,15 +5,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.report_files import S3ReportFiles
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
+from store_monitoring.reports.planner import plan_report
 from store_monitoring.settings import Settings
 from store_monitoring.storage.keys import shards_key
-from store_monitoring.use_cases.plan_report import plan_report
 
 settings = Settings.from_environment()
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)

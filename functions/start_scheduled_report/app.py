@@ -5,15 +5,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.executions import StateMachineExecutions
-from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.adapters.report_table import ReportTable
+from store_monitoring.aws.executions import StateMachineExecutions
+from store_monitoring.aws.report_files import S3ReportFiles
+from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
+from store_monitoring.reports.idempotency import IdempotencyKey
+from store_monitoring.reports.lifecycle import start_report
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.report import ReportRequest
-from store_monitoring.use_cases.start_report import start_report
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

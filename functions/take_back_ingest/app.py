@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # for its effect
-from store_monitoring.adapters.arrow_tables import ArrowTables, s3_bucket
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.logs import about, logger
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.take_back_ingest import take_back_ingest
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

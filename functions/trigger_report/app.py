@@ -8,15 +8,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.adapters.executions import StateMachineExecutions
-from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.adapters.report_table import ReportTable
-from store_monitoring.api import answer, idempotency_key, json_body, new_app
+from store_monitoring.aws.executions import StateMachineExecutions
+from store_monitoring.aws.report_files import S3ReportFiles
+from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.http.app import answer, idempotency_key, json_body, new_app
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
+from store_monitoring.reports.lifecycle import start_report
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.settings import Settings
-from store_monitoring.use_cases.report import ReportRequest
-from store_monitoring.use_cases.start_report import start_report
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

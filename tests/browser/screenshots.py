@@ -14,8 +14,9 @@ from local.cloud import EmbeddedCloud
 from local.inputs import find_inputs
 from local.run import upload_all
 from local.sample_data import cached_sample
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
-from store_monitoring.use_cases.report import Format, ReportRequest
 from tests.browser.chromium import headless, installed_chromium
 from tests.pipeline import Pipeline
 
@@ -31,12 +32,12 @@ def main() -> int:
         print("error: no Chromium is installed: apt-get install chromium", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, headless(executable) as browser:
-        _html_report(browser, Path(folder))
+        _report_page(browser, Path(folder))
         _console(browser)
     return 0
 
 
-def _html_report(browser: Browser, folder: Path) -> None:
+def _report_page(browser: Browser, folder: Path) -> None:
     pipeline = Pipeline(folder)
     for file in find_inputs(cached_sample(_ROOT / ".data")):
         pipeline.ingest(file.key, file.path.read_bytes())

@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from local.inputs import find_inputs
 from local.sample_data import SMALL, write_sample
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
-from store_monitoring.use_cases.report import Format, ReportRequest
 from tests.browser.accessibility import serious_problems
 from tests.browser.conftest import DESKTOP
 from tests.pipeline import Pipeline

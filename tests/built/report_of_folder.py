@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-import store_monitoring.adapters.without_pandas  # noqa: F401  # as the handlers do
-from store_monitoring.use_cases.report import Format, ReportRequest
+import store_monitoring.aws.without_pandas  # noqa: F401  # as the handlers do
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
 from tests.pipeline import Pipeline
 
 

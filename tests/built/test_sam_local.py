@@ -44,7 +44,7 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
     "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
     "start_scheduled_report": None,
     "take_back_ingest": {"errorType": "UnknownIngest"},
-    "tell_store_changes": None,
+    "publish_store_changes": None,
 }
 
 

@@ -44,7 +44,11 @@ class Listener:
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     """A user of a cloud with a few stores, in which others are told."""
-    overrides = {"StoreEventLimit": "3", "NoticeTopicArn": TOPIC, "ReportSchedule": "rate(1 hour)"}
+    overrides = {
+        "StoreEventLimit": "3",
+        "NotificationTopicArn": TOPIC,
+        "ReportSchedule": "rate(1 hour)",
+    }
     with EmbeddedCloud(parameter_overrides=overrides) as cloud:
         cloud.client("sns").create_topic(Name="readers")
         yield User(cloud)
@@ -73,7 +77,7 @@ def told(user: User, bus: Listener, **request: Any) -> list[dict[str, Any]]:
     report_id = user.trigger(**request)
     status = user.ended(report_id)["status"]
     last = "store changes told" if status == "Complete" else "report ended"
-    function = "TellStoreChangesFunction" if status == "Complete" else "EndReportFunction"
+    function = "PublishStoreChangesFunction" if status == "Complete" else "EndReportFunction"
 
     def is_told() -> dict[str, Any] | None:
         lines = user.cloud.logs(function).splitlines()
@@ -130,12 +134,12 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
     [some] = told(user, bus, store_ids=["a"])
     assert some["detail-type"] == "ReportCompleted"
 
-    notices = list(mail.heard())
+    notifications = list(mail.heard())
     reports = [no_stores, failed, first, second, third, some]
-    assert [notice["Subject"] for notice in notices] == [
+    assert [notice["Subject"] for notice in notifications] == [
         f"Store report: {report['detail']['status']}" for report in reports
     ]
-    assert [json.loads(notice["Message"]) for notice in notices] == [
+    assert [json.loads(notice["Message"]) for notice in notifications] == [
         report["detail"] for report in reports
     ]
 

@@ -51,10 +51,14 @@ def delete(user: User, bucket: str, prefix: str) -> None:
         s3.delete_object(Bucket=name, Key=item["Key"], VersionId=item["VersionId"])
 
 
-@pytest.mark.parametrize("function", ["PlanFunction", "MergeFunction", "TellStoreChangesFunction"])
+@pytest.mark.parametrize(
+    "function", ["PlanFunction", "MergeFunction", "PublishStoreChangesFunction"]
+)
 def test_a_report_without_its_request_or_plan(user: User, function: str) -> None:
     report_id = str(uuid4())
-    event = {"report_id": report_id} | json.loads((EVENTS / "tell_store_changes.json").read_text())
+    event = {"report_id": report_id} | json.loads(
+        (EVENTS / "publish_store_changes.json").read_text()
+    )
     event["detail"]["report_id"] = report_id
     name, message = error_of(user, function, event)
     assert name == "MissingObject"

@@ -11,7 +11,7 @@ import pytest
 
 from local.cloud import EmbeddedCloud
 from local.faults import Fault, Kind
-from store_monitoring.use_cases.failures import own_words
+from store_monitoring.reports.failures import own_words
 from tests.e2e.conftest import User, until
 from tests.permissions import unrecorded
 

@@ -11,7 +11,7 @@ import pytest
 
 from local.cloud import EmbeddedCloud
 from local.faults import Fault, Kind
-from store_monitoring.use_cases.fail_upload import NO_REASON
+from store_monitoring.ingest.outcomes import NO_REASON
 from tests.e2e.conftest import User, until
 
 KEY = "polls/store_status.csv"

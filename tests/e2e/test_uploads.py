@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from local.cloud import EmbeddedCloud
-from store_monitoring.ingest.kinds import Kind as UploadKind
+from store_monitoring.ingest.parsing.kinds import Kind as UploadKind
 from tests.e2e.conftest import User, until
 
 POLLS = (

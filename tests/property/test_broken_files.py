@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.parsing.kinds import Kind
 from tests.pipeline import Pipeline
 
 GOOD = {

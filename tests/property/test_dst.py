@@ -20,9 +20,9 @@ from tests.cases import (
     us,
     utc,
 )
+from tests.compute_by_domain import compute_by_domain
 from tests.oracle import Case, HoursRow, Poll, report
 from tests.property.transitions import TRANSITIONS, Transition
-from tests.reckon_by_domain import reckon_by_domain
 
 NEW_YORK = "America/New_York"
 LONDON = "Europe/London"
@@ -90,7 +90,7 @@ def test_hours_that_straddle_a_transition(transition: Transition, ago: timedelta
         zones={row.store_id: transition.zone for row in rows},
         now=transition.instant + ago,
     )
-    assert reckon_by_domain(case) == report(case)
+    assert compute_by_domain(case) == report(case)
 
 
 @pytest.mark.parametrize(
@@ -139,23 +139,23 @@ def test_hours_that_straddle_a_transition(transition: Transition, ago: timedelta
     ],
 )
 def test_business_time_of_the_week_by_hand(
-    reckon: Reckon, zone: str, now: str, rows: tuple[HoursRow, ...], hours: float
+    compute_uptime: Reckon, zone: str, now: str, rows: tuple[HoursRow, ...], hours: float
 ) -> None:
-    totals = reckon(Case((active(now),), rows, {"s": zone}, utc(now)))["s"]
+    totals = compute_uptime(Case((active(now),), rows, {"s": zone}, utc(now)))["s"]
     assert totals.uptime_us[2] == us(hours=hours)
     assert totals.downtime_us[2] == 0
 
 
-def test_kathmandu_is_always_five_hours_and_three_quarters_ahead(reckon: Reckon) -> None:
+def test_kathmandu_is_always_five_hours_and_three_quarters_ahead(compute_uptime: Reckon) -> None:
     # 09:00 to 17:00 is 03:15 to 11:15 UTC.
     now = "2024-10-16 11:30"
     rows = opens("09:00", "17:00", *EVERY_DAY)
-    totals = reckon(Case((active(now),), rows, {"s": "Asia/Kathmandu"}, utc(now)))["s"]
+    totals = compute_uptime(Case((active(now),), rows, {"s": "Asia/Kathmandu"}, utc(now)))["s"]
     assert totals.uptime_us == (us(minutes=45), us(hours=8), us(hours=56))
 
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=str)
-def test_windows_are_elapsed_time(reckon: Reckon, transition: Transition) -> None:
+def test_windows_are_elapsed_time(compute_uptime: Reckon, transition: Transition) -> None:
     now = transition.instant + 30 * MINUTE
-    totals = reckon(Case((active(now),), (), {"s": transition.zone}, now))["s"]
+    totals = compute_uptime(Case((active(now),), (), {"s": transition.zone}, now))["s"]
     assert totals.uptime_us == (us(hours=1), us(hours=24), us(hours=168))

@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
+from tests.compute_by_domain import compute_by_domain_in_detail
 from tests.oracle import WINDOWS, Case, HoursRow, business_time, details, report
 from tests.property.edges import BESIDE, DAY, edge_cases
-from tests.reckon_by_domain import reckon_by_domain_in_detail
 
 Condition = Callable[[Case], bool]
 
 
 @given(edge_cases())
 def test_the_domain_is_the_oracle_at_edges(case: Case) -> None:
-    assert reckon_by_domain_in_detail(case) == (report(case), details(case))
+    assert compute_by_domain_in_detail(case) == (report(case), details(case))
 
 
 # --- many more, that are what they are meant to be ------------------------------------------
@@ -116,7 +116,7 @@ def test_the_domain_is_the_oracle_at_20_000_edges() -> None:
     def check(case: Case) -> None:
         for name in [name for name, condition in not_met.items() if condition(case)]:
             del not_met[name]
-        assert reckon_by_domain_in_detail(case) == (report(case), details(case))
+        assert compute_by_domain_in_detail(case) == (report(case), details(case))
 
     check()
     assert not_met == {}

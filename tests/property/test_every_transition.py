@@ -17,10 +17,10 @@ import pytest
 import pytz
 
 from tests.cases import active, inactive
+from tests.compute_by_domain import compute_by_domain
 from tests.oracle import Case, HoursRow, Totals, report
 from tests.property.transitions import Transition
 from tests.property.tz_database import transitions, zones
-from tests.reckon_by_domain import reckon_by_domain
 
 TEN_YEARS = range(2017, 2027)
 BEFORE = range(1970, 2017)  # no poll is from before 1970
@@ -103,7 +103,7 @@ def differences(changes_of_now: list[Change]) -> tuple[int, dict[str, tuple[Tota
             [totals] = report(of_names[0]).values()
             by_oracle |= {store_id: totals for case in of_names for store_id in case.zones}
             cases += of_names
-    by_domain = reckon_by_domain(together(cases))
+    by_domain = compute_by_domain(together(cases))
     assert by_domain.keys() == by_oracle.keys()
     return len(cases), {
         store_id: (by_domain[store_id], totals)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from store_monitoring.errors import InvalidRequest
-from store_monitoring.ingest.values import store_ids as ingested_store_ids
-from store_monitoring.use_cases.report import Format, ReportRequest
-from store_monitoring.use_cases.report_page import Place
-from store_monitoring.use_cases.store_ids import checked_store_id
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.ingest.parsing.values import store_ids as ingested_store_ids
+from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.store_ids import checked_store_id
 from tests.pipeline import Pipeline
 
 DAY_US = 86_400_000_000
@@ -30,7 +31,7 @@ def as_of_us(text: str) -> int | None:
     """Return what an `as_of` is taken for; None if it is refused."""
     try:
         return ReportRequest.from_json({"as_of": text}).as_of_us
-    except InvalidRequest:
+    except InvalidRequestError:
         return None
 
 
@@ -78,7 +79,7 @@ def test_a_store_can_be_named_if_and_only_if_it_can_be_ingested(text: str) -> No
     [ingested] = ingested_store_ids(pc.ascii_trim_whitespace(pa.array([text]))).to_pylist()
     try:
         named = checked_store_id(text, "store_ids")
-    except InvalidRequest:
+    except InvalidRequestError:
         named = None
     assert named == ingested
     pattern = DOCUMENT["components"]["schemas"]["StoreId"]["pattern"]
@@ -104,8 +105,8 @@ PAIRS = st.lists(
 def test_a_page_token_is_one_that_we_wrote_or_refused(value: object) -> None:
     token = urlsafe_b64encode(json.dumps(value).encode()).decode()
     try:
-        place = Place.from_token(token)
-    except InvalidRequest:
+        place = Cursor.from_token(token)
+    except InvalidRequestError:
         return
     assert place.to_token() == token
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", place.started_at)
@@ -114,8 +115,8 @@ def test_a_page_token_is_one_that_we_wrote_or_refused(value: object) -> None:
 
 @given(st.text() | st.binary().map(lambda data: urlsafe_b64encode(data).decode()))
 def test_text_that_is_no_page_token_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest):
-        Place.from_token(text)
+    with pytest.raises(InvalidRequestError):
+        Cursor.from_token(text)
 
 
 # --- the ends of time -----------------------------------------------------------------------

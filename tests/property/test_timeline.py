@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from store_monitoring.domain.evidence import NO_POLL
+from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.domain.timeline import Timeline, timeline
+from tests.compute_by_domain import timeline_by_domain
 from tests.oracle import Case, Totals, business_time_us, details, report
 from tests.property.edges import edge_cases
-from tests.property.test_reckoning import cases, only
-from tests.reckon_by_domain import timeline_by_domain
+from tests.property.test_uptime import cases, only
 
 Intervals = list[tuple[int, int]]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from local.template import Resource, Template
-from store_monitoring.adapters.event_bus import SOURCE
-from store_monitoring.use_cases.events import EventType
+from store_monitoring.aws.event_bus import SOURCE
+from store_monitoring.notifications.events import EventType
 from tests.template.test_permissions import FUNCTIONS
 from tests.template.translation import (
     ROOT,
@@ -45,7 +45,7 @@ CHANGED = {
     "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
     "ReportSchedule": "rate(1 hour)",
-    "NoticeTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
+    "NotificationTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
     "StoreEventLimit": "1000",
     "FuturePollToleranceMinutes": "61",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:operators",
@@ -231,7 +231,7 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "DeleteStoreFunction",
                 "MergeFunction",
                 "TakeBackIngestFunction",
-                "TellStoreChangesFunction",
+                "PublishStoreChangesFunction",
             },
         ),
         ("html", {"MergeFunction"}),
@@ -295,7 +295,7 @@ def test_an_execution_that_ends_ends_its_report(template: Template) -> None:
 @pytest.mark.parametrize(("limit", "state"), [("0", "DISABLED"), ("7", "ENABLED")])
 def test_a_complete_report_has_changes_of_stores_told_if_asked_for(limit: str, state: str) -> None:
     template = translated(StoreEventLimit=limit)
-    rule = by_id(template, "AWS::Events::Rule")["TellStoreChangesFunctionReportCompleted"]
+    rule = by_id(template, "AWS::Events::Rule")["PublishStoreChangesFunctionReportCompleted"]
     machine = only(template, "AWS::StepFunctions::StateMachine")
     assert rule.properties["State"] == state
     assert rule.properties["EventPattern"] == {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.template import Resource, Template
-from store_monitoring.adapters.event_bus import SOURCE
+from store_monitoring.aws.event_bus import SOURCE
 from tests.template.translation import by_id, translated
 
 ACCOUNT = "us-east-1:123456789012"
@@ -116,7 +116,7 @@ def test_each_has_a_role_of_its_own_and_no_one_else_s_policies(
         assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", ["EndReportFunction", "TellStoreChangesFunction"])
+@pytest.mark.parametrize("name", ["EndReportFunction", "PublishStoreChangesFunction"])
 def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]) -> None:
     (publishing,) = [
         statement
@@ -132,7 +132,7 @@ def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]
 
 def test_a_notice_goes_to_the_topic_that_was_named(roles: dict[str, Resource]) -> None:
     name, topic = "EndReportFunction", f"arn:aws:sns:{ACCOUNT}:here-readers"
-    with_notices = _allowed(_roles(translated(NoticeTopicArn=topic))[name])
+    with_notices = _allowed(_roles(translated(NotificationTopicArn=topic))[name])
     assert with_notices == _allowed(roles[name]) | {"sns:Publish": {topic}}
 
 

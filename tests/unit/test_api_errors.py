@@ -10,20 +10,20 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.api import answer, json_body, new_app, page, path_text
 from store_monitoring.errors import (
-    IdempotencyKeyReused,
-    IncompleteReport,
-    InvalidRequest,
-    MalformedReportId,
-    NoPolls,
-    ReportFailed,
-    ReportRunning,
-    RequestTooLarge,
+    IdempotencyKeyReusedError,
+    IncompleteReportError,
+    InvalidRequestError,
+    MalformedReportIdError,
+    NoPollsError,
+    ReportFailedError,
+    ReportRunningError,
+    RequestTooLargeError,
     TransientError,
-    UnknownReport,
-    UnknownStore,
+    UnknownReportError,
+    UnknownStoreError,
 )
+from store_monitoring.http.app import answer, json_body, new_app, page, path_text
 
 
 def call(error: Exception) -> dict[str, Any]:
@@ -40,15 +40,15 @@ def call(error: Exception) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (InvalidRequest("as_of: not a string"), 400, "invalid_request"),
-        (MalformedReportId("a report_id is a UUID"), 400, "malformed_report_id"),
-        (UnknownReport("there is no report 1"), 404, "unknown_report"),
-        (UnknownStore("no input knows the store 1"), 404, "unknown_store"),
-        (NoPolls("no polls have been ingested"), 409, "no_polls"),
-        (ReportRunning("the report 1 is still Running"), 409, "report_running"),
-        (ReportFailed("the report 1 Failed"), 409, "report_failed"),
-        (RequestTooLarge("the body has more"), 413, "request_too_large"),
-        (IdempotencyKeyReused("this key came"), 422, "idempotency_key_reused"),
+        (InvalidRequestError("as_of: not a string"), 400, "invalid_request"),
+        (MalformedReportIdError("a report_id is a UUID"), 400, "malformed_report_id"),
+        (UnknownReportError("there is no report 1"), 404, "unknown_report"),
+        (UnknownStoreError("no input knows the store 1"), 404, "unknown_store"),
+        (NoPollsError("no polls have been ingested"), 409, "no_polls"),
+        (ReportRunningError("the report 1 is still Running"), 409, "report_running"),
+        (ReportFailedError("the report 1 Failed"), 409, "report_failed"),
+        (RequestTooLargeError("the body has more"), 413, "request_too_large"),
+        (IdempotencyKeyReusedError("this key came"), 422, "idempotency_key_reused"),
         (TransientError("cannot read the report"), 503, "unavailable"),
     ],
 )
@@ -60,7 +60,7 @@ def test_an_error_that_is_meant_for_the_caller(error: Exception, status: int, co
 
 
 def test_an_answer_is_nobody_s_to_keep_to_frame_or_to_take_for_something_else() -> None:
-    headers = call(UnknownReport("no"))["multiValueHeaders"]
+    headers = call(UnknownReportError("no"))["multiValueHeaders"]
     assert headers["Cache-Control"] == ["no-store"]
     assert headers["Content-Security-Policy"] == ["default-src 'none'; frame-ancestors 'none'"]
     assert headers["X-Content-Type-Options"] == ["nosniff"]
@@ -103,7 +103,7 @@ def test_a_body_that_is_too_large_is_refused(letter: str) -> None:
     body = json.dumps(letter * ((limit - 2) // len(letter.encode())), ensure_ascii=False)
     assert len(body.encode()) == limit
     assert json_body(APIGatewayProxyEvent({"body": body}))
-    with pytest.raises(RequestTooLarge):
+    with pytest.raises(RequestTooLargeError):
         json_body(APIGatewayProxyEvent({"body": f"{body} "}))
 
 
@@ -112,10 +112,10 @@ def test_what_can_pass_says_when_to_come_again() -> None:
 
 
 def test_what_cannot_pass_does_not() -> None:
-    assert "Retry-After" not in call(UnknownReport("no"))["multiValueHeaders"]
+    assert "Retry-After" not in call(UnknownReportError("no"))["multiValueHeaders"]
 
 
-@pytest.mark.parametrize("error", [KeyError("secret"), IncompleteReport("secret")])
+@pytest.mark.parametrize("error", [KeyError("secret"), IncompleteReportError("secret")])
 def test_a_bug_is_not_shown(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     answer = call(error)
     assert answer["statusCode"] == 500
@@ -137,7 +137,7 @@ def test_a_route_that_is_not_there() -> None:
 )
 def test_a_body_that_is_no_json(body: str) -> None:
     event = APIGatewayProxyEvent({"body": body, "isBase64Encoded": body == "/w=="})
-    with pytest.raises(InvalidRequest, match="the body is not JSON"):
+    with pytest.raises(InvalidRequestError, match="the body is not JSON"):
         json_body(event)
 
 
@@ -166,7 +166,7 @@ def test_a_page_of_the_allowed_origin_may_read_answers(
 
     @app.get("/broken")
     def get_broken() -> Response[str]:
-        raise UnknownReport("no")
+        raise UnknownReportError("no")
 
     event = {"httpMethod": "GET", "path": path, "headers": {"Origin": origin}}
     answer = app.resolve(event, LambdaContext())
@@ -175,5 +175,5 @@ def test_a_page_of_the_allowed_origin_may_read_answers(
 
 @pytest.mark.parametrize("encoded", ["%ff", "%C3", "a%2Fb%ED%A0%80"])
 def test_a_path_that_is_not_utf_8(encoded: str) -> None:
-    with pytest.raises(InvalidRequest, match="the path is not UTF-8"):
+    with pytest.raises(InvalidRequestError, match="the path is not UTF-8"):
         path_text(encoded)

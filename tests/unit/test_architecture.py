@@ -1,4 +1,4 @@
-"""Dependencies point inwards: handler → use case → domain; and nobody loads what it needn't."""
+"""Dependencies point inwards, and no function loads what it does not use."""
 
 import ast
 import json
@@ -29,24 +29,33 @@ WITHOUT_ARROW = [
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [
-    *("compact", "delete_store", "get_timeline", "ingest", "take_back_ingest"),
-    "tell_store_changes",
+    *("compact", "delete_store", "get_timeline", "ingest", "publish_store_changes"),
+    "take_back_ingest",
 ]
 
 # What each part of the library may import of the library.
+_CAPABILITIES = {"domain", "errors", "instants", "storage", "store_ids"}
 ALLOWED = {
     "domain": {"domain"},
     "storage": {"domain", "storage"},
-    "ingest": {"domain", "errors", "ingest", "storage"},
-    "html_report": {"domain", "html_report", "instants"},
-    "use_cases": {
-        *("domain", "errors", "html_report", "ingest", "instants", "storage", "use_cases"),
+    "ingest": {*_CAPABILITIES, "ingest"},
+    "reports": {*_CAPABILITIES, "ingest.ports", "reports"},
+    "notifications": {*_CAPABILITIES, "metrics", "notifications", "reports"},
+    "http": {
+        *(*_CAPABILITIES, "http", "logs", "reports", "timeline", "uploads"),
+        "ingest.outcomes",
     },
-    "adapters": {
-        *("adapters", "domain", "errors", "ingest.kinds", "instants", "logs", "storage"),
-        *("use_cases.events", "use_cases.failures", "use_cases.idempotency", "use_cases.ports"),
-        *("use_cases.report", "use_cases.report_page", "use_cases.upload_outcomes"),
+    "aws": {
+        *(*_CAPABILITIES, "aws", "delete_store", "logs", "notifications.events", "reports"),
+        *("notifications.store_changes", "ingest.outcomes", "ingest.parsing.kinds", "ingest.ports"),
     },
+}
+# The capabilities of one module.
+_ONE_MODULE = {
+    "delete_store": {*_CAPABILITIES, "ingest", "reports"},
+    "store_ids": {"errors"},
+    "timeline": {*_CAPABILITIES, "ingest.ports", "reports"},
+    "uploads": {*_CAPABILITIES, "ingest.outcomes", "ingest.parsing.kinds"},
 }
 # What only some parts may import of others.
 CLOUD = {"aws_lambda_powertools", "boto3", "botocore"}
@@ -54,9 +63,10 @@ OUTSIDE = {
     "domain": {"numpy", "pytz"},
     "storage": {"numpy", "pyarrow"},
     "ingest": {"isal", "numpy", "pyarrow"},
-    "html_report": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal"},
-    "use_cases": {"numpy", "pyarrow", "xlsxwriter"},
-    "adapters": {"pyarrow", "typing_extensions", *CLOUD},
+    "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
+    "notifications": {"pyarrow"},
+    "http": {"aws_lambda_powertools", "numpy"},
+    "aws": {"pyarrow", "typing_extensions", *CLOUD},
 }
 INPUT_OUTPUT = {
     *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "subprocess", "tempfile"),
@@ -80,7 +90,7 @@ def top_level(name: str) -> str:
 
 
 def modules(part: str) -> list[Path]:
-    return sorted((LIBRARY / part).glob("*.py"))
+    return sorted((LIBRARY / part).rglob("*.py"))
 
 
 def is_allowed(name: str, allowed: set[str]) -> bool:
@@ -99,6 +109,16 @@ def test_a_part_imports_inwards(part: str) -> None:
             else:
                 of_outside = OUTSIDE[part] | sys.stdlib_module_names
                 assert top_level(name) in of_outside, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("module", _ONE_MODULE)
+def test_a_capability_of_one_module_imports_inwards(module: str) -> None:
+    for name in imports(LIBRARY / f"{module}.py"):
+        if top_level(name) == "store_monitoring":
+            of_library = name.removeprefix("store_monitoring.")
+            assert is_allowed(of_library, _ONE_MODULE[module]), f"{module} imports {name}"
+        else:
+            assert top_level(name) in {"numpy", "pyarrow"} | sys.stdlib_module_names
 
 
 def test_every_part_is_held_to_it() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from local import runtime
-from local.artefacts import NotBuilt, as_built, from_source
+from local.artefacts import NotBuiltError, as_built, from_source
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +17,13 @@ def test_source_runs_under_this_python(tmp_path: Path) -> None:
 
 
 def test_nothing_built_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NotBuilt, match="make build ARCH=arm64"):
+    with pytest.raises(NotBuiltError, match="make build ARCH=arm64"):
         as_built(tmp_path)
 
 
 def test_what_is_built_for_another_processor_does_not_count(tmp_path: Path) -> None:
     build_extension(tmp_path, "x86_64")
-    with pytest.raises(NotBuilt, match="make build ARCH=arm64"):
+    with pytest.raises(NotBuiltError, match="make build ARCH=arm64"):
         as_built(tmp_path)
 
 
@@ -32,7 +32,7 @@ def test_what_is_built_needs_the_python_of_lambda(
 ) -> None:
     build_extension(tmp_path, "aarch64")
     monkeypatch.setattr(runtime, "find_interpreter", lambda version: None)
-    with pytest.raises(runtime.NoLambdaRuntime, match=r"3\.13"):
+    with pytest.raises(runtime.NoLambdaRuntimeError, match=r"3\.13"):
         as_built(tmp_path)
 
 

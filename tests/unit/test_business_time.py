@@ -5,15 +5,15 @@ import pytest
 
 from store_monitoring.domain.activity import statuses
 from store_monitoring.domain.business_time import Span, business_time
-from store_monitoring.domain.evidence import NO_POLL, in_order
+from store_monitoring.domain.known_polls import NO_POLL, sort_and_dedupe
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.reckoning import reckon_in_detail
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.domain.timeline import timeline
+from store_monitoring.domain.uptime import compute_uptime_in_detail
 from tests.cases import EVERY_DAY, SUNDAY, opens, utc
+from tests.compute_by_domain import compute_by_domain, compute_by_domain_in_detail
 from tests.oracle import Case, report
 from tests.oracle import details as details_by_oracle
-from tests.reckon_by_domain import reckon_by_domain, reckon_by_domain_in_detail
 
 NO_HOURS = WeeklyHours(*[np.empty(0, np.int64)] * 4)
 
@@ -38,21 +38,21 @@ def test_many_stores_in_many_zones_are_told_apart() -> None:
         for row in opens("09:00", "17:00", int(store_id[-1]), store_id=store_id)
     )
     case = Case((), rows, zone_of_store, utc("2024-10-16 12:00"))
-    assert reckon_by_domain(case) == report(case)
+    assert compute_by_domain(case) == report(case)
 
 
 def test_hours_that_a_gap_leaves_empty_are_no_outage() -> None:
     # Sunday 2024-03-10: clocks in New York go from 02:00 to 03:00.
     rows = opens("02:10", "02:50", SUNDAY) + opens("09:00", "17:00", SUNDAY)
     case = Case((), rows, {"s": "America/New_York"}, utc("2024-03-12 12:00"))
-    _, details = reckon_by_domain_in_detail(case)
+    _, details = compute_by_domain_in_detail(case)
     assert details == details_by_oracle(case)
     assert details["s"].outages == 1
 
 
 def test_all_figures_are_whole_microseconds() -> None:
     polls = Polls(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.bool_))
-    totals, details = reckon_in_detail(stores(2), polls, WEEK_US, WEEK_US)
+    totals, details = compute_uptime_in_detail(stores(2), polls, WEEK_US, WEEK_US)
     for figures in (
         *(totals.uptime_us, totals.downtime_us),
         *(details.outages.count, details.outages.longest_us),
@@ -64,7 +64,7 @@ def test_all_figures_are_whole_microseconds() -> None:
 
 def test_statuses_of_stores_without_polls_are_down_for_their_weeks() -> None:
     polls = Polls(np.ones(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
-    known = in_order(polls, Span(0, 2 * WEEK_US), 3)
+    known = sort_and_dedupe(polls, Span(0, 2 * WEEK_US), 3)
     told = statuses(known, Span(WEEK_US, 2 * WEEK_US))
     assert told.since.tolist() == [0, WEEK_US, 2 * WEEK_US]
     assert told.until.tolist() == [WEEK_US, 2 * WEEK_US, 3 * WEEK_US]

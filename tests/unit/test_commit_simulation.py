@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from store_monitoring.errors import TransientError
-from store_monitoring.use_cases.commit_attempts import commit_waits
-from store_monitoring.use_cases.deadline import Deadline
-from store_monitoring.use_cases.redelivery import redelivery_seconds
+from store_monitoring.ingest.commit import commit_waits
+from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.delivery import redelivery_seconds
 
 FUNCTION_SECONDS = 900
 MOST_RECEIVES = 5

@@ -11,12 +11,12 @@ import pytest
 
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import TransientError
+from store_monitoring.ingest import compaction as compact_polls_module
+from store_monitoring.ingest.compaction import Compaction, compact_polls
+from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.ports import PollsIngest
+from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
-from store_monitoring.use_cases import compact_polls as compact_polls_module
-from store_monitoring.use_cases.compact_polls import Compaction, compact_polls
-from store_monitoring.use_cases.compute_shard import compute_shard
-from store_monitoring.use_cases.ports import PollsIngest
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 from tests.cases import utc
 from tests.fakes import FolderObjects, FolderTables, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
-from store_monitoring.errors import IncompleteReport, MissingObject, NoStores
+from store_monitoring.errors import IncompleteReportError, MissingObjectError, NoStoresError
+from store_monitoring.reports import shard as compute_shard_module
+from store_monitoring.reports.formats import csv_lines
+from store_monitoring.reports.merge import merge_report
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.shard import Receipt, compute_shard
 from store_monitoring.storage.keys import part_key, plan_key, report_key
 from store_monitoring.storage.schemas import PART
-from store_monitoring.use_cases import compute_shard as compute_shard_module
-from store_monitoring.use_cases.compute_shard import Receipt, compute_shard
-from store_monitoring.use_cases.merge_report import merge_report
-from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.report import ReportRequest
-from store_monitoring.use_cases.report_forms import csv_lines
 from tests.cases import us
 from tests.oracle import Totals, csv_text
 from tests.pipeline import Pipeline
@@ -161,7 +161,7 @@ def test_the_report(pipeline: Pipeline, plan: Plan) -> None:
 def test_a_missing_part_is_an_incomplete_report(pipeline: Pipeline, plan: Plan) -> None:
     compute_all(pipeline, plan)
     (pipeline.folder / part_key("r", 1)).unlink()
-    with pytest.raises(IncompleteReport, match=r"^shard 1 of 3 shards left no part$"):
+    with pytest.raises(IncompleteReportError, match=r"^shard 1 of 3 shards left no part$"):
         merge_report("r", pipeline.tables)
     assert not (pipeline.folder / report_key("r", "csv")).exists()
 
@@ -174,7 +174,7 @@ def test_a_part_of_another_size_is_an_incomplete_report(
     path = pipeline.folder / part_key("r", 1)
     pq.write_table(pa.concat_tables([PART.empty_table(), *[pq.read_table(path)] * stores]), path)
     message = rf"^shard 1 of 3 shards has {stores} stores instead of 1$"
-    with pytest.raises(IncompleteReport, match=message):
+    with pytest.raises(IncompleteReportError, match=message):
         merge_report("r", pipeline.tables)
     assert not (pipeline.folder / report_key("r", "csv")).exists()
 
@@ -187,12 +187,12 @@ def test_parts_that_the_plan_does_not_know_are_not_taken(pipeline: Pipeline) -> 
 
 
 def test_without_a_plan_there_is_no_report(pipeline: Pipeline) -> None:
-    with pytest.raises(MissingObject, match=plan_key("r")):
+    with pytest.raises(MissingObjectError, match=plan_key("r")):
         merge_report("r", pipeline.tables)
 
 
 def test_there_is_no_report_of_no_stores(tmp_path: Path) -> None:
-    with pytest.raises(NoStores):
+    with pytest.raises(NoStoresError):
         Pipeline(tmp_path).report(ReportRequest(as_of_us=20_000 * DAY_US))
 
 

@@ -19,16 +19,18 @@ from hypothesis import strategies as st
 
 from bench.measuring import peak_mb
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
-from store_monitoring.errors import ResponseTooLarge
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.ingest.poll_limit import MOST_POLLS_OF_STORE
+from store_monitoring.errors import ResponseTooLargeError
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.ingest.parsing.poll_limit import MOST_POLLS_OF_STORE
+from store_monitoring.ingest.ports import Commit, WrittenPolls
+from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key, stores_key
+from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_stores
-from store_monitoring.use_cases.compute_shard import compute_shard
-from store_monitoring.use_cases.ports import Commit, StoresFile, WrittenPolls
-from store_monitoring.use_cases.report import Format, ReportRequest
-from store_monitoring.use_cases.write_polls import write_polls
 from tests.oracle import Case, HoursRow, Poll, Totals, csv_text, report
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 
@@ -125,9 +127,9 @@ HEAVY_STORES = 30
 CHILD = """
 import json, sys
 from pathlib import Path
-import store_monitoring.adapters.without_pandas
+import store_monitoring.aws.without_pandas
 from bench.measuring import peak_mb, use_one_core
-from store_monitoring.use_cases.compute_shard import compute_shard
+from store_monitoring.reports.shard import compute_shard
 from tests.fakes import FolderTables
 
 use_one_core()
@@ -182,7 +184,7 @@ def test_memory_at_the_limit(
 
 def timeline_mb(pipeline: Pipeline) -> float:
     """Ask for the timeline of a store with too many polls; return how much memory we had."""
-    with pytest.raises(ResponseTooLarge):
+    with pytest.raises(ResponseTooLargeError):
         pipeline.timeline("000")
     return peak_mb()
 

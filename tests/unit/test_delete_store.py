@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.delete_store import DeletedStore, delete_store
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import TransientError
-from store_monitoring.use_cases.compact_polls import compact_polls
-from store_monitoring.use_cases.delete_store import DeletedStore, delete_store
-from store_monitoring.use_cases.take_back_ingest import take_back_ingest
+from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.ingest.take_back import take_back_ingest
 from tests.fakes import FolderObjects
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 from tests.unit.ingest_table import ingest_table

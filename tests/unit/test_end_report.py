@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from store_monitoring.use_cases.end_report import end_report
-from store_monitoring.use_cases.report import Failure, Report, Status
+from store_monitoring.reports.lifecycle import end_report
+from store_monitoring.reports.report import Failure, Report, Status
 from tests.cases import utc
 from tests.fakes import MemoryReports
 

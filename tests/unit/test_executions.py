@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from store_monitoring.adapters.executions import StateMachineExecutions
+from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.errors import TransientError
-from store_monitoring.use_cases.report import Failure, Report, Status
+from store_monitoring.reports.report import Failure, Report, Status
 from tests.cases import utc
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from store_monitoring.adapters.health import CACHE_SECONDS, Health
+from store_monitoring.aws.health import CACHE_SECONDS, Health
 
 
 @pytest.fixture(autouse=True)

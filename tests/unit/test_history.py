@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.ingest.ports import Commit
+from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.instants import to_us
+from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
-from store_monitoring.use_cases.compute_shard import compute_shard
-from store_monitoring.use_cases.ports import Commit
-from store_monitoring.use_cases.write_polls import write_polls
 from tests.cases import utc
 from tests.fakes import CountingTables
 from tests.pipeline import CLOCK_SHOWS, Pipeline

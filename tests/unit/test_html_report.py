@@ -19,12 +19,13 @@ import pytest
 
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, HOUR_US
-from store_monitoring.html_report.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
 from store_monitoring.instants import to_us
+from store_monitoring.reports.formats import detailed
+from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
 from store_monitoring.storage.schemas import DETAILED_PART
-from store_monitoring.use_cases.report import Format, ReportRequest
-from store_monitoring.use_cases.report_forms import detailed
 from tests.pipeline import Pipeline
 
 NOW = datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import Buffer
 
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome
+from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.parsing.kinds import Kind
 from tests.pipeline import Pipeline
 
 MILLION = 1_000_000

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store_monitoring.errors import CommitConflict, TransientError
+from store_monitoring.errors import CommitConflictError, TransientError
+from store_monitoring.ingest import commit as commit_attempts
+from store_monitoring.ingest.deadline import RESERVE_SECONDS
+from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
+from store_monitoring.ingest.ports import Commit, Head
 from store_monitoring.instants import to_us
-from store_monitoring.use_cases import commit_attempts
-from store_monitoring.use_cases.deadline import RESERVE_SECONDS
-from store_monitoring.use_cases.ports import Commit, Head, StoresFile
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
+from store_monitoring.storage.ports import StoresFile
 from tests.cases import utc
 from tests.fakes import FolderTables, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
@@ -375,7 +376,7 @@ def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:
 
 
 def conflict(_: Pipeline) -> None:
-    raise CommitConflict("version 0 is not current")
+    raise CommitConflictError("version 0 is not current")
 
 
 @pytest.mark.usefixtures("at_once")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.ingest import spill as spill_module
-from store_monitoring.ingest.content import read_content
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.storage.bucketing import bucket_of
+from store_monitoring.ingest.parsing import spill as spill_module
+from store_monitoring.ingest.parsing.content import read_content
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.storage.buckets import bucket_of
 
 BUCKETS = 3
 LINES = st.sampled_from(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from store_monitoring.errors import UnreadableFile
-from store_monitoring.ingest.kinds import Kind, kind_of, read_header
+from store_monitoring.errors import UnreadableFileError
+from store_monitoring.ingest.parsing.kinds import Kind, kind_of, read_header
 from tests.cases import utc
 from tests.pipeline import Pipeline
 
@@ -43,7 +43,7 @@ def test_the_prefix_is_the_kind(key: str, kind: Kind) -> None:
     "key", ["store_status.csv", "Polls/a.csv", "polls", "hours/a.csv", "/polls/a.csv", ""]
 )
 def test_another_prefix_is_refused(key: str) -> None:
-    with pytest.raises(UnreadableFile, match="polls/, business_hours/, timezones/"):
+    with pytest.raises(UnreadableFileError, match="polls/, business_hours/, timezones/"):
         kind_of(key)
 
 
@@ -105,12 +105,12 @@ def test_gzip_is_told_by_content_not_by_name(pipeline: Pipeline) -> None:
     ],
 )
 def test_missing_columns_are_named(header: bytes, missing: str) -> None:
-    with pytest.raises(UnreadableFile, match=f"^missing column {missing};"):
+    with pytest.raises(UnreadableFileError, match=f"^missing column {missing};"):
         read_header(header, Kind.POLLS)
 
 
 def test_the_error_shows_the_header() -> None:
-    with pytest.raises(UnreadableFile, match=r"the header has: store_id, state$"):
+    with pytest.raises(UnreadableFileError, match=r"the header has: store_id, state$"):
         read_header(b"store_id,State\r\n", Kind.POLLS)
 
 
@@ -122,7 +122,7 @@ def test_the_error_shows_the_header() -> None:
     ],
 )
 def test_a_column_that_stands_twice_is_refused(header: bytes) -> None:
-    with pytest.raises(UnreadableFile, match="day_of_week stands 2 times"):
+    with pytest.raises(UnreadableFileError, match="day_of_week stands 2 times"):
         read_header(header, Kind.BUSINESS_HOURS)
 
 
@@ -133,5 +133,5 @@ def test_a_column_that_is_not_read_may_stand_twice() -> None:
 
 @pytest.mark.parametrize("line", [b"\xff\xfes\x00t\x00", b'"store_id,status', b"store_id\rstatus"])
 def test_what_is_no_header_is_refused(line: bytes) -> None:
-    with pytest.raises(UnreadableFile, match="not a CSV header in UTF-8"):
+    with pytest.raises(UnreadableFileError, match="not a CSV header in UTF-8"):
         read_header(line, Kind.POLLS)

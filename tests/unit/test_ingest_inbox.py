@@ -13,10 +13,10 @@ from botocore.stub import Stubber
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from store_monitoring.adapters.inbox import S3Inbox
-from store_monitoring.errors import SupersededUpload, TransientError
-from store_monitoring.ingest.lines import LineReader
-from store_monitoring.use_cases.upload_outcomes import Upload
+from store_monitoring.aws.inbox import S3Inbox
+from store_monitoring.errors import SupersededUploadError, TransientError
+from store_monitoring.ingest.outcomes import Upload
+from store_monitoring.ingest.parsing.lines import LineReader
 from tests.cases import utc
 
 UPLOAD = Upload("polls/store status.csv", "e", utc("2024-10-15"), "v")
@@ -107,5 +107,5 @@ def test_an_object_that_is_no_longer_there_is_superseded(
 ) -> None:
     with Stubber(inbox._client) as stub:
         stub.add_client_error("get_object", code, http_status_code=status)
-        with pytest.raises(SupersededUpload, match="polls/store status"):
+        with pytest.raises(SupersededUploadError, match="polls/store status"):
             inbox.open(UPLOAD)

@@ -16,11 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from typing_extensions import Buffer
 
-from store_monitoring.errors import UnreadableFile
-from store_monitoring.ingest import lines as lines_module
-from store_monitoring.ingest.content import read_content
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.ingest.lines import Block, LineReader
+from store_monitoring.errors import UnreadableFileError
+from store_monitoring.ingest.parsing import lines as lines_module
+from store_monitoring.ingest.parsing.content import read_content
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.ingest.parsing.lines import Block, LineReader
 
 LINE = b"00017c6a-7a77-4a95-bb2d-40647868aff6,active,2024-10-14 23:55:18.727055 UTC\n"
 
@@ -67,7 +67,7 @@ def test_nothing_is_no_block() -> None:
 
 
 def test_a_line_that_is_longer_than_a_block_is_refused() -> None:
-    with pytest.raises(UnreadableFile, match=r"^line 3 is longer than 10 bytes$"):
+    with pytest.raises(UnreadableFileError, match=r"^line 3 is longer than 10 bytes$"):
         blocks_of(b"a\nb\n" + b"x" * 30, 10)
 
 
@@ -76,7 +76,9 @@ def test_how_long_a_line_may_be_does_not_depend_on_where_it_begins(before: bytes
     for end in (b"", b"\n"):
         longest = before + b"x" * 9 + end
         assert b"".join(block.data for block in blocks_of(longest, 10)) == before + b"x" * 9 + b"\n"
-        with pytest.raises(UnreadableFile, match=rf" {before.count(10) + 1} is longer than 10 "):
+        with pytest.raises(
+            UnreadableFileError, match=rf" {before.count(10) + 1} is longer than 10 "
+        ):
             blocks_of(before + b"x" * 10 + end, 10)
 
 
@@ -98,7 +100,9 @@ def test_a_line_has_no_halves(data: bytes) -> None:
 def test_content_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "CONTENT_BYTES", 100 * len(LINE))
     assert len(blocks_of(gzip.compress(LINE * 100), 1000)) > 1
-    with pytest.raises(UnreadableFile, match=r"^the file has more than 7500 bytes, once unzipped$"):
+    with pytest.raises(
+        UnreadableFileError, match=r"^the file has more than 7500 bytes, once unzipped$"
+    ):
         blocks_of(gzip.compress(LINE * 100 + b"\n"), 1000)
 
 
@@ -115,7 +119,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
 def test_broken_gzip_is_refused(content: bytes) -> None:
-    with pytest.raises(UnreadableFile, match=r"^the gzip data are broken: "):
+    with pytest.raises(UnreadableFileError, match=r"^the gzip data are broken: "):
         blocks_of(content, 1000)
 
 
@@ -136,7 +140,7 @@ def gzip_files(draw: st.DrawFn) -> bytes:
 @example(b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600 * 1024 + b"\0" + GZIPPED[10:])
 @example(b"\x1f\x8b\x08\x10" + bytes(6) + b"x" * 600 * 1024)
 def test_a_gzip_header_is_read_or_refused(content: bytes) -> None:
-    with contextlib.suppress(UnreadableFile):
+    with contextlib.suppress(UnreadableFileError):
         assert all(block.data.endswith(b"\n") for block in blocks_of(content, 2**20))
 
 

@@ -13,20 +13,19 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.domain.time_units import WEEK_US
-from store_monitoring.errors import BucketCountChanged, CommitConflict, TransientError
-from store_monitoring.storage.keys import polls_key, stores_key
-from store_monitoring.use_cases.ports import (
+from store_monitoring.errors import BucketCountChangedError, CommitConflictError, TransientError
+from store_monitoring.ingest.ports import (
     Commit,
     Head,
     IngestLog,
-    PollsFile,
     PollsIngest,
     Replacement,
-    StoresFile,
     WrittenPolls,
 )
+from store_monitoring.storage.keys import polls_key, stores_key
+from store_monitoring.storage.ports import PollsFile, StoresFile
 from tests.cases import utc
 from tests.fakes import MemoryLog
 
@@ -129,7 +128,7 @@ def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     old = log.head()
     commit(log, "polls", "a", [stores(0, "1")], [polls("a", 100, 200)])
     head = log.head()
-    with pytest.raises(CommitConflict):
+    with pytest.raises(CommitConflictError):
         commit(log, "polls", "b", [stores(0, "1b")], [polls("b", 100, 300)], head=old)
     assert log.head() == head
     assert not log.committed("polls", "b")
@@ -237,7 +236,7 @@ def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
     log.replace(log.head(), ["a", "b"], compacted())
     head = log.head()
-    with pytest.raises(CommitConflict):
+    with pytest.raises(CommitConflictError):
         log.replace(head, ["b", "c"], compacted(compaction_id="y"))
     assert log.head() == head
     assert not log.committed("polls", "y")
@@ -247,7 +246,7 @@ def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
     old = log.head()
     commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
-    with pytest.raises(CommitConflict):
+    with pytest.raises(CommitConflictError):
         log.replace(old, ["a"], compacted(polls("x", 100, 200)))
     assert len(log.polls(2, 0, 1000)) == 2
 
@@ -290,15 +289,15 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
 
 def test_another_number_of_buckets_is_refused(table: str) -> None:
     commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
-    with pytest.raises(BucketCountChanged, match="data are stored in 64 buckets, not 65"):
+    with pytest.raises(BucketCountChangedError, match="data are stored in 64 buckets, not 65"):
         DynamoDbIngestLog(table, 65).head()
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("ConditionalCheckFailed", CommitConflict),
-        ("TransactionConflict", CommitConflict),
+        ("ConditionalCheckFailed", CommitConflictError),
+        ("TransactionConflict", CommitConflictError),
         ("ThrottlingError", TransientError),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from store_monitoring.ingest import content as content_module
+from store_monitoring.ingest.parsing import content as content_module
 from tests.pipeline import Pipeline
 
 POLLS = "polls/a.csv"

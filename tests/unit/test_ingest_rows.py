@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from store_monitoring.ingest.kinds import Header
-from store_monitoring.ingest.lines import Block
-from store_monitoring.ingest.rows import Reject, read_rows
+from store_monitoring.ingest.parsing.kinds import Header
+from store_monitoring.ingest.parsing.lines import Block
+from store_monitoring.ingest.parsing.rows import Reject, read_rows
 
 HEADER = Header(3, {"store_id": 0, "timezone_str": 2})
 FIRST_LINE = 2

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
 
-from store_monitoring.adapters import arrow_tables as arrow_tables_module
-from store_monitoring.adapters.arrow_tables import ArrowTables
+from store_monitoring.aws import arrow_tables as arrow_tables_module
+from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import WEEK_US
-from store_monitoring.errors import MissingObject, TransientError
-from store_monitoring.ingest import lines as lines_module
-from store_monitoring.ingest import spill as spill_module
+from store_monitoring.errors import MissingObjectError, TransientError
+from store_monitoring.ingest.parsing import lines as lines_module
+from store_monitoring.ingest.parsing import spill as spill_module
 from store_monitoring.instants import to_us
+from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, STORES
-from store_monitoring.use_cases.ports import PollsFile, StoresFile
 from tests.cases import utc
 from tests.fakes import CountingBucket, FolderTables
 from tests.pipeline import Pipeline
@@ -296,13 +296,13 @@ def test_no_files_are_empty_tables(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path)
-    with pytest.raises(MissingObject, match="cannot read reports/r/plan"):
+    with pytest.raises(MissingObjectError, match="cannot read reports/r/plan"):
         tables.read_bytes("reports/r/plan.json")
-    with pytest.raises(MissingObject):
+    with pytest.raises(MissingObjectError):
         tables.read_table("reports/r/states.parquet")
-    with pytest.raises(MissingObject):
+    with pytest.raises(MissingObjectError):
         next(tables.read_part("reports/r/parts/00000.parquet"))
-    with pytest.raises(MissingObject):
+    with pytest.raises(MissingObjectError):
         tables.read_stores([StoresFile(0, "stores/bucket=000/1.parquet", 1, 100)])
 
 

@@ -11,17 +11,21 @@ import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.stub import Stubber
 
-from store_monitoring.adapters.upload_queue import UploadQueue, deliveries_in, receives
-from store_monitoring.errors import CommitConflict, TransientError
-from store_monitoring.use_cases.deadline import RESERVE_SECONDS, Deadline
-from store_monitoring.use_cases.fail_upload import NO_REASON, fail_upload
-from store_monitoring.use_cases.ingest_file import ingest_file
-from store_monitoring.use_cases.ingest_upload import ingest_upload, record_failed_attempt
-from store_monitoring.use_cases.upload_outcomes import (
+from store_monitoring.aws.upload_queue import UploadQueue, deliveries_in, receives
+from store_monitoring.errors import CommitConflictError, TransientError
+from store_monitoring.ingest.deadline import RESERVE_SECONDS, Deadline
+from store_monitoring.ingest.delivery import (
+    ingest_upload,
+    record_failed_attempt,
+)
+from store_monitoring.ingest.ingest_file import ingest_file
+from store_monitoring.ingest.outcomes import (
+    NO_REASON,
     Delivery,
     Upload,
     UploadOutcome,
     UploadStatus,
+    fail_upload,
 )
 from tests.cases import utc
 from tests.fakes import FolderTables, MemoryInbox, MemoryLog
@@ -169,7 +173,7 @@ def test_time_that_others_take_is_no_fault_of_the_file(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def commit(*_: object) -> None:
-        raise CommitConflict("version 0 is not current")
+        raise CommitConflictError("version 0 is not current")
 
     monkeypatch.setattr(system.log, "commit", commit)
     seconds_left = (RESERVE_SECONDS + left for left in count(5, -0.1))

@@ -8,7 +8,7 @@ import pytz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.ingest import values
+from store_monitoring.ingest.parsing import values
 from tests.cases import us, utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

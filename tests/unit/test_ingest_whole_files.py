@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from store_monitoring.ingest.lines import BLOCK_BYTES
+from store_monitoring.ingest.parsing.lines import BLOCK_BYTES
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 
 HEADER = b"store_id,timezone_str\n"

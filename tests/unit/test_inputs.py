@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.inputs import InputProblem, find_inputs
+from local.inputs import InputError, find_inputs
 
 
 def _folder(path: Path, *names: str) -> Path:
@@ -46,16 +46,16 @@ def test_files_are_found_polls_first(
 
 
 def test_missing_polls_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputProblem, match=r"no polls file in .*: it should be named store_status"):
+    with pytest.raises(InputError, match=r"no polls file in .*: it should be named store_status"):
         find_inputs(_folder(tmp_path, "menu_hours.csv"))
 
 
 def test_two_files_of_a_kind_are_refused(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "store_status.csv", "timezones.csv", "store_timezone.csv")
-    with pytest.raises(InputProblem, match=r"store_timezone\.csv and timezones\.csv are both"):
+    with pytest.raises(InputError, match=r"store_timezone\.csv and timezones\.csv are both"):
         find_inputs(folder)
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputProblem, match="nowhere is no folder"):
+    with pytest.raises(InputError, match="nowhere is no folder"):
         find_inputs(tmp_path / "nowhere")

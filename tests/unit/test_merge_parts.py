@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.use_cases import merge_parts
-from store_monitoring.use_cases.merge_parts import in_batches, merged
+from store_monitoring.reports import merge_parts
+from store_monitoring.reports.merge_parts import in_batches, merged
 
 SCHEMA = pa.schema([("store_id", pa.string()), ("shard", pa.int64())])
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from store_monitoring.adapters.objects import S3Objects
+from store_monitoring.aws.objects import S3Objects
 from store_monitoring.errors import TransientError
 
 
@@ -37,7 +37,7 @@ def test_objects_are_deleted_and_those_that_are_gone_do_not_matter(s3: Any) -> N
 
 
 def test_more_than_s3_takes_at_once(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("store_monitoring.adapters.objects._AT_ONCE", 2)
+    monkeypatch.setattr("store_monitoring.aws.objects._AT_ONCE", 2)
     keys = [f"{n}" for n in range(5)]
     for key in keys:
         s3.put_object(Bucket="data", Key=key, Body=b"")

@@ -11,16 +11,16 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
-from store_monitoring import api
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import InvalidRequest
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES
-from store_monitoring.use_cases.report import Format, ReportRequest, Status, checked_report_id
-from store_monitoring.use_cases.report_page import PageRequest
-from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
-from store_monitoring.use_cases.upload_outcomes import UploadStatus
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.http import app as api
+from store_monitoring.ingest.outcomes import UploadStatus
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.reports.idempotency import IdempotencyKey
+from store_monitoring.reports.pages import PageRequest
+from store_monitoring.reports.report import Format, Status, checked_report_id
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, UploadPlace, UploadRequest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
@@ -77,7 +77,7 @@ def test_requests_like_the_examples_are_taken() -> None:
 
 
 def test_errors_have_the_codes_that_it_lists() -> None:
-    ours = {code for _, code in api._ANSWERS.values()} | {"internal_error"}
+    ours = {code for _, code in api.ERROR_RESPONSES.values()} | {"internal_error"}
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     gateways = set(re.findall(r'{"error": {"code": "(\w+)"', template))
     listed = SCHEMAS["Error"]["properties"]["error"]["properties"]["code"]["enum"]
@@ -95,7 +95,7 @@ def test_limits_are_the_codes_own() -> None:
     most = SCHEMAS["ReportRequest"]["properties"]["store_ids"]["maxItems"]
     ids = [f"store {number}" for number in range(most + 1)]
     assert ReportRequest.from_json({"store_ids": ids[:most]}).store_ids is not None
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequestError):
         ReportRequest.from_json({"store_ids": ids})
 
     [limit, _] = DOCUMENT["paths"]["/reports"]["get"]["parameters"]
@@ -104,7 +104,7 @@ def test_limits_are_the_codes_own() -> None:
     for number in (schema["minimum"], schema["maximum"]):
         assert PageRequest.from_query(str(number), None).limit == number
     for number in (schema["minimum"] - 1, schema["maximum"] + 1):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(InvalidRequestError):
             PageRequest.from_query(str(number), None)
 
     pattern = re.compile(SCHEMAS["ReportId"]["pattern"])
@@ -122,14 +122,14 @@ def test_the_console_s_parts_are_those_that_it_has() -> None:
     [part] = DOCUMENT["paths"]["/console/{part}"]["get"]["parameters"]
     static = ROOT / "functions" / "console" / "static"
     parts = {path.name for path in static.iterdir() if path.suffix in (".css", ".js")}
-    assert part["schema"]["enum"] == sorted(parts | {"look.css"})
+    assert part["schema"]["enum"] == sorted(parts | {"theme.css"})
 
 
 def test_uploads_are_as_the_code_takes_them() -> None:
     request = SCHEMAS["UploadRequest"]["properties"]["filename"]
     longest = request["maxLength"]
     UploadRequest.from_json({"kind": "polls", "filename": "n" * longest})
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequestError):
         UploadRequest.from_json({"kind": "polls", "filename": "n" * (longest + 1)})
     place = UploadPlace.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100), datetime.now(UTC))
     assert re.search(SCHEMAS["UploadId"]["pattern"], place.upload_id)

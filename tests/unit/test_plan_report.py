@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
-from store_monitoring.errors import NoPolls, NoStores, UnknownStore
+from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
+from store_monitoring.ingest.ports import Commit, Head, WrittenPolls
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
-from store_monitoring.use_cases.plan import Plan
-from store_monitoring.use_cases.plan_report import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
-from store_monitoring.use_cases.ports import Commit, Head, PollsFile, StoresFile, WrittenPolls
-from store_monitoring.use_cases.report import ReportRequest
+from store_monitoring.storage.ports import PollsFile, StoresFile
 from tests.cases import utc
 from tests.fakes import FolderFiles, MemoryLog
 
@@ -95,10 +96,10 @@ def test_now_is_what_the_request_names(files: FolderFiles) -> None:
 
 
 def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
-    with pytest.raises(NoPolls, match="upload a polls file first"):
+    with pytest.raises(NoPollsError, match="upload a polls file first"):
         plan_of(MemoryLog(), files)
     zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
-    with pytest.raises(NoPolls):
+    with pytest.raises(NoPollsError):
         plan_of(zones_only, files)
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
@@ -111,13 +112,13 @@ def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
 
 def test_without_stores_there_is_no_plan(files: FolderFiles) -> None:
     # The state machine would hand an empty list to its map.
-    with pytest.raises(NoStores, match="no store is known yet: upload a file first"):
+    with pytest.raises(NoStoresError, match="no store is known yet: upload a file first"):
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
 
 def test_without_stores_a_store_that_is_asked_for_is_unknown(files: FolderFiles) -> None:
-    with pytest.raises(UnknownStore, match="s1"):
+    with pytest.raises(UnknownStoreError, match="s1"):
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US, store_ids=("s1",)))
 
 

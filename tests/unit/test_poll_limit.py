@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.ingest import poll_limit
-from store_monitoring.ingest.poll_limit import PollLimit
+from store_monitoring.ingest.parsing import poll_limit
+from store_monitoring.ingest.parsing.poll_limit import PollLimit
 from tests.pipeline import Pipeline
 
 LIMIT = 3

@@ -18,7 +18,7 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "template.yaml"
     path.write_text(
         f"""
-Parameters: {{ NoticeTopicArn: {{ Type: String }} }}
+Parameters: {{ NotificationTopicArn: {{ Type: String }} }}
 Resources:
   Role:
     Type: AWS::IAM::Role

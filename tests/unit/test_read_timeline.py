@@ -19,23 +19,24 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from local.sample_data import SMALL, write_sample
-from store_monitoring.api import answer
+from store_monitoring import timeline as read_timeline_module
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import (
-    InvalidRequest,
-    MalformedReportId,
-    NoPolls,
-    ReportFailed,
-    ReportRunning,
-    ResponseTooLarge,
-    UnknownReport,
-    UnknownStore,
+    InvalidRequestError,
+    MalformedReportIdError,
+    NoPollsError,
+    ReportFailedError,
+    ReportRunningError,
+    ResponseTooLargeError,
+    UnknownReportError,
+    UnknownStoreError,
 )
+from store_monitoring.http.app import answer
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.report import Report, Status
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
-from store_monitoring.use_cases import read_timeline as read_timeline_module
-from store_monitoring.use_cases.report import Report, ReportRequest, Status
 from tests.cases import us, utc
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 
@@ -165,7 +166,7 @@ def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -
     ],
 )
 def test_what_is_no_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
-    with pytest.raises(InvalidRequest, match=message):
+    with pytest.raises(InvalidRequestError, match=message):
         sample.timeline("x", **part)
 
 
@@ -186,7 +187,7 @@ def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: P
         for number in range(7 * 24 * 180)
     )
     pipeline.ingest("polls/a.csv", "store_id,status,timestamp_utc\n" + "".join(polls))
-    with pytest.raises(ResponseTooLarge, match="name a part"):
+    with pytest.raises(ResponseTooLargeError, match="name a part"):
         answer(HTTPStatus.OK, pipeline.timeline("a"), ask_for_less="name a part")
     for day in range(8, 15):
         part = {"from": f"2024-10-{day:02d}", "to": f"2024-10-{day + 1:02d}"}
@@ -316,7 +317,7 @@ def test_a_report_s_timeline_is_of_its_snapshot_whatever_came_later(pipeline: Pi
 def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStore, match="no input knows the store"):
+        with pytest.raises(UnknownStoreError, match="no input knows the store"):
             pipeline.timeline(store_id, **query)
 
 
@@ -326,7 +327,7 @@ def test_a_store_is_named_as_ingest_trims_it(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("store_id", ["", " ", "\0", "a" * 256, "\ud800"])
 def test_what_no_store_can_be_called(pipeline: Pipeline, store_id: str) -> None:
-    with pytest.raises(InvalidRequest, match="store_id: "):
+    with pytest.raises(InvalidRequestError, match="store_id: "):
         pipeline.timeline(store_id)
 
 
@@ -335,7 +336,7 @@ def test_a_store_of_a_bucket_that_has_none(tmp_path: Path) -> None:
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStore, match="no input knows the store 'z'"):
+        with pytest.raises(UnknownStoreError, match="no input knows the store 'z'"):
             pipeline.timeline("z", **query)
 
 
@@ -343,7 +344,7 @@ def test_a_store_that_came_after_the_report(pipeline: Pipeline) -> None:
     pipeline.report(report_id=REPORT_ID)
     pipeline.ingest("timezones/b.csv", "store_id,timezone_str\nd,UTC\n")
     assert pipeline.timeline("d")["store_id"] == "d"
-    with pytest.raises(UnknownStore):
+    with pytest.raises(UnknownStoreError):
         pipeline.timeline("d", report_id=REPORT_ID)
 
 
@@ -353,15 +354,15 @@ def test_a_store_that_the_report_was_not_asked_for(tmp_path: Path, bucket_count:
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(ReportRequest(store_ids=("a",)), report_id=REPORT_ID)
     assert pipeline.timeline("a", report_id=REPORT_ID)["store_id"] == "a"
-    with pytest.raises(UnknownStore, match=f"{REPORT_ID} was not asked for the store 'b'"):
+    with pytest.raises(UnknownStoreError, match=f"{REPORT_ID} was not asked for the store 'b'"):
         pipeline.timeline("b", report_id=REPORT_ID)
 
 
 def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
-    with pytest.raises(UnknownReport):
+    with pytest.raises(UnknownReportError):
         pipeline.timeline("a", report_id=REPORT_ID)
     running = Report(REPORT_ID, Status.RUNNING, CLOCK_SHOWS)
-    for status, error in [(Status.RUNNING, ReportRunning), (Status.FAILED, ReportFailed)]:
+    for status, error in [(Status.RUNNING, ReportRunningError), (Status.FAILED, ReportFailedError)]:
         pipeline.reports.reports[REPORT_ID] = replace(running, status=status)
         with pytest.raises(error, match=REPORT_ID):
             pipeline.timeline("a", report_id=REPORT_ID)
@@ -370,32 +371,32 @@ def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
 def test_a_report_whose_plan_has_expired(pipeline: Pipeline) -> None:
     pipeline.report(report_id=REPORT_ID)
     (pipeline.folder / plan_key(REPORT_ID)).unlink()
-    with pytest.raises(UnknownReport, match="has expired"):
+    with pytest.raises(UnknownReportError, match="has expired"):
         pipeline.timeline("a", report_id=REPORT_ID)
 
 
 def test_without_polls_there_is_no_now(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.ingest("timezones/a.csv", "store_id,timezone_str\na,UTC\n")
-    with pytest.raises(NoPolls, match="as_of"):
+    with pytest.raises(NoPollsError, match="as_of"):
         pipeline.timeline("a")
     assert pipeline.timeline("a", as_of="2024-10-14T12:00:00Z")["polls"] == []
 
 
 @pytest.mark.parametrize("other", [{"as_of": AS_OF}, {"poll_filter": "all"}])
 def test_a_report_has_its_own_as_of_and_filter(pipeline: Pipeline, other: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequest, match="report_id"):
+    with pytest.raises(InvalidRequestError, match="report_id"):
         pipeline.timeline("a", report_id=REPORT_ID, **other)
 
 
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ({"report_id": "1"}, MalformedReportId),
-        ({"report_id": ""}, MalformedReportId),
-        ({"as_of": "noon"}, InvalidRequest),
-        ({"as_of": ""}, InvalidRequest),
-        ({"poll_filter": "none"}, InvalidRequest),
+        ({"report_id": "1"}, MalformedReportIdError),
+        ({"report_id": ""}, MalformedReportIdError),
+        ({"as_of": "noon"}, InvalidRequestError),
+        ({"as_of": ""}, InvalidRequestError),
+        ({"poll_filter": "none"}, InvalidRequestError),
     ],
 )
 def test_a_query_that_is_not_understood(
@@ -458,5 +459,5 @@ def test_more_polls_than_a_timeline_can_show(
     pipeline.ingest("polls/a.csv", f"{POLLS_HEADER}\n{rows}t,active,{NOW.isoformat()}\n")
     assert len(pipeline.timeline("s", as_of=NOW.isoformat())["polls"]) == 3
     pipeline.ingest("polls/b.csv", f"{POLLS_HEADER}\ns,active,{NOW.isoformat()}\n")
-    with pytest.raises(ResponseTooLarge, match="more than 3 polls in the week"):
+    with pytest.raises(ResponseTooLargeError, match="more than 3 polls in the week"):
         pipeline.timeline("s", as_of=NOW.isoformat())

@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from store_monitoring.adapters.report_files import S3ReportFiles
-from store_monitoring.errors import MissingObject, TransientError
+from store_monitoring.aws.report_files import S3ReportFiles
+from store_monitoring.errors import MissingObjectError, TransientError
 
 REGIONS = ["us-east-1", "eu-central-1"]
 
@@ -80,7 +80,7 @@ def test_an_object_that_is_there_stays(files: S3ReportFiles) -> None:
 def test_an_object_that_is_not_there_is_missing(files: S3ReportFiles) -> None:
     with Stubber(files._client) as stub:
         stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
-        with pytest.raises(MissingObject, match=r"reports/r/request\.json"):
+        with pytest.raises(MissingObjectError, match=r"reports/r/request\.json"):
             files.read_json("reports/r/request.json")
 
 

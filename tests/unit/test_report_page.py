@@ -6,15 +6,15 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import InvalidRequest
-from store_monitoring.report_answer import page_body
-from store_monitoring.use_cases.report import Failure, Format, Report, Status
-from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
+from store_monitoring.errors import InvalidRequestError
+from store_monitoring.http.report_responses import page_body
+from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.report import Failure, Format, Report, Status
 from tests.cases import utc
 
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 STARTED_AT = "2024-10-15T00:00:00.000000Z"
-PLACE = Place(STARTED_AT, REPORT_ID)
+PLACE = Cursor(STARTED_AT, REPORT_ID)
 NO_STARTS = (
     *("yesterday", "2024-10-15", "2024-10-15T00:00:00Z", "2024-10-15T00:00:00.000000"),
     *("2024-02-30T00:00:00.000000Z", "2024-10-15T00:00:00.000000+00:00", "\ud800"),
@@ -44,7 +44,7 @@ def test_twenty_are_shown_unless_another_number_is_asked_for() -> None:
     "limit", ["", "0", "101", "1000", "-1", "1.0", "1e1", "ten", " 1", "1\n", "01", "\u0661"]
 )
 def test_a_wrong_limit_is_refused(limit: str) -> None:
-    with pytest.raises(InvalidRequest, match="limit"):
+    with pytest.raises(InvalidRequestError, match="limit"):
         PageRequest.from_query(limit, None)
 
 
@@ -57,7 +57,7 @@ def test_a_wrong_limit_is_refused(limit: str) -> None:
     ],
 )
 def test_a_wrong_token_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="page_token"):
+    with pytest.raises(InvalidRequestError, match="page_token"):
         PageRequest.from_query(None, text)
 
 

@@ -5,9 +5,10 @@ from uuid import uuid4
 import pytest
 
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import InvalidRequest, MalformedReportId
+from store_monitoring.errors import InvalidRequestError, MalformedReportIdError
 from store_monitoring.instants import to_us
-from store_monitoring.use_cases.report import ReportRequest, checked_report_id
+from store_monitoring.reports.report import checked_report_id
+from store_monitoring.reports.request import ReportRequest
 from tests.cases import utc
 
 OUT_OF_RANGE = "as_of: not between the years 1970 and 2199 in UTC"
@@ -77,7 +78,7 @@ def test_as_of_is_an_instant(as_of: str, instant: str) -> None:
     ],
 )
 def test_what_is_not_understood_is_named(body: object, message: str) -> None:
-    with pytest.raises(InvalidRequest) as error:
+    with pytest.raises(InvalidRequestError) as error:
         ReportRequest.from_json(body)
     assert str(error.value) == message
 
@@ -114,5 +115,5 @@ def test_a_report_id_is_a_uuid_in_any_letter_case() -> None:
     ],
 )
 def test_what_is_no_report_id_is_refused(text: str) -> None:
-    with pytest.raises(MalformedReportId, match="as trigger_report returned it"):
+    with pytest.raises(MalformedReportIdError, match="as trigger_report returned it"):
         checked_report_id(text)

@@ -12,16 +12,16 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from store_monitoring.adapters.report_table import ReportTable, failure_from_cause
+from store_monitoring.aws.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.errors import IdempotencyKeyReused, UnknownReport
-from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.list_reports import list_reports
-from store_monitoring.use_cases.ports import Reports
-from store_monitoring.use_cases.report import Failure, Report, ReportRequest, Status
-from store_monitoring.use_cases.report_page import PageRequest, Place, ReportPage
-from store_monitoring.use_cases.retry_report import retry_report
-from store_monitoring.use_cases.running_report import find_report
+from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
+from store_monitoring.reports.idempotency import IdempotencyKey
+from store_monitoring.reports.lifecycle import find_report, retry_report
+from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.ports import Reports
+from store_monitoring.reports.queries import list_reports
+from store_monitoring.reports.report import Failure, Report, Status
+from store_monitoring.reports.request import ReportRequest
 from tests.cases import utc
 from tests.fakes import MemoryExecutions, MemoryReports
 
@@ -175,7 +175,7 @@ SAME_KEY_OF_ANOTHER_REQUEST = IdempotencyKey.of("me", "k", ReportRequest(as_of_u
 def test_a_key_stands_for_the_report_that_came_first(reports: Reports) -> None:
     assert reports.claim(KEY, "first", STARTED_AT) == "first"
     assert reports.claim(KEY, "second", STARTED_AT) == "first"
-    with pytest.raises(IdempotencyKeyReused):
+    with pytest.raises(IdempotencyKeyReusedError):
         reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT)
 
 
@@ -194,7 +194,7 @@ def pages(reports: Reports, limit: int) -> Iterator[list[Report]]:
     page = reports.newest(PageRequest(limit))
     yield list(page.reports)
     while page.end is not None:
-        page = reports.newest(PageRequest(limit, Place.from_token(page.end.to_token())))
+        page = reports.newest(PageRequest(limit, Cursor.from_token(page.end.to_token())))
         yield list(page.reports)
 
 
@@ -241,9 +241,9 @@ def test_an_expired_report_is_unknown_and_cannot_be_tried_again(
     reports.add(replace(RUNNING, report_id=REPORT_ID), ReportRequest())
     reports.fail(REPORT_ID, FAILURE, STARTED_AT)
     clock.now = STARTED_AT + timedelta(days=90)
-    with pytest.raises(UnknownReport):
+    with pytest.raises(UnknownReportError):
         retry_report(REPORT_ID, clock.now, reports, MemoryExecutions())
-    with pytest.raises(UnknownReport):
+    with pytest.raises(UnknownReportError):
         find_report(REPORT_ID, clock.now, reports, MemoryExecutions())
     assert list_reports(PageRequest(10), clock.now, reports, MemoryExecutions()).reports == ()
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from store_monitoring.errors import ReportNotFailed, TransientError, UnknownReport
-from store_monitoring.use_cases.list_reports import list_reports
-from store_monitoring.use_cases.report import Failure, Report, Status
-from store_monitoring.use_cases.report_page import PageRequest
-from store_monitoring.use_cases.retry_report import retry_report
+from store_monitoring.errors import ReportNotFailedError, TransientError, UnknownReportError
+from store_monitoring.reports.lifecycle import retry_report
+from store_monitoring.reports.pages import PageRequest
+from store_monitoring.reports.queries import list_reports
+from store_monitoring.reports.report import Failure, Report, Status
 from tests.cases import utc
 from tests.fakes import MemoryExecutions, MemoryReports
 
@@ -48,14 +48,14 @@ def test_each_attempt_has_a_number() -> None:
 @pytest.mark.parametrize("report", [RUNNING, COMPLETE, SECOND_ATTEMPT])
 def test_only_a_failed_report_is_tried_again(report: Report) -> None:
     reports, executions = reports_of(report), MemoryExecutions()
-    with pytest.raises(ReportNotFailed, match=report.status):
+    with pytest.raises(ReportNotFailedError, match=report.status):
         retry_report("r", LATER, reports, executions)
     assert reports.get("r") == report
     assert executions.started == []
 
 
 def test_a_report_that_nobody_asked_for_cannot_be_tried_again() -> None:
-    with pytest.raises(UnknownReport):
+    with pytest.raises(UnknownReportError):
         retry_report("r", LATER, MemoryReports(), MemoryExecutions())
 
 

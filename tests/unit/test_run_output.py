@@ -9,7 +9,7 @@ import pytest
 from local.client import Ingested
 from local.inputs import InputFile
 from local.run import describe_upload
-from store_monitoring.ingest.kinds import Kind
+from store_monitoring.ingest.parsing.kinds import Kind
 
 CLOUD = cast(Any, SimpleNamespace(outputs={"DataBucketName": "data"}))
 FILE = InputFile(Kind.BUSINESS_HOURS, Path("menu_hours.csv"))

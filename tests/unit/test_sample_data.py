@@ -86,8 +86,8 @@ def test_polls_are_in_no_order_and_some_are_inactive(polls: pd.DataFrame) -> Non
 
 
 def test_statuses_hold_for_a_while(polls: pd.DataFrame) -> None:
-    in_order = polls.sort_values(["store_id", "at"])
-    unchanged = in_order["status"] == in_order.groupby("store_id")["status"].shift()
+    sort_and_dedupe = polls.sort_values(["store_id", "at"])
+    unchanged = sort_and_dedupe["status"] == sort_and_dedupe.groupby("store_id")["status"].shift()
     # Drawn independently, 0.58 of them would be.
     assert unchanged.mean() > 0.75
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from store_monitoring.settings import InvalidSettings, Settings
+from store_monitoring.settings import InvalidSettingsError, Settings
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ENVIRONMENT = {
@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "DOWNLOAD_LINK_SECONDS": "900",
     "REPORT_RETENTION_DAYS": "90",
     "CORS_ORIGIN": "https://example.com",
-    "NOTICE_TOPIC_ARN": "",
+    "NOTIFICATION_TOPIC_ARN": "",
     "STORE_EVENT_LIMIT": "0",
     "FUTURE_POLL_TOLERANCE_MINUTES": "60",
 }
@@ -43,7 +43,7 @@ def test_each_variable_is_a_setting() -> None:
         download_link_seconds=900,
         report_retention_days=90,
         cors_origin="https://example.com",
-        notice_topic_arn="",
+        notification_topic_arn="",
         store_event_limit=0,
         future_poll_tolerance_minutes=60,
     )
@@ -52,13 +52,13 @@ def test_each_variable_is_a_setting() -> None:
 @pytest.mark.parametrize("variable", ENVIRONMENT)
 def test_a_missing_variable_is_named(variable: str) -> None:
     without = {name: value for name, value in ENVIRONMENT.items() if name != variable}
-    with pytest.raises(InvalidSettings, match=f"^{variable} is not set$"):
+    with pytest.raises(InvalidSettingsError, match=f"^{variable} is not set$"):
         Settings.from_environment(without)
 
 
 @pytest.mark.parametrize("value", ["", "many", "1.5"])
 def test_what_is_no_number_is_named(value: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"^BUCKET_COUNT is not a whole number$"):
+    with pytest.raises(InvalidSettingsError, match=r"^BUCKET_COUNT is not a whole number$"):
         Settings.from_environment(ENVIRONMENT | {"BUCKET_COUNT": value})
 
 

@@ -7,24 +7,18 @@ from pathlib import Path
 import pytest
 
 from store_monitoring.errors import (
-    IdempotencyKeyReused,
-    InvalidRequest,
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
     TransientError,
-    UnknownReport,
+    UnknownReportError,
 )
-from store_monitoring.report_answer import report_body
+from store_monitoring.http.report_responses import report_body
+from store_monitoring.reports.idempotency import IdempotencyKey
+from store_monitoring.reports.lifecycle import start_report
+from store_monitoring.reports.queries import ReportView, read_report
+from store_monitoring.reports.report import Failure, Format, Report, Status, checked_report_id
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import part_key
-from store_monitoring.use_cases.idempotency import IdempotencyKey
-from store_monitoring.use_cases.read_report import ReportView, read_report
-from store_monitoring.use_cases.report import (
-    Failure,
-    Format,
-    Report,
-    ReportRequest,
-    Status,
-    checked_report_id,
-)
-from store_monitoring.use_cases.start_report import start_report
 from tests.cases import utc
 from tests.fakes import FolderFiles, MemoryExecutions, MemoryReports
 
@@ -135,7 +129,7 @@ def test_a_request_that_broke_down_halfway_is_completed_when_it_is_sent_again(
 
 def test_a_key_with_another_request_is_refused(service: Service) -> None:
     service.start()
-    with pytest.raises(IdempotencyKeyReused):
+    with pytest.raises(IdempotencyKeyReusedError):
         service.start(ReportRequest(as_of_us=0))
 
 
@@ -170,7 +164,7 @@ def test_who_asks_again_in_vain_does_not_fail_the_report(service: Service) -> No
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k\n", "schlüssel", "k" * 256])
 def test_a_key_of_another_form_is_refused(key: str) -> None:
-    with pytest.raises(InvalidRequest, match="Idempotency-Key"):
+    with pytest.raises(InvalidRequestError, match="Idempotency-Key"):
         key_of(key=key)
 
 
@@ -186,7 +180,7 @@ def test_what_a_request_means_counts_and_not_how_it_is_written() -> None:
 
 
 def test_a_report_that_nobody_asked_for_is_unknown(tmp_path: Path) -> None:
-    with pytest.raises(UnknownReport, match="there is no report r"):
+    with pytest.raises(UnknownReportError, match="there is no report r"):
         read_report("r", SOON, MemoryReports(), MemoryExecutions(), FolderFiles(tmp_path))
 
 

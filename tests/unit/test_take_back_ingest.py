@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.upload_table import DynamoDbUploads
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.domain.time_units import DAY_US
-from store_monitoring.errors import CannotTakeBack, UnknownIngest
+from store_monitoring.errors import CannotTakeBackError, UnknownIngestError
+from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.ports import StoresChange
+from store_monitoring.ingest.take_back import TakenBack, take_back_ingest
 from store_monitoring.instants import to_us
-from store_monitoring.use_cases.compact_polls import compact_polls
-from store_monitoring.use_cases.ports import StoresChange
-from store_monitoring.use_cases.take_back_ingest import TakenBack, take_back_ingest
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome
 from tests.cases import utc
 from tests.fakes import FolderObjects, MemoryLog
 from tests.pipeline import CLOCK_SHOWS, Pipeline
@@ -127,7 +127,7 @@ def test_what_is_not_committed_or_was_taken_back_is_unknown(pipeline: Pipeline) 
     outcome = polls(pipeline, 1)
     take_back(pipeline, outcome)
     for ingest_id in ("nothing", outcome.ingest_id):
-        with pytest.raises(UnknownIngest, match=f"no ingest '{ingest_id}' is committed"):
+        with pytest.raises(UnknownIngestError, match=f"no ingest '{ingest_id}' is committed"):
             take_back_ingest(ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
 
 
@@ -177,7 +177,9 @@ def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeli
     compact(pipeline)
     compact(pipeline, days_later=91)
     version = pipeline.log.head().version
-    with pytest.raises(CannotTakeBack, match="compacted, and the files of before that are deleted"):
+    with pytest.raises(
+        CannotTakeBackError, match="compacted, and the files of before that are deleted"
+    ):
         take_back(pipeline, outcomes[1])
     assert pipeline.log.head().version == version
 
@@ -246,7 +248,7 @@ def test_commits_of_before_there_was_a_record_cannot_be_taken_back(tmp_path: Pat
             return []
 
     pipeline = Pipeline(tmp_path, log=Old())
-    with pytest.raises(CannotTakeBack, match="before commits recorded what they replace"):
+    with pytest.raises(CannotTakeBackError, match="before commits recorded what they replace"):
         take_back(pipeline, zones(pipeline, 1, a="UTC"))
     outcome = polls(pipeline, 1)
     take_back(pipeline, outcome)

@@ -10,16 +10,11 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
-from store_monitoring.adapters.ingest_log import DynamoDbIngestLog
-from store_monitoring.adapters.upload_table import DynamoDbUploads
-from store_monitoring.errors import CommitConflict, OutcomeRecorded
-from store_monitoring.use_cases.ports import Commit, IngestLog
-from store_monitoring.use_cases.upload_outcomes import (
-    Upload,
-    UploadOutcome,
-    Uploads,
-    UploadStatus,
-)
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.errors import CommitConflictError, OutcomeRecordedError
+from store_monitoring.ingest.outcomes import Upload, UploadOutcome, Uploads, UploadStatus
+from store_monitoring.ingest.ports import Commit, IngestLog
 from tests.cases import utc
 from tests.fakes import MemoryLog, MemoryUploads
 
@@ -142,7 +137,7 @@ def test_a_commit_records_the_outcome(log: IngestLog, uploads: Uploads) -> None:
 def test_a_commit_that_is_late_records_nothing(log: IngestLog, uploads: Uploads) -> None:
     old = log.head()
     log.commit(old, [], Commit("polls", "h", 10, 1, AT))
-    with pytest.raises(CommitConflict):
+    with pytest.raises(CommitConflictError):
         log.commit(old, [], Commit("polls", "i", 10, 1, AT), outcome(UploadStatus.COMMITTED))
     assert uploads.get(UPLOAD) is None
 
@@ -150,7 +145,7 @@ def test_a_commit_that_is_late_records_nothing(log: IngestLog, uploads: Uploads)
 def test_an_upload_that_has_ended_is_not_committed_again(log: IngestLog, uploads: Uploads) -> None:
     ended = uploads.record(outcome(UploadStatus.COMMITTED))
     commit = Commit("polls", "i", 10, 1, AT)
-    with pytest.raises(OutcomeRecorded):
+    with pytest.raises(OutcomeRecordedError):
         log.commit(log.head(), [], commit, outcome(UploadStatus.COMMITTED))
     assert (log.head().version, uploads.get(UPLOAD)) == (0, ended)
 

@@ -10,14 +10,19 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from store_monitoring.adapters.upload_forms import S3UploadForms, upload_origin
-from store_monitoring.errors import InvalidRequest, UnknownUpload
-from store_monitoring.ingest.kinds import Kind
-from store_monitoring.upload_answer import form_body, upload_body
-from store_monitoring.use_cases.offer_upload import UPLOAD_LIMIT_BYTES, UploadForm, offer_upload
-from store_monitoring.use_cases.read_upload import read_upload
-from store_monitoring.use_cases.upload import UploadPlace, UploadRequest
-from store_monitoring.use_cases.upload_outcomes import UploadOutcome, UploadStatus
+from store_monitoring.aws.upload_forms import S3PresignedPosts, upload_origin
+from store_monitoring.errors import InvalidRequestError, UnknownUploadError
+from store_monitoring.http.upload_responses import form_body, upload_body
+from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.uploads import (
+    UPLOAD_LIMIT_BYTES,
+    PresignedPost,
+    UploadPlace,
+    UploadRequest,
+    create_upload,
+    read_upload,
+)
 from tests.fakes import FolderFiles, MemoryInbox, MemoryUploads
 
 NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
@@ -29,8 +34,8 @@ NASTY = ["../../etc/passwd", "a/b.csv", "${filename}", "nul\0byte", "ä" * 200, 
 
 
 @pytest.fixture
-def forms() -> S3UploadForms:
-    return S3UploadForms("inbox", form_seconds=60)
+def forms() -> S3PresignedPosts:
+    return S3PresignedPosts("inbox", form_seconds=60)
 
 
 @pytest.fixture
@@ -43,12 +48,12 @@ def request(**changes: Any) -> UploadRequest:
 
 
 def offered(
-    forms: S3UploadForms, uploads: MemoryUploads | None = None, **changes: Any
-) -> UploadForm:
-    return offer_upload(request(**changes), NOW, FORM_ENDS_AT, forms, uploads or MemoryUploads())
+    forms: S3PresignedPosts, uploads: MemoryUploads | None = None, **changes: Any
+) -> PresignedPost:
+    return create_upload(request(**changes), NOW, FORM_ENDS_AT, forms, uploads or MemoryUploads())
 
 
-def conditions(form: UploadForm) -> list[Any]:
+def conditions(form: PresignedPost) -> list[Any]:
     policy = json.loads(b64decode(form.fields["policy"]))
     found: list[Any] = policy["conditions"]
     return found
@@ -69,12 +74,12 @@ def conditions(form: UploadForm) -> list[Any]:
     ],
 )
 def test_what_is_not_understood_is_named(body: object, problem: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^{problem}"):
+    with pytest.raises(InvalidRequestError, match=f"^{problem}"):
         UploadRequest.from_json(body)
 
 
 @pytest.mark.parametrize("filename", NASTY)
-def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3UploadForms) -> None:
+def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3PresignedPosts) -> None:
     form = offered(forms, filename=filename)
     key = form.fields["key"]
     prefix, _, rest = key.partition("/")
@@ -86,7 +91,7 @@ def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3UploadForms)
     assert UploadPlace.from_id(form.upload_id).key == key
 
 
-def test_a_form_is_for_its_own_key_and_no_other(forms: S3UploadForms) -> None:
+def test_a_form_is_for_its_own_key_and_no_other(forms: S3PresignedPosts) -> None:
     first, second = (offered(forms) for _ in range(2))
     assert first.fields["key"] != second.fields["key"]
     for form in (first, second):
@@ -94,7 +99,7 @@ def test_a_form_is_for_its_own_key_and_no_other(forms: S3UploadForms) -> None:
         assert {"bucket": "inbox"} in conditions(form)
 
 
-def test_a_form_has_limits(forms: S3UploadForms) -> None:
+def test_a_form_has_limits(forms: S3PresignedPosts) -> None:
     form = offered(forms)
     assert ["content-length-range", 1, UPLOAD_LIMIT_BYTES] in conditions(form)
     assert {"Content-Type": "application/octet-stream"} in conditions(form)
@@ -106,7 +111,7 @@ def test_a_form_has_limits(forms: S3UploadForms) -> None:
     assert body["limit_bytes"] == UPLOAD_LIMIT_BYTES
 
 
-def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3UploadForms) -> None:
+def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3PresignedPosts) -> None:
     form = offered(forms)
     assert upload_origin("inbox") == "https://inbox.s3.eu-central-1.amazonaws.com"
     assert form.url == f"{upload_origin('inbox')}/"
@@ -127,7 +132,7 @@ def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3UploadForms) -> None
     ],
 )
 def test_an_id_that_we_never_give_out_is_unknown(upload_id: str, files: FolderFiles) -> None:
-    with pytest.raises(UnknownUpload):
+    with pytest.raises(UnknownUploadError):
         read_upload(upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
 
 
@@ -227,7 +232,7 @@ def test_a_form_used_twice_is_two_uploads_and_both_are_told(files: FolderFiles) 
     ]
 
 
-def test_an_id_says_when_it_was_issued(forms: S3UploadForms) -> None:
+def test_an_id_says_when_it_was_issued(forms: S3PresignedPosts) -> None:
     first, second = (offered(forms).upload_id.split(".")[1] for _ in range(2))
     assert first != second
     for number in map(UUID, (first, second)):
@@ -237,7 +242,7 @@ def test_an_id_says_when_it_was_issued(forms: S3UploadForms) -> None:
 
 def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderFiles) -> None:
     place = UploadPlace.new(request(), NOW)
-    with pytest.raises(UnknownUpload):
+    with pytest.raises(UnknownUploadError):
         read_upload(place.upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
 
 
@@ -250,7 +255,7 @@ def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderF
     ],
 )
 def test_a_form_that_was_not_used_in_time_is_expired(
-    now: datetime, has_arrived: bool, status: str, forms: S3UploadForms, files: FolderFiles
+    now: datetime, has_arrived: bool, status: str, forms: S3PresignedPosts, files: FolderFiles
 ) -> None:
     uploads, inbox = MemoryUploads(), MemoryInbox()
     form = offered(forms, uploads)

@@ -24,101 +24,101 @@ class TransientError(StoreMonitoringError):
         return cls(f"cannot {action}: a service behind it is busy or does not answer")
 
 
-class MissingObject(StoreMonitoringError):
+class MissingObjectError(StoreMonitoringError):
     """An object that should be there is not."""
 
 
-class UnreadableFile(StoreMonitoringError):
+class UnreadableFileError(StoreMonitoringError):
     """An uploaded file cannot be read as a whole; nothing of it was taken."""
 
 
-class SupersededUpload(StoreMonitoringError):
+class SupersededUploadError(StoreMonitoringError):
     """An uploaded object was replaced or removed before it was read."""
 
 
-class UploadFailed(StoreMonitoringError):
+class UploadFailedError(StoreMonitoringError):
     """An upload could not be ingested; its message is kept for operators."""
 
 
-class BucketCountChanged(StoreMonitoringError):
+class BucketCountChangedError(StoreMonitoringError):
     """The stack's number of buckets is not the one that its data are stored by."""
 
 
-class OutcomeRecorded(StoreMonitoringError):
+class OutcomeRecordedError(StoreMonitoringError):
     """An upload has ended already: its event was delivered twice."""
 
 
-class CommitConflict(StoreMonitoringError):
+class CommitConflictError(StoreMonitoringError):
     """Another ingest was committed since the head was read."""
 
 
-class UnknownIngest(StoreMonitoringError):
+class UnknownIngestError(StoreMonitoringError):
     """No ingest with this id is committed."""
 
 
-class CannotTakeBack(StoreMonitoringError):
+class CannotTakeBackError(StoreMonitoringError):
     """An ingest cannot be taken back; the message says why."""
 
 
-class NoPolls(StoreMonitoringError):
+class NoPollsError(StoreMonitoringError):
     """A report or timeline was asked for before any poll was ingested."""
 
 
-class NoStores(StoreMonitoringError):
+class NoStoresError(StoreMonitoringError):
     """A report was asked for before any store was known."""
 
 
-class UnknownStore(StoreMonitoringError):
+class UnknownStoreError(StoreMonitoringError):
     """A report or timeline was asked for a store that no input knows; the message names it."""
 
 
-class TooManyStores(StoreMonitoringError):
+class TooManyStoresError(StoreMonitoringError):
     """A report has more rows than a form that it was asked for can hold."""
 
 
-class IncompleteReport(StoreMonitoringError):
+class IncompleteReportError(StoreMonitoringError):
     """The parts of a report are not what its plan says."""
 
 
-class InvalidRequest(StoreMonitoringError):
+class InvalidRequestError(StoreMonitoringError):
     """A request says something that we do not understand; the message names it."""
 
 
-class RequestTooLarge(StoreMonitoringError):
+class RequestTooLargeError(StoreMonitoringError):
     """A request is larger than any that makes sense."""
 
 
-class ResponseTooLarge(StoreMonitoringError):
+class ResponseTooLargeError(StoreMonitoringError):
     """A response is larger than a function can return; the message says how to ask for less."""
 
 
-class IdempotencyKeyReused(StoreMonitoringError):
+class IdempotencyKeyReusedError(StoreMonitoringError):
     """An idempotency key came with another request before."""
 
 
-class NotFound(StoreMonitoringError):
+class RouteNotFoundError(StoreMonitoringError):
     """There is nothing at this address."""
 
 
-class MalformedReportId(StoreMonitoringError):
+class MalformedReportIdError(StoreMonitoringError):
     """A report id is not of the form that we give out."""
 
 
-class UnknownReport(StoreMonitoringError):
+class UnknownReportError(StoreMonitoringError):
     """There is no report with this id."""
 
 
-class UnknownUpload(StoreMonitoringError):
+class UnknownUploadError(StoreMonitoringError):
     """There is no upload with this id."""
 
 
-class ReportRunning(StoreMonitoringError):
+class ReportRunningError(StoreMonitoringError):
     """What was asked for comes with the end of a report, and it is still Running."""
 
 
-class ReportFailed(StoreMonitoringError):
+class ReportFailedError(StoreMonitoringError):
     """What was asked for comes with the success of a report, and it Failed."""
 
 
-class ReportNotFailed(StoreMonitoringError):
+class ReportNotFailedError(StoreMonitoringError):
     """A report that is to be tried again has not failed."""

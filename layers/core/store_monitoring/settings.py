@@ -8,7 +8,7 @@ from typing import Self
 from store_monitoring.errors import StoreMonitoringError
 
 
-class InvalidSettings(StoreMonitoringError):
+class InvalidSettingsError(StoreMonitoringError):
     """The environment lacks a variable, or has one that is not of its type."""
 
 
@@ -29,7 +29,7 @@ class Settings:
     download_link_seconds: int
     report_retention_days: int
     cors_origin: str
-    notice_topic_arn: str
+    notification_topic_arn: str
     store_event_limit: int
     future_poll_tolerance_minutes: int
 
@@ -39,7 +39,7 @@ class Settings:
 
         Raises
         ------
-        InvalidSettings
+        InvalidSettingsError
             If a variable is missing, or no whole number where one is needed.
         """
         values: dict[str, str | int] = {}
@@ -48,7 +48,7 @@ class Settings:
             try:
                 values[name] = kind(environment[variable])
             except KeyError:
-                raise InvalidSettings(f"{variable} is not set") from None
+                raise InvalidSettingsError(f"{variable} is not set") from None
             except ValueError:
-                raise InvalidSettings(f"{variable} is not a whole number") from None
+                raise InvalidSettingsError(f"{variable} is not a whole number") from None
         return cls(**values)  # type: ignore[arg-type]  # each is of its field's own type

@@ -1,5 +1,5 @@
 """The reckoning: arrays in, arrays out. No I/O, no clock, no environment.
 
 All instants are int64 microseconds UTC, all intervals half-open. "Rule n" is a rule of
-``docs/reckoning.md``.
+``docs/uptime-rules.md``.
 """

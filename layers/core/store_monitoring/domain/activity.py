@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_monitoring.domain.business_time import Span
-from store_monitoring.domain.evidence import NO_POLL, Evidence
+from store_monitoring.domain.known_polls import NO_POLL, Evidence
 from store_monitoring.domain.model import Bools, Int64s
 
 
@@ -64,10 +64,10 @@ def statuses(known: Evidence, week: Span) -> Statuses:
     --------
     Polls at 2, 5 and 7 µs, in a week of 3 to 9 µs: the last two within it.
 
-    >>> from store_monitoring.domain.evidence import in_order
+    >>> from store_monitoring.domain.known_polls import sort_and_dedupe
     >>> from store_monitoring.domain.model import Polls
     >>> polls = Polls(np.array([0, 0, 0]), np.array([2, 5, 7]), np.array([True, False, True]))
-    >>> held = statuses(in_order(polls, Span(0, 10), 1), Span(3, 9))
+    >>> held = statuses(sort_and_dedupe(polls, Span(0, 10), 1), Span(3, 9))
     >>> held.since.tolist(), held.until.tolist(), held.poll_us.tolist()
     ([0, 2, 4], [2, 4, 6], [2, 5, 7])
     """

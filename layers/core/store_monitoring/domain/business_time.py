@@ -9,13 +9,17 @@ from store_monitoring.domain.time_units import DAY_US, MINUTE_US
 from store_monitoring.domain.time_zones import zone_offsets
 
 END_OF_DAY_US = DAY_US - MINUTE_US
+
 """A closing time from 23:59:00 on means the midnight that ends its date (rule 3)."""
 
 AXIS_US = 2**61
+
 """Length of an axis that leaves int64 room for what is packed beside a position."""
 
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+
 _DAYS_BEFORE = 4  # an overnight row reaches two dates on; local time and a skipped date, two more
+
 _DAYS_AFTER = 2
 
 

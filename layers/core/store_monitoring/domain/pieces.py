@@ -8,14 +8,15 @@ import numpy as np
 
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
-from store_monitoring.domain.evidence import NO_POLL, Polled, evidence, polled
+from store_monitoring.domain.known_polls import NO_POLL, Polled, evidence, polled
 from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals, joined
 from store_monitoring.domain.outages import Outages, outage_intervals
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.reckoning import Details, is_open, last_week, totals
 from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.uptime import Details, is_open, last_week, totals
 
 _NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+
 _MOST_OPENINGS = 2_000_000  # each takes some 100 bytes while business time is computed
 
 
@@ -42,7 +43,7 @@ def reckon_pieces(
     memory_us: int,
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> tuple[Totals, Details]:
-    """Reckon as `reckon_in_detail` does, with the polls of one piece after the other.
+    """Reckon as `compute_uptime_in_detail` does, with the polls of one piece after the other.
 
     What is kept from piece to piece is each store's last poll and its sums, so memory is that of
     the largest piece, and the stores'.
@@ -53,7 +54,7 @@ def reckon_pieces(
     pieces : iterable of Piece
         By time. Together, they have all polls of the poll memory (rule 9).
     now_us, memory_us, poll_filter
-        As `reckon` takes them.
+        As `compute_uptime` takes them.
 
     Examples
     --------

@@ -12,16 +12,16 @@ from store_monitoring.domain.business_time import (
     business_time,
     openings,
 )
-from store_monitoring.domain.evidence import (
-    in_order,
+from store_monitoring.domain.known_polls import (
     known_polls,
     poll_memory,
+    sort_and_dedupe,
     taken_while_open,
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import outage_intervals
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.reckoning import last_week, totals
+from store_monitoring.domain.uptime import last_week, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def timeline(
     memory_us: int,
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> Timeline:
-    """Return the timeline of one store; for the parameters see `reckon`.
+    """Return the timeline of one store; for the parameters see `compute_uptime`.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def timeline(
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
-    ordered = in_order(evidence, poll_memory(now_us, memory_us), store.count)
+    ordered = sort_and_dedupe(evidence, poll_memory(now_us, memory_us), store.count)
     active = activity(ordered, week)
     outage_start, outage_end = outage_intervals(open_time, active, store.count)
     return Timeline(

@@ -1,1 +1,1 @@
-"""From an uploaded CSV to tables of good rows and a list of rejected ones, as a stream."""
+"""Ingest: uploaded CSV files become Parquet, all of a file or nothing."""

@@ -14,6 +14,7 @@ POLLS_AS_READ = POLLS.set(
     POLLS.get_field_index("store_id"),
     pa.field("store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
 )
+
 """The same as it is read: the few ids of a row group are no strings for each poll."""
 
 HOURS_ROW = pa.struct(
@@ -35,6 +36,7 @@ STORES = pa.schema(
         pa.field("hours_is_partial", pa.bool_()),
     ]
 )
+
 """One row a store, ascending by `store_id`; null where zone or hours are not known.
 
 With when they were uploaded: an upload that is ingested late does not replace a later one. Partial
@@ -55,6 +57,7 @@ PART = pa.schema(
     [pa.field("store_id", pa.string(), nullable=False)]
     + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
 )
+
 """What one shard computed: one row a store, ascending by `store_id`, exact microseconds."""
 
 DETAILED_PART = pa.schema(
@@ -68,9 +71,11 @@ DETAILED_PART = pa.schema(
         pa.field("longest_outage_last_week_us", pa.int64(), nullable=False),
     ]
 )
+
 """The same with what the forms beside CSV tell; null where a store has no known poll."""
 
 STORE_STATES = pa.schema(
     [pa.field("store_id", pa.string(), nullable=False), pa.field("up", pa.bool_())]
 )
+
 """Whether each store was up when it was last seen open; null where it never was."""

@@ -1,0 +1,33 @@
+"""A report is complete: tell which stores went down and which recovered."""
+
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
+from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
+from store_monitoring.aws.event_bus import EventBus
+from store_monitoring.logs import about, logger
+from store_monitoring.notifications.store_changes import publish_store_changes
+from store_monitoring.settings import Settings
+
+settings = Settings.from_environment()
+tables = ArrowTables(s3_bucket(settings.data_bucket))
+checkpoints = DynamoDbCheckpointStore(settings.report_table)
+events = EventBus(settings.state_machine_arn)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@event_source(data_class=EventBridgeEvent)
+def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
+    """Tell what has changed by the report that the event is about."""
+    report_id = event.detail["report_id"]
+    with about(report_id=report_id):
+        limit = settings.store_event_limit
+        started_at = event.detail["started_at"]
+        changes = publish_store_changes(report_id, started_at, limit, tables, checkpoints, events)
+        logger.info(
+            "store changes told",
+            went_down=len(changes.went_down),
+            recovered=len(changes.recovered),
+        )

@@ -1,1 +1,0 @@
-"""The ports' real sides: DynamoDB, S3 and Step Functions."""

@@ -1,0 +1,236 @@
+"""Tables and byte streams in S3, through Arrow's own client.
+
+Arrow reads ranges, in parallel and without boto3, whose import alone would double a cold start.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from store_monitoring.errors import MissingObjectError, TransientError
+from store_monitoring.storage.polls import POLLS_ENCODING
+from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
+
+_COPY_BYTES = 8 * 1024 * 1024
+
+_WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
+
+_FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its row groups
+
+_ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 100 kB of polls
+
+_BATCH_ROW_GROUPS = 32  # half a million polls
+
+_PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two of each
+
+_REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
+
+_READERS = 24  # waiting for S3, not reading, takes the time
+
+_File = TypeVar("_File", StoresFile, PollsFile)
+
+_Wanted = dict[str, tuple[Any, Any]]
+
+"""The least and the greatest value that are wanted, by column: bytes, or microseconds."""
+
+
+def s3_bucket(bucket: str) -> fs.FileSystem:
+    """Return an S3 bucket as a file system, at the endpoint that the environment names."""
+    s3 = fs.S3FileSystem(
+        region=os.environ.get("AWS_REGION"),
+        endpoint_override=os.environ.get("AWS_ENDPOINT_URL"),
+        allow_delayed_open=True,  # one request for a small object
+    )
+    return fs.SubTreeFileSystem(bucket, s3)
+
+
+class ArrowTables:
+    """Objects of one bucket.
+
+    Arrow has one error, `OSError`, for whatever goes wrong with S3 after its own retries; all but
+    a missing object are taken to be transient, since the state machine retries only a few times.
+
+    Files are read in parallel, for the sake of S3; the columns of one are not: a function has one
+    processor.
+
+    Parameters
+    ----------
+    bucket : pyarrow.fs.FileSystem
+        Its paths are the keys.
+    """
+
+    def __init__(self, bucket: fs.FileSystem) -> None:
+        self._bucket = bucket
+
+    def read_bytes(self, key: str) -> bytes:
+        """Return an object's content."""
+        with _storage_errors(f"read {key}"), self._bucket.open_input_stream(key) as stream:
+            content: bytes = stream.read()
+            return content
+
+    def read_table(self, key: str) -> pa.Table:
+        """Return a table that was written whole."""
+        return self._read(key, {})
+
+    def count_rows(self, key: str) -> int | None:
+        """Return how many rows a table has, None if it is not there."""
+        try:
+            with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+                rows: int = pq.ParquetFile(file).metadata.num_rows
+                return rows
+        except MissingObjectError:
+            return None
+
+    def read_part(self, key: str) -> Iterator[pa.Table]:
+        """Yield what one shard computed, row group by row group."""
+        with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+            metadata = pq.read_metadata(file)
+            for group in range(metadata.num_row_groups):
+                # A reader that reads ahead keeps what it has read: so each has but one group.
+                reader = partial(pq.ParquetFile, file, metadata=metadata, pre_buffer=True)
+                yield reader().read_row_group(group, use_threads=False)
+
+    def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
+        """Return the stores of all files, or of the row groups that may have the one named."""
+        wanted = _of(store_id)
+        tables = _each(lambda file: self._read(file.key, wanted), files)
+        # Files from before a column was added lack it.
+        return pa.concat_tables([STORES.empty_table(), *tables], promote_options="default")
+
+    def read_polls(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> pa.Table:
+        """Return the polls of all row groups that, by their statistics, may have those wanted."""
+        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        tables = _each(lambda file: self._read(file.key, wanted, encoded=["store_id"]), files)
+        return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
+
+    def read_polls_in_batches(
+        self,
+        files: Sequence[PollsFile],
+        least_us: int,
+        greatest_us: int,
+        store_id: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield the polls of all row groups that may have those wanted, some row groups a time."""
+        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        for each in files:
+            action = f"read {each.key}"
+            with _storage_errors(action), self._bucket.open_input_file(each.key) as file:
+                metadata = pq.read_metadata(file)
+                groups = _row_groups(pq.ParquetFile(file, metadata=metadata), wanted)
+                for first in range(0, len(groups), _BATCH_ROW_GROUPS):
+                    # As in `read_part`: a reader keeps what it has read ahead.
+                    parquet = pq.ParquetFile(
+                        file, metadata=metadata, read_dictionary=["store_id"], pre_buffer=True
+                    )
+                    some = groups[first : first + _BATCH_ROW_GROUPS]
+                    yield parquet.read_row_groups(some, use_threads=False)
+
+    def write_table(self, key: str, table: pa.Table) -> int:
+        """Write a table as a Parquet object; return its size in bytes."""
+        return self._write(key, [table], _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
+
+    def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
+        """Write polls as row groups, one or more each, of one Parquet object; return its size."""
+        return self._write(key, groups, _ROW_GROUP_ROWS, **POLLS_ENCODING)
+
+    def write_part(self, key: str, part: pa.Table) -> None:
+        """Write what one shard computed, in row groups that a merge can hold of every part."""
+        self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
+
+    def write_report(self, key: str, batches: Iterable[pa.Table]) -> None:
+        """Write a report as Parquet; there is a batch at least."""
+        self._write(key, batches, _ROW_GROUP_ROWS, use_dictionary=False)
+
+    def _write(
+        self, key: str, groups: Iterable[pa.Table], row_group_rows: int, **encoding: Any
+    ) -> int:
+        with self.open_output(key) as output:
+            with ExitStack() as stack:
+                writer: pq.ParquetWriter | None = None
+                for group in groups:
+                    writer = writer or stack.enter_context(
+                        pq.ParquetWriter(output, group.schema, **encoding)
+                    )
+                    writer.write_table(group, row_group_size=row_group_rows)
+            return output.tell()
+
+    def write_file(self, key: str, path: Path) -> None:
+        """Write a local file as an object."""
+        with path.open("rb") as file, self.open_output(key) as output:
+            shutil.copyfileobj(file, output, _COPY_BYTES)
+
+    @contextmanager
+    def open_output(self, key: str) -> Iterator[IO[bytes]]:
+        """Open a stream that becomes the object's content at the end of the context.
+
+        What is written is set aside until then: Arrow's own stream would make an object also of
+        what was written before an error.
+        """
+        with tempfile.TemporaryFile() as written:
+            yield written
+            written.seek(0)
+            with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
+                shutil.copyfileobj(written, output, _COPY_BYTES)
+
+    def _read(self, key: str, wanted: _Wanted, encoded: list[str] | None = None) -> pa.Table:
+        # Not `pyarrow.dataset`, which does all this, nor `pq.read_table`, which is built on it:
+        # it imports pandas, and that takes longer than a shard.
+        with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
+            whole = file.size() <= (_FOOTER_BYTES if "store_id" in wanted else _WHOLE_BYTES)
+            source = pa.BufferReader(file.read()) if whole else file
+            parquet = pq.ParquetFile(source, read_dictionary=encoded, pre_buffer=not whole)
+            return parquet.read_row_groups(_row_groups(parquet, wanted), use_threads=False)
+
+
+def _each(read: Callable[[_File], pa.Table], files: Sequence[_File]) -> Iterable[pa.Table]:
+    if len(files) == 1:
+        return [read(files[0])]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return pool.map(read, files)
+
+
+@contextmanager
+def _storage_errors(action: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObjectError(f"cannot {action}: there is no such object") from error
+    except OSError as error:
+        raise TransientError.cannot(action) from error
+
+
+def _of(store_id: str | None) -> _Wanted:
+    return {} if store_id is None else {"store_id": (store_id.encode(), store_id.encode())}
+
+
+def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
+    """Return the row groups that, by their statistics, may have rows that are wanted."""
+    columns = {parquet.schema_arrow.get_field_index(name): wanted[name] for name in wanted}
+    groups = map(parquet.metadata.row_group, range(parquet.num_row_groups))
+    return [
+        number
+        for number, group in enumerate(groups)
+        if all(_meets(group.column(column).statistics, *columns[column]) for column in columns)
+    ]
+
+
+def _meets(statistics: pq.Statistics, least: Any, greatest: Any) -> bool:
+    """Tell whether values of a column chunk may be in [least, greatest]."""
+    return bool(statistics.max_raw >= least and statistics.min_raw <= greatest)

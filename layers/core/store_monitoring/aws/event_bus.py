@@ -1,0 +1,45 @@
+"""EventBridge's default bus, for others to listen to."""
+
+import json
+from collections.abc import Sequence
+
+import boto3
+
+from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.errors import TransientError
+from store_monitoring.notifications.events import Event
+
+SOURCE = "store-monitoring"
+
+_BATCH = 10  # as many as EventBridge takes at once
+
+
+class EventBus:
+    """Publishes events on the account's default bus.
+
+    Parameters
+    ----------
+    state_machine_arn : str
+        The resource that the events are about: by it, rules tell one stack from another.
+    """
+
+    def __init__(self, state_machine_arn: str) -> None:
+        self._state_machine_arn = state_machine_arn
+        self._client = boto3.client("events")
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, in their order."""
+        for first in range(0, len(events), _BATCH):
+            entries = [
+                {
+                    "Source": SOURCE,
+                    "Resources": [self._state_machine_arn],
+                    "DetailType": event.type.value,
+                    "Detail": json.dumps(event.detail),
+                }
+                for event in events[first : first + _BATCH]
+            ]
+            with transient_errors("publish events"):
+                answer = self._client.put_events(Entries=entries)
+            if refused := answer["FailedEntryCount"]:
+                raise TransientError(f"cannot publish {refused} of {len(entries)} events")

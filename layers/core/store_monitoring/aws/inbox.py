@@ -1,0 +1,73 @@
+"""The bucket that files are uploaded to."""
+
+import io
+from typing import IO, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from typing_extensions import Buffer
+
+from store_monitoring.aws.aws_errors import error_code, transient_errors
+from store_monitoring.errors import SupersededUploadError
+from store_monitoring.ingest.outcomes import Upload
+
+
+class S3Inbox:
+    """Uploaded objects, each read once from its start to its end: one request a file."""
+
+    def __init__(self, bucket: str, config: Config | None = None) -> None:
+        self._bucket = bucket
+        self._client = boto3.client("s3", config=config)
+
+    def open(self, upload: Upload) -> IO[bytes]:
+        """Return an upload's content as a stream.
+
+        Raises
+        ------
+        SupersededUploadError
+            If the upload is not there any more.
+        """
+        version: Any = {} if upload.version_id is None else {"VersionId": upload.version_id}
+        try:
+            with transient_errors(f"read {upload.key}"):
+                answer = self._client.get_object(
+                    Bucket=self._bucket, Key=upload.key, IfMatch=f'"{upload.etag}"', **version
+                )
+        except ClientError as error:
+            if error_code(error) in ("PreconditionFailed", "NoSuchKey", "NoSuchVersion"):
+                raise SupersededUploadError(
+                    f"{upload.key} was replaced or removed before it was read"
+                ) from error
+            raise
+        body = answer["Body"]
+        return io.BufferedReader(_Stream(body, upload.key))
+
+    def holds(self, key: str) -> bool:
+        """Tell whether an object is there."""
+        with transient_errors("look into the inbox"):
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        return any(each["Key"] == key for each in answer.get("Contents", []))
+
+
+class _Stream(io.RawIOBase):
+    """A response's body as a file: at its end it reads as empty, and its errors are ours."""
+
+    def __init__(self, body: StreamingBody, key: str) -> None:
+        self._body = body
+        self._key = key
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        with transient_errors(f"read {self._key}"):
+            chunk = self._body.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()

@@ -1,0 +1,550 @@
+"""The log of ingests, in DynamoDB.
+
+Key `log`, `entry`:
+
+- ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
+- a kind, an ingest id: one committed ingest, with the version that committed it.
+- a kind, a slash and an ingest id: a partition of its own for what has to be kept of an ingest.
+  ``commit`` and a version: which stores files that commit replaced. ``replaced``: the ingest was
+  compacted and its entry deleted with its files; it is still known, and is not ingested again.
+- ``taken_back/`` and a kind, an ingest id: which of its commits were taken back.
+- ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
+  polls, as an ingest has, and from its version on theirs do not count.
+
+A commit writes its own entry and the head in one transaction, conditional on the head's version.
+So a version names a snapshot: all entries up to it, and nothing of later ones. What became of the
+upload is written in the same transaction: `upload_table` has its form.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.aws.dynamodb_items import from_item, item_bytes, to_item
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from store_monitoring.errors import (
+    BucketCountChangedError,
+    CommitConflictError,
+    OutcomeRecordedError,
+    TransientError,
+)
+from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.ingest.ports import (
+    Commit,
+    Committed,
+    Compacted,
+    Head,
+    PollsIngest,
+    Replacement,
+    Reversal,
+    StoresChange,
+    WrittenPolls,
+)
+from store_monitoring.storage.keys import polls_key
+from store_monitoring.storage.ports import PollsFile, StoresFile
+
+_HEAD_KEY = {"log": "head", "entry": "head"}
+
+_BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
+
+_REPLACED = "replaced"
+
+
+class DynamoDbIngestLog:
+    """The log of ingests in one DynamoDB table.
+
+    Parameters
+    ----------
+    table : str
+    bucket_count : int
+        Must be the one that the first ingest was made with: stores lie where it put them.
+    config : Config or None
+        How patient the client is; None: as boto3 has it.
+    uploads : DynamoDbUploads or None
+        Where commits record what became of an upload; only ingests need it.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        bucket_count: int,
+        config: Config | None = None,
+        uploads: DynamoDbUploads | None = None,
+    ) -> None:
+        self._table = table
+        self._uploads = uploads
+        self._bucket_count = bucket_count
+        self._client = boto3.client("dynamodb", config=config)
+
+    def head(self) -> Head:
+        """Return what is committed now, strongly consistent."""
+        item = self._get(_HEAD_KEY)
+        if item is None:
+            return Head(version=0, stores={}, greatest_us=None)
+        if item["bucket_count"] != self._bucket_count:
+            raise BucketCountChangedError(
+                f"data are stored in {item['bucket_count']} buckets, not {self._bucket_count}"
+            )
+        files = [StoresFile(int(bucket), **file) for bucket, file in item["stores"].items()]
+        return Head(
+            version=item["version"],
+            stores={file.bucket: file for file in files},
+            greatest_us=item.get("greatest_us"),
+        )
+
+    def committed(self, kind: str, ingest_id: str) -> Committed | None:
+        """Return what is known of an ingest; None if it was never committed, or was taken back."""
+        item = self._get({"log": kind, "entry": ingest_id})
+        if item is None:
+            item = self._get({"log": f"{kind}/{ingest_id}", "entry": _REPLACED})
+        if item is None or "taken_back_in" in item:
+            return None
+        return Committed(item.get("left_out_from_us"))
+
+    def commit(
+        self,
+        head: Head,
+        new_stores: Sequence[StoresFile],
+        commit: Commit,
+        outcome: UploadOutcome | None = None,
+    ) -> None:
+        """Commit an ingest on top of the head that it was made from, all or nothing."""
+        known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls_files)]
+        new_head = Head(
+            version=head.version + 1,
+            stores=head.stores | {file.bucket: file for file in new_stores},
+            greatest_us=max((us for us in known_us if us is not None), default=None),
+        )
+        writes = [self._put(_entry(commit, new_head.version))]
+        if new_stores:
+            writes.append(self._put(_stores_before(head, new_stores, commit)))
+        if outcome is not None:
+            assert self._uploads is not None
+            writes.append({"Put": self._uploads.put_request(outcome)})
+        self._transact(head, new_head, writes, records_outcome=outcome is not None)
+
+    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+        """Commit a compaction on top of the head that it was made from, all or nothing."""
+        new_head = replace(head, version=head.version + 1)
+        self._transact(head, new_head, self._replacing(ingest_ids, compacted, new_head.version))
+
+    def _replacing(
+        self, ingest_ids: Sequence[str], compacted: Commit, version: int
+    ) -> list[dict[str, Any]]:
+        """Return the writes that put a compaction in the place of some ingests."""
+        replaced = {
+            "log": "replaced",
+            "entry": compacted.ingest_id,
+            "replaced_at": compacted.committed_at.isoformat(),
+            "ingest_ids": list(ingest_ids),
+        }
+        mark: list[Any] = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": to_item({"log": Kind.POLLS.value, "entry": ingest_id}),
+                    "ConditionExpression": "attribute_not_exists(replaced_in)",
+                    "UpdateExpression": "SET replaced_in = :version, replaced_by = :by",
+                    "ExpressionAttributeValues": to_item(
+                        {":version": version, ":by": compacted.ingest_id}
+                    ),
+                }
+            }
+            for ingest_id in ingest_ids
+        ]
+        return [self._put(_entry(compacted, version)), self._put(replaced), *mark]
+
+    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
+        """Reverse an ingest on top of the head that was read, all or nothing."""
+        version = head.version + 1
+        greatest_us = head.greatest_us
+        mark: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": to_item({"log": reversal.kind, "entry": reversal.ingest_id}),
+            "ConditionExpression": (
+                "attribute_exists(entry) AND attribute_not_exists(taken_back_in)"
+            ),
+            "UpdateExpression": "SET taken_back_in = :version",
+            "ExpressionAttributeValues": to_item({":version": version}),
+        }
+        writes: list[dict[str, Any]] = [{"Update": mark}]
+        if reversal.kind == Kind.POLLS:
+            mark["UpdateExpression"] += ", replaced_in = if_not_exists(replaced_in, :version)"
+            greatest_us = self._greatest_us(reversal)
+        if reversal.compacted is not None:
+            *within, current = reversal.stale_ids
+            writes += self._replacing([current], reversal.compacted, version)
+            writes[-1]["Update"]["UpdateExpression"] += ", is_stale = :version"
+            writes += [
+                {
+                    "Update": {
+                        "TableName": self._table,
+                        "Key": to_item({"log": Kind.POLLS.value, "entry": each}),
+                        "UpdateExpression": "SET is_stale = :version",
+                        "ExpressionAttributeValues": to_item({":version": version}),
+                    }
+                }
+                for each in within
+            ]
+        commits = [item["entry"] for item in self._commits_of(reversal.kind, reversal.ingest_id)]
+        if commits:
+            taken_back = {
+                "log": f"taken_back/{reversal.kind}",
+                "entry": reversal.ingest_id,
+                "commits": commits,
+            }
+            writes.append(self._put(taken_back))
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._transact(head, Head(version, stores, greatest_us), writes)
+
+    def _greatest_us(self, reversal: Reversal) -> int | None:
+        """Return the greatest poll timestamp once an ingest is taken back."""
+        gone = (reversal.ingest_id, *reversal.stale_ids)
+        files = reversal.compacted.polls_files if reversal.compacted else ()
+        known_us = [file.greatest_us for file in files]
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=_BY_GREATEST_TIMESTAMP,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            KeyConditionExpression="#log = :polls",
+            FilterExpression="attribute_not_exists(replaced_in)",
+            ProjectionExpression="entry, greatest_us",
+            ExpressionAttributeNames={"#log": "log"},
+            ExpressionAttributeValues=to_item({":polls": Kind.POLLS.value}),
+        )
+        with transient_errors("read the ingest log"):
+            items = (from_item(item) for page in pages for item in page["Items"])
+            known_us += [
+                item["greatest_us"]
+                for item in islice((item for item in items if item["entry"] not in gone), 1)
+            ]
+        return max(known_us, default=None)
+
+    def counts(self, ingest_id: str, key: str) -> bool | None:
+        """Tell whether a file of polls counts; False: it was replaced, None: it is none's."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or all(file.key != key for file in _files(entry)):
+            return None
+        return "replaced_in" not in entry
+
+    def rewrite(
+        self,
+        head: Head,
+        ingest_id: str,
+        key: str,
+        written: WrittenPolls | None,
+        deleted: Counter[int],
+    ) -> None:
+        """Put another file of polls, or none, in the place of one, all or nothing."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or all(file.key != key for file in _files(entry)):
+            raise CommitConflictError(f"{key} is no longer in the log")
+        files = [file for file in _files(entry) if file.key != key]
+        if written is not None:
+            files.append(written.file)
+        by_week = _by_week(entry) - deleted
+        entry |= {
+            "rows": sum(file.rows for file in files),
+            "rows_by_week": {str(week_us): rows for week_us, rows in by_week.items()},
+            **_files_item(ingest_id, files),
+        }
+        self._transact(head, replace(head, version=head.version + 1), [self._put(entry)])
+
+    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+        """Put other stores files in the place of the current ones."""
+        stores = head.stores | {file.bucket: file for file in new_stores}
+        self._transact(head, replace(head, version=head.version + 1, stores=stores), [])
+
+    def has_entry(self, kind: str, ingest_id: str) -> bool:
+        """Tell whether the log still has the entry of an ingest, also if it was replaced."""
+        return self._get({"log": kind, "entry": ingest_id}) is not None
+
+    def replaced_by(self, ingest_id: str) -> str | None:
+        """Return the id of the compaction that replaced an ingest, if one did."""
+        entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
+        if entry is None or "replaced_in" not in entry:
+            return None
+        if "replaced_by" in entry:
+            found: str = entry["replaced_by"]
+            return found
+        items = self._query(  # entries from before they named their compaction
+            KeyConditionExpression="#log = :replaced",
+            FilterExpression="contains(ingest_ids, :ingest_id)",
+            ExpressionAttributeValues=to_item({":replaced": "replaced", ":ingest_id": ingest_id}),
+        )
+        return items[0]["entry"] if items else None
+
+    def compacted(self, compaction_id: str) -> Compacted | None:
+        """Return what a compaction stands for; None if some of that is deleted."""
+        item = self._get({"log": "replaced", "entry": compaction_id})
+        if item is None:
+            return None
+        if not all(self.has_entry(Kind.POLLS, each) for each in item["ingest_ids"]):
+            return None
+        entries = [
+            entry
+            for entry in self._replaced_by(compaction_id, item["ingest_ids"])
+            if "taken_back_in" not in entry
+        ]
+        stale_ids = frozenset(entry["entry"] for entry in entries if "is_stale" in entry)
+        return Compacted(tuple(_polls_ingest(entry) for entry in entries), stale_ids)
+
+    def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
+        """Return what each commit of an ingest replaced."""
+        return [_stores_change(item) for item in self._commits_of(kind, ingest_id)]
+
+    def taken_back_changes(self, kind: str) -> list[StoresChange]:
+        """Return what those commits replaced that were taken back, of all ingests of a kind."""
+        items = self._query(
+            KeyConditionExpression="#log = :taken_back",
+            ExpressionAttributeValues=to_item({":taken_back": f"taken_back/{kind}"}),
+        )
+        return [
+            _stores_change(commit)
+            for item in items
+            for commit in self._commits_of(kind, item["entry"])
+            if commit["entry"] in item["commits"]
+        ]
+
+    def _commits_of(self, kind: str, ingest_id: str) -> list[dict[str, Any]]:
+        return self._query(
+            KeyConditionExpression="#log = :ingest AND begins_with(entry, :commit)",
+            ExpressionAttributeValues=to_item(
+                {":ingest": f"{kind}/{ingest_id}", ":commit": "commit "}
+            ),
+        )
+
+    def replaced_before(self, when: datetime) -> list[Replacement]:
+        """Return what was replaced before an instant and is not forgotten, oldest first."""
+        items = self._query(
+            KeyConditionExpression="#log = :replaced",
+            FilterExpression="replaced_at < :when",
+            ExpressionAttributeValues=to_item({":replaced": "replaced", ":when": when.isoformat()}),
+        )
+        return [
+            Replacement(
+                item["entry"],
+                tuple(
+                    file.key
+                    for entry in self._replaced_by(item["entry"], item["ingest_ids"])
+                    for file in _files(entry)
+                ),
+            )
+            for item in sorted(items, key=lambda item: item["replaced_at"])
+        ]
+
+    def _replaced_by(self, compaction_id: str, ingest_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the entries of the ingests that a compaction still stands for.
+
+        One that was taken back and committed again lies under the same keys, and is current.
+        """
+        entries = [self._get({"log": Kind.POLLS.value, "entry": id_}) for id_ in ingest_ids]
+        return [
+            entry
+            for entry in entries
+            if entry is not None
+            and "replaced_in" in entry
+            and entry.get("replaced_by", compaction_id) == compaction_id
+        ]
+
+    def forget(self, replacement: Replacement) -> None:
+        """Delete a replacement and the entries of what it replaced: their files are gone.
+
+        That bounds the partition of polls, whose index lets it have 10 GB at most. What is left of
+        an ingest is a small item in a partition of its own.
+        """
+        key = {"log": "replaced", "entry": replacement.compaction_id}
+        item = self._get(key)
+        if item is None:
+            return
+        entries = self._replaced_by(replacement.compaction_id, item["ingest_ids"])
+        with transient_errors("delete replaced entries"):
+            for entry in entries:
+                if "taken_back_in" not in entry:
+                    self._client.put_item(TableName=self._table, Item=to_item(_remains(entry)))
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=to_item({"log": entry["log"], "entry": entry["entry"]}),
+                )
+            self._client.delete_item(TableName=self._table, Key=to_item(key))
+
+    def _put(self, item: dict[str, Any]) -> Any:
+        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+
+    def _transact(
+        self, head: Head, new_head: Head, writes: Sequence[Any], *, records_outcome: bool = False
+    ) -> None:
+        put_head = self._put(self._head_item(new_head))
+        put_head["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(version) OR version = :version",
+            "ExpressionAttributeValues": to_item({":version": head.version}),
+        }
+        try:
+            with transient_errors("commit to the ingest log"):
+                self._client.transact_write_items(TransactItems=[put_head, *writes])
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = error.response["CancellationReasons"]
+            if records_outcome and reasons[-1]["Code"] == "ConditionalCheckFailed":
+                raise OutcomeRecordedError(
+                    "what became of the upload is recorded already"
+                ) from error
+            if _lost_to_another(reasons):
+                raise CommitConflictError(f"version {head.version} is not current") from error
+            raise TransientError(f"cannot commit to the ingest log: {error}") from error
+
+    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
+        """Return the files that have polls in [least_us, greatest_us], as of a version."""
+        return [
+            file
+            for ingest in self.polls_ingests(version, least_us, greatest_us)
+            for file in ingest.files_within(least_us, greatest_us)
+        ]
+
+    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
+        """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
+        items = self._query(
+            IndexName=_BY_GREATEST_TIMESTAMP,
+            KeyConditionExpression="#log = :polls AND greatest_us >= :least_us",
+            FilterExpression=(
+                "least_us <= :greatest_us AND version <= :version"
+                " AND (attribute_not_exists(replaced_in) OR replaced_in > :version)"
+            ),
+            ExpressionAttributeValues=to_item(
+                {
+                    ":polls": Kind.POLLS.value,
+                    ":least_us": least_us,
+                    ":greatest_us": greatest_us,
+                    ":version": version,
+                }
+            ),
+        )
+        return [_polls_ingest(item) for item in items]
+
+    def _head_item(self, head: Head) -> dict[str, Any]:
+        return _HEAD_KEY | {
+            "version": head.version,
+            "bucket_count": self._bucket_count,
+            "stores": {str(bucket): _stores_item(file) for bucket, file in head.stores.items()},
+            "greatest_us": head.greatest_us,
+        }
+
+    def _query(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the entries of one `log`, named "#log" in the query, strongly consistent."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            ExpressionAttributeNames={"#log": "log"},
+            **query,
+        )
+        with transient_errors("read the ingest log"):
+            return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        with transient_errors("read the ingest log"):
+            answer = self._client.get_item(
+                TableName=self._table, Key=to_item(key), ConsistentRead=True
+            )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _entry(commit: Commit, version: int) -> dict[str, Any]:
+    """Return the entry of a commit."""
+    return {
+        "log": commit.kind,
+        "entry": commit.ingest_id,
+        "version": version,
+        "rows": commit.rows,
+        "rejected": commit.rejected,
+        "committed_at": commit.committed_at.isoformat(),
+        "left_out_from_us": commit.left_out_from_us,
+        **_files_item(commit.ingest_id, commit.polls_files),
+        "rows_by_week": {str(week_us): rows for week_us, rows in commit.rows_by_week.items()},
+    }
+
+
+def _stores_before(head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> dict[str, Any]:
+    """Return which stores files a commit replaces: null where a bucket had none."""
+    before = {file.bucket: head.stores.get(file.bucket) for file in new_stores}
+    return {
+        "log": f"{commit.kind}/{commit.ingest_id}",
+        "entry": f"commit {head.version + 1:012d}",
+        "uploaded_at": commit.uploaded_at.isoformat() if commit.uploaded_at else None,
+        "stores_before": {
+            str(bucket): _stores_item(file) if file else None for bucket, file in before.items()
+        },
+    }
+
+
+def _stores_change(item: dict[str, Any]) -> StoresChange:
+    uploaded_at = item.get("uploaded_at")
+    return StoresChange(
+        int(item["entry"].removeprefix("commit ")),
+        None if uploaded_at is None else datetime.fromisoformat(uploaded_at),
+        {
+            int(bucket): StoresFile(int(bucket), **file) if file else None
+            for bucket, file in item["stores_before"].items()
+        },
+    )
+
+
+def _stores_item(file: StoresFile) -> dict[str, Any]:
+    return {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+
+
+def _remains(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a replaced ingest when its entry is deleted."""
+    return {
+        "log": f"{entry['log']}/{entry['entry']}",
+        "entry": _REPLACED,
+        "left_out_from_us": entry.get("left_out_from_us"),
+    }
+
+
+def _polls_ingest(entry: dict[str, Any]) -> PollsIngest:
+    return PollsIngest(
+        entry["entry"], entry["rows"], _files(entry), _by_week(entry), item_bytes(entry)
+    )
+
+
+def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
+    return tuple(
+        PollsFile(**{"key": polls_key(file["bucket"], entry["entry"]), **file})
+        for file in entry["files"]
+    )
+
+
+def _by_week(entry: dict[str, Any]) -> Counter[int]:
+    # Entries from before weeks were counted have none.
+    return Counter({int(week_us): rows for week_us, rows in entry.get("rows_by_week", {}).items()})
+
+
+def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether another ingest's commit is why a transaction was cancelled."""
+    codes = {reason["Code"] for reason in reasons}
+    return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
+
+
+def _files_item(ingest_id: str, files: Sequence[PollsFile]) -> dict[str, Any]:
+    """Return what the entry of an ingest says of its files."""
+    return {
+        "greatest_us": max((file.greatest_us for file in files), default=None),
+        "least_us": min((file.least_us for file in files), default=None),
+        "files": [_file_item(ingest_id, file) for file in files],
+    }
+
+
+def _file_item(ingest_id: str, file: PollsFile) -> dict[str, Any]:
+    """Return a file's entry; its key is left out if it follows from its bucket and its ingest."""
+    item = asdict(file)
+    if file.key == polls_key(file.bucket, ingest_id):
+        del item["key"]
+    return item

@@ -1,0 +1,78 @@
+"""A report's objects, for the functions that carry no Arrow."""
+
+import json
+
+import boto3
+from botocore.exceptions import ClientError
+
+from store_monitoring.aws.aws_errors import error_code, transient_errors
+from store_monitoring.aws.clients import PRESIGNING
+from store_monitoring.errors import MissingObjectError
+
+
+class S3ReportFiles:
+    """Objects of the data bucket.
+
+    Parameters
+    ----------
+    bucket : str
+    link_seconds : int
+        How long a presigned URL works, unless the role's session that signed it ends first.
+    """
+
+    def __init__(self, bucket: str, link_seconds: int) -> None:
+        self._bucket = bucket
+        self._link_seconds = link_seconds
+        self._client = boto3.client("s3", config=PRESIGNING)
+
+    def write_json(self, key: str, value: object) -> None:
+        """Write an object of JSON."""
+        self._put(key, value)
+
+    def create_json(self, key: str, value: object) -> bool:
+        """Write an object of JSON unless there is one; tell whether it was written."""
+        try:
+            self._put(key, value, IfNoneMatch="*")
+        except ClientError as error:
+            if error_code(error) == "PreconditionFailed":
+                return False
+            raise
+        return True
+
+    def read_json(self, key: str) -> object:
+        """Return an object's JSON, decoded."""
+        try:
+            with transient_errors(f"read {key}"):
+                return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
+        except self._client.exceptions.NoSuchKey as error:
+            raise MissingObjectError(f"cannot read {key}: there is no such object") from error
+
+    def count(self, prefix: str) -> int:
+        """Return how many objects there are under a prefix."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        with transient_errors(f"list {prefix}"):
+            return sum(page["KeyCount"] for page in pages)
+
+    def presigned_url(self, key: str, filename: str) -> str:
+        """Return an address under which the object can be downloaded for a while."""
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+            },
+            ExpiresIn=self._link_seconds,
+        )
+
+    def _put(self, key: str, value: object, **conditions: str) -> None:
+        with transient_errors(f"write {key}"):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=json.dumps(value).encode(),
+                ContentType="application/json",
+                **conditions,  # type: ignore[arg-type]  # all of them are texts
+            )

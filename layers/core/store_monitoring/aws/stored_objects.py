@@ -1,0 +1,71 @@
+"""The objects of the data bucket, with their earlier versions."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+
+from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.errors import TransientError
+
+_AT_ONCE = 1000  # S3 takes no more
+
+_CHUNK_BYTES = 1024 * 1024
+
+_OVERLAP_BYTES = 8 * 1024  # longer than what any pattern matches
+
+
+class S3StoredObjects:
+    """Objects of one bucket that keeps versions."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._client = boto3.client("s3")
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of all objects under a prefix."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        with transient_errors(f"list {prefix}"):
+            return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    def has(self, key: str, pattern: re.Pattern[bytes]) -> bool:
+        """Tell whether an object's content has what a pattern matches."""
+        with transient_errors(f"read {key}"):
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+            rest = b""
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                if pattern.search(rest + chunk):
+                    return True
+                rest = (rest + chunk)[-_OVERLAP_BYTES:]
+        return False
+
+    def delete_all(self, prefix: str) -> None:
+        """Delete all versions of all objects under a prefix."""
+        self._delete([version for version, _ in self._versions(prefix)])
+
+    def delete_earlier(self, prefix: str) -> None:
+        """Delete all versions under a prefix that are not the current ones."""
+        self._delete([version for version, is_latest in self._versions(prefix) if not is_latest])
+
+    def _versions(self, prefix: str) -> Iterator[tuple[Any, bool]]:
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        with transient_errors(f"list versions of {prefix}"):
+            for page in pages:
+                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    version = {"Key": each["Key"], "VersionId": each["VersionId"]}
+                    yield version, each["IsLatest"]
+
+    def _delete(self, versions: list[Any]) -> None:
+        for start in range(0, len(versions), _AT_ONCE):
+            with transient_errors("delete versions"):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket,
+                    Delete={"Objects": versions[start : start + _AT_ONCE], "Quiet": True},
+                )
+            if errors := answer.get("Errors"):
+                raise TransientError(f"cannot delete {errors[0]['Key']}: {errors[0]['Code']}")

@@ -1,0 +1,1 @@
+"""The HTTP API: requests, responses and errors."""

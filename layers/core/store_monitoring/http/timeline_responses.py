@@ -1,0 +1,168 @@
+"""Timelines as the API tells them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store_monitoring.domain.known_polls import NO_POLL
+from store_monitoring.domain.model import Totals, WeeklyHours
+from store_monitoring.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
+from store_monitoring.domain.time_zones import local_time
+from store_monitoring.domain.timeline import Timeline
+from store_monitoring.instants import to_text
+from store_monitoring.reports.formats import rounded_totals
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.timeline import StoreTimeline, TimelineRequest
+
+_EPOCH_DATE = date(1970, 1, 1)
+
+
+def timeline_body(view: StoreTimeline) -> dict[str, Any]:
+    """Return the JSON body that tells a store's timeline; `docs/timeline.md` describes it."""
+    told = view.timeline
+    clock = _Clock(view.store.zone_names[0], told.week.start_us)
+    part = _Part.of(view.request)
+    return {
+        "store_id": view.request.store_id,
+        "as_of": to_text(view.snapshot.now_us),
+        "poll_filter": view.snapshot.poll_filter.value,
+        "snapshot": {"report_id": view.snapshot.report_id, "version": view.snapshot.version},
+        "week": clock.stretch(0, told.week.length_us),
+        "time_zone": {"name": clock.zone_name, "source": _source(view.zone_is_given)},
+        "business_hours": {
+            "rows": _hours_rows(view.store.hours),
+            "source": _source(view.hours_are_given),
+        },
+        "business_time": _stretches_in(part, _business_time(told, clock)),
+        "polls": [poll for poll in _polls(told, clock) if part.start <= poll["at"] < part.end],
+        "statuses": _stretches_in(part, _statuses(told, clock)),
+        "outages": _stretches_in(part, _outages(told, clock)),
+        **_totals(told.totals),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is asked for of a week, as text: the order of `to_text` is that of time."""
+
+    start: str
+    end: str
+
+    @classmethod
+    def of(cls, request: TimelineRequest) -> Self:
+        return cls(
+            "" if request.from_us is None else to_text(request.from_us),
+            "~" if request.to_us is None else to_text(request.to_us),
+        )
+
+
+def _stretches_in(part: _Part, stretches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the stretches that lie in the part, wholly or not."""
+    return [told for told in stretches if told["start"] < part.end and part.start < told["end"]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Tells instants in UTC, and as the store's own clocks show them."""
+
+    zone_name: str
+    week_start_us: int
+
+    def instant(self, name: str, instant_us: int) -> dict[str, str]:
+        local = local_time(self.zone_name, instant_us).isoformat(timespec="microseconds")
+        return {name: to_text(instant_us), f"{name}_local": local}
+
+    def stretch(self, start: int, end: int) -> dict[str, Any]:
+        """Tell a stretch of the week by its positions on the week's axis."""
+        starts = self.instant("start", self.week_start_us + start)
+        return starts | self.instant("end", self.week_start_us + end)
+
+
+def _hours_rows(hours: WeeklyHours) -> list[dict[str, Any]]:
+    return [
+        {
+            "day_of_week": day,
+            "start_time_local": _time_of_day(start_us),
+            "end_time_local": _time_of_day(end_us),
+        }
+        for day, start_us, end_us in _rows(hours.day, hours.start_us, hours.end_us)
+    ]
+
+
+def _business_time(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    openings: list[list[dict[str, Any]]] = [[] for _ in told.open_time.start]
+    for interval, day, row in sorted(_rows(told.interval, told.openings.date, told.openings.row)):
+        opened_on = _EPOCH_DATE + timedelta(days=day)
+        openings[interval].append({"row": row, "date": opened_on.isoformat()})
+    intervals = _rows(told.open_time.start, told.open_time.end)
+    return [
+        clock.stretch(start, end) | {"openings": behind}
+        for (start, end), behind in zip(intervals, openings, strict=True)
+    ]
+
+
+def _polls(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    return [
+        clock.instant("at", at_us)
+        | {"status": "active" if active else "inactive", "is_evidence": is_evidence}
+        for at_us, active, is_evidence in _rows(
+            told.polls.timestamp_us, told.polls.active, told.is_evidence
+        )
+    ]
+
+
+def _statuses(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    held = told.statuses
+    return [
+        clock.stretch(since, until)
+        | {
+            "status": "up" if active else "down",
+            "poll_at": None if poll_us == NO_POLL else to_text(poll_us),
+        }
+        for since, until, active, poll_us in _rows(
+            held.since, held.until, held.active, held.poll_us
+        )
+    ]
+
+
+def _outages(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    return [
+        clock.stretch(start, end) | {"length_us": end - start}
+        for start, end in _rows(told.outage_start, told.outage_end)
+    ]
+
+
+def _totals(totals: Totals) -> dict[str, Any]:
+    exact = dict(
+        zip(TOTAL_COLUMNS, np.hstack([totals.uptime_us, totals.downtime_us]).T, strict=True)
+    )
+    return {
+        "totals": {name: total_us.item() for name, total_us in exact.items()},
+        "report_row": {name: value.item() for name, value in rounded_totals(exact).items()},
+    }
+
+
+def _rows(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield arrays' elements side by side, as Python's own numbers."""
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _time_of_day(since_midnight_us: int) -> str:
+    """Write a local time as inputs do; the midnight that ends a day is 24:00:00.
+
+    >>> _time_of_day(86_400_000_000), _time_of_day(34_200_500_000)
+    ('24:00:00', '09:30:00.500000')
+    """
+    hour, rest = divmod(since_midnight_us, HOUR_US)
+    minute, rest = divmod(rest, MINUTE_US)
+    second, fraction_us = divmod(rest, SECOND_US)
+    text = f"{hour:02d}:{minute:02d}:{second:02d}"
+    return f"{text}.{fraction_us:06d}" if fraction_us else text
+
+
+def _source(is_given: bool) -> str:
+    return "given" if is_given else "default"

@@ -1,0 +1,50 @@
+"""Uploads as the API tells them."""
+
+from datetime import datetime
+from typing import Any
+
+from store_monitoring.ingest.outcomes import UploadStatus
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, PresignedPost, UploadView, Use
+
+
+def form_body(form: PresignedPost, form_ends_at: datetime) -> dict[str, Any]:
+    """Return the JSON body that gives leave to upload."""
+    return {
+        "upload_id": form.upload_id,
+        "url": form.url,
+        "fields": form.fields,
+        "expires_at": to_text(to_us(form_ends_at)),
+        "limit_bytes": UPLOAD_LIMIT_BYTES,
+    }
+
+
+def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
+    """Return the JSON body that tells what became of an upload."""
+    body: dict[str, Any] = {"upload_id": view.upload_id, "status": view.status}
+    if view.uses:
+        latest, *earlier = view.uses
+        body |= _use_body(latest, link_ends_at)
+        if earlier:
+            body["earlier"] = [_use_body(use, link_ends_at) for use in earlier]
+    return body
+
+
+def _use_body(use: Use, link_ends_at: datetime) -> dict[str, Any]:
+    """Return what became of one use of an upload's form."""
+    outcome = use.outcome
+    body: dict[str, Any] = {"status": outcome.status}
+    if outcome.status is UploadStatus.RETRYING:
+        return body | {"reason": outcome.error}
+    body["ended_at"] = to_text(to_us(outcome.ended_at))
+    if outcome.status is UploadStatus.FAILED:
+        return body | {"reason": outcome.error}
+    body |= {"rows": outcome.rows, "rejected": outcome.rejected}
+    if outcome.partial_stores:
+        body["stores_with_rejected_rows"] = {
+            "count": outcome.partial_stores,
+            "store_ids": list(outcome.partial_store_ids),
+        }
+    if use.rejects_url is not None:
+        body |= {"rejects_url": use.rejects_url, "expires_at": to_text(to_us(link_ends_at))}
+    return body

@@ -1,0 +1,314 @@
+"""Ingest an uploaded file: all of it, or nothing."""
+
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.errors import CommitConflictError, OutcomeRecordedError, UnreadableFileError
+from store_monitoring.ingest.commit import commit_attempts
+from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.outcomes import Upload, UploadOutcome, Uploads, UploadStatus
+from store_monitoring.ingest.parsing.content import (
+    Content,
+    derived_id,
+    read_content,
+    rejected_stores,
+)
+from store_monitoring.ingest.parsing.kinds import Kind, kind_of
+from store_monitoring.ingest.ports import Commit, Head, IngestLog, WrittenPolls
+from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.instants import to_us
+from store_monitoring.storage.keys import rejects_key, stores_key
+from store_monitoring.storage.ports import StoresFile, Tables
+from store_monitoring.storage.stores import know_the_same, with_hours, with_stores, with_zones
+
+_MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
+
+_MOST_IDS_NAMED = 100
+
+_WRITERS = 8  # waiting for S3, not writing Parquet, takes the time
+
+
+def ingest_file(
+    upload: Upload,
+    stream: IO[bytes],
+    bucket_count: int,
+    deadline: Deadline,
+    clock: Callable[[], datetime],
+    tables: Tables,
+    log: IngestLog,
+    uploads: Uploads,
+    *,
+    future_tolerance: timedelta,
+) -> UploadOutcome:
+    """Ingest an uploaded CSV, plain or gzipped, and record what became of it.
+
+    Parameters
+    ----------
+    upload : Upload
+    stream : binary file
+        The object's content; read once, block by block.
+    bucket_count : int
+    deadline : Deadline
+        A file that cannot be read and written until then fails.
+    clock : callable
+        Returns the time now.
+    tables, log, uploads : ports
+    future_tolerance : timedelta
+        Polls that are later than the upload by more than this are rejected; zero: none are.
+
+    Returns
+    -------
+    UploadOutcome
+        A file that cannot be read as a whole is an outcome too: "Failed", with the reason. If the
+        upload has ended already, this is how.
+
+    Raises
+    ------
+    TransientError
+        If storage failed, or other ingests were always faster; nothing was committed.
+    """
+    latest_us = to_us(upload.uploaded_at + future_tolerance) if future_tolerance else None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            in_time = io.BufferedReader(_InTime(stream, deadline))
+            content = read_content(
+                kind_of(upload.key), in_time, bucket_count, Path(folder), latest_us=latest_us
+            )
+            return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
+        except UnreadableFileError as error:
+            return uploads.record(
+                UploadOutcome.failed(upload, UploadStatus.FAILED, clock(), str(error))
+            )
+
+
+def _store(
+    content: Content,
+    upload: Upload,
+    latest_us: int | None,
+    deadline: Deadline,
+    clock: Callable[[], datetime],
+    tables: Tables,
+    log: IngestLog,
+    uploads: Uploads,
+) -> UploadOutcome:
+    """Write what the content brings, then commit it: until then nobody reads it.
+
+    Polls accumulate: those that are committed already are not taken again. Hours and zones are
+    committed also if nothing but the time of upload is new, since what was uploaded last holds.
+    """
+    part = _next_part(content, latest_us, log)
+    if content.rejected:
+        tables.write_file(rejects_key(part.ingest_id), content.rejects)
+    if part.is_committed:
+        return uploads.record(
+            _ended(content, part.ingest_id, content.rows, upload, UploadStatus.UNCHANGED, clock())
+        )
+
+    def write(bucket: int) -> WrittenPolls | None:
+        deadline.check_file()
+        chunks = _polls_from(part.from_us, content.spill.chunks(bucket))
+        first = next(chunks, None)
+        if first is None:
+            return None
+        return write_polls(bucket, part.ingest_id, chain([first], chunks), tables)
+
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        buckets = content.spill.buckets()
+        rows = content.rows
+        polls: tuple[WrittenPolls, ...] = ()
+        if content.kind is Kind.POLLS:
+            polls = tuple(written for written in pool.map(write, buckets) if written is not None)
+            rows = sum(written.file.rows for written in polls)
+        for _ in commit_attempts(deadline):
+            head = log.head()
+            if _next_part(content, latest_us, log) != part:  # another ingest of it came first
+                return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
+            write_stores = partial(_write_stores, content, upload.uploaded_at, head, tables)
+            stores = [file for file in pool.map(write_stores, buckets) if file is not None]
+            is_news = content.kind is Kind.POLLS or any(file.is_news for file in stores)
+            status = UploadStatus.COMMITTED if is_news else UploadStatus.UNCHANGED
+            ended = _ended(content, part.ingest_id, rows, upload, status, clock())
+            if not stores and not is_news:
+                return uploads.record(ended)
+            commit = Commit(
+                content.kind,
+                part.ingest_id,
+                rows,
+                content.rejected,
+                ended.ended_at,
+                polls,
+                upload.uploaded_at,
+                content.least_future_us,
+            )
+            try:
+                log.commit(head, [each.file for each in stores], commit, ended)
+            except CommitConflictError:
+                continue
+            except OutcomeRecordedError:
+                return uploads.record(ended)
+            return ended
+    raise AssertionError("the last attempt raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one ingest takes of a file.
+
+    That is all, unless some polls were too far in the future when it was uploaded before: those
+    are an ingest of their own, when it is uploaded again and they no longer are.
+
+    Attributes
+    ----------
+    ingest_id : str
+    from_us : int or None
+        Its earliest poll, if those before it were taken already.
+    is_committed : bool
+        Whether it was taken already, and nothing more may be taken now.
+    """
+
+    ingest_id: str
+    from_us: int | None = None
+    is_committed: bool = False
+
+
+def _next_part(content: Content, latest_us: int | None, log: IngestLog) -> _Part:
+    """Return the part of a file that is to be taken now; the last one if all were taken."""
+    part = _Part(content.ingest_id)
+    if content.kind is not Kind.POLLS:
+        return part
+    while (committed := log.committed(content.kind, part.ingest_id)) is not None:
+        left_out_us = committed.left_out_from_us
+        if left_out_us is None or (latest_us is not None and latest_us < left_out_us):
+            return replace(part, is_committed=True)
+        part = _Part(derived_id(f"{content.ingest_id} from {left_out_us}"), left_out_us)
+    return part
+
+
+def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield those polls of each chunk that are not before an instant."""
+    for chunk in chunks:
+        if from_us is None:
+            yield chunk
+        else:
+            timestamp_us = chunk.column("timestamp").cast(pa.int64())
+            some = chunk.filter(pc.greater_equal(timestamp_us, from_us))
+            if len(some):
+                yield some
+
+
+class _InTime(io.RawIOBase):
+    """A stream that is read until the deadline, and no longer."""
+
+    def __init__(self, stream: IO[bytes], deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._deadline.check_file()
+        view = memoryview(buffer)
+        chunk = self._stream.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _ended(
+    content: Content,
+    ingest_id: str,
+    rows: int,
+    upload: Upload,
+    status: UploadStatus,
+    ended_at: datetime,
+) -> UploadOutcome:
+    """Return the outcome of an upload that was read."""
+    partial_stores, partial_store_ids = _partial_stores(content)
+    return UploadOutcome(
+        key=upload.key,
+        etag=upload.etag,
+        version=upload.version,
+        uploaded_at=upload.uploaded_at,
+        status=status,
+        ended_at=ended_at,
+        ingest_id=ingest_id,
+        rows=rows,
+        rejected=content.rejected,
+        rejects_key=rejects_key(ingest_id) if content.rejected else None,
+        partial_stores=partial_stores,
+        partial_store_ids=partial_store_ids,
+    )
+
+
+def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
+    """Return how many stores have rejected rows of reference data, and the first of their ids."""
+    count, first = 0, pa.array([], pa.string())
+    for bucket in content.rejected_stores.buckets():
+        ids = rejected_stores(content, bucket)
+        count += len(ids)
+        some = pa.concat_arrays([first, ids])
+        first = some.take(pc.sort_indices(some)[:_MOST_IDS_NAMED])
+    return count, tuple(first.to_pylist())
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenStores:
+    """A new version of a bucket's stores; news if it says more than when they were uploaded."""
+
+    file: StoresFile
+    is_news: bool
+
+
+def _write_stores(
+    content: Content, uploaded_at: datetime, head: Head, tables: Tables, bucket: int
+) -> _WrittenStores | None:
+    """Write a new version of a bucket's stores, unless it would be no different."""
+    current = head.stores.get(bucket)
+    before = tables.read_stores([current] if current else [])
+    chunks = content.spill.chunks(bucket)
+    rejected = rejected_stores(content, bucket)
+    match content.kind:
+        case Kind.POLLS:
+            after = before
+            for polls in chunks:
+                ids = polls.column("store_id").unique().dictionary_decode()
+                after = with_stores(after, pa.chunked_array([ids]))
+        case Kind.BUSINESS_HOURS:
+            after = with_hours(before, _decoded(chunks), uploaded_at, rejected)
+            _check_hours(after)
+        case Kind.TIMEZONES:
+            after = with_zones(before, _decoded(chunks), uploaded_at, rejected)
+    if after.equals(before):
+        return None
+    # Named also by the time of upload: two uploads of a file that are ingested at once differ.
+    version = f"{head.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
+    key = stores_key(bucket, version)
+    file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
+    return _WrittenStores(file, not know_the_same(before, after))
+
+
+def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:
+    """Return the chunks as one table, with ids as strings."""
+    rows = pa.concat_tables(chunks)
+    return rows.set_column(0, "store_id", rows.column("store_id").cast(pa.string()))
+
+
+def _check_hours(stores: pa.Table) -> None:
+    count = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
+    most = pc.max(count)
+    if most.as_py() > _MOST_HOURS_OF_STORE:
+        store_id = stores.column("store_id")[pc.index(count, most).as_py()]
+        raise UnreadableFileError(
+            f"store {store_id} has {most} rows of business hours, more than {_MOST_HOURS_OF_STORE}"
+        )

@@ -1,0 +1,1 @@
+"""Parsing: a CSV file becomes Arrow tables and rejected rows."""

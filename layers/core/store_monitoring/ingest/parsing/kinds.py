@@ -1,0 +1,176 @@
+"""The three kinds of CSV that can be uploaded, and their columns."""
+
+import csv
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from dataclasses import dataclass
+from enum import StrEnum
+
+from store_monitoring.errors import UnreadableFileError
+
+
+class Kind(StrEnum):
+    """A kind of input; its value is the prefix it is uploaded under."""
+
+    POLLS = "polls"
+    BUSINESS_HOURS = "business_hours"
+    TIMEZONES = "timezones"
+
+
+# Our name of each column, and the lower-case names that known data sets give it.
+_COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
+    Kind.POLLS: {
+        "store_id": ("store_id",),
+        "status": ("status",),
+        "timestamp_utc": ("timestamp_utc",),
+    },
+    Kind.BUSINESS_HOURS: {
+        "store_id": ("store_id",),
+        "day_of_week": ("day_of_week", "dayofweek", "day"),
+        "start_time_local": ("start_time_local",),
+        "end_time_local": ("end_time_local",),
+    },
+    Kind.TIMEZONES: {
+        "store_id": ("store_id",),
+        "timezone_str": ("timezone_str",),
+    },
+}
+
+
+_MOST_COLUMNS = 1000
+
+_ZIP = b"PK\x03\x04"
+
+_COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls, and workbooks with a password
+
+_WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"opendocument.spreadsheet")
+
+_ZIP_HEAD_BYTES = 4096
+
+_UTF16 = re.compile(rb"(?:[ -~]\0){2}|(?:\0[ -~]){2}")  # letters, without a byte-order mark
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The columns of a file.
+
+    Attributes
+    ----------
+    width : int
+        Number of columns in the file, those that we do not read included.
+    positions : dict of str to int
+        Where each column that we read stands.
+    """
+
+    width: int
+    positions: dict[str, int]
+
+
+def kind_of(key: str) -> Kind:
+    """Return the kind of an uploaded object by its key's prefix.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the key is not under one of the three prefixes.
+
+    Examples
+    --------
+    >>> kind_of("polls/2024/store_status.csv")
+    <Kind.POLLS: 'polls'>
+    """
+    prefix, slash, _ = key.partition("/")
+    if not slash or prefix not in set(Kind):
+        prefixes = ", ".join(f"{kind}/" for kind in Kind)
+        raise UnreadableFileError(f"{key!r} is not under one of the prefixes {prefixes}")
+    return Kind(prefix)
+
+
+def check_format(head: bytes) -> None:
+    r"""Make sure that a file does not begin as a workbook, an archive or UTF-16 does.
+
+    Raises
+    ------
+    UnreadableFileError
+        Saying what the file is, and what to upload instead.
+
+    Examples
+    --------
+    >>> check_format(b"PK\x03\x04 and more")
+    Traceback (most recent call last):
+    store_monitoring.errors.UnreadableFileError: this is a ZIP archive: ...
+    """
+    if head.startswith(_ZIP) and not any(
+        part in head[:_ZIP_HEAD_BYTES] for part in _WORKBOOK_PARTS
+    ):
+        raise UnreadableFileError("this is a ZIP archive: upload the CSV files in it, one by one")
+    if head.startswith((_ZIP, _COMPOUND_FILE)):
+        raise UnreadableFileError(
+            "this is an Excel workbook: save its sheet as CSV UTF-8, and upload that"
+        )
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or _UTF16.match(head):
+        raise UnreadableFileError("this is text in UTF-16: save it as CSV UTF-8, and upload that")
+
+
+def read_header(line: bytes, kind: Kind) -> Header:
+    r"""Read a file's first line: names in any case and order, byte-order mark or not.
+
+    Raises
+    ------
+    UnreadableFileError
+        If a column is missing or stands twice, the message names it; or if there are too many.
+
+    Examples
+    --------
+    >>> read_header(b"dayOfWeek, Store_ID ,start_time_local,end_time_local\r\n",
+    ...             Kind.BUSINESS_HOURS).positions["store_id"]
+    1
+    """
+    if line.count(b",") >= _MOST_COLUMNS:
+        raise UnreadableFileError(f"the header has more than {_MOST_COLUMNS} columns")
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UnreadableFileError("the first line is not a CSV header in UTF-8") from None
+    names = _names(text, ",")
+    found = _found(names or [], kind)
+    if missing := _missing(found):
+        for separator, called in _SEPARATORS.items():
+            if not _missing(_found(_names(text, separator) or [], kind)):
+                raise UnreadableFileError(
+                    f"its columns are separated by {called}:"
+                    " save it as CSV UTF-8, with commas, and upload that"
+                )
+        if names is None:
+            raise UnreadableFileError("the first line is not a CSV header in UTF-8")
+        seen = ", ".join(names)[:200]
+        raise UnreadableFileError(f"missing column {', '.join(missing)}; the header has: {seen}")
+    for column, positions in found.items():
+        if len(positions) > 1:
+            raise UnreadableFileError(
+                f"the column {column} stands {len(positions)} times in the header"
+            )
+    return Header(len(names or []), {column: position for column, [position] in found.items()})
+
+
+def _names(text: str, separator: str) -> list[str] | None:
+    """Return the names in a header; None if it is no line of CSV."""
+    try:
+        row = next(csv.reader([text], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return None
+    return [name.strip().lower() for name in row]
+
+
+def _found(names: list[str], kind: Kind) -> dict[str, list[int]]:
+    """Return where each column that we read stands."""
+    return {
+        column: [position for position, name in enumerate(names) if name in aliases]
+        for column, aliases in _COLUMNS[kind].items()
+    }
+
+
+def _missing(found: dict[str, list[int]]) -> list[str]:
+    return [column for column, positions in found.items() if not positions]

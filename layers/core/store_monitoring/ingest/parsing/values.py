@@ -1,0 +1,115 @@
+"""Text → values for whole columns, as strict as one by one: null where the text is not valid."""
+
+import re
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from store_monitoring.domain.time_zones import is_zone_name
+
+_INSTANT = (
+    r"^(19[7-9]\d|2[01]\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?( ?UTC| ?Z|\+00:00)?$"
+)
+
+_STORE_ID_CHARACTERS = 255
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
+
+
+def instants(text: pa.StringArray) -> pa.TimestampArray:
+    """Parse timestamps in UTC, from 1970 to 2199, with or without fraction and zone.
+
+    Examples
+    --------
+    >>> column = pa.array(["2024-10-12 06:15:08.15508 UTC", "2024-10-12T06:15:08Z", "2024-02-30"])
+    >>> instants(column).cast(pa.int64()).to_pylist()
+    [1728713708155080, 1728713708000000, None]
+    """
+    valid = pc.match_substring_regex(text, _INSTANT)
+    bare = pc.ascii_rtrim(pc.if_else(valid, text, None), " UTCZ")
+    offset = pc.ends_with(bare, "+00:00")
+    if pc.any(offset).as_py():
+        bare = pc.if_else(offset, pc.utf8_slice_codeunits(bare, 0, -6), bare)
+    try:
+        parsed = bare.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # of the right form, but no such date, such as 30 February
+        parsed = pa.array([_instant(value) for value in bare.to_pylist()], pa.timestamp("us"))
+    return parsed.cast(pa.timestamp("us", tz="UTC"))
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def times_of_day(text: pa.StringArray) -> pa.Int64Array:
+    """Parse local times, HH:MM with or without seconds and fraction, up to 24:00.
+
+    Returns
+    -------
+    int64 array
+        Microseconds since midnight; null where the text is no time.
+
+    Examples
+    --------
+    >>> times_of_day(pa.array(["09:30", "23:59:59.5", "24:00", "24:01"])).to_pylist()
+    [34200000000, 86399500000, 86400000000, None]
+    """
+    return pa.array([_time_of_day_us(time) for time in text.to_pylist()], pa.int64())
+
+
+def _time_of_day_us(text: str) -> int | None:
+    match = _TIME_OF_DAY.fullmatch(text)
+    if match is None:
+        return None
+    hour, minute, second, fraction = (part or "0" for part in match.groups())
+    us = int(hour) * HOUR_US + int(minute) * MINUTE_US + int(second) * SECOND_US
+    us += int(fraction.ljust(6, "0"))
+    return us if us <= DAY_US else None
+
+
+def statuses(text: pa.StringArray) -> pa.BooleanArray:
+    """Parse poll statuses in any letter case: true for active, false for inactive.
+
+    >>> statuses(pa.array(["active", "Inactive", "off"])).to_pylist()
+    [True, False, None]
+    """
+    index = pc.index_in(pc.ascii_lower(text), pa.array(["inactive", "active"]))
+    return index.cast(pa.bool_())
+
+
+def days(text: pa.StringArray) -> pa.Int8Array:
+    """Parse days of the week, 0 (Monday) to 6.
+
+    >>> days(pa.array(["0", "6", "7", "1.0"])).to_pylist()
+    [0, 6, None, None]
+    """
+    return pc.index_in(text, pa.array([str(day) for day in range(7)])).cast(pa.int8())
+
+
+def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
+    """Return store ids as a dictionary; null where empty, too long, or not printable.
+
+    No CSV can carry control characters, and no form of the report very long ids.
+
+    >>> store_ids(pa.array(["a-1", ""])).to_pylist()
+    ['a-1', None]
+    """
+    printable = pc.match_substring_regex(text, r"^[^\x00-\x1f\x7f]+$")
+    short = pc.less_equal(pc.utf8_length(text), _STORE_ID_CHARACTERS)
+    return pc.if_else(pc.and_(printable, short), text, None).dictionary_encode()
+
+
+def zone_names(text: pa.StringArray) -> pa.StringArray:
+    """Return names of the tz database; null where it does not know the name.
+
+    >>> zone_names(pa.array(["Asia/Tokyo", "Asia/Edo"])).to_pylist()
+    ['Asia/Tokyo', None]
+    """
+    known = pa.array([is_zone_name(name) for name in text.to_pylist()], pa.bool_())
+    return pc.if_else(known, text, None)

@@ -1,0 +1,1 @@
+"""Reports: their requests, life cycle, plan, shards and formats."""

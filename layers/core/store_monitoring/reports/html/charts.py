@@ -1,0 +1,142 @@
+"""Charts as SVG that is part of a page: drawn by pygal, styled and brought to life by the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+import pygal
+from markupsafe import Markup
+from pygal.style import Style
+
+from store_monitoring.reports.html.summary import Column, Summary
+from store_monitoring.reports.html.texts import days, percent
+
+_WIDTH, _HEIGHT = 360, 190  # about as many pixels as they have on a screen, or on a phone's
+
+_TEXT = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: what it is of, what it says in words and in numbers, and the picture."""
+
+    title: str
+    unit: str
+    summary: str
+    columns: tuple[Column, ...]
+    svg: Markup
+
+
+def charts(summary: Summary, memory_us: int) -> list[Chart]:
+    """Return the page's charts: how stores are spread.
+
+    Parameters
+    ----------
+    glance : Summary
+    memory_us : int
+        For how long a poll is evidence (rule 9).
+    """
+    unseen, never_up, *_, always_up = summary.weekly_uptime
+    open_stores = sum(column.stores for column in summary.weekly_uptime)
+    no_outage, *_, whole_day = summary.longest_outage
+    last_hour, *_, no_poll = summary.last_poll
+    return [
+        _chart(
+            "Uptime in the week",
+            "% of business time",
+            f"{open_stores:,} stores had business time. Up all of it: {always_up.stores:,}. Never "
+            f"up: {never_up.stores:,}. Down for want of a poll: {unseen.stores:,}. Median: "
+            f"{percent(summary.median_weekly_uptime)}.",
+            summary.weekly_uptime,
+        ),
+        _chart(
+            "Longest outage in the week",
+            "business time",
+            f"{summary.polled:,} stores have a known poll. "
+            f"Without an outage: {no_outage.stores:,}. "
+            f"With one of 24 hours of business time or more: {whole_day.stores:,}.",
+            summary.longest_outage,
+        ),
+        _chart(
+            "Age of the last poll",
+            "hours or days",
+            f"Polled in the last hour: {last_hour.stores:,}. No poll in the last "
+            f"{days(memory_us)} days: {no_poll.stores:,}.",
+            summary.last_poll,
+        ),
+    ]
+
+
+def _chart(title: str, unit: str, summary: str, columns: tuple[Column, ...]) -> Chart:
+    return Chart(title, unit, summary, columns, _bars(title, columns))
+
+
+def _bars(title: str, columns: Sequence[Column]) -> Markup:
+    """Return a bar for each column, about its value printed over it and told in its tooltip."""
+    chart = pygal.Bar(
+        width=_WIDTH,
+        height=_HEIGHT,
+        margin=1,
+        margin_top=16,
+        style=Style(label_font_size=_TEXT, value_font_size=_TEXT),
+        css=(),
+        js=(),
+        no_prefix=True,
+        disable_xml_declaration=True,
+        show_legend=False,
+        show_y_labels=False,
+        print_values=True,
+        print_values_position="top",
+        truncate_label=-1,
+        value_formatter=_in_brief,
+        x_labels=[column.label for column in columns],
+    )
+    all_stores = sum(column.stores for column in columns)
+    chart.add(None, [_bar(column, all_stores) for column in columns])
+    chart.add_xml_filter(_as_part_of_a_page)
+    chart.add_xml_filter(lambda svg: _named(svg, title))
+    return Markup(chart.render(is_unicode=True))  # noqa: S704  # pygal escapes what it is given
+
+
+def _in_brief(stores: float) -> str:
+    """Return a number that fits over a bar.
+
+    >>> [_in_brief(n) for n in (999, 1_234, 99_999, 1_234_567)]
+    ['999', '1.2k', '100k', '1.2M']
+    """
+    for unit, name in ((1_000_000, "M"), (1_000, "k")):
+        if stores >= unit:
+            digits = 1 if stores < 9.95 * unit else 0
+            return f"{stores / unit:.{digits}f}{name}"
+    return f"{stores:.0f}"
+
+
+def _bar(column: Column, all_stores: int) -> dict[str, object]:
+    share = f", {column.stores / all_stores:.1%} of {all_stores:,}" if all_stores else ""
+    return {
+        "value": column.stores,
+        "tooltip": f"{column.label}: {column.stores:,} stores{share}",
+        "node": {"class": "unseen" if column.muted else "seen"},
+    }
+
+
+def _as_part_of_a_page(svg: Element) -> Element:
+    """Remove what makes the chart stand alone; some of it differs from day to day."""
+    for parent in list(svg.iter()):
+        for child in list(parent):
+            is_comment = not isinstance(child.tag, str)
+            is_title_of_all = parent is svg and child.tag == "title"
+            if (
+                is_comment
+                or is_title_of_all
+                or child.tag in ("defs", "desc")
+                or "tooltip-overlay" in child.get("class", "")
+            ):
+                parent.remove(child)
+    return svg
+
+
+def _named(svg: Element, title: str) -> Element:
+    svg.attrib.pop("id")
+    svg.attrib |= {"class": "chart", "role": "img", "aria-label": title}
+    return svg

@@ -1,0 +1,116 @@
+"""The page: figures, charts and the table of stores, filled into the template."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from typing import IO
+
+import pyarrow as pa
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.instants import to_text
+from store_monitoring.reports.html import texts
+from store_monitoring.reports.html.charts import charts
+from store_monitoring.reports.html.stores_table import COLUMNS, seen_down, stores_table
+from store_monitoring.reports.html.summary import summary
+
+WHOLE_TABLE_STORES = 20_000
+
+WORST_STORES = 5_000  # in the table of a report of more stores than that
+
+_WORST_AT_A_GLANCE = 10
+
+_PACKAGE = "store_monitoring.reports.html"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a report is about.
+
+    Attributes
+    ----------
+    now_us : int
+        End of its windows.
+    snapshot : int
+        Version of the ingest log that it was planned from.
+    memory_us : int
+        For how long a poll is evidence (rule 9).
+    poll_filter : PollFilter
+    all_stores : bool
+        Whether it is about all stores, rather than some that were asked for.
+    """
+
+    now_us: int
+    snapshot: int
+    memory_us: int
+    poll_filter: PollFilter
+    all_stores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inlined:
+    """A style or script within the page, and the source by which the page's policy allows it."""
+
+    text: Markup
+    source: str
+
+
+def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) -> None:
+    """Write a report as one page that asks for nothing.
+
+    Parameters
+    ----------
+    part : table
+        Rows of schema `DETAILED_PART`, ascending by `store_id`: exact microseconds.
+    rows : table
+        The same rows as the report tells them.
+    about : About
+    output : binary stream
+    """
+    at_a_glance = summary(part, about.now_us)
+    table = stores_table(part, rows)
+    is_whole = len(table) <= WHOLE_TABLE_STORES
+    page = _environment().get_template("page.html.j2")
+    text = page.render(
+        about=about,
+        summary=at_a_glance,
+        charts=charts(at_a_glance, about.memory_us),
+        worst=seen_down(table, _WORST_AT_A_GLANCE),
+        columns=COLUMNS,
+        is_whole=is_whole,
+        table=(table if is_whole else table[:WORST_STORES]).to_pydict(),
+        styles=[_inlined("theme.css", "store_monitoring"), _inlined("page.css")],
+        scripts=[_inlined("chart_tips.mjs"), _inlined("stores_table.mjs")],
+    )
+    output.write(text.encode())
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {
+        "number": "{:,}".format,
+        "decimals": "{:,.2f}".format,
+        "percent": texts.percent,
+        "hours": texts.hours,
+        "days": texts.days,
+        "date": texts.date,
+        "instant": texts.instant,
+        "iso": to_text,
+    }
+    return environment
+
+
+def _inlined(name: str, package: str = _PACKAGE) -> Inlined:
+    text = resources.files(package).joinpath(name).read_text("utf-8")
+    digest = b64encode(sha256(text.encode()).digest()).decode()
+    return Inlined(Markup(text), f"'sha256-{digest}'")  # noqa: S704  # our own file

@@ -1,0 +1,95 @@
+"""Pages of the list of reports."""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from store_monitoring.errors import InvalidRequestError, MalformedReportIdError
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.report import Report, checked_report_id
+
+_LIMIT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
+
+_DEFAULT_LIMIT = "20"
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the last report on it.
+
+    Examples
+    --------
+    >>> place = Cursor("2024-10-15T00:00:00.000000Z", "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11")
+    >>> Cursor.from_token(place.to_token()) == place
+    True
+    """
+
+    started_at: str
+    report_id: str
+
+    @classmethod
+    def from_token(cls, token: str) -> Self:
+        """Read what `to_token` wrote.
+
+        Raises
+        ------
+        InvalidRequestError
+            If it wrote no such thing.
+        """
+        wrong = InvalidRequestError("page_token: not a next_page_token that GET /reports returned")
+        if not _TOKEN.fullmatch(token):
+            raise wrong
+        try:
+            match json.loads(urlsafe_b64decode(token)):
+                case [str(started_at), str(report_id)]:
+                    # Written anew, each must be the same: DynamoDB takes no other key for one.
+                    place = cls(
+                        to_text(to_us(datetime.fromisoformat(started_at))),
+                        checked_report_id(report_id),
+                    )
+                case _:
+                    raise wrong
+        except (ValueError, TypeError, OverflowError, MalformedReportIdError):
+            raise wrong from None
+        if place.to_token() != token:
+            raise wrong
+        return place
+
+    def to_token(self) -> str:
+        """Return the place as text that goes into a URL as it is."""
+        return urlsafe_b64encode(json.dumps([self.started_at, self.report_id]).encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page is asked for: how many reports, and after which."""
+
+    limit: int
+    after: Cursor | None = None
+
+    @classmethod
+    def from_query(cls, limit: str | None, page_token: str | None) -> Self:
+        """Read a request's query string.
+
+        Raises
+        ------
+        InvalidRequestError
+            Naming the parameter that is wrong.
+        """
+        limit = _DEFAULT_LIMIT if limit is None else limit
+        if not _LIMIT.fullmatch(limit):
+            raise InvalidRequestError("limit: not a whole number from 1 to 100")
+        return cls(int(limit), None if page_token is None else Cursor.from_token(page_token))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """Some reports, newest first, and where the next page begins, if there is one."""
+
+    reports: tuple[Report, ...]
+    end: Cursor | None = None

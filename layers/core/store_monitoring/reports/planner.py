@@ -1,0 +1,180 @@
+"""Plan a report: fix its snapshot and cut it into shards."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from store_monitoring.errors import NoPollsError, NoStoresError
+from store_monitoring.ingest.ports import Head, IngestLog, PollsIngest
+from store_monitoring.reports.plan import Plan, Shard
+from store_monitoring.reports.report import check_formats_hold
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.storage.buckets import bucket_of
+from store_monitoring.storage.keys import plan_key, request_key, shards_key
+from store_monitoring.storage.ports import PollsFile, ReportFiles, StoresFile
+from store_monitoring.store_ids import unknown_stores
+
+# What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
+FILE_COST_POLLS = 100_000  # waiting for S3, mostly
+
+STORE_COST_POLLS = 150  # its business time
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """What a report reads of a bucket, and as many polls as that costs."""
+
+    stores_file: StoresFile
+    polls_files: tuple[PollsFile, ...]
+    cost_polls: float
+
+
+def plan_report(
+    report_id: str,
+    memory_us: int,
+    shard_polls: int,
+    bucket_count: int,
+    log: IngestLog,
+    files: ReportFiles,
+    *,
+    follow_stores: bool,
+) -> Plan:
+    """Plan a report from what is committed now, and write the plan.
+
+    A report has one plan for ever: whatever was computed was computed from that one. Should it be
+    planned again, by a second attempt or a second call, the first plan is what is returned.
+
+    Parameters
+    ----------
+    report_id : str
+    memory_us : int
+        For how long a poll is evidence (rule 9).
+    shard_polls : int
+        About how much a shard may cost, in polls; a store and a file cost as much as some.
+    bucket_count : int
+    log, files : ports
+    follow_stores : bool
+        Whether changes of stores are told.
+
+    Raises
+    ------
+    NoPollsError
+        If no polls were ingested and the request names no `as_of`.
+    NoStoresError
+        If the request names an `as_of`, and no store is known: there is nothing to compute.
+    UnknownStoreError
+        If all requested stores lie in buckets that have none.
+    TooManyStoresError
+        If a requested format cannot hold the report.
+    """
+    request = ReportRequest.from_json(files.read_json(request_key(report_id)))
+    head = log.head()
+    now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
+    if now_us is None:
+        raise NoPollsError("no polls have been ingested yet: upload a polls file first")
+    ingests = log.polls_ingests(head.version, now_us - memory_us, now_us)
+    requested = _ids_by_bucket(request.store_ids, bucket_count)
+    unknown: tuple[str, ...] = ()
+    if requested is None:
+        stores = list(head.stores.values())
+    else:
+        stores = [file for bucket, file in head.stores.items() if bucket in requested]
+        unknown = _in_no_file(requested, head)
+        if not stores:
+            raise unknown_stores(unknown)
+    if not stores:
+        raise NoStoresError("no store is known yet: upload a file first")
+    groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
+    plan = Plan(
+        report_id,
+        head.version,
+        now_us,
+        head.greatest_us,
+        memory_us,
+        request.poll_filter,
+        request.formats,
+        follow_stores and request.is_on_all_stores_now,
+        tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
+        unknown,
+    )
+    check_formats_hold(plan.formats, plan.stores)
+    if not files.create_json(plan_key(report_id), plan.to_json()):
+        plan = Plan.from_json(files.read_json(plan_key(report_id)))
+    files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
+    return plan
+
+
+def _ids_by_bucket(
+    store_ids: tuple[str, ...] | None, bucket_count: int
+) -> dict[int, list[str]] | None:
+    if store_ids is None:
+        return None
+    by_bucket: dict[int, list[str]] = defaultdict(list)
+    for store_id in store_ids:
+        by_bucket[bucket_of(store_id, bucket_count)].append(store_id)
+    return by_bucket
+
+
+def _in_no_file(requested: dict[int, list[str]], head: Head) -> tuple[str, ...]:
+    """Return the requested stores whose buckets have none; merge says so of all unknown ones."""
+    return tuple(
+        sorted(
+            store_id
+            for bucket, store_ids in requested.items()
+            if bucket not in head.stores
+            for store_id in store_ids
+        )
+    )
+
+
+def _buckets(
+    stores: Iterable[StoresFile], ingests: Iterable[PollsIngest], since_us: int, now_us: int
+) -> list[_Bucket]:
+    """Return what is read of each bucket, ascending."""
+    polls_files: dict[int, list[PollsFile]] = defaultdict(list)
+    cost_polls: dict[int, float] = defaultdict(float)
+    for ingest in ingests:
+        share = ingest.share_read(since_us, now_us)
+        for file in ingest.files_within(since_us, now_us):
+            polls_files[file.bucket].append(file)
+            cost_polls[file.bucket] += FILE_COST_POLLS + share * file.rows
+    return [
+        _Bucket(
+            file,
+            tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
+            FILE_COST_POLLS + STORE_COST_POLLS * file.stores + cost_polls[file.bucket],
+        )
+        for file in sorted(stores, key=lambda file: file.bucket)
+    ]
+
+
+def _groups(buckets: Sequence[_Bucket], shard_polls: int) -> list[list[_Bucket]]:
+    """Group buckets, in their order, into groups of about the same cost, about `shard_polls`.
+
+    Laid end to end, the buckets are a line as long as their cost. It is cut into equal pieces, as
+    few as are no longer than `shard_polls`, and a bucket is in the group of the piece that its
+    middle lies in.
+    """
+    line = sum(bucket.cost_polls for bucket in buckets)
+    piece = line / max(1, math.ceil(line / shard_polls))
+    groups: dict[int, list[_Bucket]] = defaultdict(list)
+    begin = 0.0
+    for bucket in buckets:
+        groups[int((begin + bucket.cost_polls / 2) / piece)].append(bucket)
+        begin += bucket.cost_polls
+    return list(groups.values())
+
+
+def _shard(number: int, group: Sequence[_Bucket], requested: dict[int, list[str]] | None) -> Shard:
+    stores_files = tuple(bucket.stores_file for bucket in group)
+    wanted = None
+    if requested is not None:
+        wanted = tuple(id_ for file in stores_files for id_ in requested[file.bucket])
+    return Shard(
+        number,
+        stores=sum(file.stores for file in stores_files) if wanted is None else len(wanted),
+        stores_files=stores_files,
+        polls_files=tuple(file for bucket in group for file in bucket.polls_files),
+        store_ids=wanted,
+    )

@@ -1,0 +1,91 @@
+"""Read one report, or a page of the list."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.lifecycle import find_report, refresh_status
+from store_monitoring.reports.pages import PageRequest, ReportPage
+from store_monitoring.reports.ports import Executions, Reports
+from store_monitoring.reports.report import Failure, Format, Report, Status
+from store_monitoring.storage.keys import parts_prefix, report_key
+from store_monitoring.storage.ports import ReportFiles
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report, with what is known only at the moment of asking.
+
+    Attributes
+    ----------
+    report : Report
+    shards_done : int or None
+        While it is Running and planned.
+    urls : dict of Format to str
+        Where it can be downloaded, when it is Complete.
+    """
+
+    report: Report
+    shards_done: int | None = None
+    urls: dict[Format, str] = field(default_factory=dict)
+
+
+def read_report(
+    report_id: str, now: datetime, reports: Reports, executions: Executions, files: ReportFiles
+) -> ReportView:
+    """Return a report as it stands.
+
+    A report that says it is Running is believed only if its execution has not ended.
+
+    Raises
+    ------
+    UnknownReportError
+    """
+    report = find_report(report_id, now, reports, executions)
+    if report.status is Status.COMPLETE:
+        return ReportView(report, urls=_urls(report, files))
+    if report.status is Status.RUNNING and report.shards_total is not None:
+        return ReportView(report, shards_done=files.count(parts_prefix(report_id)))
+    return ReportView(report)
+
+
+def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
+    report_id = report.report_id
+    return {
+        format_: files.presigned_url(
+            report_key(report_id, format_), f"store-report-{report_id}.{format_}"
+        )
+        for format_ in {Format.CSV: None} | dict.fromkeys(report.formats)
+    }
+
+
+def list_reports(
+    page: PageRequest, now: datetime, reports: Reports, executions: Executions
+) -> ReportPage:
+    """Return a page of reports, newest first, each as it stands."""
+    found = reports.newest(page)
+    return ReportPage(
+        tuple(refresh_status(report, now, reports, executions) for report in found.reports),
+        found.end,
+    )
+
+
+def report_entry(report: Report) -> dict[str, Any]:
+    """Return what a list of reports tells of one; what is not known is left out."""
+    entry = {
+        "report_id": report.report_id,
+        "status": report.status.value,
+        "started_at": to_text(to_us(report.started_at)),
+        "ended_at": None if report.ended_at is None else to_text(to_us(report.ended_at)),
+        "as_of": report.as_of,
+        "stores": report.stores,
+        "poll_filter": report.poll_filter.value,
+        "formats": [format_.value for format_ in report.formats],
+        "error": None if report.failure is None else _failure_body(report.failure),
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def _failure_body(failure: Failure) -> dict[str, str]:
+    return {"code": failure.error, "message": failure.message}

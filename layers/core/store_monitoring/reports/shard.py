@@ -1,0 +1,206 @@
+"""Compute one shard of a report."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.known_polls import NO_POLL
+from store_monitoring.domain.model import WINDOWS_US, Polls, Totals
+from store_monitoring.domain.pieces import cut_by_store, cut_by_time, reckon_pieces
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.uptime import Details, compute_uptime, compute_uptime_in_detail
+from store_monitoring.reports.plan import Plan, Shard, read_plan
+from store_monitoring.storage.arrays import polls_of, stores_of
+from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
+from store_monitoring.storage.schemas import DETAILED_PART, PART
+
+_Item = TypeVar("_Item")
+
+_Read = TypeVar("_Read")
+
+
+def read_ahead(
+    read: Callable[[_Item], _Read], items: Iterable[_Item], ahead: int
+) -> Iterator[_Read]:
+    """Yield what `read` returns for each item, in order; at most `ahead` more are at hand.
+
+    >>> list(read_ahead(str.upper, "abc", ahead=2))
+    ['A', 'B', 'C']
+    """
+    with ThreadPoolExecutor(ahead) as pool:
+        reading: deque[Future[_Read]] = deque()
+        for item in items:
+            reading.append(pool.submit(read, item))
+            if len(reading) > ahead:
+                yield reading.popleft().result()
+        while reading:
+            yield reading.popleft().result()
+
+
+_BATCH_POLLS = 500_000  # no fewer are worth a call of their own
+
+_POLLS_A_MEGABYTE = 6000  # with what else is held: docs/performance.md, "What a size costs"
+
+_OF_WHICH_A_PIECE = 2  # part of them; twice as many are held while it is found
+
+_AHEAD = 1  # batches that are read while one is reckoned
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a shard says of itself; its data are in its part.
+
+    Attributes
+    ----------
+    shard : int
+    stores : int
+        Number of its rows.
+    polls_read : int
+        0 also if its part was there already.
+    """
+
+    shard: int
+    stores: int
+    polls_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Some buckets: their stores, those that are asked for, and their polls, if they fit."""
+
+    stores: pa.Table
+    polls_files: list[PollsFile]
+    polls: pa.Table | None
+
+
+def polls_that_fit(memory_mb: int) -> int:
+    """Return how many polls can be held at once, by the memory of the function.
+
+    >>> polls_that_fit(1769)
+    10614000
+    """
+    return memory_mb * _POLLS_A_MEGABYTE
+
+
+def compute_shard(
+    report_id: str, shard: int, tables: Tables, most_polls: int = polls_that_fit(1769)
+) -> Receipt:
+    """Read a shard's files, reckon, and write its part, unless that is there already.
+
+    A report has one plan, so a part with as many rows as that says is the one.
+
+    Buckets share no store, so they are read and reckoned a few at a time. The polls of a bucket
+    that has more than `most_polls` are reckoned piece by piece: what a shard needs of memory does
+    not grow with the number of polls.
+
+    A requested store that is in none of the files has no row: `merge_report`, which sees all
+    parts, names all such stores.
+    """
+    plan = read_plan(report_id, tables)
+    files = plan.shards[shard]
+    if tables.count_rows(part_key(report_id, shard)) == files.stores:
+        return Receipt(shard, files.stores, polls_read=0)
+    parts = [(DETAILED_PART if plan.in_detail else PART).empty_table()]
+    polls_read = 0
+    read = partial(_read, plan, files, tables, most_polls)
+    for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
+        for begin, end in _runs(plan, batch.stores):
+            stores = batch.stores.slice(begin, end - begin)
+            if batch.polls is not None:
+                parts.append(_part(plan, stores, batch.polls))
+            else:
+                parts.append(_part_by_pieces(plan, stores, batch.polls_files, tables, most_polls))
+        polls_read += (
+            sum(file.rows for file in batch.polls_files)
+            if batch.polls is None
+            else len(batch.polls)
+        )
+    part = pa.concat_tables(parts).sort_by("store_id")
+    tables.write_part(part_key(report_id, shard), part)
+    return Receipt(shard, len(part), polls_read)
+
+
+def _read(
+    plan: Plan,
+    shard: Shard,
+    tables: Tables,
+    most_polls: int,
+    files: tuple[list[StoresFile], list[PollsFile]],
+) -> _Batch:
+    stores_files, polls_files = files
+    stores = tables.read_stores(stores_files)
+    if shard.store_ids is not None:
+        wanted = pa.array(shard.store_ids, pa.string())
+        stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
+    if sum(file.rows for file in polls_files) > most_polls:
+        return _Batch(stores, polls_files, None)
+    polls = tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
+    return _Batch(stores, polls_files, polls)
+
+
+def _runs(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
+    """Return which stores, which are neighbours, can be reckoned at once."""
+    hours = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
+    by_hours = plan.poll_filter is PollFilter.BUSINESS_HOURS
+    span_us = plan.memory_us if by_hours else max(WINDOWS_US)
+    return cut_by_store(hours.to_numpy().astype(np.int64), span_us, plan.memory_us)
+
+
+def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:
+    store_ids = stores.column("store_id").combine_chunks()
+    inputs = (
+        stores_of(stores),
+        polls_of(polls, store_ids),
+        plan.now_us,
+        plan.memory_us,
+        plan.poll_filter,
+    )
+    if not plan.in_detail:
+        return pa.table([store_ids, *_totals(compute_uptime(*inputs))], schema=PART)
+    totals, details = compute_uptime_in_detail(*inputs)
+    return pa.table([store_ids, *_totals(totals), *_details(details)], schema=DETAILED_PART)
+
+
+def _part_by_pieces(
+    plan: Plan, stores: pa.Table, files: list[PollsFile], tables: Tables, most_polls: int
+) -> pa.Table:
+    """Return what `_part` does, of polls that are read again for each piece."""
+    store_ids = stores.column("store_id").combine_chunks()
+
+    def read(since_us: int, until_us: int) -> Iterator[Polls]:
+        for polls in tables.read_polls_in_batches(files, since_us, until_us - 1):
+            yield polls_of(polls, store_ids)
+
+    pieces = cut_by_time(
+        read, plan.now_us - plan.memory_us, plan.now_us, most_polls // _OF_WHICH_A_PIECE
+    )
+    totals, details = reckon_pieces(
+        stores_of(stores), pieces, plan.now_us, plan.memory_us, plan.poll_filter
+    )
+    if not plan.in_detail:
+        return pa.table([store_ids, *_totals(totals)], schema=PART)
+    return pa.table([store_ids, *_totals(totals), *_details(details)], schema=DETAILED_PART)
+
+
+def _totals(totals: Totals) -> list[pa.Array]:
+    return [pa.array(column) for column in np.hstack([totals.uptime_us, totals.downtime_us]).T]
+
+
+def _details(details: Details) -> list[pa.Array]:
+    never = details.polled.last_us == NO_POLL
+    return [
+        pa.array(details.polled.in_week),
+        pa.array(details.polled.last_us, pa.timestamp("us", tz="UTC"), mask=never),
+        pa.array(details.polled.last_active, mask=never),
+        pa.array(details.open_now),
+        pa.array(details.outages.count),
+        pa.array(details.outages.longest_us),
+    ]

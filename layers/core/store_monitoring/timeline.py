@@ -1,0 +1,299 @@
+"""Tell one store's last week, instant by instant: what its row of a report rests on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.model import Polls, Stores, joined
+from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.timeline import Timeline, since_last_evidence, timeline
+from store_monitoring.errors import (
+    InvalidRequestError,
+    MissingObjectError,
+    NoPollsError,
+    ReportFailedError,
+    ReportRunningError,
+    ResponseTooLargeError,
+    UnknownReportError,
+    UnknownStoreError,
+)
+from store_monitoring.ingest.ports import IngestLog
+from store_monitoring.reports.plan import Plan, read_plan
+from store_monitoring.reports.ports import Reports
+from store_monitoring.reports.report import Status, checked_report_id
+from store_monitoring.reports.request import ReportRequest, instant_us
+from store_monitoring.storage.arrays import polls_of, stores_of
+from store_monitoring.storage.buckets import bucket_of
+from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
+from store_monitoring.store_ids import checked_store_id, unknown_stores
+
+MOST_POLLS = 200_000
+
+"""A poll every three seconds of a week; each takes kilobytes while a response is made."""
+
+_ROWS_AT_ONCE = 5_000_000  # of all stores in the bucket, of which few are of the store
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRequest:
+    """What a timeline is asked for.
+
+    Attributes
+    ----------
+    store_id : str
+    report_id : str or None
+        The report whose snapshot it is about; None: what is committed now.
+    as_of_us : int or None
+        Without a report: the end of the week; None: the greatest poll timestamp.
+    poll_filter : PollFilter
+        Without a report.
+    from_us, to_us : int or None
+        The part of the week that is told instant by instant; None: from its start, to its end.
+    """
+
+    store_id: str
+    report_id: str | None = None
+    as_of_us: int | None = None
+    poll_filter: PollFilter = PollFilter.ALL
+    from_us: int | None = None
+    to_us: int | None = None
+
+    @classmethod
+    def from_query(
+        cls,
+        store_id: str,
+        report_id: str | None,
+        as_of: str | None,
+        poll_filter: str | None,
+        from_: str | None = None,
+        to: str | None = None,
+    ) -> Self:
+        """Read a request's query string.
+
+        Raises
+        ------
+        InvalidRequestError
+            Naming the parameter that is wrong, or cannot go with `report_id`.
+        MalformedReportIdError
+        """
+        store_id = checked_store_id(store_id, "store_id")
+        part = from_us, to_us = instant_us(from_, "from"), instant_us(to, "to")
+        if from_us is not None and to_us is not None and from_us >= to_us:
+            raise InvalidRequestError("to: not after from")
+        if report_id is None:
+            # As a report's: so both are read the same.
+            asked = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
+            return cls(store_id, None, asked.as_of_us, asked.poll_filter, *part)
+        if as_of is not None or poll_filter is not None:
+            raise InvalidRequestError("report_id: a report has its own as_of and poll_filter")
+        return cls(store_id, checked_report_id(report_id), None, PollFilter.ALL, *part)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a timeline reads, and how.
+
+    Attributes
+    ----------
+    report_id : str or None
+        The report whose snapshot it is.
+    version : int
+        The version of the ingest log that it is of.
+    now_us, memory_us, poll_filter
+        As `Plan` has them.
+    stores_file : StoresFile
+        Where the store's zone and hours must be, if any input knows it.
+    polls_files : tuple of PollsFile
+        Where its polls may be.
+    """
+
+    report_id: str | None
+    version: int
+    now_us: int
+    memory_us: int
+    poll_filter: PollFilter
+    stores_file: StoresFile
+    polls_files: tuple[PollsFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTimeline:
+    """A store's timeline, and what it was made from.
+
+    Attributes
+    ----------
+    request : TimelineRequest
+    snapshot : Snapshot
+    store : Stores
+        This one.
+    zone_is_given, hours_are_given : bool
+        Whether an input gave them; otherwise they are the defaults (rules 5 and 7).
+    timeline : Timeline
+    """
+
+    request: TimelineRequest
+    snapshot: Snapshot
+    store: Stores
+    zone_is_given: bool
+    hours_are_given: bool
+    timeline: Timeline
+
+
+def read_timeline(
+    request: TimelineRequest,
+    memory_us: int,
+    bucket_count: int,
+    reports: Reports,
+    log: IngestLog,
+    tables: Tables,
+) -> StoreTimeline:
+    """Return a store's timeline, from the snapshot of a report or from what is committed now.
+
+    Parameters
+    ----------
+    request : TimelineRequest
+    memory_us : int
+        For how long a poll is evidence (rule 9); a report has its own.
+    bucket_count : int
+    reports, log, tables : ports
+
+    Raises
+    ------
+    UnknownStoreError
+        If the snapshot does not know the store, or the report was not asked for it.
+    UnknownReportError, ReportRunningError, ReportFailedError
+        If the report is not Complete.
+    ResponseTooLargeError
+        If there are more polls in the week than a timeline can show.
+    NoPollsError
+        If no polls were ingested and the request names neither a report nor an `as_of`.
+    """
+    if request.report_id is None:
+        snapshot = _current(request, memory_us, bucket_count, log)
+    else:
+        plan = _plan(request.report_id, reports, tables)
+        snapshot = _of_report(plan, request.store_id, bucket_count)
+    store_id = pa.array([request.store_id])
+    stores = tables.read_stores([snapshot.stores_file], request.store_id)
+    row = stores.filter(pc.is_in(stores.column("store_id"), store_id))
+    if not len(row):
+        raise _unknown(request.store_id)
+    store = stores_of(row)
+    polls = _needed_polls(request.store_id, store, snapshot, tables)
+    return StoreTimeline(
+        request,
+        snapshot,
+        store,
+        row.column("timezone").null_count == 0,
+        len(store.hours.store) > 0,
+        timeline(
+            store,
+            polls,
+            snapshot.now_us,
+            snapshot.memory_us,
+            snapshot.poll_filter,
+        ),
+    )
+
+
+def _needed_polls(store_id: str, store: Stores, snapshot: Snapshot, tables: Tables) -> Polls:
+    """Return the polls that the timeline needs; the others are not held for long."""
+    polls = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+    for table in _tables(store_id, snapshot, tables):
+        polls, _ = since_last_evidence(
+            store,
+            joined([polls, polls_of(table, pa.array([store_id]))]),
+            snapshot.now_us,
+            snapshot.memory_us,
+            snapshot.poll_filter,
+        )
+        if len(polls.store) > MOST_POLLS:
+            raise ResponseTooLargeError(
+                f"the store has more than {MOST_POLLS:,} polls in the week, or since the last one"
+                " before it: more than a timeline can show"
+            )
+    return polls
+
+
+def _tables(store_id: str, snapshot: Snapshot, tables: Tables) -> Iterator[pa.Table]:
+    """Yield polls of some files at a time, and of very large files by themselves in batches."""
+    wanted = snapshot.now_us - snapshot.memory_us, snapshot.now_us, store_id
+    group: list[PollsFile] = []
+    for file in snapshot.polls_files:
+        if file.rows > _ROWS_AT_ONCE:
+            yield from tables.read_polls_in_batches([file], *wanted)
+            continue
+        if sum(each.rows for each in group) + file.rows > _ROWS_AT_ONCE:
+            yield tables.read_polls(group, *wanted)
+            group = []
+        group.append(file)
+    yield tables.read_polls(group, *wanted)
+
+
+def _current(
+    request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
+) -> Snapshot:
+    """Return the snapshot that a report would read if it were planned now."""
+    head = log.head()
+    bucket = bucket_of(request.store_id, bucket_count)
+    if bucket not in head.stores:
+        raise _unknown(request.store_id)
+    now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
+    if now_us is None:
+        raise NoPollsError("no polls have been ingested yet: name an as_of, or upload a polls file")
+    polls = log.polls(head.version, now_us - memory_us, now_us)
+    return Snapshot(
+        None,
+        head.version,
+        now_us,
+        memory_us,
+        request.poll_filter,
+        head.stores[bucket],
+        tuple(file for file in polls if file.bucket == bucket),
+    )
+
+
+def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
+    """Return the plan of a report that is Complete."""
+    report = reports.get(report_id)
+    if report is None:
+        raise UnknownReportError(f"there is no report {report_id}")
+    match report.status:
+        case Status.RUNNING:
+            raise ReportRunningError(f"the report {report_id} is still Running")
+        case Status.FAILED:
+            raise ReportFailedError(f"the report {report_id} Failed")
+    try:
+        return read_plan(report_id, tables)
+    except MissingObjectError:  # it expires with the report, which may be there a while longer
+        raise UnknownReportError(f"the report {report_id} has expired") from None
+
+
+def _of_report(plan: Plan, store_id: str, bucket_count: int) -> Snapshot:
+    """Return the snapshot that a report has read."""
+    if not plan.asks_for(store_id):
+        raise UnknownStoreError(
+            f"the report {plan.report_id} was not asked for the store {store_id!r}"
+        )
+    bucket = bucket_of(store_id, bucket_count)
+    for shard in plan.shards:
+        for file in shard.stores_files:
+            if file.bucket == bucket:
+                return Snapshot(
+                    plan.report_id,
+                    plan.version,
+                    plan.now_us,
+                    plan.memory_us,
+                    plan.poll_filter,
+                    file,
+                    tuple(polls for polls in shard.polls_files if polls.bucket == bucket),
+                )
+    raise _unknown(store_id)
+
+
+def _unknown(store_id: str) -> UnknownStoreError:
+    return unknown_stores([store_id])

@@ -1,0 +1,166 @@
+"""The domain against the oracle, and what must hold for any stores, hours and polls."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.pieces import cut_by_store
+from store_monitoring.domain.rounding import hundredths
+from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
+from tests.compute_by_domain import (
+    compute_by_domain,
+    compute_by_domain_in_detail,
+    reckon_by_pieces,
+)
+from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, details, report
+from tests.property.transitions import TRANSITIONS
+
+STORE_IDS = ("a", "b", "c", "d")
+ZONES = (
+    *sorted({transition.zone for transition in TRANSITIONS}),
+    "America/Chicago",
+    "America/Phoenix",
+    "Asia/Kathmandu",
+    "Pacific/Chatham",
+    "UTC",
+)
+WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
+MICROSECOND = timedelta(microseconds=1)
+
+# Edges of the rules, of the gaps above, and of the report's windows, more often than chance has it.
+START_TIMES = ("00:00", "00:01", "01:00", "01:30", "02:00", "02:30", "03:00", "09:00", "23:59:30")
+END_TIMES = (*START_TIMES, "23:58:59.999999", "23:59", "23:59:00", "23:59:59", "24:00", "24:00:00")
+POLL_AGES = tuple(
+    age + beside
+    for age in (timedelta(), *WINDOWS, timedelta(days=14))
+    for beside in (-MICROSECOND, timedelta(), MICROSECOND)
+)
+
+
+def times_of_day(usual: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(usual) | st.times().map(lambda time: time.isoformat())
+
+
+def hours_rows() -> st.SearchStrategy[HoursRow]:
+    return st.builds(
+        HoursRow,
+        st.sampled_from(STORE_IDS[:3]),  # the last store is always open
+        st.integers(0, 6),
+        times_of_day(START_TIMES),
+        times_of_day(END_TIMES),
+    )
+
+
+def instants_near_transitions() -> st.SearchStrategy[datetime]:
+    """Instants from a day before a transition to nine days after it, at any microsecond."""
+    return st.builds(
+        lambda transition, after: transition.instant + after,
+        st.sampled_from(TRANSITIONS),
+        st.integers(-24 * 4, 9 * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
+        | st.timedeltas(timedelta(days=-1), timedelta(days=9)),
+    )
+
+
+def polls(now: datetime) -> st.SearchStrategy[Poll]:
+    ages = (
+        st.sampled_from(POLL_AGES)
+        | st.integers(-4, 16 * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
+        | st.timedeltas(timedelta(hours=-1), timedelta(days=16))
+    )
+    return st.builds(
+        Poll, st.sampled_from(STORE_IDS), ages.map(lambda age: now - age), st.booleans()
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    now = draw(instants_near_transitions())
+    return Case(
+        polls=tuple(draw(st.lists(polls(now), max_size=60))),
+        hours=tuple(draw(st.lists(hours_rows(), max_size=20))),
+        zones=draw(st.dictionaries(st.sampled_from(STORE_IDS), st.sampled_from(ZONES))),
+        now=now,
+        memory_days=draw(st.sampled_from([14, 14, 7, 1, 30])),
+        poll_filter=draw(st.sampled_from(["all", "business_hours"])),
+    )
+
+
+@given(cases())
+def test_the_domain_is_the_oracle(case: Case) -> None:
+    assert compute_by_domain(case) == report(case)
+
+
+@given(cases())
+def test_the_details_are_the_oracles(case: Case) -> None:
+    assert compute_by_domain_in_detail(case) == (report(case), details(case))
+
+
+@given(cases(), st.integers(1, 20), st.integers(1, 7))
+def test_pieces_of_polls_are_the_oracles(case: Case, most_polls: int, batch_polls: int) -> None:
+    assert reckon_by_pieces(case, most_polls, batch_polls) == (report(case), details(case))
+
+
+@given(
+    st.lists(st.integers(0, 1000), max_size=30).map(np.array),
+    st.integers(1, 3650),
+    st.integers(1, 3650),
+)
+def test_every_store_is_in_one_run(rows: Int64s, span_days: int, memory_days: int) -> None:
+    runs = cut_by_store(rows.astype(np.int64), span_days * DAY_US, memory_days * DAY_US)
+    assert [store for begin, end in runs for store in range(begin, end)] == list(range(len(rows)))
+
+
+@given(cases())
+def test_uptime_and_downtime_are_the_business_time(case: Case) -> None:
+    for store_id, length_us in business_time_us(case).items():
+        totals = compute_by_domain(case)[store_id]
+        both = zip(totals.uptime_us, totals.downtime_us, strict=True)
+        assert tuple(up + down for up, down in both) == length_us
+
+
+@given(cases(), st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))
+def test_the_cut_into_shards_does_not_matter(case: Case, shard_of_store: list[int]) -> None:
+    together: dict[str, Totals] = {}
+    for shard in set(shard_of_store):
+        members = {name for name, of in zip(STORE_IDS, shard_of_store, strict=True) if of == shard}
+        together |= compute_by_domain(only(case, members))
+    assert together == compute_by_domain(case)
+
+
+def only(case: Case, store_ids: set[str]) -> Case:
+    """Return the case with only some of its stores."""
+    return replace(
+        case,
+        polls=tuple(poll for poll in case.polls if poll.store_id in store_ids),
+        hours=tuple(row for row in case.hours if row.store_id in store_ids),
+        zones={name: zone for name, zone in case.zones.items() if name in store_ids},
+    )
+
+
+@given(st.data(), cases())
+def test_the_order_of_rows_does_not_matter(data: st.DataObject, case: Case) -> None:
+    shuffled = replace(
+        case,
+        polls=tuple(data.draw(st.permutations(case.polls))),
+        hours=tuple(data.draw(st.permutations(case.hours))),
+    )
+    assert compute_by_domain(shuffled) == compute_by_domain(case)
+
+
+@given(cases())
+def test_doubling_every_row_changes_nothing(case: Case) -> None:
+    doubled = replace(case, polls=case.polls * 2, hours=case.hours * 2)
+    assert compute_by_domain(doubled) == compute_by_domain(case)
+
+
+@given(st.data(), st.sampled_from([MINUTE_US, HOUR_US]))
+def test_rounding_is_half_to_even(data: st.DataObject, unit_us: int) -> None:
+    halves = st.integers(0, 200 * 168).map(lambda n: n * unit_us // 200)
+    length_us = data.draw(st.lists(halves | st.integers(0, WEEK_US)))
+    exact = [round(Fraction(100 * n, unit_us)) for n in length_us]
+    assert hundredths(np.array(length_us, np.int64), unit_us).tolist() == exact

@@ -1,0 +1,249 @@
+"""The forms of a report, and what they tell beside the CSV."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from openpyxl import load_workbook
+
+from store_monitoring.errors import TooManyStoresError, UnknownStoreError
+from store_monitoring.reports import report
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.report import Format, check_formats_hold
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.storage.keys import report_key
+from store_monitoring.store_ids import unknown_stores
+from tests.pipeline import Pipeline
+
+# Now is Monday 2024-10-14 12:00 UTC.
+POLLS = """store_id,status,timestamp_utc
+up,active,2024-10-14 12:00:00 UTC
+down,active,2024-10-14 09:00:00 UTC
+down,inactive,2024-10-14 10:30:00.25 UTC
+down,inactive,2024-10-14 10:30:00.25 UTC
+down,active,2024-10-14 11:15:00 UTC
+down,inactive,2024-10-14 11:30:00 UTC
+old,inactive,2024-10-05 10:00:00 UTC
+"""
+HOURS = """store_id,day,start_time_local,end_time_local
+up,0,00:00,24:00
+down,0,10:00,11:00
+down,0,11:00,12:00
+old,5,10:00,12:00
+old,6,10:00,13:00
+never,0,11:00,13:00
+never,6,23:00,01:00
+"""
+ZONES = "store_id,timezone_str\nup,UTC\ndown,UTC\nold,UTC\nnever,UTC\n"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path)
+    for key, content in (("polls", POLLS), ("business_hours", HOURS), ("timezones", ZONES)):
+        assert pipeline.ingest(f"{key}/x.csv", content).status == "Committed"
+    return pipeline
+
+
+def _records(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    pipeline.report(ReportRequest(formats=(Format.JSON,)))
+    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    return {record["store_id"]: record for record in records}
+
+
+def test_polls(pipeline: Pipeline) -> None:
+    told = {
+        store_id: (record["polls_last_week"], record["last_poll_at"], record["last_poll_status"])
+        for store_id, record in _records(pipeline).items()
+    }
+    assert told == {
+        "down": (4, "2024-10-14T11:30:00+00:00", "inactive"),
+        "never": (0, None, None),
+        "old": (0, "2024-10-05T10:00:00+00:00", "inactive"),
+        "up": (1, "2024-10-14T12:00:00+00:00", "active"),
+    }
+
+
+def test_open_now_is_half_open(pipeline: Pipeline) -> None:
+    open_now = {store_id: record["open_now"] for store_id, record in _records(pipeline).items()}
+    assert open_now == {"down": False, "never": True, "old": False, "up": True}
+
+
+def test_outages(pipeline: Pipeline) -> None:
+    """Down from 10:30 to 11:15 and from 11:30 to closing time; before its first poll it was up.
+
+    Closing time ends an outage: `old` had one on Saturday and one on Sunday, and `never` one from
+    Sunday 23:00 to Monday 01:00, one from 11:00, and one on last Monday, of which the week has
+    the hour from 12:00.
+    """
+    told = {
+        store_id: (record["outages_last_week"], record["longest_outage_last_week(in hours)"])
+        for store_id, record in _records(pipeline).items()
+    }
+    assert told == {"down": (2, 0.75), "never": (3, 2.0), "old": (2, 3.0), "up": (0, 0.0)}
+
+
+def test_business_time_is_up_and_down_together(pipeline: Pipeline) -> None:
+    assert {
+        store_id: [value for name, value in record.items() if name.startswith("business_time")]
+        for store_id, record in _records(pipeline).items()
+    } == {
+        "down": [60.0, 2.0, 2.0],
+        "never": [60.0, 3.0, 4.0],
+        "old": [0.0, 1.0, 5.0],
+        "up": [60.0, 12.0, 24.0],
+    }
+
+
+def test_all_forms_tell_the_same(pipeline: Pipeline) -> None:
+    report = pipeline.report(ReportRequest(formats=tuple(Format)))
+    folder = pipeline.folder / "reports/r"
+    rows = list(csv.DictReader(io.StringIO(report.decode())))
+    records = json.loads((folder / "report.json").read_bytes())
+    parquet = pq.read_table(folder / "report.parquet").to_pylist()
+    assert [record["store_id"] for record in records] == [row["store_id"] for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        assert {name: float(row[name]) for name in row if name != "store_id"} == {
+            name: record[name] for name in row if name != "store_id"
+        }
+    for record, stored in zip(records, parquet, strict=True):
+        at = stored["last_poll_at"]
+        assert record == {**stored, "last_poll_at": at and at.isoformat()}
+    sheet = load_workbook(folder / "report.xlsx").active
+    assert sheet is not None
+    assert sheet.freeze_panes == "A2"
+    header, *cells = sheet.iter_rows(values_only=True)
+    assert list(header) == list(records[0])
+    for record, values in zip(parquet, cells, strict=True):
+        at = record["last_poll_at"]
+        wanted = {**record, "last_poll_at": at and at.replace(tzinfo=None)}
+        assert dict(zip(header, values, strict=True)) == wanted
+
+
+def test_store_ids_are_text_in_every_form(tmp_path: Path) -> None:
+    """What a spreadsheet would take for a formula, a number, a date, an address or a truth."""
+    numbers = ("007", "1e5", "1" * 30, "1.50", "1/2", "TRUE", "NULL", "nan", "#N/A")
+    formulas = ("=1+1", "+1", "-1", "@a", "{=1+1}", '=HYPERLINK("http://x";"y")')
+    others = ("https://example.com", "mailto:a@b.c", "internal:x!A1", "'x", "<b>")
+    ids = sorted((*numbers, *formulas, *others, "x" * 255))
+    pipeline = Pipeline(tmp_path)
+    rows = "".join(
+        '"{}",active,2024-10-14 10:00:00 UTC\n'.format(i.replace('"', '""')) for i in ids
+    )
+    pipeline.ingest("polls/x.csv", f"store_id,status,timestamp_utc\n{rows}")
+    report_csv = pipeline.report(ReportRequest(formats=tuple(Format))).decode()
+    assert [row["store_id"] for row in csv.DictReader(report_csv.splitlines())] == ids
+    assert (
+        pq.read_table(tmp_path / report_key("r", "parquet")).column("store_id").to_pylist() == ids
+    )
+    sheet = load_workbook(tmp_path / report_key("r", "xlsx")).active
+    assert sheet is not None
+    cells = [row[0] for row in sheet.iter_rows(min_row=2)]
+    assert [(cell.value, cell.data_type, cell.hyperlink) for cell in cells] == [
+        (store_id, "s", None) for store_id in ids
+    ]
+
+
+def test_the_csv_is_the_same_with_other_forms(pipeline: Pipeline) -> None:
+    plain = pipeline.report()
+    assert pipeline.report(ReportRequest(formats=(Format.JSON, Format.XLSX))) == plain
+
+
+def test_the_same_report_is_the_same_bytes(pipeline: Pipeline) -> None:
+    def made() -> dict[str, bytes]:
+        pipeline.report(ReportRequest(formats=tuple(Format)), shard_polls=1)
+        return {form: (pipeline.folder / report_key("r", form)).read_bytes() for form in Format}
+
+    assert made() == made()
+
+
+def test_a_sheet_has_an_end(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan says so: what is computed, and the CSV, would be lost."""
+    monkeypatch.setattr(report, "_SHEET_ROWS", 4)
+    with pytest.raises(
+        TooManyStoresError, match="xlsx holds 3 stores, not 4: leave it out of formats"
+    ):
+        pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.XLSX)))
+    assert pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.HTML))).stores == 4
+    one = ReportRequest(store_ids=("up",), formats=(Format.XLSX,))
+    assert pipeline.plan("r", one).stores == 1
+    monkeypatch.setattr(report, "_SHEET_ROWS", 5)
+    assert pipeline.plan("r", ReportRequest(formats=(Format.XLSX,))).stores == 4
+
+
+def test_a_sheet_has_as_many_rows_as_a_spreadsheet_can_open() -> None:
+    check_formats_hold((Format.CSV, Format.XLSX), 1_048_575)
+    with pytest.raises(TooManyStoresError, match="xlsx holds 1,048,575 stores, not 1,048,576"):
+        check_formats_hold((Format.CSV, Format.XLSX), 1_048_576)
+    check_formats_hold((Format.CSV, Format.HTML), 100_000_000)
+
+
+# --- some stores ------------------------------------------------------------------------------
+
+
+def test_only_the_stores_asked_for(pipeline: Pipeline) -> None:
+    whole = pipeline.report().splitlines()
+    some = pipeline.report(ReportRequest(store_ids=("old", "up"))).splitlines()
+    assert some == [whole[0], *(line for line in whole if line.startswith((b"old,", b"up,")))]
+
+
+def test_only_their_buckets_are_read(pipeline: Pipeline) -> None:
+    plan = pipeline.plan("r", ReportRequest(store_ids=("up",)))
+    [shard] = plan.shards
+    assert (shard.stores, shard.store_ids) == (1, ("up",))
+    assert len(shard.stores_files) == len(shard.polls_files) == 1
+
+
+@pytest.mark.parametrize("bucket_count", [1, 997])
+def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
+    """Known to no file of its bucket, or in a bucket that has none."""
+    pipeline = Pipeline(tmp_path, bucket_count)
+    pipeline.ingest("polls/x.csv", POLLS)
+    with pytest.raises(UnknownStoreError, match=r"no input knows the store 'nobody'$"):
+        pipeline.report(ReportRequest(store_ids=("nobody", "up")))
+
+
+@pytest.mark.parametrize("shard_polls", [1, 50_000_000])
+@pytest.mark.parametrize("bucket_count", [1, 4, 997])
+def test_all_unknown_stores_are_named(tmp_path: Path, bucket_count: int, shard_polls: int) -> None:
+    """In whatever buckets and shards they are; and whether or not any store is known."""
+    pipeline = Pipeline(tmp_path, bucket_count)
+    pipeline.ingest("polls/x.csv", POLLS)
+    nobody = tuple(f"nobody-{number:03d}" for number in range(120))
+    for known in ((), ("down", "up")):
+        for count in (2, 100, 101, 120):
+            request = ReportRequest(store_ids=(*known, *nobody[:count]))
+            with pytest.raises(UnknownStoreError) as error:
+                pipeline.report(request, shard_polls=shard_polls)
+            named = ", ".join(map(repr, nobody[: min(count, 100)]))
+            rest = f" and {count - 100} more" if count > 100 else ""
+            assert str(error.value) == f"no input knows the stores {named}{rest}"
+            assert not list(tmp_path.glob("reports/r/report.*"))
+
+
+def test_so_many_long_names_of_unknown_stores_as_step_functions_keeps() -> None:
+    store_ids = [f"{number:02d}" + "\N{PILE OF POO}" * 253 for number in range(90)]
+    error = str(unknown_stores(store_ids))
+    assert len(json.dumps(error)) < 20_000
+    assert (error.count("'"), error[-12:]) == (10, " and 85 more")
+
+
+def test_a_plan_of_before_names_no_unknown_stores(pipeline: Pipeline) -> None:
+    document = pipeline.plan().to_json()
+    del document["unknown_store_ids"]
+    assert Plan.from_json(document) == pipeline.plan()
+
+
+def test_as_of_forgets_later_polls(pipeline: Pipeline) -> None:
+    at = datetime(2024, 10, 14, 11, 20, tzinfo=UTC)
+    as_of_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    pipeline.report(ReportRequest(as_of_us=as_of_us, formats=(Format.JSON,)))
+    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    told = {record["store_id"]: record["last_poll_at"] for record in records}
+    assert told["down"] == "2024-10-14T11:15:00+00:00"
+    assert told["up"] is None

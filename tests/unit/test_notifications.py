@@ -1,0 +1,246 @@
+"""What is published of reports and stores, and how."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools import Metrics
+from botocore.exceptions import ClientError
+from botocore.stub import ANY, Stubber
+from moto import mock_aws
+
+from store_monitoring import metrics
+from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
+from store_monitoring.aws.event_bus import EventBus
+from store_monitoring.aws.notifications import Notifications
+from store_monitoring.errors import TransientError
+from store_monitoring.notifications.events import Event, EventType
+from store_monitoring.notifications.report_events import announce_end, end_event, end_notification
+from store_monitoring.notifications.store_changes import Checkpoint, CheckpointStore
+from store_monitoring.reports.report import Failure, Report, Status
+from tests.cases import utc
+from tests.fakes import MemoryLastTold, RecordedEvents, RecordedNotices
+
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:readers"
+COMPLETE = Report(
+    "r",
+    Status.COMPLETE,
+    utc("2024-10-15 00:00"),
+    utc("2024-10-15 00:01"),
+    as_of="2024-10-14T23:55:18.727055Z",
+    stores=7,
+)
+FAILED = Report(
+    "r",
+    Status.FAILED,
+    utc("2024-10-15 00:00"),
+    utc("2024-10-15 00:01"),
+    failure=Failure("NoPolls", "no polls yet"),
+)
+
+# --- what is told of a report ---------------------------------------------------------------
+
+
+def test_a_complete_report() -> None:
+    assert end_event(COMPLETE) == Event(
+        EventType.REPORT_COMPLETED,
+        {
+            "report_id": "r",
+            "status": "Complete",
+            "started_at": "2024-10-15T00:00:00.000000Z",
+            "ended_at": "2024-10-15T00:01:00.000000Z",
+            "as_of": "2024-10-14T23:55:18.727055Z",
+            "stores": 7,
+            "poll_filter": "all",
+            "formats": ["csv"],
+        },
+    )
+
+
+def test_a_failed_report() -> None:
+    event = end_event(FAILED)
+    assert event.type is EventType.REPORT_FAILED
+    assert event.detail["error"] == {"code": "NoPolls", "message": "no polls yet"}
+
+
+@pytest.mark.parametrize("report", [COMPLETE, FAILED], ids=["complete", "failed"])
+def test_a_notice_says_the_same(report: Report) -> None:
+    subject, text = end_notification(report)
+    assert subject == f"Store report: {report.status.value}"
+    assert json.loads(text) == end_event(report).detail
+
+
+# --- the order in which it is told ----------------------------------------------------------
+
+DENIED = ClientError(
+    {"Error": {"Code": "AccessDeniedException", "Message": "no"}},
+    "PutEvents",
+)
+
+
+@pytest.fixture
+def measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], set[str]]:
+    """The metrics that were written since the last call."""
+    monkeypatch.setattr(metrics, "_metrics", Metrics(namespace="StoreMonitoring", service="stack"))
+
+    def names() -> set[str]:
+        lines = map(json.loads, capsys.readouterr().out.splitlines())
+        return {
+            metric["Name"]
+            for line in lines
+            for directive in line["_aws"]["CloudWatchMetrics"]
+            for metric in directive["Metrics"]
+        }
+
+    return names
+
+
+@pytest.mark.parametrize(
+    ("report", "names"),
+    [
+        (COMPLETE, {"ReportsCompleted", "ReportSeconds", "StoresReported"}),
+        (FAILED, {"ReportsFailed"}),
+    ],
+    ids=["complete", "failed"],
+)
+def test_the_end_of_a_report_is_measured_and_announced(
+    report: Report, names: set[str], measured: Callable[[], set[str]]
+) -> None:
+    bus, notifications = RecordedEvents(), RecordedNotices()
+    announce_end(report, bus, notifications)
+    assert measured() == names
+    assert bus.events == [end_event(report)]
+    assert notifications.sent == [end_notification(report)]
+
+
+@pytest.mark.parametrize(
+    "error", [DENIED, TransientError("slow down")], ids=["denied", "throttled"]
+)
+def test_an_event_that_is_refused_hides_no_failed_report(
+    error: Exception, measured: Callable[[], set[str]]
+) -> None:
+    notifications = RecordedNotices()
+    with pytest.raises(type(error)):  # Lambda shall try again
+        announce_end(FAILED, RecordedEvents(error), notifications)
+    assert measured() == {"ReportsFailed"}
+    assert notifications.sent == [end_notification(FAILED)]
+
+
+def test_a_notice_that_is_refused_hides_no_failed_report(measured: Callable[[], set[str]]) -> None:
+    bus = RecordedEvents()
+    with pytest.raises(TransientError):
+        announce_end(FAILED, bus, RecordedNotices(TransientError("slow down")))
+    assert measured() == {"ReportsFailed"}
+    assert bus.events == [end_event(FAILED)]
+
+
+# --- events ---------------------------------------------------------------------------------
+
+
+def events(count: int) -> list[Event]:
+    return [Event(EventType.STORE_RECOVERED, {"store_id": str(n)}) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "batches"), [(0, []), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])]
+)
+def test_events_are_published_in_batches_in_their_order(count: int, batches: list[int]) -> None:
+    bus = EventBus(MACHINE)
+    published: list[dict[str, Any]] = []
+
+    def put_events(Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803  # its name
+        assert len(Entries) == batches.pop(0)
+        published.extend(Entries)
+        return {"FailedEntryCount": 0}
+
+    bus._client.put_events = put_events
+    bus.publish(events(count))
+    assert batches == []
+    assert published == [
+        {
+            "Source": "store-monitoring",
+            "Resources": [MACHINE],
+            "DetailType": "StoreRecovered",
+            "Detail": json.dumps({"store_id": str(n)}),
+        }
+        for n in range(count)
+    ]
+
+
+def test_an_event_that_is_refused_is_an_error_that_can_pass() -> None:
+    bus = EventBus(MACHINE)
+    with Stubber(bus._client) as stub:
+        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": []}, {"Entries": ANY})
+        with pytest.raises(TransientError, match="cannot publish 1 of 2 events"):
+            bus.publish(events(2))
+
+
+# --- notices --------------------------------------------------------------------------------
+
+
+def test_a_notice_goes_to_the_topic() -> None:
+    notifications = Notifications(TOPIC)
+    with Stubber(notifications._client) as stub:
+        stub.add_response(
+            "publish", {}, {"TopicArn": TOPIC, "Subject": "subject", "Message": "text"}
+        )
+        notifications.send("subject", "text")
+        stub.assert_no_pending_responses()
+
+
+def test_without_a_topic_nobody_is_told() -> None:
+    notifications = Notifications("")
+    with Stubber(notifications._client):  # which refuses all calls
+        notifications.send("subject", "text")
+
+
+# --- which report was told last -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[str]:
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="reports",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "report_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "report_id", "KeyType": "HASH"}],
+        )
+        yield "reports"
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def checkpoints(request: pytest.FixtureRequest, table: str) -> CheckpointStore:
+    if request.param == "memory":
+        return MemoryLastTold()
+    boto3.client("dynamodb").delete_item(TableName=table, Key={"report_id": {"S": "last_told"}})
+    return DynamoDbCheckpointStore(table)
+
+
+FIRST, SECOND, THIRD = Checkpoint("r1", 1), Checkpoint("r2", 2), Checkpoint("r3", 3)
+
+
+def test_at_first_none_was_told(checkpoints: CheckpointStore) -> None:
+    assert checkpoints.get() is None
+
+
+def test_the_last_one_is_remembered(checkpoints: CheckpointStore) -> None:
+    checkpoints.advance(None, FIRST)
+    assert checkpoints.get() == FIRST
+    checkpoints.advance(FIRST, SECOND)
+    assert checkpoints.get() == SECOND
+
+
+@pytest.mark.parametrize("before", [None, FIRST], ids=["none", "another"])
+def test_one_that_was_told_in_the_meantime_stays(
+    checkpoints: CheckpointStore, before: Checkpoint | None
+) -> None:
+    checkpoints.advance(None, SECOND)
+    with pytest.raises(TransientError):
+        checkpoints.advance(before, THIRD)
+    assert checkpoints.get() == SECOND
