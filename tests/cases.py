@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.oracle import Case, HoursRow, Poll, Totals
 
-Reckon = Callable[[Case], dict[str, Totals]]
+ComputeUptime = Callable[[Case], dict[str, Totals]]
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = EVERY_DAY = range(7)
 

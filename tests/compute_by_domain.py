@@ -9,7 +9,7 @@ import numpy as np
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.model import Totals as DomainTotals
-from store_monitoring.domain.pieces import cut_by_time, reckon_pieces
+from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_time
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
@@ -33,7 +33,7 @@ def compute_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str
     return _in_detail(store_ids, *compute_uptime_in_detail(*inputs))
 
 
-def reckon_by_pieces(
+def compute_by_pieces(
     case: Case, most_polls: int, batch_polls: int
 ) -> tuple[dict[str, Totals], dict[str, Details]]:
     """Reckon the same with so many polls at a time, which come in batches of so many."""
@@ -46,7 +46,9 @@ def reckon_by_pieces(
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
 
     pieces = cut_by_time(read, now_us - memory_us, now_us, most_polls)
-    return _in_detail(store_ids, *reckon_pieces(stores, pieces, now_us, memory_us, poll_filter))
+    return _in_detail(
+        store_ids, *compute_uptime_by_pieces(stores, pieces, now_us, memory_us, poll_filter)
+    )
 
 
 def _in_detail(

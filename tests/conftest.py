@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests.cases import Reckon
+from tests.cases import ComputeUptime
 from tests.compute_by_domain import compute_by_domain
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
@@ -32,6 +32,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])
-def compute_uptime(request: pytest.FixtureRequest) -> Reckon:
+def compute_uptime(request: pytest.FixtureRequest) -> ComputeUptime:
     """Reckon by brute force, and by the domain: what is worked out by hand holds for both."""
     return request.param

@@ -13,7 +13,7 @@ from tests.cases import (
     SATURDAY,
     SUNDAY,
     THURSDAY,
-    Reckon,
+    ComputeUptime,
     active,
     inactive,
     opens,
@@ -139,14 +139,16 @@ def test_hours_that_straddle_a_transition(transition: Transition, ago: timedelta
     ],
 )
 def test_business_time_of_the_week_by_hand(
-    compute_uptime: Reckon, zone: str, now: str, rows: tuple[HoursRow, ...], hours: float
+    compute_uptime: ComputeUptime, zone: str, now: str, rows: tuple[HoursRow, ...], hours: float
 ) -> None:
     totals = compute_uptime(Case((active(now),), rows, {"s": zone}, utc(now)))["s"]
     assert totals.uptime_us[2] == us(hours=hours)
     assert totals.downtime_us[2] == 0
 
 
-def test_kathmandu_is_always_five_hours_and_three_quarters_ahead(compute_uptime: Reckon) -> None:
+def test_kathmandu_is_always_five_hours_and_three_quarters_ahead(
+    compute_uptime: ComputeUptime,
+) -> None:
     # 09:00 to 17:00 is 03:15 to 11:15 UTC.
     now = "2024-10-16 11:30"
     rows = opens("09:00", "17:00", *EVERY_DAY)
@@ -155,7 +157,7 @@ def test_kathmandu_is_always_five_hours_and_three_quarters_ahead(compute_uptime:
 
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=str)
-def test_windows_are_elapsed_time(compute_uptime: Reckon, transition: Transition) -> None:
+def test_windows_are_elapsed_time(compute_uptime: ComputeUptime, transition: Transition) -> None:
     now = transition.instant + 30 * MINUTE
     totals = compute_uptime(Case((active(now),), (), {"s": transition.zone}, now))["s"]
     assert totals.uptime_us == (us(hours=1), us(hours=24), us(hours=168))

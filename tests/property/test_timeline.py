@@ -98,7 +98,7 @@ def test_statuses_fill_the_week_and_rest_on_polls_that_are_evidence(case: Case) 
         assert statuses.until[-1] == WEEK_US
         assert (statuses.since[1:] == statuses.until[:-1]).all()
         assert (statuses.since < statuses.until).all()
-        evidence = told.polls.where(told.is_evidence)
+        evidence = told.polls.where(told.counts)
         if (statuses.poll_us == NO_POLL).any():
             assert not len(evidence.timestamp_us)
             assert statuses.active.tolist() == [False]
@@ -136,13 +136,13 @@ def test_polls_are_those_of_the_week_and_the_last_before_it(case: Case) -> None:
         at_us = told.polls.timestamp_us
         keys = list(zip(at_us.tolist(), told.polls.active.tolist(), strict=True))
         assert keys == sorted(set(keys))
-        in_week = at_us[told.is_evidence] >= told.week.start_us
-        assert len(set(at_us[told.is_evidence][in_week])) == details(case)[store_id].polls_in_week
+        in_week = at_us[told.counts] >= told.week.start_us
+        assert len(set(at_us[told.counts][in_week])) == details(case)[store_id].polls_in_week
         before = at_us < told.week.start_us
-        assert told.is_evidence[before][:1].all()
-        assert len(set(at_us[before & told.is_evidence])) <= 1
+        assert told.counts[before][:1].all()
+        assert len(set(at_us[before & told.counts])) <= 1
         if case.poll_filter == "all":
-            assert told.is_evidence.all()
+            assert told.counts.all()
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -15,7 +15,7 @@ from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_
 from tests.compute_by_domain import (
     compute_by_domain,
     compute_by_domain_in_detail,
-    reckon_by_pieces,
+    compute_by_pieces,
 )
 from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, details, report
 from tests.property.transitions import TRANSITIONS
@@ -102,7 +102,7 @@ def test_the_details_are_the_oracles(case: Case) -> None:
 
 @given(cases(), st.integers(1, 20), st.integers(1, 7))
 def test_pieces_of_polls_are_the_oracles(case: Case, most_polls: int, batch_polls: int) -> None:
-    assert reckon_by_pieces(case, most_polls, batch_polls) == (report(case), details(case))
+    assert compute_by_pieces(case, most_polls, batch_polls) == (report(case), details(case))
 
 
 @given(

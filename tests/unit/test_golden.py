@@ -23,7 +23,7 @@ from tests.cases import (
     THURSDAY,
     TUESDAY,
     WEDNESDAY,
-    Reckon,
+    ComputeUptime,
     active,
     inactive,
     opens,
@@ -41,7 +41,7 @@ ALL_THE_TIME = (us(hours=1), us(hours=24), us(hours=168))
 
 
 def business_time(
-    compute_uptime: Reckon, *rows: HoursRow, zone: str = "UTC", now: datetime = NOW
+    compute_uptime: ComputeUptime, *rows: HoursRow, zone: str = "UTC", now: datetime = NOW
 ) -> Lengths:
     """Reckon a store that is always up: its uptime is its business time."""
     totals = compute_uptime(Case((active(now - timedelta(days=10)),), rows, {"s": zone}, now))["s"]
@@ -50,7 +50,7 @@ def business_time(
 
 
 def of_polls(
-    compute_uptime: Reckon, *polls: Poll, now: datetime = NOW, memory_days: int = 14
+    compute_uptime: ComputeUptime, *polls: Poll, now: datetime = NOW, memory_days: int = 14
 ) -> Totals:
     """Reckon a store that is open 24x7."""
     return compute_uptime(Case(polls, zones={"s": "UTC"}, now=now, memory_days=memory_days))["s"]
@@ -59,14 +59,14 @@ def of_polls(
 # --- business time --------------------------------------------------------------------------
 
 
-def test_rule_01_monday_is_day_0(compute_uptime: Reckon) -> None:
+def test_rule_01_monday_is_day_0(compute_uptime: ComputeUptime) -> None:
     on_monday = business_time(
         compute_uptime, *opens("00:00", "10:00", 0), now=utc("2024-10-14 12:00")
     )
     assert on_monday == (0, us(hours=10), us(hours=10))
 
 
-def test_rule_01_sunday_is_day_6(compute_uptime: Reckon) -> None:
+def test_rule_01_sunday_is_day_6(compute_uptime: ComputeUptime) -> None:
     # The last day begins at 12:00 on that Sunday, two hours after closing.
     on_sunday = business_time(
         compute_uptime, *opens("00:00", "10:00", 6), now=utc("2024-10-14 12:00")
@@ -74,13 +74,13 @@ def test_rule_01_sunday_is_day_6(compute_uptime: Reckon) -> None:
     assert on_sunday == (0, 0, us(hours=10))
 
 
-def test_rule_01_a_row_opens_on_every_such_date(compute_uptime: Reckon) -> None:
+def test_rule_01_a_row_opens_on_every_such_date(compute_uptime: ComputeUptime) -> None:
     # The Wednesday before until 18:00, and this Wednesday from 06:00.
     lengths = business_time(compute_uptime, *opens("06:00", "18:00", WEDNESDAY))
     assert lengths == (us(hours=1), us(hours=6), us(hours=12))
 
 
-def test_rule_01_the_date_is_the_local_one(compute_uptime: Reckon) -> None:
+def test_rule_01_the_date_is_the_local_one(compute_uptime: ComputeUptime) -> None:
     # In Auckland, 13 hours ahead, it is 01:00 on Thursday: Thursday began at 11:00 UTC.
     lengths = business_time(
         compute_uptime, *opens("00:00", "04:00", THURSDAY), zone="Pacific/Auckland"
@@ -89,17 +89,17 @@ def test_rule_01_the_date_is_the_local_one(compute_uptime: Reckon) -> None:
     assert lengths == (us(hours=1), us(hours=1), us(hours=4))
 
 
-def test_rule_02_closes_on_the_same_date(compute_uptime: Reckon) -> None:
+def test_rule_02_closes_on_the_same_date(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("09:00", "17:00", TUESDAY))
     assert lengths == (0, us(hours=5), us(hours=8))
 
 
-def test_rule_02_overnight_closes_on_the_next_date(compute_uptime: Reckon) -> None:
+def test_rule_02_overnight_closes_on_the_next_date(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("22:00", "02:00", TUESDAY))
     assert lengths == (0, us(hours=4), us(hours=4))
 
 
-def test_rule_02_overnight_on_sunday_closes_on_monday(compute_uptime: Reckon) -> None:
+def test_rule_02_overnight_on_sunday_closes_on_monday(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(
         compute_uptime, *opens("22:00", "02:30", SUNDAY), now=utc("2024-10-14 02:00")
     )
@@ -107,13 +107,13 @@ def test_rule_02_overnight_on_sunday_closes_on_monday(compute_uptime: Reckon) ->
     assert lengths == (us(hours=1), us(hours=4), us(hours=4, minutes=30))
 
 
-def test_rule_02_equal_times_are_a_whole_day(compute_uptime: Reckon) -> None:
+def test_rule_02_equal_times_are_a_whole_day(compute_uptime: ComputeUptime) -> None:
     # Tuesday 06:00 to Wednesday 06:00.
     lengths = business_time(compute_uptime, *opens("06:00", "06:00", TUESDAY))
     assert lengths == (0, us(hours=18), us(hours=24))
 
 
-def test_rule_02_midnight_to_midnight_is_a_whole_day(compute_uptime: Reckon) -> None:
+def test_rule_02_midnight_to_midnight_is_a_whole_day(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("00:00", "00:00", TUESDAY))
     assert lengths == (0, us(hours=12), us(hours=24))
 
@@ -121,45 +121,45 @@ def test_rule_02_midnight_to_midnight_is_a_whole_day(compute_uptime: Reckon) -> 
 @pytest.mark.parametrize(
     "end", ["23:59", "23:59:00", "23:59:00.000001", "23:59:30.5", "23:59:59", "24:00", "24:00:00"]
 )
-def test_rule_03_an_end_from_23_59_on_is_midnight(compute_uptime: Reckon, end: str) -> None:
+def test_rule_03_an_end_from_23_59_on_is_midnight(compute_uptime: ComputeUptime, end: str) -> None:
     lengths = business_time(compute_uptime, *opens("20:00", end, TUESDAY))
     assert lengths == (0, us(hours=4), us(hours=4))
 
 
-def test_rule_03_an_end_before_23_59_is_as_written(compute_uptime: Reckon) -> None:
+def test_rule_03_an_end_before_23_59_is_as_written(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("20:00", "23:58:59.999999", TUESDAY))
     length_us = us(hours=4) - us(minutes=1) - 1
     assert lengths == (0, length_us, length_us)
 
 
-def test_rule_03_midnight_ends_the_date_of_the_end(compute_uptime: Reckon) -> None:
+def test_rule_03_midnight_ends_the_date_of_the_end(compute_uptime: ComputeUptime) -> None:
     # Overnight: from Monday 23:59:30, past all of Tuesday, to the midnight that ends it.
     lengths = business_time(compute_uptime, *opens("23:59:30", "23:59", MONDAY))
     assert lengths == (0, us(hours=12), us(hours=24, seconds=30))
 
 
-def test_rule_03_is_not_for_whole_days(compute_uptime: Reckon) -> None:
+def test_rule_03_is_not_for_whole_days(compute_uptime: ComputeUptime) -> None:
     # From Monday 23:59 to Tuesday 23:59.
     lengths = business_time(compute_uptime, *opens("23:59", "23:59", MONDAY))
     assert lengths == (0, us(hours=11, minutes=59), us(hours=24))
 
 
-def test_rule_03_is_not_for_starts(compute_uptime: Reckon) -> None:
+def test_rule_03_is_not_for_starts(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("23:59", "00:30", TUESDAY))
     assert lengths == (0, us(minutes=31), us(minutes=31))
 
 
-def test_rule_03_days_to_23_59_59_leave_no_gap(compute_uptime: Reckon) -> None:
+def test_rule_03_days_to_23_59_59_leave_no_gap(compute_uptime: ComputeUptime) -> None:
     assert business_time(compute_uptime, *opens("00:00", "23:59:59", *EVERY_DAY)) == ALL_THE_TIME
 
 
-def test_rule_04_split_shifts_add_up(compute_uptime: Reckon) -> None:
+def test_rule_04_split_shifts_add_up(compute_uptime: ComputeUptime) -> None:
     rows = opens("10:00", "13:00", TUESDAY) + opens("15:00", "18:30", TUESDAY)
     # Since 12:00 on Tuesday: one hour, and three and a half.
     assert business_time(compute_uptime, *rows) == (0, us(hours=4.5), us(hours=6.5))
 
 
-def test_rule_04_overlapping_rows_count_once(compute_uptime: Reckon) -> None:
+def test_rule_04_overlapping_rows_count_once(compute_uptime: ComputeUptime) -> None:
     rows = (
         *opens("13:00", "17:00", TUESDAY),
         *opens("15:00", "18:00", TUESDAY),
@@ -168,38 +168,38 @@ def test_rule_04_overlapping_rows_count_once(compute_uptime: Reckon) -> None:
     assert business_time(compute_uptime, *rows) == (0, us(hours=5), us(hours=5))
 
 
-def test_rule_04_a_row_within_another_adds_nothing(compute_uptime: Reckon) -> None:
+def test_rule_04_a_row_within_another_adds_nothing(compute_uptime: ComputeUptime) -> None:
     rows = opens("13:00", "17:00", TUESDAY) + opens("14:00", "15:00", TUESDAY)
     assert business_time(compute_uptime, *rows) == (0, us(hours=4), us(hours=4))
 
 
-def test_rule_04_duplicated_rows_count_once(compute_uptime: Reckon) -> None:
+def test_rule_04_duplicated_rows_count_once(compute_uptime: ComputeUptime) -> None:
     rows = opens("13:00", "17:00", TUESDAY) * 3
     assert business_time(compute_uptime, *rows) == (0, us(hours=4), us(hours=4))
 
 
-def test_rule_04_a_night_and_the_next_morning_count_once(compute_uptime: Reckon) -> None:
+def test_rule_04_a_night_and_the_next_morning_count_once(compute_uptime: ComputeUptime) -> None:
     # Monday 22:00 to Tuesday 10:00 and Tuesday 08:00 to 14:00: Monday 22:00 to Tuesday 14:00.
     rows = opens("22:00", "10:00", MONDAY) + opens("08:00", "14:00", TUESDAY)
     assert business_time(compute_uptime, *rows) == (0, us(hours=2), us(hours=16))
 
 
-def test_rule_04_a_night_split_at_midnight_is_whole(compute_uptime: Reckon) -> None:
+def test_rule_04_a_night_split_at_midnight_is_whole(compute_uptime: ComputeUptime) -> None:
     rows = opens("10:00", "23:59:59", TUESDAY) + opens("00:00", "01:00", WEDNESDAY)
     # The rows of Wednesday count on the Wednesday before as well, before the week began.
     assert business_time(compute_uptime, *rows) == (0, us(hours=13), us(hours=15))
 
 
-def test_rule_05_closed_on_days_without_rows(compute_uptime: Reckon) -> None:
+def test_rule_05_closed_on_days_without_rows(compute_uptime: ComputeUptime) -> None:
     lengths = business_time(compute_uptime, *opens("00:00", "24:00", FRIDAY, SATURDAY))
     assert lengths == (0, 0, us(hours=48))
 
 
-def test_rule_05_no_rows_at_all_is_open_24x7(compute_uptime: Reckon) -> None:
+def test_rule_05_no_rows_at_all_is_open_24x7(compute_uptime: ComputeUptime) -> None:
     assert business_time(compute_uptime) == ALL_THE_TIME
 
 
-def test_rule_05_rows_of_another_store_say_nothing(compute_uptime: Reckon) -> None:
+def test_rule_05_rows_of_another_store_say_nothing(compute_uptime: ComputeUptime) -> None:
     assert (
         business_time(compute_uptime, *opens("09:00", "17:00", TUESDAY, store_id="t"))
         == ALL_THE_TIME
@@ -220,7 +220,9 @@ def test_rule_05_rows_of_another_store_say_nothing(compute_uptime: Reckon) -> No
         pytest.param("02:30", "02:30", 23.5, id="a whole day from 03:00 to 02:30"),
     ],
 )
-def test_rule_06_spring_forward(compute_uptime: Reckon, start: str, end: str, hours: float) -> None:
+def test_rule_06_spring_forward(
+    compute_uptime: ComputeUptime, start: str, end: str, hours: float
+) -> None:
     lengths = business_time(
         compute_uptime,
         *opens(start, end, SUNDAY),
@@ -244,7 +246,9 @@ def test_rule_06_spring_forward(compute_uptime: Reckon, start: str, end: str, ho
         pytest.param("01:30", "01:30", 25.0, id="a whole day from the first 01:30"),
     ],
 )
-def test_rule_06_fall_back(compute_uptime: Reckon, start: str, end: str, hours: float) -> None:
+def test_rule_06_fall_back(
+    compute_uptime: ComputeUptime, start: str, end: str, hours: float
+) -> None:
     lengths = business_time(
         compute_uptime,
         *opens(start, end, SUNDAY),
@@ -254,7 +258,7 @@ def test_rule_06_fall_back(compute_uptime: Reckon, start: str, end: str, hours: 
     assert lengths == (0, 0, us(hours=hours))
 
 
-def test_rule_06_each_date_has_its_own_offset(compute_uptime: Reckon) -> None:
+def test_rule_06_each_date_has_its_own_offset(compute_uptime: ComputeUptime) -> None:
     # 09:00 to 10:00 in Chicago is 15:00 to 16:00 UTC on Saturday and 14:00 to 15:00 on Sunday.
     rows = opens("09:00", "10:00", SATURDAY, SUNDAY)
     chicago = "America/Chicago"
@@ -265,7 +269,7 @@ def test_rule_06_each_date_has_its_own_offset(compute_uptime: Reckon) -> None:
     assert sunday == (us(hours=1), us(hours=2), us(hours=3))
 
 
-def test_rule_07_no_zone_is_chicago(compute_uptime: Reckon) -> None:
+def test_rule_07_no_zone_is_chicago(compute_uptime: ComputeUptime) -> None:
     # 09:00 to 10:00 in Chicago, five hours behind UTC.
     case = Case(
         (active("2024-10-16 00:00"),),
@@ -279,7 +283,7 @@ def test_rule_07_no_zone_is_chicago(compute_uptime: Reckon) -> None:
 # --- status ---------------------------------------------------------------------------------
 
 
-def test_rule_08_a_status_holds_until_the_next_poll(compute_uptime: Reckon) -> None:
+def test_rule_08_a_status_holds_until_the_next_poll(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(
         compute_uptime,
         active("2024-10-16 09:00"),
@@ -290,33 +294,33 @@ def test_rule_08_a_status_holds_until_the_next_poll(compute_uptime: Reckon) -> N
     assert totals.uptime_us == (us(minutes=30), us(hours=23.5), us(hours=167.5))
 
 
-def test_rule_08_the_last_status_holds_until_now(compute_uptime: Reckon) -> None:
+def test_rule_08_the_last_status_holds_until_now(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, active("2024-10-10 12:00"), inactive("2024-10-14 12:00"))
     assert totals.uptime_us == (0, 0, us(days=5))
     assert totals.downtime_us == (us(hours=1), us(hours=24), us(days=2))
 
 
-def test_rule_08_the_first_status_is_extended_backwards(compute_uptime: Reckon) -> None:
+def test_rule_08_the_first_status_is_extended_backwards(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, inactive("2024-10-16 11:15"), active("2024-10-16 11:45"))
     assert totals.uptime_us == (us(minutes=15),) * 3
     assert totals.downtime_us == (us(minutes=45), us(hours=23.75), us(hours=167.75))
 
 
-def test_rule_08_a_poll_before_the_window_holds_into_it(compute_uptime: Reckon) -> None:
+def test_rule_08_a_poll_before_the_window_holds_into_it(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, inactive("2024-10-05 12:00"), active("2024-10-16 11:45"))
     assert totals.uptime_us == (us(minutes=15),) * 3
 
 
 @pytest.mark.parametrize(("window", "hours"), [(0, 1), (1, 24), (2, 168)])
 def test_rule_08_a_poll_at_the_start_of_a_window_rules_it(
-    compute_uptime: Reckon, window: int, hours: int
+    compute_uptime: ComputeUptime, window: int, hours: int
 ) -> None:
     start = NOW - timedelta(hours=hours)
     totals = of_polls(compute_uptime, inactive(start - timedelta(days=1)), active(start))
     assert totals.downtime_us[window] == 0
 
 
-def test_rule_08_a_status_holds_through_closed_hours(compute_uptime: Reckon) -> None:
+def test_rule_08_a_status_holds_through_closed_hours(compute_uptime: ComputeUptime) -> None:
     # Inactive at 16:00 on Tuesday, and still when it opens on Wednesday, until 10:00.
     polls = (
         active("2024-10-15 09:00"),
@@ -330,72 +334,78 @@ def test_rule_08_a_status_holds_through_closed_hours(compute_uptime: Reckon) -> 
     assert totals.downtime_us == (0, us(hours=2), us(hours=2))
 
 
-def test_rule_09_a_poll_of_14_days_ago_is_known(compute_uptime: Reckon) -> None:
+def test_rule_09_a_poll_of_14_days_ago_is_known(compute_uptime: ComputeUptime) -> None:
     assert of_polls(compute_uptime, active("2024-10-02 12:00")).uptime_us == ALL_THE_TIME
 
 
-def test_rule_09_an_older_poll_says_nothing(compute_uptime: Reckon) -> None:
+def test_rule_09_an_older_poll_says_nothing(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, active(utc("2024-10-02 12:00") - MICROSECOND))
     assert totals.downtime_us == ALL_THE_TIME
 
 
-def test_rule_09_an_older_poll_does_not_hold_until_a_known_one(compute_uptime: Reckon) -> None:
+def test_rule_09_an_older_poll_does_not_hold_until_a_known_one(
+    compute_uptime: ComputeUptime,
+) -> None:
     totals = of_polls(compute_uptime, active("2024-10-01 12:00"), inactive("2024-10-16 11:45"))
     assert totals.downtime_us == ALL_THE_TIME
 
 
-def test_rule_09_the_memory_is_a_parameter(compute_uptime: Reckon) -> None:
+def test_rule_09_the_memory_is_a_parameter(compute_uptime: ComputeUptime) -> None:
     poll = active("2024-09-20 12:00")
     assert of_polls(compute_uptime, poll, memory_days=26).uptime_us == ALL_THE_TIME
     assert of_polls(compute_uptime, poll, memory_days=25).uptime_us == NOTHING
 
 
-def test_rule_09_a_memory_shorter_than_the_week(compute_uptime: Reckon) -> None:
+def test_rule_09_a_memory_shorter_than_the_week(compute_uptime: ComputeUptime) -> None:
     # What is known of the last two days is extended backwards over the week.
     polls = (active("2024-10-12 12:00"), inactive("2024-10-15 12:00"))
     assert of_polls(compute_uptime, *polls, memory_days=2).downtime_us == ALL_THE_TIME
 
 
-def test_rule_09_a_poll_at_now_is_known(compute_uptime: Reckon) -> None:
+def test_rule_09_a_poll_at_now_is_known(compute_uptime: ComputeUptime) -> None:
     # It holds for no time, but backwards for all of it.
     assert of_polls(compute_uptime, active(NOW)).uptime_us == ALL_THE_TIME
 
 
-def test_rule_09_a_poll_at_now_ends_the_status_before_it(compute_uptime: Reckon) -> None:
+def test_rule_09_a_poll_at_now_ends_the_status_before_it(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, inactive("2024-10-16 11:00"), active(NOW))
     assert totals.downtime_us == ALL_THE_TIME
 
 
-def test_rule_09_a_poll_after_now_is_not_known(compute_uptime: Reckon) -> None:
+def test_rule_09_a_poll_after_now_is_not_known(compute_uptime: ComputeUptime) -> None:
     assert of_polls(compute_uptime, active(NOW + MICROSECOND)).downtime_us == ALL_THE_TIME
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_rule_10_inactive_wins_at_the_same_instant(compute_uptime: Reckon, order: int) -> None:
+def test_rule_10_inactive_wins_at_the_same_instant(
+    compute_uptime: ComputeUptime, order: int
+) -> None:
     polls = (active("2024-10-16 11:30"), inactive("2024-10-16 11:30"))
     totals = of_polls(compute_uptime, active("2024-10-16 10:00"), *polls[::order])
     assert totals.downtime_us == (us(minutes=30),) * 3
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_rule_10_also_where_it_is_extended_backwards(compute_uptime: Reckon, order: int) -> None:
+def test_rule_10_also_where_it_is_extended_backwards(
+    compute_uptime: ComputeUptime, order: int
+) -> None:
     polls = (active("2024-10-16 11:30"), inactive("2024-10-16 11:30"))
     assert of_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_rule_10_also_before_the_week(compute_uptime: Reckon, order: int) -> None:
+def test_rule_10_also_before_the_week(compute_uptime: ComputeUptime, order: int) -> None:
     polls = (active("2024-10-05 12:00"), inactive("2024-10-05 12:00"))
     assert of_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
 
 
-def test_rule_11_never_polled_is_down(compute_uptime: Reckon) -> None:
+def test_rule_11_never_polled_is_down(compute_uptime: ComputeUptime) -> None:
     rows = opens("09:00", "17:00", TUESDAY)
     totals = compute_uptime(Case((), rows, {"s": "UTC"}, NOW))["s"]
     assert totals == Totals(NOTHING, (0, us(hours=5), us(hours=8)))
 
 
-def test_rule_11_polls_of_another_store_say_nothing(compute_uptime: Reckon) -> None:
+def test_rule_11_polls_of_another_store_say_nothing(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, active("2024-10-16 11:00", "t"))
     assert totals == Totals(NOTHING, ALL_THE_TIME)
 
@@ -404,25 +414,27 @@ def test_rule_11_polls_of_another_store_say_nothing(compute_uptime: Reckon) -> N
 TWO_DAYS = Case((), opens("09:00", "17:00", TUESDAY, WEDNESDAY), {"s": "UTC"}, NOW)
 
 
-def test_poll_filter_leaves_out_polls_outside_business_time(compute_uptime: Reckon) -> None:
+def test_poll_filter_leaves_out_polls_outside_business_time(compute_uptime: ComputeUptime) -> None:
     case = replace(TWO_DAYS, polls=(active("2024-10-15 10:00"), inactive("2024-10-15 20:00")))
     filtered = replace(case, poll_filter="business_hours")
     assert compute_uptime(case)["s"].downtime_us == (us(hours=1), us(hours=3), us(hours=3))
     assert compute_uptime(filtered)["s"].downtime_us == NOTHING
 
 
-def test_poll_filter_may_leave_no_evidence(compute_uptime: Reckon) -> None:
+def test_poll_filter_may_leave_no_evidence(compute_uptime: ComputeUptime) -> None:
     case = replace(TWO_DAYS, polls=(active("2024-10-15 20:00"),), poll_filter="business_hours")
     assert compute_uptime(case)["s"].uptime_us == NOTHING
 
 
-def test_poll_filter_counts_the_opening_instant_and_not_the_closing(compute_uptime: Reckon) -> None:
+def test_poll_filter_counts_the_opening_instant_and_not_the_closing(
+    compute_uptime: ComputeUptime,
+) -> None:
     at_opening = (active("2024-10-15 09:00"), inactive("2024-10-15 17:00"))
     case = replace(TWO_DAYS, polls=at_opening, poll_filter="business_hours")
     assert compute_uptime(case)["s"].downtime_us == NOTHING
 
 
-def test_poll_filter_looks_back_as_far_as_the_memory(compute_uptime: Reckon) -> None:
+def test_poll_filter_looks_back_as_far_as_the_memory(compute_uptime: ComputeUptime) -> None:
     # Wednesday 2024-10-02, 14 days ago: evidence at 12:00, none at 08:00.
     during = replace(TWO_DAYS, polls=(active("2024-10-02 12:00"),), poll_filter="business_hours")
     before = replace(during, polls=(active("2024-10-08 08:00"),))
@@ -430,7 +442,9 @@ def test_poll_filter_looks_back_as_far_as_the_memory(compute_uptime: Reckon) -> 
     assert compute_uptime(before)["s"].uptime_us == NOTHING
 
 
-def test_poll_filter_counts_a_poll_at_now_if_the_store_stays_open(compute_uptime: Reckon) -> None:
+def test_poll_filter_counts_a_poll_at_now_if_the_store_stays_open(
+    compute_uptime: ComputeUptime,
+) -> None:
     open_now = replace(TWO_DAYS, polls=(active(NOW),), poll_filter="business_hours")
     closing = replace(open_now, polls=(active("2024-10-15 17:00"),), now=utc("2024-10-15 17:00"))
     assert compute_uptime(open_now)["s"].downtime_us == NOTHING
@@ -440,7 +454,7 @@ def test_poll_filter_counts_a_poll_at_now_if_the_store_stays_open(compute_uptime
 # --- the report -----------------------------------------------------------------------------
 
 
-def test_now_is_the_greatest_poll_timestamp(compute_uptime: Reckon) -> None:
+def test_now_is_the_greatest_poll_timestamp(compute_uptime: ComputeUptime) -> None:
     polls = (
         inactive("2024-10-16 11:40"),
         active("2024-10-16 12:00", "t"),
@@ -455,7 +469,9 @@ def test_now_is_the_greatest_poll_timestamp(compute_uptime: Reckon) -> None:
     )
 
 
-def test_rule_12_every_store_of_the_three_inputs_in_byte_order(compute_uptime: Reckon) -> None:
+def test_rule_12_every_store_of_the_three_inputs_in_byte_order(
+    compute_uptime: ComputeUptime,
+) -> None:
     polls = (active(NOW, "z"), active(NOW, "10"), active(NOW + MICROSECOND, "unknown poll"))
     rows = opens("09:00", "17:00", MONDAY, store_id="9") + opens(
         "09:00", "17:00", MONDAY, store_id="B"
@@ -465,7 +481,7 @@ def test_rule_12_every_store_of_the_three_inputs_in_byte_order(compute_uptime: R
     assert list(compute_uptime(case)) == ["10", "9", "B", "a", "unknown poll", "z", "é"]
 
 
-def test_rule_13_uptime_and_downtime_are_exact(compute_uptime: Reckon) -> None:
+def test_rule_13_uptime_and_downtime_are_exact(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(
         compute_uptime,
         active("2024-10-16 11:10:00.000003"),
@@ -478,7 +494,7 @@ def test_rule_13_uptime_and_downtime_are_exact(compute_uptime: Reckon) -> None:
     assert totals.uptime_us == tuple(window_us - down_us for window_us in ALL_THE_TIME)
 
 
-def test_rule_13_windows_cut_business_time_and_status(compute_uptime: Reckon) -> None:
+def test_rule_13_windows_cut_business_time_and_status(compute_uptime: ComputeUptime) -> None:
     # Open until 11:30 on Wednesday; inactive from Tuesday 11:59 to 12:01 and from 10:59 to 11:01.
     polls = (
         active("2024-10-15 11:00"),
@@ -522,7 +538,7 @@ def test_rule_14_the_report_as_csv(write: Callable[[Mapping[str, Totals]], str])
     )
 
 
-def test_the_published_store(compute_uptime: Reckon) -> None:
+def test_the_published_store(compute_uptime: ComputeUptime) -> None:
     """Its hours and zone are public, its polls are not: only up + down can be checked.
 
     Published are up 60.0 / 8.53 / 58.77 and down 0.0 / 1.97 / 16.73, so 60 minutes, 10.5 and

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Polls, Stores, joined
 from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.timeline import Timeline, since_last_evidence, timeline
+from store_monitoring.domain.timeline import Timeline, needed_polls, timeline
 from store_monitoring.errors import (
     InvalidRequestError,
     MissingObjectError,
@@ -94,7 +94,7 @@ class TimelineRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class TimelineSource:
     """What a timeline reads, and how.
 
     Attributes
@@ -127,7 +127,7 @@ class StoreTimeline:
     Attributes
     ----------
     request : TimelineRequest
-    snapshot : Snapshot
+    source : TimelineSource
     store : Stores
         This one.
     zone_is_given, hours_are_given : bool
@@ -136,7 +136,7 @@ class StoreTimeline:
     """
 
     request: TimelineRequest
-    snapshot: Snapshot
+    source: TimelineSource
     store: Stores
     zone_is_given: bool
     hours_are_given: bool
@@ -173,43 +173,43 @@ def read_timeline(
         If no polls were ingested and the request names neither a report nor an `as_of`.
     """
     if request.report_id is None:
-        snapshot = _current(request, memory_us, bucket_count, log)
+        source = _current(request, memory_us, bucket_count, log)
     else:
         plan = _plan(request.report_id, reports, tables)
-        snapshot = _of_report(plan, request.store_id, bucket_count)
+        source = _of_report(plan, request.store_id, bucket_count)
     store_id = pa.array([request.store_id])
-    stores = tables.read_stores([snapshot.stores_file], request.store_id)
+    stores = tables.read_stores([source.stores_file], request.store_id)
     row = stores.filter(pc.is_in(stores.column("store_id"), store_id))
     if not len(row):
         raise _unknown(request.store_id)
     store = stores_of(row)
-    polls = _needed_polls(request.store_id, store, snapshot, tables)
+    polls = _read_polls(request.store_id, store, source, tables)
     return StoreTimeline(
         request,
-        snapshot,
+        source,
         store,
         row.column("timezone").null_count == 0,
         len(store.hours.store) > 0,
         timeline(
             store,
             polls,
-            snapshot.now_us,
-            snapshot.memory_us,
-            snapshot.poll_filter,
+            source.now_us,
+            source.memory_us,
+            source.poll_filter,
         ),
     )
 
 
-def _needed_polls(store_id: str, store: Stores, snapshot: Snapshot, tables: Tables) -> Polls:
+def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Tables) -> Polls:
     """Return the polls that the timeline needs; the others are not held for long."""
     polls = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
-    for table in _tables(store_id, snapshot, tables):
-        polls, _ = since_last_evidence(
+    for table in _tables(store_id, source, tables):
+        polls, _ = needed_polls(
             store,
             joined([polls, polls_of(table, pa.array([store_id]))]),
-            snapshot.now_us,
-            snapshot.memory_us,
-            snapshot.poll_filter,
+            source.now_us,
+            source.memory_us,
+            source.poll_filter,
         )
         if len(polls.store) > MOST_POLLS:
             raise ResponseTooLargeError(
@@ -219,11 +219,11 @@ def _needed_polls(store_id: str, store: Stores, snapshot: Snapshot, tables: Tabl
     return polls
 
 
-def _tables(store_id: str, snapshot: Snapshot, tables: Tables) -> Iterator[pa.Table]:
+def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[pa.Table]:
     """Yield polls of some files at a time, and of very large files by themselves in batches."""
-    wanted = snapshot.now_us - snapshot.memory_us, snapshot.now_us, store_id
+    wanted = source.now_us - source.memory_us, source.now_us, store_id
     group: list[PollsFile] = []
-    for file in snapshot.polls_files:
+    for file in source.polls_files:
         if file.rows > _ROWS_AT_ONCE:
             yield from tables.read_polls_in_batches([file], *wanted)
             continue
@@ -236,7 +236,7 @@ def _tables(store_id: str, snapshot: Snapshot, tables: Tables) -> Iterator[pa.Ta
 
 def _current(
     request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
-) -> Snapshot:
+) -> TimelineSource:
     """Return the snapshot that a report would read if it were planned now."""
     head = log.head()
     bucket = bucket_of(request.store_id, bucket_count)
@@ -246,7 +246,7 @@ def _current(
     if now_us is None:
         raise NoPollsError("no polls have been ingested yet: name an as_of, or upload a polls file")
     polls = log.polls(head.version, now_us - memory_us, now_us)
-    return Snapshot(
+    return TimelineSource(
         None,
         head.version,
         now_us,
@@ -273,7 +273,7 @@ def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
         raise UnknownReportError(f"the report {report_id} has expired") from None
 
 
-def _of_report(plan: Plan, store_id: str, bucket_count: int) -> Snapshot:
+def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
     """Return the snapshot that a report has read."""
     if not plan.asks_for(store_id):
         raise UnknownStoreError(
@@ -283,7 +283,7 @@ def _of_report(plan: Plan, store_id: str, bucket_count: int) -> Snapshot:
     for shard in plan.shards:
         for file in shard.stores_files:
             if file.bucket == bucket:
-                return Snapshot(
+                return TimelineSource(
                     plan.report_id,
                     plan.version,
                     plan.now_us,

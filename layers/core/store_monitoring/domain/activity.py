@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_monitoring.domain.business_time import Span
-from store_monitoring.domain.known_polls import NO_POLL, Evidence
+from store_monitoring.domain.known_polls import NO_POLL, KnownPolls
 from store_monitoring.domain.model import Bools, Int64s
 
 
@@ -42,7 +42,7 @@ class Statuses:
     poll_us: Int64s
 
 
-def activity(known: Evidence, week: Span) -> Activity:
+def activity(known: KnownPolls, week: Span) -> Activity:
     """Return when all stores are active in a week that ends now.
 
     A status holds until the next poll of the store that says another one: those that repeat it
@@ -57,7 +57,7 @@ def activity(known: Evidence, week: Span) -> Activity:
     return Activity(since[up], until[up])
 
 
-def statuses(known: Evidence, week: Span) -> Statuses:
+def statuses(known: KnownPolls, week: Span) -> Statuses:
     """Return what `activity` rests on, poll by poll.
 
     Examples
@@ -82,12 +82,12 @@ def statuses(known: Evidence, week: Span) -> Statuses:
     return Statuses(since[holds], until[holds], active[holds], poll_us[holds])
 
 
-def _held(known: Evidence, which: Int64s, week: Span) -> tuple[Int64s, Int64s]:
+def _held(known: KnownPolls, which: Int64s, week: Span) -> tuple[Int64s, Int64s]:
     """Return from where to where, on the week's axis, statuses hold (rule 8).
 
     Parameters
     ----------
-    known : Evidence
+    known : KnownPolls
     which : int64 (statuses,)
         Indices of those that count, ascending, each store's first among them.
     week : Span

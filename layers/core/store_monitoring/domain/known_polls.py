@@ -14,7 +14,7 @@ NO_POLL = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class KnownPolls:
     """The polls that are evidence, by store and instant, one an instant.
 
     Attributes
@@ -67,9 +67,9 @@ class Polled:
     last_active: Bools
 
 
-def evidence(
+def known_polls(
     stores: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
-) -> Evidence:
+) -> KnownPolls:
     """Return the known polls that pass the filter.
 
     Raises
@@ -78,7 +78,7 @@ def evidence(
         If there are more stores than one axis can hold.
     """
     if poll_filter is PollFilter.BUSINESS_HOURS:
-        polls = known_polls(polls, now_us, memory_us)
+        polls = within_memory(polls, now_us, memory_us)
         polls = polls.where(taken_while_open(stores, polls))
     return sort_and_dedupe(polls, poll_memory(now_us, memory_us), stores.count)
 
@@ -88,7 +88,7 @@ def poll_memory(now_us: int, memory_us: int) -> Span:
     return Span(now_us - memory_us, now_us + 1)
 
 
-def known_polls(polls: Polls, now_us: int, memory_us: int) -> Polls:
+def within_memory(polls: Polls, now_us: int, memory_us: int) -> Polls:
     """Return the known polls (rule 9)."""
     known = _within(polls, poll_memory(now_us, memory_us))
     return polls if known.all() else polls.where(known)
@@ -103,7 +103,7 @@ def taken_while_open(stores: Stores, polls: Polls) -> Bools:
     return open_time.contains(span.position(polls.store, polls.timestamp_us))
 
 
-def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> Evidence:
+def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> KnownPolls:
     """Return polls by store and instant, one an instant; those outside the memory are left out.
 
     Notes
@@ -119,14 +119,14 @@ def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> Evidence:
     instant = key >> 1
     key = _selected(key, np.append(True, instant[1:] != instant[:-1])[: len(key)])
     starts = memory.position(np.arange(store_count + 1), memory.start_us)
-    return Evidence(memory, key, np.searchsorted(key, starts << 1))
+    return KnownPolls(memory, key, np.searchsorted(key, starts << 1))
 
 
 def _within(polls: Polls, span: Span) -> Bools:
     return (polls.timestamp_us >= span.start_us) & (polls.timestamp_us < span.end_us)
 
 
-def polled(known: Evidence, week: Span) -> Polled:
+def polled(known: KnownPolls, week: Span) -> Polled:
     """Return how all stores were polled, and how often in a week that ends now."""
     begin, end = known.border[:-1], known.border[1:]
     since_us = max(week.start_us, known.span.start_us)

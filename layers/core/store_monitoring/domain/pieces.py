@@ -8,7 +8,7 @@ import numpy as np
 
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
-from store_monitoring.domain.known_polls import NO_POLL, Polled, evidence, polled
+from store_monitoring.domain.known_polls import NO_POLL, Polled, known_polls, polled
 from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals, joined
 from store_monitoring.domain.outages import Outages, outage_intervals
 from store_monitoring.domain.poll_filter import PollFilter
@@ -36,7 +36,7 @@ class Piece:
     until_us: int
 
 
-def reckon_pieces(
+def compute_uptime_by_pieces(
     stores: Stores,
     pieces: Iterable[Piece],
     now_us: int,
@@ -71,7 +71,7 @@ def reckon_pieces(
     ...     Piece(polls(2 * HOUR_US, False), now_us - HOUR_US),
     ...     Piece(polls(HOUR_US // 2, True), now_us + 1),
     ... ]
-    >>> totals, details = reckon_pieces(stores, pieces, now_us, 14 * DAY_US)
+    >>> totals, details = compute_uptime_by_pieces(stores, pieces, now_us, 14 * DAY_US)
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
     ([[30, 30, 30]], [[30, 1410, 10050]])
     >>> details.outages.count.tolist(), (details.outages.longest_us // MINUTE_US).tolist()
@@ -88,7 +88,7 @@ def reckon_pieces(
     since_us = week.start_us
     for piece in pieces:
         polls = _with_last(piece.polls, last)
-        known = evidence(stores, polls, now_us, memory_us, poll_filter)
+        known = known_polls(stores, polls, now_us, memory_us, poll_filter)
         seen = last.last_us != NO_POLL
         now_seen = polled(known, week)
         counted_before = seen & (last.last_us >= week.start_us)

@@ -13,10 +13,10 @@ from store_monitoring.domain.business_time import (
     openings,
 )
 from store_monitoring.domain.known_polls import (
-    known_polls,
     poll_memory,
     sort_and_dedupe,
     taken_while_open,
+    within_memory,
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import outage_intervals
@@ -40,7 +40,7 @@ class Timeline:
         Index of the interval of business time that each opening is part of (rule 4).
     polls : Polls
         Ascending and distinct: all known ones since the last that is evidence before the week.
-    is_evidence : bool (polls,)
+    counts : bool (polls,)
         Whether they pass the filter.
     statuses : Statuses
     outage_start, outage_end : int64 (outages,)
@@ -54,7 +54,7 @@ class Timeline:
     openings: Openings
     interval: Int64s
     polls: Polls
-    is_evidence: Bools
+    counts: Bools
     statuses: Statuses
     outage_start: Int64s
     outage_end: Int64s
@@ -95,15 +95,15 @@ def timeline(
     if store.count != 1:
         raise ValueError(f"a timeline is about one store, not {store.count}")
     week = last_week(now_us)
-    told, is_evidence = since_last_evidence(store, polls, now_us, memory_us, poll_filter)
-    if not (is_evidence & (told.timestamp_us < week.start_us)).any():
+    told, counts = needed_polls(store, polls, now_us, memory_us, poll_filter)
+    if not (counts & (told.timestamp_us < week.start_us)).any():
         within = told.timestamp_us >= week.start_us
-        told, is_evidence = told.where(within), is_evidence[within]
-    evidence = told.where(is_evidence)
+        told, counts = told.where(within), counts[within]
+    counting = told.where(counts)
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
-    ordered = sort_and_dedupe(evidence, poll_memory(now_us, memory_us), store.count)
+    ordered = sort_and_dedupe(counting, poll_memory(now_us, memory_us), store.count)
     active = activity(ordered, week)
     outage_start, outage_end = outage_intervals(open_time, active, store.count)
     return Timeline(
@@ -112,7 +112,7 @@ def timeline(
         opened,
         np.searchsorted(open_time.start, opens_at, side="right") - 1,
         told,
-        is_evidence,
+        counts,
         statuses(ordered, week),
         outage_start,
         outage_end,
@@ -120,7 +120,7 @@ def timeline(
     )
 
 
-def since_last_evidence(
+def needed_polls(
     store: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
 ) -> tuple[Polls, Bools]:
     """Return the polls that a week's timeline may need, and which of them are evidence.
@@ -134,13 +134,13 @@ def since_last_evidence(
     bool (polls,)
         Whether they pass the filter.
     """
-    known = _distinct(known_polls(polls, now_us, memory_us))
-    is_evidence = _is_evidence(store, known, poll_filter)
-    before = is_evidence & (known.timestamp_us < last_week(now_us).start_us)
+    known = _distinct(within_memory(polls, now_us, memory_us))
+    counts = _counts(store, known, poll_filter)
+    before = counts & (known.timestamp_us < last_week(now_us).start_us)
     if not before.any():
-        return known, is_evidence
+        return known, counts
     needed = known.timestamp_us >= known.timestamp_us[before][-1]
-    return known.where(needed), is_evidence[needed]
+    return known.where(needed), counts[needed]
 
 
 def _distinct(polls: Polls) -> Polls:
@@ -149,7 +149,7 @@ def _distinct(polls: Polls) -> Polls:
     return Polls(np.zeros_like(keys), keys >> 1, (keys & 1).astype(np.bool_))
 
 
-def _is_evidence(store: Stores, known: Polls, poll_filter: PollFilter) -> Bools:
+def _counts(store: Stores, known: Polls, poll_filter: PollFilter) -> Bools:
     if poll_filter is PollFilter.ALL:
         return np.ones(len(known.timestamp_us), np.bool_)
     return taken_while_open(store, known)

@@ -6,7 +6,7 @@ import numpy as np
 
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import BusinessTime, Span, business_time
-from store_monitoring.domain.known_polls import Polled, evidence, polled
+from store_monitoring.domain.known_polls import Polled, known_polls, polled
 from store_monitoring.domain.model import WINDOWS_US, Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import Outages, outages
 from store_monitoring.domain.poll_filter import PollFilter
@@ -76,7 +76,7 @@ def compute_uptime(
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
     ([[30, 30, 30]], [[30, 1410, 10050]])
     """
-    known = evidence(stores, polls, now_us, memory_us, poll_filter)
+    known = known_polls(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
     return totals(open_time, activity(known, open_time.span), stores.count)
 
@@ -89,7 +89,7 @@ def compute_uptime_in_detail(
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> tuple[Totals, Details]:
     """Compute uptime as `compute_uptime` does, with details of each store."""
-    known = evidence(stores, polls, now_us, memory_us, poll_filter)
+    known = known_polls(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
     active = activity(known, open_time.span)
     details = Details(

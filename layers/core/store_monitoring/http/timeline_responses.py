@@ -28,9 +28,9 @@ def timeline_body(view: StoreTimeline) -> dict[str, Any]:
     part = _Part.of(view.request)
     return {
         "store_id": view.request.store_id,
-        "as_of": to_text(view.snapshot.now_us),
-        "poll_filter": view.snapshot.poll_filter.value,
-        "snapshot": {"report_id": view.snapshot.report_id, "version": view.snapshot.version},
+        "as_of": to_text(view.source.now_us),
+        "poll_filter": view.source.poll_filter.value,
+        "snapshot": {"report_id": view.source.report_id, "version": view.source.version},
         "week": clock.stretch(0, told.week.length_us),
         "time_zone": {"name": clock.zone_name, "source": _source(view.zone_is_given)},
         "business_hours": {
@@ -110,7 +110,7 @@ def _polls(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
         clock.instant("at", at_us)
         | {"status": "active" if active else "inactive", "is_evidence": is_evidence}
         for at_us, active, is_evidence in _rows(
-            told.polls.timestamp_us, told.polls.active, told.is_evidence
+            told.polls.timestamp_us, told.polls.active, told.counts
         )
     ]
 

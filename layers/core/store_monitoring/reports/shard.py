@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import WINDOWS_US, Polls, Totals
-from store_monitoring.domain.pieces import cut_by_store, cut_by_time, reckon_pieces
+from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_store, cut_by_time
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.uptime import Details, compute_uptime, compute_uptime_in_detail
 from store_monitoring.reports.plan import Plan, Shard, read_plan
@@ -182,7 +182,7 @@ def _part_by_pieces(
     pieces = cut_by_time(
         read, plan.now_us - plan.memory_us, plan.now_us, most_polls // _OF_WHICH_A_PIECE
     )
-    totals, details = reckon_pieces(
+    totals, details = compute_uptime_by_pieces(
         stores_of(stores), pieces, plan.now_us, plan.memory_us, plan.poll_filter
     )
     if not plan.in_detail:
