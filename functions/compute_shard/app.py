@@ -1,4 +1,4 @@
-"""One shard of a report: reckon its stores and write its part."""
+"""One shard of a report: compute the uptime of its stores and write its part."""
 
 from dataclasses import asdict
 from typing import Any
@@ -18,7 +18,7 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Compute the shard that the Distributed Map hands out; answer with a receipt."""
+    """Compute one item of the Distributed Map: a shard. Return its receipt."""
     report_id, shard = event["report_id"], event["shard"]
     with about(report_id=report_id, shard=shard):
         most_polls = polls_that_fit(int(context.memory_limit_in_mb))

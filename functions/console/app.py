@@ -1,4 +1,4 @@
-"""GET /: the console, to browsers; to others, what this is and where its endpoints are."""
+"""GET /: the console for browsers; for other clients, a JSON list of the endpoints."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -12,29 +12,29 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import store_monitoring
 from store_monitoring.aws.upload_forms import upload_origin
 from store_monitoring.errors import RouteNotFoundError
-from store_monitoring.http.app import answer, new_app, page
+from store_monitoring.http.app import json_response, new_app, page_response
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
-LOOK = Path(store_monitoring.__file__).with_name("theme.css")
+THEME = Path(store_monitoring.__file__).with_name("theme.css")
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript"}
-PARTS = {path.name: path for path in (LOOK, *STATIC.iterdir()) if path.suffix in CONTENT_TYPES}
+PARTS = {path.name: path for path in (THEME, *STATIC.iterdir()) if path.suffix in CONTENT_TYPES}
 INDEX = {
     "service": "store-monitoring",
     "description": "How long each store was up and down during its own business hours.",
     "endpoints": {
         "POST /trigger_report": "start a report",
         "GET /trigger_report": "the same, for old clients; deprecated",
-        "GET /get_report/{report_id}": "how a report stands; with Accept: text/csv, the file",
+        "GET /get_report/{report_id}": "the status of a report; with Accept: text/csv, its file",
         "GET /get_report": "the same, with ?report_id=",
         "GET /reports": "the latest reports",
-        "POST /reports/{report_id}/retry": "try a failed report again",
-        "GET /timeline": "what a store's row of a report rests on, with ?store_id=",
+        "POST /reports/{report_id}/retry": "retry a failed report",
+        "GET /timeline": "the last week of a store, with ?store_id=",
         "GET /stores/{store_id}/timeline": "the same, by path",
-        "POST /uploads": "leave to upload a file",
-        "GET /uploads/{upload_id}": "what became of an upload",
-        "GET /healthz": "whether the service can work",
+        "POST /uploads": "a presigned POST to upload a file",
+        "GET /uploads/{upload_id}": "the outcome of an upload",
+        "GET /healthz": "whether the service is healthy",
     },
     "documentation": "/docs; for machines, /openapi.json",
     "console": "/ in a browser",
@@ -47,26 +47,26 @@ app = new_app(settings.cors_origin)
 
 @app.get("/")
 def get_root() -> Response[str]:
-    """Return the console, or say what this is."""
+    """Return the console to a browser, the list of endpoints to other clients."""
     event = app.current_event
     if "text/html" not in event.headers.get("Accept", "").lower():
-        return answer(HTTPStatus.OK, INDEX, {"Vary": "Accept"})
-    # Behind API Gateway, all this lies under the name of a stage, with or without a slash after it.
+        return json_response(HTTPStatus.OK, INDEX, {"Vary": "Accept"})
+    # Behind API Gateway, the path begins with the stage's name; a trailing slash may be missing.
     base = event.request_context.path.rstrip("/") + "/"
     template = Template((STATIC / "console.html").read_text(encoding="utf-8"))
-    return page("text/html", template.substitute(base=base), connect_to=inbox_origin)
+    return page_response("text/html", template.substitute(base=base), connect_to=inbox_origin)
 
 
 @app.get("/console/<part>")
 def get_part(part: str) -> Response[str]:
-    """Return what the console loads."""
+    """Return a script or style of the console."""
     if part not in PARTS:
-        raise RouteNotFoundError("the console has no such part")
+        raise RouteNotFoundError("the console has no such file")
     path = PARTS[part]
-    return page(CONTENT_TYPES[path.suffix], path.read_text(encoding="utf-8"))
+    return page_response(CONTENT_TYPES[path.suffix], path.read_text(encoding="utf-8"))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

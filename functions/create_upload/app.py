@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.upload_forms import S3PresignedPosts
 from store_monitoring.aws.upload_table import DynamoDbUploads
-from store_monitoring.http.app import answer, json_body, new_app
-from store_monitoring.http.upload_responses import form_body
+from store_monitoring.http.app import json_body, json_response, new_app
+from store_monitoring.http.upload_responses import presigned_post_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 from store_monitoring.uploads import UploadRequest, create_upload
@@ -31,7 +31,7 @@ def post_upload() -> Response[str]:
     request = UploadRequest.from_json(json_body(app.current_event))
     form = create_upload(request, now, ends_at, forms, uploads)
     logger.info("upload offered", upload_id=form.upload_id)
-    return answer(HTTPStatus.CREATED, form_body(form, ends_at))
+    return json_response(HTTPStatus.CREATED, presigned_post_body(form, ends_at))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

@@ -1,4 +1,4 @@
-"""A report's execution has ended: see that the report has, measure it, and announce it."""
+"""After an execution has ended: record the report's end, emit metrics, and publish the event."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ notifications = Notifications(settings.notification_topic_arn)
 @logger.inject_lambda_context(clear_state=True)
 @event_source(data_class=EventBridgeEvent)
 def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
-    """End the report of the execution that the event is about."""
+    """Handle a "Step Functions Execution Status Change" event from EventBridge."""
     execution = event.detail["name"]
     with about(report_id=report_id_of(execution)):
         report = end_report(execution, failure_of(event.detail), datetime.now(UTC), reports)

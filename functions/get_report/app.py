@@ -1,4 +1,4 @@
-"""GET /get_report: how a report stands, and where it can be downloaded."""
+"""GET /get_report: a report's status, and its download links."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.errors import InvalidRequestError
-from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.queries import read_report
@@ -28,13 +28,13 @@ app = new_app(settings.cors_origin)
 
 @app.get("/get_report")
 def get_report_by_query() -> Response[str]:
-    """Tell how the report of the query string stands."""
+    """Return the status of the report that the query string names."""
     return get_report(app.current_event.get_query_string_value("report_id", ""))
 
 
 @app.get("/get_report/<report_id>")
 def get_report(report_id: str) -> Response[str]:
-    """Tell how a report stands, or lead to its file."""
+    """Return the status of a report, or redirect to its CSV file."""
     wants_file, now = _wants_file(), datetime.now(UTC)
     report_id = checked_report_id(report_id)
     logger.append_keys(report_id=report_id)
@@ -43,10 +43,10 @@ def get_report(report_id: str) -> Response[str]:
     body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
     if wants_file:
         if view.report.status is Status.COMPLETE:
-            return answer(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
-        no_file = view.report.status is Status.FAILED
-        return answer(HTTPStatus.CONFLICT if no_file else HTTPStatus.ACCEPTED, body)
-    return answer(HTTPStatus.OK, body)
+            return json_response(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
+        has_failed = view.report.status is Status.FAILED
+        return json_response(HTTPStatus.CONFLICT if has_failed else HTTPStatus.ACCEPTED, body)
+    return json_response(HTTPStatus.OK, body)
 
 
 def _wants_file() -> bool:
@@ -59,5 +59,5 @@ def _wants_file() -> bool:
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

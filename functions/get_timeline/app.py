@@ -1,4 +1,4 @@
-"""GET /timeline: what a store's row of a report rests on."""
+"""GET /timeline: the polls and business hours behind a store's row of a report."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import InvalidRequestError
-from store_monitoring.http.app import answer, new_app, path_text
+from store_monitoring.http.app import decode_path_parameter, json_response, new_app
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
@@ -33,7 +33,10 @@ app = new_app(settings.cors_origin)
 
 @app.get("/timeline")
 def get_timeline_by_query() -> Response[str]:
-    """Return the timeline of the query's store, whatever its id: `..` is no part of a path."""
+    """Return the timeline of the store in the query string.
+
+    It takes any store id; a path cannot contain all of them, such as `..`.
+    """
     store_id = app.current_event.get_query_string_value("store_id")
     if store_id is None:
         raise InvalidRequestError("store_id: missing; this is GET /timeline?store_id=")
@@ -42,20 +45,20 @@ def get_timeline_by_query() -> Response[str]:
 
 @app.get("/stores/<store_id>/timeline")
 def get_timeline(store_id: str) -> Response[str]:
-    """Return the timeline of the path's store."""
-    return _timeline(path_text(store_id))
+    """Return the timeline of the store in the path."""
+    return _timeline(decode_path_parameter(store_id))
 
 
 def _timeline(store_id: str) -> Response[str]:
-    """Tell a store's last week, from a report's snapshot or from what is committed now."""
+    """Return a store's last week, as of a report's snapshot or of the latest committed data."""
     query = app.current_event.query_string_parameters
     request = TimelineRequest.from_query(store_id, *map(query.get, PARAMETERS))
     view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
     advice = "name a part of the week by from and to"
-    return answer(HTTPStatus.OK, timeline_body(view), ask_for_less=advice)
+    return json_response(HTTPStatus.OK, timeline_body(view), advice=advice)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

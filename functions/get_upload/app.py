@@ -12,7 +12,7 @@ from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.inbox import S3Inbox
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.upload_table import DynamoDbUploads
-from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.upload_responses import upload_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
@@ -31,7 +31,7 @@ def get_upload(upload_id: str) -> Response[str]:
     now = datetime.now(UTC)
     view = read_upload(upload_id, now, uploads, inbox, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
-    return answer(HTTPStatus.OK, upload_body(view, ends_at))
+    return json_response(HTTPStatus.OK, upload_body(view, ends_at))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

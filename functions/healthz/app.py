@@ -1,4 +1,4 @@
-"""GET /healthz: whether the tables and buckets answer."""
+"""GET /healthz: whether the tables and buckets can be reached."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,7 +8,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.health import Health
-from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.app import json_response, new_app
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
@@ -22,13 +22,13 @@ app = new_app(settings.cors_origin)
 
 @app.get("/healthz")
 def get_healthz() -> Response[str]:
-    """Say whether the service can work, and if not, what does not answer."""
+    """Return 200 if all tables and buckets can be reached, else 503 and the names of the others."""
     if missing := health.unreachable():
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, {"ok": False, "unreachable": missing})
-    return answer(HTTPStatus.OK, {"ok": True})
+        return json_response(HTTPStatus.SERVICE_UNAVAILABLE, {"ok": False, "unreachable": missing})
+    return json_response(HTTPStatus.OK, {"ok": True})
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""GET /reports: the latest reports and how they stand."""
+"""GET /reports: the latest reports and their status."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.http.app import answer, new_app
-from store_monitoring.http.report_responses import page_body
+from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.pages import PageRequest
 from store_monitoring.reports.queries import list_reports
@@ -25,14 +25,14 @@ app = new_app(settings.cors_origin)
 
 @app.get("/reports")
 def get_reports() -> Response[str]:
-    """List reports, newest first, a page at a time."""
+    """Return one page of reports, newest first."""
     query = app.current_event.query_string_parameters
     page = PageRequest.from_query(query.get("limit"), query.get("page_token"))
     found = list_reports(page, datetime.now(UTC), reports, executions)
-    return answer(HTTPStatus.OK, page_body(found))
+    return json_response(HTTPStatus.OK, report_page_body(found))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

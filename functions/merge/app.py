@@ -1,4 +1,4 @@
-"""Last step of a report: merge its parts into the CSV."""
+"""Last step of a report: merge its parts into one file per format."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Merge the report, once all its parts are there."""
+    """Merge the parts of a report; the state machine calls this after all shards."""
     with about(report_id=event["report_id"]):
         stores = merge_report(event["report_id"], tables)
         logger.info("report merged", stores=stores)

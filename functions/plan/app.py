@@ -1,4 +1,4 @@
-"""First step of a report: fix its snapshot and cut it into shards."""
+"""First step of a report: fix its snapshot and split it into shards."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Plan the report and tell the state machine how many shards it has and where they are."""
+    """Plan the report. Return the number of shards and the key of their list."""
     report_id = event["report_id"]
     with about(report_id=report_id):
         plan = plan_report(

@@ -1,4 +1,4 @@
-"""A report is complete: tell which stores went down and which recovered."""
+"""After a report is complete: publish which stores went down and which recovered."""
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,14 +20,14 @@ events = EventBus(settings.state_machine_arn)
 @logger.inject_lambda_context(clear_state=True)
 @event_source(data_class=EventBridgeEvent)
 def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
-    """Tell what has changed by the report that the event is about."""
+    """Handle a `ReportCompleted` event from EventBridge."""
     report_id = event.detail["report_id"]
     with about(report_id=report_id):
         limit = settings.store_event_limit
         started_at = event.detail["started_at"]
         changes = publish_store_changes(report_id, started_at, limit, tables, checkpoints, events)
         logger.info(
-            "store changes told",
+            "store changes published",
             went_down=len(changes.went_down),
             recovered=len(changes.recovered),
         )

@@ -1,4 +1,4 @@
-"""POST /reports/{report_id}/retry: try a failed report again."""
+"""POST /reports/{report_id}/retry: retry a failed report."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.http.app import answer, new_app
+from store_monitoring.http.app import json_response, new_app
 from store_monitoring.logs import logger
 from store_monitoring.reports.lifecycle import retry_report
 from store_monitoring.reports.report import checked_report_id
@@ -30,10 +30,10 @@ def post_retry(report_id: str) -> Response[str]:
     report = retry_report(report_id, datetime.now(UTC), reports, executions)
     logger.info("report restarted", attempt=report.attempt)
     body = {"report_id": report.report_id, "status": report.status.value}
-    return answer(HTTPStatus.ACCEPTED, body)
+    return json_response(HTTPStatus.ACCEPTED, body)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

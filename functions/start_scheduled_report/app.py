@@ -1,4 +1,4 @@
-"""The schedule says that it is time: start a report."""
+"""Start a report; EventBridge Scheduler calls this on the schedule."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Start the report of a time; called again for the same time, start no second one."""
+    """Start the report of one scheduled time. A repeated call starts no second report."""
     request, now = ReportRequest(), datetime.now(UTC)
     key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
     report = start_report(request, now, reports, executions, files, key)

@@ -1,4 +1,4 @@
-"""POST (or, for old clients, GET) /trigger_report: start a report."""
+"""POST /trigger_report (or GET, for old clients): start a report."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.http.app import answer, idempotency_key, json_body, new_app
+from store_monitoring.http.app import idempotency_key, json_body, json_response, new_app
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
@@ -27,7 +27,7 @@ app = new_app(settings.cors_origin)
 
 @app.post("/trigger_report")
 def post_trigger_report() -> Response[str]:
-    """Start the report that the body asks for; an empty body asks for the default one."""
+    """Start the report that the body describes; an empty body means the default report."""
     return _start(ReportRequest.from_json(json_body(app.current_event)))
 
 
@@ -42,14 +42,14 @@ def _start(request: ReportRequest) -> Response[str]:
     now = datetime.now(UTC)
     report = start_report(request, now, reports, executions, files, key)
     logger.append_keys(report_id=report.report_id)
-    is_new = report.started_at == now  # not that of a request sent before
+    is_new = report.started_at == now  # False for a request repeated with the same Idempotency-Key
     emit({Metric.REPORTS_STARTED: int(is_new)})
-    logger.info("report started" if is_new else "report asked for again")
+    logger.info("report started" if is_new else "request repeated")
     body = {"report_id": report.report_id, "status": report.status.value}
-    return answer(HTTPStatus.ACCEPTED, body)
+    return json_response(HTTPStatus.ACCEPTED, body)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

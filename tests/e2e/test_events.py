@@ -76,7 +76,7 @@ def told(user: User, bus: Listener, **request: Any) -> list[dict[str, Any]]:
     """Make a report; return the events about it, in their order, once all are there."""
     report_id = user.trigger(**request)
     status = user.ended(report_id)["status"]
-    last = "store changes told" if status == "Complete" else "report ended"
+    last = "store changes published" if status == "Complete" else "report ended"
     function = "PublishStoreChangesFunction" if status == "Complete" else "EndReportFunction"
 
     def is_told() -> dict[str, Any] | None:

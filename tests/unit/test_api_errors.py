@@ -23,7 +23,13 @@ from store_monitoring.errors import (
     UnknownReportError,
     UnknownStoreError,
 )
-from store_monitoring.http.app import answer, json_body, new_app, page, path_text
+from store_monitoring.http.app import (
+    decode_path_parameter,
+    json_body,
+    json_response,
+    new_app,
+    page_response,
+)
 
 
 def call(error: Exception) -> dict[str, Any]:
@@ -53,13 +59,13 @@ def call(error: Exception) -> dict[str, Any]:
     ],
 )
 def test_an_error_that_is_meant_for_the_caller(error: Exception, status: int, code: str) -> None:
-    answer = call(error)
-    assert answer["statusCode"] == status
-    assert json.loads(answer["body"]) == {"error": {"code": code, "message": str(error)}}
-    assert answer["multiValueHeaders"]["Content-Type"] == ["application/json"]
+    response = call(error)
+    assert response["statusCode"] == status
+    assert json.loads(response["body"]) == {"error": {"code": code, "message": str(error)}}
+    assert response["multiValueHeaders"]["Content-Type"] == ["application/json"]
 
 
-def test_an_answer_is_nobody_s_to_keep_to_frame_or_to_take_for_something_else() -> None:
+def test_a_response_must_not_be_cached_framed_or_sniffed() -> None:
     headers = call(UnknownReportError("no"))["multiValueHeaders"]
     assert headers["Cache-Control"] == ["no-store"]
     assert headers["Content-Security-Policy"] == ["default-src 'none'; frame-ancestors 'none'"]
@@ -69,16 +75,16 @@ def test_an_answer_is_nobody_s_to_keep_to_frame_or_to_take_for_something_else() 
 
 
 @pytest.mark.parametrize("character", ["a", '"', "ü", "\N{PILE OF POO}"])
-def test_a_response_that_lambda_would_not_return_is_refused_as_it_is_encoded(
+def test_a_response_too_large_for_lambda_is_an_error(
     character: str,
 ) -> None:
     app = new_app(cors_origin="")
 
     @app.get("/<count>")
     def get(count: str) -> Response[str]:
-        return answer(HTTPStatus.OK, character * int(count), ask_for_less="be modest")
+        return json_response(HTTPStatus.OK, character * int(count), advice="be modest")
 
-    def ask(count: int) -> tuple[int, int]:
+    def get_response(count: int) -> tuple[int, int]:
         event = {"httpMethod": "GET", "path": f"/{count}", "headers": {}}
         returned = app.resolve(event, LambdaContext())
         if returned["statusCode"] == 422:
@@ -91,10 +97,10 @@ def test_a_response_that_lambda_would_not_return_is_refused_as_it_is_encoded(
     fits, does_not = 0, 7 * 1024 * 1024
     while does_not - fits > 1:
         middle = (fits + does_not) // 2
-        fits, does_not = (middle, does_not) if ask(middle)[0] == 200 else (fits, middle)
-    _, size = ask(fits)
+        fits, does_not = (middle, does_not) if get_response(middle)[0] == 200 else (fits, middle)
+    _, size = get_response(fits)
     assert 6 * 1024 * 1024 - 128 * 1024 < size < 6 * 1024 * 1024
-    assert ask(does_not)[0] == 422
+    assert get_response(does_not)[0] == 422
 
 
 @pytest.mark.parametrize("letter", ["a", "ü"])
@@ -107,35 +113,37 @@ def test_a_body_that_is_too_large_is_refused(letter: str) -> None:
         json_body(APIGatewayProxyEvent({"body": f"{body} "}))
 
 
-def test_what_can_pass_says_when_to_come_again() -> None:
+def test_a_transient_error_has_a_retry_after_header() -> None:
     assert call(TransientError("slow down"))["multiValueHeaders"]["Retry-After"] == ["2"]
 
 
-def test_what_cannot_pass_does_not() -> None:
+def test_another_error_has_no_retry_after_header() -> None:
     assert "Retry-After" not in call(UnknownReportError("no"))["multiValueHeaders"]
 
 
 @pytest.mark.parametrize("error", [KeyError("secret"), IncompleteReportError("secret")])
-def test_a_bug_is_not_shown(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    answer = call(error)
-    assert answer["statusCode"] == 500
-    assert json.loads(answer["body"]) == {
+def test_an_unexpected_error_is_logged_but_not_shown(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = call(error)
+    assert response["statusCode"] == 500
+    assert json.loads(response["body"]) == {
         "error": {"code": "internal_error", "message": "something went wrong on our side"}
     }
-    assert "secret" in caplog.text  # but logged
+    assert "secret" in caplog.text
 
 
-def test_a_route_that_is_not_there() -> None:
+def test_an_unknown_route_is_not_found() -> None:
     event = {"httpMethod": "GET", "path": "/nothing", "headers": {}}
-    answer = new_app(cors_origin="").resolve(event, LambdaContext())
-    assert answer["statusCode"] == 404
-    assert json.loads(answer["body"])["error"]["code"] == "not_found"
+    response = new_app(cors_origin="").resolve(event, LambdaContext())
+    assert response["statusCode"] == 404
+    assert json.loads(response["body"])["error"]["code"] == "not_found"
 
 
 @pytest.mark.parametrize(
     "body", ["{", "[" * 100_000, f"[{'9' * 5000}]", base64.b64encode(b"\xff").decode()]
 )
-def test_a_body_that_is_no_json(body: str) -> None:
+def test_a_body_that_is_not_json_is_invalid(body: str) -> None:
     event = APIGatewayProxyEvent({"body": body, "isBase64Encoded": body == "/w=="})
     with pytest.raises(InvalidRequestError, match="the body is not JSON"):
         json_body(event)
@@ -147,7 +155,7 @@ def test_no_body_is_an_empty_object() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/broken", "/nothing"])
 @pytest.mark.parametrize(
-    ("allowed", "origin", "answered"),
+    ("allowed", "origin", "expected"),
     [
         ("https://example.com", "https://example.com", ["https://example.com"]),
         ("https://example.com", "https://example.org", None),
@@ -155,25 +163,25 @@ def test_no_body_is_an_empty_object() -> None:
         ("", "https://example.com", None),
     ],
 )
-def test_a_page_of_the_allowed_origin_may_read_answers(
-    path: str, allowed: str, origin: str, answered: list[str] | None
+def test_a_page_of_the_allowed_origin_may_read_responses(
+    path: str, allowed: str, origin: str, expected: list[str] | None
 ) -> None:
     app = new_app(allowed)
 
     @app.get("/")
     def get() -> Response[str]:
-        return page("text/plain", "hello")
+        return page_response("text/plain", "hello")
 
     @app.get("/broken")
     def get_broken() -> Response[str]:
         raise UnknownReportError("no")
 
     event = {"httpMethod": "GET", "path": path, "headers": {"Origin": origin}}
-    answer = app.resolve(event, LambdaContext())
-    assert answer["multiValueHeaders"].get("Access-Control-Allow-Origin") == answered
+    response = app.resolve(event, LambdaContext())
+    assert response["multiValueHeaders"].get("Access-Control-Allow-Origin") == expected
 
 
 @pytest.mark.parametrize("encoded", ["%ff", "%C3", "a%2Fb%ED%A0%80"])
 def test_a_path_that_is_not_utf_8(encoded: str) -> None:
     with pytest.raises(InvalidRequestError, match="the path is not UTF-8"):
-        path_text(encoded)
+        decode_path_parameter(encoded)

@@ -31,7 +31,7 @@ from store_monitoring.errors import (
     UnknownReportError,
     UnknownStoreError,
 )
-from store_monitoring.http.app import answer
+from store_monitoring.http.app import json_response
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.report import Report, Status
 from store_monitoring.reports.request import ReportRequest
@@ -188,12 +188,12 @@ def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: P
     )
     pipeline.ingest("polls/a.csv", "store_id,status,timestamp_utc\n" + "".join(polls))
     with pytest.raises(ResponseTooLargeError, match="name a part"):
-        answer(HTTPStatus.OK, pipeline.timeline("a"), ask_for_less="name a part")
+        json_response(HTTPStatus.OK, pipeline.timeline("a"), advice="name a part")
     for day in range(8, 15):
         part = {"from": f"2024-10-{day:02d}", "to": f"2024-10-{day + 1:02d}"}
         told = pipeline.timeline("a", **part)
         assert len(told["polls"]) == 24 * 180
-        assert answer(HTTPStatus.OK, told).body
+        assert json_response(HTTPStatus.OK, told).body
 
 
 # --- a small one ----------------------------------------------------------------------------

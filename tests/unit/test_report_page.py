@@ -7,7 +7,7 @@ import pytest
 
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import InvalidRequestError
-from store_monitoring.http.report_responses import page_body
+from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Format, Report, Status
 from tests.cases import utc
@@ -72,7 +72,7 @@ def test_what_is_told_of_each() -> None:
         formats=(Format.CSV, Format.JSON),
     )
     running = Report("s", Status.RUNNING, utc("2024-10-14 00:00"))
-    assert page_body(ReportPage((failed, running), PLACE)) == {
+    assert report_page_body(ReportPage((failed, running), PLACE)) == {
         "reports": [
             {
                 "report_id": "r",
@@ -96,4 +96,4 @@ def test_what_is_told_of_each() -> None:
 
 
 def test_the_last_page_names_no_next_one() -> None:
-    assert page_body(ReportPage(())) == {"reports": []}
+    assert report_page_body(ReportPage(())) == {"reports": []}

@@ -12,7 +12,7 @@ import pytest
 
 from store_monitoring.aws.upload_forms import S3PresignedPosts, upload_origin
 from store_monitoring.errors import InvalidRequestError, UnknownUploadError
-from store_monitoring.http.upload_responses import form_body, upload_body
+from store_monitoring.http.upload_responses import presigned_post_body, upload_body
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.uploads import (
@@ -106,7 +106,7 @@ def test_a_form_has_limits(forms: S3PresignedPosts) -> None:
     policy = json.loads(b64decode(form.fields["policy"]))
     signed_at = datetime.strptime(form.fields["x-amz-date"], "%Y%m%dT%H%M%S%z")
     assert (datetime.fromisoformat(policy["expiration"]) - signed_at).total_seconds() == 60
-    body = form_body(form, ENDED_AT)
+    body = presigned_post_body(form, ENDED_AT)
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
     assert body["limit_bytes"] == UPLOAD_LIMIT_BYTES
 

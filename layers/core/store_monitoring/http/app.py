@@ -1,4 +1,4 @@
-"""The HTTP side of our errors: one table from exceptions to answers."""
+"""The app that all API functions share: its responses, and one table from errors to responses."""
 
 import json
 from http import HTTPStatus
@@ -39,11 +39,11 @@ _RETRY_AFTER_SECONDS = "2"
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 
-_LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024  # of what a function returns, with our body as a JSON string
+_LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024  # of the returned event; our body is a JSON string in it
 
-_HEADERS_BYTES = 64 * 1024  # and whatever else is returned with a body
+_HEADERS_BYTES = 64 * 1024  # reserved for all that is returned beside the body
 
-_PAGE_LASTS_SECONDS = 300
+_PAGE_MAX_AGE_SECONDS = 300
 
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -71,38 +71,48 @@ ERROR_RESPONSES: dict[type[StoreMonitoringError], tuple[HTTPStatus, str]] = {
 }
 
 
-def answer(
+def json_response(
     status: HTTPStatus,
     body: object,
     headers: dict[str, str] | None = None,
-    ask_for_less: str = "ask for less",
+    advice: str = "ask for less",
 ) -> Response[str]:
-    """Return an answer in JSON, for nobody to keep, to frame or to take for something else.
+    """Return a JSON response. Its headers forbid caching, framing and content sniffing.
+
+    Parameters
+    ----------
+    status : HTTPStatus
+    body : object
+        Anything that `json.dumps` takes.
+    headers : dict or None
+        Further headers.
+    advice : str
+        How to get a smaller response; the end of the error message if this one is too large.
 
     Raises
     ------
     ResponseTooLargeError
-        If Lambda would not return it; the message ends with `ask_for_less`.
+        If the response is larger than Lambda can return.
     """
     text = json.dumps(body)
     size, limit = len(json.dumps(text)), _LAMBDA_LIMIT_BYTES - _HEADERS_BYTES
     if size > limit:
         raise ResponseTooLargeError(
-            f"the response has {size:,} bytes, more than {limit:,}: {ask_for_less}"
+            f"the response has {size:,} bytes, more than {limit:,}: {advice}"
         )
     return Response(
         int(status), content_types.APPLICATION_JSON, text, _SECURITY_HEADERS | (headers or {})
     )
 
 
-def page(content_type: str, text: str, connect_to: str = "") -> Response[str]:
-    """Return a page or a part of one, which may load what comes from the same place only.
+def page_response(content_type: str, text: str, connect_to: str = "") -> Response[str]:
+    """Return a page, script or style. A page may load resources of its own origin only.
 
     Parameters
     ----------
     content_type, text : str
     connect_to : str
-        Another origin that the page's scripts may call.
+        A further origin that the page's scripts may call.
     """
     policy = (
         "default-src 'none'",
@@ -115,7 +125,7 @@ def page(content_type: str, text: str, connect_to: str = "") -> Response[str]:
         "frame-ancestors 'none'",
     )
     headers = {
-        "Cache-Control": f"max-age={_PAGE_LASTS_SECONDS}",
+        "Cache-Control": f"max-age={_PAGE_MAX_AGE_SECONDS}",
         "Content-Security-Policy": "; ".join(policy),
         "Vary": "Accept",
     }
@@ -125,14 +135,14 @@ def page(content_type: str, text: str, connect_to: str = "") -> Response[str]:
 
 
 def json_body(event: APIGatewayProxyEvent) -> object:
-    """Return a request's body, decoded; an empty one is an empty object.
+    """Return a request's body, decoded from JSON. An empty body becomes an empty object.
 
     Raises
     ------
     InvalidRequestError
-        If it is not JSON.
+        If the body is not JSON.
     RequestTooLargeError
-        If it is larger than any request that makes sense.
+        If the body is larger than 1 MiB.
     """
     if not event.body:
         return {}
@@ -140,20 +150,20 @@ def json_body(event: APIGatewayProxyEvent) -> object:
         raise RequestTooLargeError(f"the body has more than {_BODY_LIMIT_BYTES:,} bytes")
     try:
         return event.json_body
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, a number or a depth beyond reason
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, too many digits or levels
         raise InvalidRequestError("the body is not JSON") from None
 
 
-def path_text(encoded: str) -> str:
-    """Return what a part of a path says: a REST API hands it on percent-encoded, as it came.
+def decode_path_parameter(encoded: str) -> str:
+    """Decode a path parameter: API Gateway's REST APIs pass it on percent-encoded.
 
-    >>> path_text("caf%C3%A9%20%2F%2042%25")
+    >>> decode_path_parameter("caf%C3%A9%20%2F%2042%25")
     'café / 42%'
 
     Raises
     ------
     InvalidRequestError
-        If it is not UTF-8.
+        If the decoded bytes are not UTF-8.
     """
     try:
         return unquote(encoded, errors="strict")
@@ -162,12 +172,12 @@ def path_text(encoded: str) -> str:
 
 
 def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> IdempotencyKey | None:
-    """Return the key that a request came with, None if it came without.
+    """Return the idempotency key of a request, None if it has none.
 
     Raises
     ------
     InvalidRequestError
-        If it is not of the form that we take.
+        If the key is malformed.
     """
     key = event.headers.get("Idempotency-Key")
     if key is None:
@@ -178,35 +188,35 @@ def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> Idem
 
 
 def new_app(cors_origin: str) -> APIGatewayRestResolver:
-    """Return an app whose errors are answered as ``{"error": {"code", "message"}}``.
+    """Return an app whose error responses are ``{"error": {"code", "message"}}``.
 
     Parameters
     ----------
     cors_origin : str
-        The origin whose pages may read the answers, ``*`` for all, empty for none.
+        The origin whose pages may read the responses, ``*`` for all, empty for none.
     """
     cors = CORSConfig(cors_origin, expose_headers=["Retry-After"]) if cors_origin else None
     app = APIGatewayRestResolver(cors=cors)
 
-    def answer_known(error: StoreMonitoringError) -> Response[str]:
+    def known_error(error: StoreMonitoringError) -> Response[str]:
         status, code = ERROR_RESPONSES[type(error)]
         headers = {}
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = _RETRY_AFTER_SECONDS
             logger.exception("an upstream service failed")
-        return answer(status, _error(code, str(error)), headers)
+        return json_response(status, _error(code, str(error)), headers)
 
-    def answer_unknown(_: Exception) -> Response[str]:
-        logger.exception("a bug")
+    def unexpected_error(_: Exception) -> Response[str]:
+        logger.exception("unexpected error")
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return answer(status, _error("internal_error", "something went wrong on our side"))
+        return json_response(status, _error("internal_error", "something went wrong on our side"))
 
-    def answer_no_route(_: NotFoundError) -> Response[str]:
-        return answer_known(RouteNotFoundError("there is nothing here; GET / says what there is"))
+    def no_route(_: NotFoundError) -> Response[str]:
+        return known_error(RouteNotFoundError("no such route; GET / lists the endpoints"))
 
-    app.not_found(answer_no_route)
-    app.exception_handler(list(ERROR_RESPONSES))(answer_known)
-    app.exception_handler(Exception)(answer_unknown)  # the outermost boundary: no trace leaves it
+    app.not_found(no_route)
+    app.exception_handler(list(ERROR_RESPONSES))(known_error)
+    app.exception_handler(Exception)(unexpected_error)  # callers never see a stack trace
     return app
 
 

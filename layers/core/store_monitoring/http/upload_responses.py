@@ -1,4 +1,4 @@
-"""Uploads as the API tells them."""
+"""The JSON bodies of responses about uploads."""
 
 from datetime import datetime
 from typing import Any
@@ -8,19 +8,19 @@ from store_monitoring.instants import to_text, to_us
 from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, PresignedPost, UploadView, Use
 
 
-def form_body(form: PresignedPost, form_ends_at: datetime) -> dict[str, Any]:
-    """Return the JSON body that gives leave to upload."""
+def presigned_post_body(post: PresignedPost, expires_at: datetime) -> dict[str, Any]:
+    """Return the JSON body of `POST /uploads`: a presigned POST."""
     return {
-        "upload_id": form.upload_id,
-        "url": form.url,
-        "fields": form.fields,
-        "expires_at": to_text(to_us(form_ends_at)),
+        "upload_id": post.upload_id,
+        "url": post.url,
+        "fields": post.fields,
+        "expires_at": to_text(to_us(expires_at)),
         "limit_bytes": UPLOAD_LIMIT_BYTES,
     }
 
 
 def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
-    """Return the JSON body that tells what became of an upload."""
+    """Return the JSON body of `GET /uploads/{upload_id}`: the outcomes of an upload."""
     body: dict[str, Any] = {"upload_id": view.upload_id, "status": view.status}
     if view.uses:
         latest, *earlier = view.uses
@@ -31,7 +31,7 @@ def upload_body(view: UploadView, link_ends_at: datetime) -> dict[str, Any]:
 
 
 def _use_body(use: Use, link_ends_at: datetime) -> dict[str, Any]:
-    """Return what became of one use of an upload's form."""
+    """Return the outcome of one upload made with a presigned POST, which can be used again."""
     outcome = use.outcome
     body: dict[str, Any] = {"status": outcome.status}
     if outcome.status is UploadStatus.RETRYING:

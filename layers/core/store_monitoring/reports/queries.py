@@ -1,4 +1,4 @@
-"""Read one report, or a page of the list."""
+"""Read one report, or one page of the list of reports."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,15 +15,15 @@ from store_monitoring.storage.ports import ReportFiles
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """A report, with what is known only at the moment of asking.
+    """A report, with its progress and download links at the time of the request.
 
     Attributes
     ----------
     report : Report
     shards_done : int or None
-        While it is Running and planned.
+        Number of computed shards; known while the report is Running and planned.
     urls : dict of Format to str
-        Where it can be downloaded, when it is Complete.
+        Presigned URLs of the report's files, if it is Complete.
     """
 
     report: Report
@@ -34,9 +34,9 @@ class ReportView:
 def read_report(
     report_id: str, now: datetime, reports: Reports, executions: Executions, files: ReportFiles
 ) -> ReportView:
-    """Return a report as it stands.
+    """Return a report with its current status, progress and links.
 
-    A report that says it is Running is believed only if its execution has not ended.
+    If a report is recorded as Running, its execution is checked: that may have ended.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
 def list_reports(
     page: PageRequest, now: datetime, reports: Reports, executions: Executions
 ) -> ReportPage:
-    """Return a page of reports, newest first, each as it stands."""
+    """Return a page of reports, newest first, each with its current status."""
     found = reports.newest(page)
     return ReportPage(
         tuple(refresh_status(report, now, reports, executions) for report in found.reports),
@@ -72,7 +72,7 @@ def list_reports(
 
 
 def report_entry(report: Report) -> dict[str, Any]:
-    """Return what a list of reports tells of one; what is not known is left out."""
+    """Return the JSON object of one report, as in lists and events. Unknown values are omitted."""
     entry = {
         "report_id": report.report_id,
         "status": report.status.value,
@@ -82,10 +82,11 @@ def report_entry(report: Report) -> dict[str, Any]:
         "stores": report.stores,
         "poll_filter": report.poll_filter.value,
         "formats": [format_.value for format_ in report.formats],
-        "error": None if report.failure is None else _failure_body(report.failure),
+        "error": None if report.failure is None else failure_body(report.failure),
     }
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def _failure_body(failure: Failure) -> dict[str, str]:
+def failure_body(failure: Failure) -> dict[str, str]:
+    """Return the error object of a failed report."""
     return {"code": failure.error, "message": failure.message}

@@ -14,7 +14,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.instants import to_text
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
-from store_monitoring.reports.html.stores_table import COLUMNS, seen_down, stores_table
+from store_monitoring.reports.html.stores_table import COLUMNS, polled_and_down, stores_table
 from store_monitoring.reports.html.summary import summary
 
 WHOLE_TABLE_STORES = 20_000
@@ -78,7 +78,7 @@ def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) 
         about=about,
         summary=at_a_glance,
         charts=charts(at_a_glance, about.memory_us),
-        worst=seen_down(table, _WORST_AT_A_GLANCE),
+        worst=polled_and_down(table, _WORST_AT_A_GLANCE),
         columns=COLUMNS,
         is_whole=is_whole,
         table=(table if is_whole else table[:WORST_STORES]).to_pydict(),

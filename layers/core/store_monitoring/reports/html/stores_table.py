@@ -62,7 +62,7 @@ def stores_table(part: pa.Table, rows: pa.Table) -> pa.Table:
     return table.take(worst_first(part))
 
 
-def seen_down(table: pa.Table, count: int) -> list[dict[str, Any]]:
+def polled_and_down(table: pa.Table, count: int) -> list[dict[str, Any]]:
     """Return the first of a table's stores that were polled and down in the last week."""
     was_seen_down = (pc.field("polls_last_week") > 0) & (
         pc.field("downtime_last_week(in hours)") > 0
