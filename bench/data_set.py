@@ -89,7 +89,7 @@ def make_data_set(folder: Path, scale: float, buckets: int = BUCKETS) -> DataSet
         polls.append(write_polls(bucket, "bench", [polls_table], tables))
     log = MemoryLog()
     rows = sum(each.file.rows for each in polls)
-    log.commit(log.head(), stores, Commit("polls", "bench", rows, 0, UPLOADED_AT, tuple(polls)))
+    log.commit(log.snapshot(), stores, Commit("polls", "bench", rows, 0, UPLOADED_AT, tuple(polls)))
     return DataSet(folder, buckets, log)
 
 

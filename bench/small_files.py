@@ -55,14 +55,14 @@ def main() -> None:
 
 def _in_hourly_ingests(data_set: DataSet) -> DataSet:
     """Return the same polls of the last two weeks in an ingest an hour."""
-    head = data_set.log.head()
-    assert head.greatest_us is not None
-    since_us = head.greatest_us - MEMORY_US
-    files = data_set.log.polls(head.version, since_us, head.greatest_us)
+    snapshot = data_set.log.snapshot()
+    assert snapshot.max_timestamp_us is not None
+    since_us = snapshot.max_timestamp_us - MEMORY_US
+    files = data_set.log.polls(snapshot.version, since_us, snapshot.max_timestamp_us)
     written: list[list[WrittenPolls]] = [[] for _ in range(_HOURS)]
     for file in files:
-        polls = data_set.tables.read_polls([file], since_us, head.greatest_us).cast(POLLS)
-        age_us = pc.subtract(head.greatest_us, polls.column("timestamp").cast(pa.int64()))
+        polls = data_set.tables.read_polls([file], since_us, snapshot.max_timestamp_us).cast(POLLS)
+        age_us = pc.subtract(snapshot.max_timestamp_us, polls.column("timestamp").cast(pa.int64()))
         hour = pc.divide(age_us, HOUR_US).to_numpy()
         for nth in range(_HOURS):
             rows = polls.filter(pa.array(hour == _HOURS - 1 - nth))
@@ -71,11 +71,11 @@ def _in_hourly_ingests(data_set: DataSet) -> DataSet:
                     write_polls(file.bucket, f"hour-{nth:03d}", [rows], data_set.tables)
                 )
     log = MemoryLog()
-    stores = list(head.stores.values())
+    stores = list(snapshot.stores.values())
     for nth, some in enumerate(written):
         rows = sum(each.file.rows for each in some)
         log.commit(
-            log.head(),
+            log.snapshot(),
             stores,
             Commit("polls", f"hour-{nth:03d}", rows, 0, UPLOADED_AT, tuple(some)),
         )

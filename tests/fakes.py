@@ -26,10 +26,10 @@ from store_monitoring.ingest.ports import (
     Commit,
     Committed,
     Compacted,
-    Head,
-    PollsIngest,
+    ManifestEntry,
     Replacement,
     Reversal,
+    Snapshot,
     StoresChange,
     WrittenPolls,
 )
@@ -209,7 +209,7 @@ class MemoryInbox:
 class MemoryLog:
     """An ingest log that keeps all its versions."""
 
-    heads: list[Head] = field(default_factory=lambda: [Head(0, {}, None)])
+    snapshots: list[Snapshot] = field(default_factory=lambda: [Snapshot(0, {}, None)])
     commits: list[Commit] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
@@ -221,67 +221,69 @@ class MemoryLog:
     changes: dict[tuple[str, str], list[StoresChange]] = field(default_factory=dict)
     taken_back: dict[tuple[str, str], list[StoresChange]] = field(default_factory=dict)
 
-    def head(self) -> Head:
-        return self.heads[-1]
+    def snapshot(self) -> Snapshot:
+        return self.snapshots[-1]
 
     def committed(self, kind: str, ingest_id: str) -> Committed | None:
         return self.known.get((kind, ingest_id))
 
     def commit(
         self,
-        head: Head,
+        snapshot: Snapshot,
         new_stores: Sequence[StoresFile],
         commit: Commit,
         outcome: UploadOutcome | None = None,
     ) -> None:
         if outcome is not None and not self.uploads.may_record(outcome):
             raise OutcomeRecordedError("what became of the upload is recorded already")
-        if head.version != self.heads[-1].version:
-            raise CommitConflictError(f"version {head.version} is not current")
+        if snapshot.version != self.snapshots[-1].version:
+            raise CommitConflictError(f"version {snapshot.version} is not current")
         if outcome is not None:
             self.uploads.record(outcome)
-        greatest = [file.greatest_us for file in commit.polls_files]
-        if head.greatest_us is not None:
-            greatest.append(head.greatest_us)
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        self._advance(head, Head(head.version + 1, stores, max(greatest, default=None)))
+        greatest = [file.max_timestamp_us for file in commit.polls_files]
+        if snapshot.max_timestamp_us is not None:
+            greatest.append(snapshot.max_timestamp_us)
+        stores = snapshot.stores | {file.bucket: file for file in new_stores}
+        self._advance(snapshot, Snapshot(snapshot.version + 1, stores, max(greatest, default=None)))
         self._add(commit)
         if new_stores:
-            before = {file.bucket: head.stores.get(file.bucket) for file in new_stores}
-            change = StoresChange(head.version + 1, commit.uploaded_at, before)
+            before = {file.bucket: snapshot.stores.get(file.bucket) for file in new_stores}
+            change = StoresChange(snapshot.version + 1, commit.uploaded_at, before)
             self.changes.setdefault((commit.kind, commit.ingest_id), []).append(change)
 
-    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
             raise CommitConflictError("one of them was replaced before")
-        self._advance(head, replace(head, version=head.version + 1))
+        self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
         self._add(compacted)
-        self.replaced_in |= dict.fromkeys(ingest_ids, self.heads[-1].version)
+        self.replaced_in |= dict.fromkeys(ingest_ids, self.snapshots[-1].version)
         self.compaction_of |= dict.fromkeys(ingest_ids, compacted.ingest_id)
         self.replacements[compacted.committed_at, compacted.ingest_id] = list(ingest_ids)
 
-    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
+    def take_back(
+        self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
+    ) -> None:
         gone = {reversal.ingest_id, *reversal.stale_ids}
-        greatest_us = head.greatest_us
+        max_timestamp_us = snapshot.max_timestamp_us
         if reversal.kind == "polls":
             current = [
-                file.greatest_us
+                file.max_timestamp_us
                 for commit in self.commits
                 if commit.ingest_id not in gone | self.replaced_in.keys()
                 for file in commit.polls_files
             ]
             if reversal.compacted is not None:
-                current += [file.greatest_us for file in reversal.compacted.polls_files]
-            greatest_us = max(current, default=None)
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        self._advance(head, Head(head.version + 1, stores, greatest_us))
+                current += [file.max_timestamp_us for file in reversal.compacted.polls_files]
+            max_timestamp_us = max(current, default=None)
+        stores = snapshot.stores | {file.bucket: file for file in new_stores}
+        self._advance(snapshot, Snapshot(snapshot.version + 1, stores, max_timestamp_us))
         del self.known[reversal.kind, reversal.ingest_id]
         if reversal.kind == "polls":
-            self.replaced_in.setdefault(reversal.ingest_id, head.version + 1)
+            self.replaced_in.setdefault(reversal.ingest_id, snapshot.version + 1)
         if reversal.compacted is not None:
             top = reversal.stale_ids[-1]
             self._add(reversal.compacted)
-            self.replaced_in[top] = head.version + 1
+            self.replaced_in[top] = snapshot.version + 1
             self.compaction_of[top] = reversal.compacted.ingest_id
             at = reversal.compacted.committed_at, reversal.compacted.ingest_id
             self.replacements[at] = [top]
@@ -298,13 +300,13 @@ class MemoryLog:
 
     def rewrite(
         self,
-        head: Head,
+        snapshot: Snapshot,
         ingest_id: str,
         key: str,
         written: WrittenPolls | None,
         deleted: Counter[int],
     ) -> None:
-        self._advance(head, replace(head, version=head.version + 1))
+        self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
         for nth, commit in enumerate(self.commits):
             if commit.ingest_id == ingest_id:
                 kept = tuple(each for each in commit.written if each.file.key != key)
@@ -312,9 +314,9 @@ class MemoryLog:
                 rows = sum(each.file.rows for each in kept)
                 self.commits[nth] = replace(commit, written=kept, rows=rows)
 
-    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        self._advance(head, replace(head, version=head.version + 1, stores=stores))
+    def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
+        stores = snapshot.stores | {file.bucket: file for file in new_stores}
+        self._advance(snapshot, replace(snapshot, version=snapshot.version + 1, stores=stores))
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
         return any((kind, ingest_id) == (commit.kind, commit.ingest_id) for commit in self.commits)
@@ -326,7 +328,7 @@ class MemoryLog:
         for (_, each), ingest_ids in self.replacements.items():
             if each == compaction_id and all(self.has_entry("polls", id_) for id_ in ingest_ids):
                 ingests = [
-                    _polls_ingest(commit)
+                    _manifest_entry(commit)
                     for commit in self.commits
                     if self.compaction_of.get(commit.ingest_id) == each
                     and ("polls", commit.ingest_id) in self.known
@@ -370,16 +372,16 @@ class MemoryLog:
                 ]
                 self._drop(replaced)
 
-    def _advance(self, head: Head, after: Head) -> None:
-        if head.version != self.heads[-1].version:
-            raise CommitConflictError(f"version {head.version} is not current")
-        self.heads.append(after)
+    def _advance(self, snapshot: Snapshot, after: Snapshot) -> None:
+        if snapshot.version != self.snapshots[-1].version:
+            raise CommitConflictError(f"version {snapshot.version} is not current")
+        self.snapshots.append(after)
 
     def _add(self, commit: Commit) -> None:
         if commit.kind == "polls":
             self._drop([commit.ingest_id])
         self.commits.append(commit)
-        self.versions.append(self.heads[-1].version)
+        self.versions.append(self.snapshots[-1].version)
         self.known[commit.kind, commit.ingest_id] = Committed(commit.left_out_from_us)
 
     def _drop(self, ingest_ids: Sequence[str]) -> None:
@@ -394,25 +396,29 @@ class MemoryLog:
             self.replaced_in.pop(ingest_id, None)
             self.compaction_of.pop(ingest_id, None)
 
-    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
+    def polls(self, version: int, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
         return [
             file
-            for ingest in self.polls_ingests(version, least_us, greatest_us)
-            for file in ingest.files_within(least_us, greatest_us)
+            for ingest in self.manifest(version, min_timestamp_us, max_timestamp_us)
+            for file in ingest.files_within(min_timestamp_us, max_timestamp_us)
         ]
 
-    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
+    def manifest(
+        self, version: int, min_timestamp_us: int, max_timestamp_us: int
+    ) -> list[ManifestEntry]:
         ingests = [
-            _polls_ingest(commit)
+            _manifest_entry(commit)
             for commit, committed_in in zip(self.commits, self.versions, strict=True)
             if committed_in <= version
             and self.replaced_in.get(commit.ingest_id, version + 1) > version
         ]
-        return [ingest for ingest in ingests if ingest.files_within(least_us, greatest_us)]
+        return [
+            ingest for ingest in ingests if ingest.files_within(min_timestamp_us, max_timestamp_us)
+        ]
 
 
-def _polls_ingest(commit: Commit) -> PollsIngest:
-    return PollsIngest(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
+def _manifest_entry(commit: Commit) -> ManifestEntry:
+    return ManifestEntry(commit.ingest_id, commit.rows, commit.polls_files, commit.rows_by_week)
 
 
 @dataclass

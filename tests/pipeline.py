@@ -74,7 +74,7 @@ class Pipeline:
 
     def polls(self) -> list[tuple[str, datetime, bool]]:
         """Return all polls that are committed, sorted."""
-        files = self.log.polls(self.log.head().version, *EVER_US)
+        files = self.log.polls(self.log.snapshot().version, *EVER_US)
         polls = self.tables.read_polls(files, *EVER_US)
         return sorted(tuple(poll.values()) for poll in polls.to_pylist())
 
@@ -155,4 +155,4 @@ class Pipeline:
         return timeline_body(view)
 
     def _stores(self) -> pa.Table:
-        return self.tables.read_stores(list(self.log.head().stores.values()))
+        return self.tables.read_stores(list(self.log.snapshot().stores.values()))

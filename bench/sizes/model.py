@@ -197,6 +197,6 @@ def planned(size: Size) -> Plan:
             for bucket in range(size.bucket_count)
         )
         commit = Commit("polls", name, rows * size.bucket_count, 0, datetime.now(UTC), written)
-        log.commit(log.head(), stores_files, commit)
+        log.commit(log.snapshot(), stores_files, commit)
     with tempfile.TemporaryDirectory() as folder:
         return DataSet(Path(folder), size.bucket_count, log).plan("r", SHARD_POLLS)

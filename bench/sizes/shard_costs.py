@@ -96,9 +96,9 @@ def _of_shape(scale: float, buckets: int) -> list[MeasuredShard]:
 
 def _plan(data_set: DataSet) -> None:
     """Plan two reports of one shard each; polls say nothing any more of the second's week."""
-    greatest_us = data_set.log.head().greatest_us
-    assert greatest_us is not None
-    later = ReportRequest(as_of_us=greatest_us + 40 * DAY_US)
+    max_timestamp_us = data_set.log.snapshot().max_timestamp_us
+    assert max_timestamp_us is not None
+    later = ReportRequest(as_of_us=max_timestamp_us + 40 * DAY_US)
     for report_id, request in zip(_REPORT_IDS, (ReportRequest(), later), strict=True):
         data_set.plan(report_id, request=request)
 

@@ -34,8 +34,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             files,
             follow_stores=settings.store_event_limit > 0,
         )
-        if plan.greatest_us is not None:
-            age_us = to_us(datetime.now(UTC)) - plan.greatest_us
+        if plan.max_timestamp_us is not None:
+            age_us = to_us(datetime.now(UTC)) - plan.max_timestamp_us
             emit({Metric.NEWEST_POLL_AGE_SECONDS: age_us / SECOND_US})
         logger.info("report planned", shards=len(plan.shards), stores=plan.stores)
         return {

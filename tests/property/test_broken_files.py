@@ -81,7 +81,7 @@ def check(before: Pipeline, kind: Kind, content: bytes) -> None:
                 assert len(pipeline.polls()) == len(before.polls()) + outcome.rows
         else:
             assert (outcome.error is not None) == (outcome.status == "Failed")
-            assert pipeline.log.heads == before.log.heads
+            assert pipeline.log.snapshots == before.log.snapshots
             assert pipeline.log.commits == before.log.commits
             assert pipeline.zones() == before.zones()
             assert pipeline.hours() == before.hours()

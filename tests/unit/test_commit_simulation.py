@@ -20,14 +20,14 @@ from store_monitoring.ingest.delivery import redelivery_seconds
 FUNCTION_SECONDS = 900
 MOST_RECEIVES = 5
 READ_SECONDS = (0.5, 5.0)
-ATTEMPT_SECONDS = (0.15, 0.35)  # from reading the head to the transaction's answer
+ATTEMPT_SECONDS = (0.15, 0.35)  # from reading the log to the response of its transaction
 
 Waits = Callable[[Deadline, random.Random], Iterator[float]]
 
 
 @dataclass
 class Simulation:
-    """Files in a queue, and so many ingests at once that commit on top of one head."""
+    """Files in a queue, and so many ingests at once that commit on top of one snapshot."""
 
     files: int
     concurrency: int
@@ -88,9 +88,9 @@ class Simulation:
             for wait in self.waits(deadline, self._chance):
                 yield wait
                 self.attempts[file] += 1
-                head = self.version
+                version = self.version
                 yield self._chance.uniform(*ATTEMPT_SECONDS)
-                if head == self.version:
+                if version == self.version:
                     self.version += 1
                     self.committed += 1
                     return

@@ -14,7 +14,7 @@ from store_monitoring.errors import TransientError
 from store_monitoring.ingest import compaction as compact_polls_module
 from store_monitoring.ingest.compaction import Compaction, compact_polls
 from store_monitoring.ingest.outcomes import UploadOutcome
-from store_monitoring.ingest.ports import PollsIngest
+from store_monitoring.ingest.ports import ManifestEntry
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
 from tests.cases import utc
@@ -62,30 +62,30 @@ def compact(
 
 def files_of(pipeline: Pipeline) -> list[str]:
     """Return the keys that a report of now reads."""
-    return [file.key for file in pipeline.log.polls(pipeline.log.head().version, *EVER_US)]
+    return [file.key for file in pipeline.log.polls(pipeline.log.snapshot().version, *EVER_US)]
 
 
 def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) -> None:
-    before, polls, head = pipeline.report(), pipeline.polls(), pipeline.log.head()
+    before, polls, snapshot = pipeline.report(), pipeline.polls(), pipeline.log.snapshot()
     weeks = Counter[int]()
-    for ingest in pipeline.log.polls_ingests(head.version, *EVER_US):
+    for ingest in pipeline.log.manifest(snapshot.version, *EVER_US):
         weeks.update(ingest.rows_by_week)
     assert len(files_of(pipeline)) == 36
     assert compact(pipeline) == Compaction(12, 0)
     assert len(files_of(pipeline)) == 3
-    [compacted] = pipeline.log.polls_ingests(head.version + 1, *EVER_US)
+    [compacted] = pipeline.log.manifest(snapshot.version + 1, *EVER_US)
     assert compacted.rows_by_week == weeks
     assert pipeline.polls() == polls
     assert pipeline.report() == before
-    after = pipeline.log.head()
-    assert (after.stores, after.greatest_us) == (head.stores, head.greatest_us)
+    after = pipeline.log.snapshot()
+    assert (after.stores, after.max_timestamp_us) == (snapshot.stores, snapshot.max_timestamp_us)
 
 
 def test_compacting_again_changes_nothing(pipeline: Pipeline) -> None:
     compact(pipeline)
-    files, version = files_of(pipeline), pipeline.log.head().version
+    files, version = files_of(pipeline), pipeline.log.snapshot().version
     assert compact(pipeline) == Compaction(0, 0)
-    assert (files_of(pipeline), pipeline.log.head().version) == (files, version)
+    assert (files_of(pipeline), pipeline.log.snapshot().version) == (files, version)
 
 
 def test_what_comes_later_is_added(pipeline: Pipeline) -> None:
@@ -116,11 +116,11 @@ def test_so_many_are_replaced_at_once_as_one_change_of_the_log_can_hold(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Large(MemoryLog):
-        def polls_ingests(self, *range_: int) -> list[PollsIngest]:
-            return [replace(each, log_bytes=300_000) for each in super().polls_ingests(*range_)]
+        def manifest(self, *range_: int) -> list[ManifestEntry]:
+            return [replace(each, log_bytes=300_000) for each in super().manifest(*range_)]
 
     log = Large(**vars(pipeline.log))
-    [*first, _, _] = sorted(ingest.ingest_id for ingest in log.polls_ingests(12, *EVER_US))
+    [*first, _, _] = sorted(ingest.ingest_id for ingest in log.manifest(12, *EVER_US))
     pipeline.log = log
     assert compact(pipeline) == Compaction(10 + 3, 0)
     assert next(iter(log.replacements.values())) == first
@@ -232,10 +232,10 @@ def test_killed_at_any_write_it_has_changed_nothing(pipeline: Pipeline, nth: int
     def fail() -> None:
         raise TransientError("killed")
 
-    polls, version = pipeline.polls(), pipeline.log.head().version
+    polls, version = pipeline.polls(), pipeline.log.snapshot().version
     with pytest.raises(TransientError, match="killed"):
         compact(pipeline, tables=DisturbedTables(pipeline.folder, fail, nth))
-    assert (pipeline.polls(), pipeline.log.head().version) == (polls, version)
+    assert (pipeline.polls(), pipeline.log.snapshot().version) == (polls, version)
     assert compact(pipeline) == Compaction(12, 0)
     assert pipeline.polls() == polls
 

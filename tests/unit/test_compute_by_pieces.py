@@ -88,7 +88,7 @@ def test_what_is_read_for_a_piece_is_not_all_that_is_there(tmp_path: Path) -> No
     pipeline = Pipeline(tmp_path, bucket_count=1)
     ages = [timedelta(days=days) for days in (0, 1, 7, 8, 14, 21, 400)]
     pipeline.ingest("polls/a.csv", polls_csv([Poll("s", NOW - age, True) for age in ages]))
-    files = pipeline.log.polls(pipeline.log.head().version, 0, NOW_US)
+    files = pipeline.log.polls(pipeline.log.snapshot().version, 0, NOW_US)
     batches = pipeline.tables.read_polls_in_batches(files, NOW_US - 8 * DAY_US, NOW_US)
     assert [batch.num_rows for batch in batches] == [5]
 
@@ -157,7 +157,7 @@ def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) ->
 
         written: WrittenPolls = write_polls(0, f"i{number}", chunks(), tables)
         commit = Commit(Kind.POLLS, f"i{number}", written.file.rows, 0, CLOCK_SHOWS, (written,))
-        log.commit(log.head(), stores_files if not number else [], commit)
+        log.commit(log.snapshot(), stores_files if not number else [], commit)
 
 
 @pytest.mark.exhaustive

@@ -122,9 +122,9 @@ def test_nothing_is_left_of_it_and_the_others_are_as_they_were(pipeline: Pipelin
 
 def test_to_delete_it_again_changes_nothing(pipeline: Pipeline) -> None:
     delete(pipeline)
-    version, files = pipeline.log.head().version, pipeline.files()
+    version, files = pipeline.log.snapshot().version, pipeline.files()
     assert delete(pipeline) == NOTHING
-    assert (pipeline.log.head().version, pipeline.files()) == (version, files)
+    assert (pipeline.log.snapshot().version, pipeline.files()) == (version, files)
 
 
 def test_after_a_crash_it_is_called_again(pipeline: Pipeline) -> None:

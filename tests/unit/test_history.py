@@ -45,7 +45,7 @@ def bytes_read_for_a_report(pipeline: Pipeline, ages_days: list[int]) -> int:
         polls = polls_of(NOW_US - older * DAY_US, NOW_US - younger * DAY_US)
         written = write_polls(0, f"from-{older}", [polls], pipeline.tables)
         commit = Commit("polls", f"from-{older}", written.file.rows, 0, CLOCK_SHOWS, (written,))
-        pipeline.log.commit(pipeline.log.head(), [], commit)
+        pipeline.log.commit(pipeline.log.snapshot(), [], commit)
     counting = CountingTables(pipeline.folder)
     [shard] = pipeline.plan().shards
     receipt = compute_shard("r", shard.shard, counting)

@@ -19,7 +19,7 @@ from store_monitoring.errors import CommitConflictError, TransientError
 from store_monitoring.ingest import commit as commit_attempts
 from store_monitoring.ingest.deadline import RESERVE_SECONDS
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
-from store_monitoring.ingest.ports import Commit, Head
+from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.instants import to_us
 from store_monitoring.storage.ports import StoresFile
 from tests.cases import utc
@@ -83,16 +83,16 @@ def test_the_outcome_and_the_commit_tell_what_was_taken(pipeline: Pipeline) -> N
 def test_the_head_knows_the_greatest_timestamp(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
-    assert pipeline.log.head().greatest_us == to_us(utc("2024-10-14 12:00"))
+    assert pipeline.log.snapshot().max_timestamp_us == to_us(utc("2024-10-14 12:00"))
 
 
 def test_the_same_polls_again_change_nothing(pipeline: Pipeline) -> None:
     first = pipeline.ingest("polls/a.csv", FIRST_POLLS)
     pipeline.ingest("polls/b.csv", LATER_POLLS)
-    head, files = pipeline.log.head(), pipeline.files()
+    snapshot, files = pipeline.log.snapshot(), pipeline.files()
     again = pipeline.ingest("polls/another name.csv", FIRST_POLLS)
     assert (again.status, again.ingest_id, again.rows) == ("Unchanged", first.ingest_id, 2)
-    assert (pipeline.log.head(), pipeline.files()) == (head, files)
+    assert (pipeline.log.snapshot(), pipeline.files()) == (snapshot, files)
     assert pipeline.polls() == sorted(FIRST + LATER)
 
 
@@ -105,9 +105,9 @@ def test_a_store_that_only_occurs_in_polls_is_a_store(pipeline: Pipeline) -> Non
 def test_polls_of_known_stores_write_no_stores(pipeline: Pipeline) -> None:
     pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00", "a,1,09:00,17:00"))
     pipeline.ingest("timezones/a.csv", zones_csv("a,UTC", "b,Asia/Tokyo"))
-    stores = pipeline.log.head().stores
+    stores = pipeline.log.snapshot().stores
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
-    assert pipeline.log.head().stores == stores
+    assert pipeline.log.snapshot().stores == stores
 
 
 def test_polls_keep_the_hours_and_zones_of_their_bucket(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_polls_too_far_in_the_future_are_rejected(pipeline: Pipeline) -> None:
     outcome = upload_future(pipeline, CLOCK_SHOWS)
     assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 2, 4)
     assert pipeline.polls() == [("a", CLOCK_SHOWS, True), ("a", SOON, True)]
-    assert pipeline.log.head().greatest_us == to_us(SOON)
+    assert pipeline.log.snapshot().max_timestamp_us == to_us(SOON)
     assert [(row["line"], row["reason"]) for row in pipeline.rejects(outcome)] == [
         ("4", "timestamp_utc is too far in the future of the upload: '2024-10-15 02:00:00'"),
         ("5", "timestamp_utc is too far in the future of the upload: '2024-10-15 03:00:00.000001'"),
@@ -331,7 +331,7 @@ class DisturbedLog(MemoryLog):
 
     def commit(
         self,
-        head: Head,
+        snapshot: Snapshot,
         new_stores: Sequence[StoresFile],
         commit: Commit,
         outcome: UploadOutcome | None = None,
@@ -340,7 +340,7 @@ class DisturbedLog(MemoryLog):
             disturb, *rest = self.before_commit
             self.before_commit = tuple(rest)
             disturb()
-        super().commit(head, new_stores, commit, outcome)
+        super().commit(snapshot, new_stores, commit, outcome)
 
 
 @dataclass
@@ -384,7 +384,7 @@ def test_a_conflict_is_tried_again(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, conflict, conflict)
     assert pipeline.ingest("polls/a.csv", FIRST_POLLS).status == "Committed"
     assert pipeline.polls() == FIRST
-    assert pipeline.log.head().version == 1
+    assert pipeline.log.snapshot().version == 1
 
 
 @pytest.mark.usefixtures("at_once")
@@ -395,7 +395,7 @@ def test_another_ingest_that_slips_in_is_not_lost(tmp_path: Path) -> None:
         lambda pipeline: pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00")),
     )
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,Asia/Tokyo"))
-    assert pipeline.log.head().version == 3
+    assert pipeline.log.snapshot().version == 3
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Asia/Tokyo", "c": "UTC"}
     assert pipeline.hours() == {"a": {hours_row(0, 9, 17)}, "b": None, "c": None}
 
@@ -476,13 +476,13 @@ def test_a_storage_error_leaves_nothing_committed(tmp_path: Path, fails: str) ->
 
 def test_a_snapshot_does_not_change_under_later_ingests(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
-    head = pipeline.log.head()
-    files = pipeline.log.polls(head.version, *EVER_US)
-    stores = pipeline.tables.read_stores(list(head.stores.values()))
+    snapshot = pipeline.log.snapshot()
+    files = pipeline.log.polls(snapshot.version, *EVER_US)
+    stores = pipeline.tables.read_stores(list(snapshot.stores.values()))
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,Asia/Tokyo"))
-    assert pipeline.log.polls(head.version, *EVER_US) == files
-    assert pipeline.tables.read_stores(list(head.stores.values())) == stores
+    assert pipeline.log.polls(snapshot.version, *EVER_US) == files
+    assert pipeline.tables.read_stores(list(snapshot.stores.values())) == stores
 
 
 # --- out of order ---------------------------------------------------------------------------
@@ -537,9 +537,9 @@ def test_a_file_uploaded_again_without_a_change_was_still_uploaded_last(
 
 def test_an_upload_that_is_ingested_twice_is_committed_once(pipeline: Pipeline) -> None:
     ingest_both(pipeline, "a", 1)
-    version = pipeline.log.head().version
+    version = pipeline.log.snapshot().version
     assert ingest_both(pipeline, "a", 1) == "Unchanged"
-    assert pipeline.log.head().version == version
+    assert pipeline.log.snapshot().version == version
 
 
 @pytest.mark.usefixtures("at_once")
@@ -573,7 +573,7 @@ def test_two_uploads_of_a_file_that_are_ingested_at_once_write_different_objects
 
 def test_stores_of_before_there_were_partial_uploads_can_be_read(pipeline: Pipeline) -> None:
     ingest_both(pipeline, "a", 1)
-    for file in pipeline.log.head().stores.values():
+    for file in pipeline.log.snapshot().stores.values():
         path = pipeline.folder / file.key
         pq.write_table(
             pq.ParquetFile(path).read().drop_columns(["timezone_is_partial", "hours_is_partial"]),

@@ -18,10 +18,10 @@ from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.errors import BucketCountChangedError, CommitConflictError, TransientError
 from store_monitoring.ingest.ports import (
     Commit,
-    Head,
     IngestLog,
-    PollsIngest,
+    ManifestEntry,
     Replacement,
+    Snapshot,
     WrittenPolls,
 )
 from store_monitoring.storage.keys import polls_key, stores_key
@@ -75,8 +75,12 @@ def log(request: pytest.FixtureRequest) -> IngestLog:
     return DynamoDbIngestLog(request.getfixturevalue("table"), 64)
 
 
-def polls(ingest_id: str, least_us: int, greatest_us: int, bucket: int = 0) -> PollsFile:
-    return PollsFile(bucket, polls_key(bucket, ingest_id), 10, 1000, least_us, greatest_us)
+def polls(
+    ingest_id: str, min_timestamp_us: int, max_timestamp_us: int, bucket: int = 0
+) -> PollsFile:
+    return PollsFile(
+        bucket, polls_key(bucket, ingest_id), 10, 1000, min_timestamp_us, max_timestamp_us
+    )
 
 
 def stores(bucket: int, version: str) -> StoresFile:
@@ -89,10 +93,10 @@ def commit(
     ingest_id: str,
     new_stores: Sequence[StoresFile] = (),
     polls_files: Sequence[PollsFile] = (),
-    head: Head | None = None,
+    snapshot: Snapshot | None = None,
 ) -> None:
     written = tuple(WrittenPolls(file, Counter()) for file in polls_files)
-    log.commit(head or log.head(), new_stores, Commit(kind, ingest_id, 10, 1, AT, written))
+    log.commit(snapshot or log.snapshot(), new_stores, Commit(kind, ingest_id, 10, 1, AT, written))
 
 
 def compacted(*files: PollsFile, compaction_id: str = "x") -> Commit:
@@ -101,7 +105,7 @@ def compacted(*files: PollsFile, compaction_id: str = "x") -> Commit:
 
 
 def test_at_first_there_is_nothing(log: IngestLog) -> None:
-    assert log.head() == Head(0, {}, None)
+    assert log.snapshot() == Snapshot(0, {}, None)
     assert log.polls(0, 0, 2**60) == []
     assert not log.committed("polls", "a")
 
@@ -110,7 +114,7 @@ def test_a_commit_makes_all_known_at_once(log: IngestLog) -> None:
     file = polls("a", 100, 200)
     commit(log, "polls", "a", [stores(0, "1"), stores(7, "1")], [file])
     expected = {0: stores(0, "1"), 7: stores(7, "1")}
-    assert log.head() == Head(1, expected, 200)
+    assert log.snapshot() == Snapshot(1, expected, 200)
     assert log.polls(1, 0, 1000) == [file]
     assert log.committed("polls", "a")
     assert not log.committed("timezones", "a")
@@ -121,16 +125,16 @@ def test_commits_build_on_each_other(log: IngestLog) -> None:
     commit(log, "timezones", "z", [stores(1, "2"), stores(2, "2")])
     commit(log, "polls", "b", [], [polls("b", 50, 60, bucket=1)])
     expected = {0: stores(0, "1"), 1: stores(1, "2"), 2: stores(2, "2")}
-    assert log.head() == Head(3, expected, 200)
+    assert log.snapshot() == Snapshot(3, expected, 200)
 
 
 def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
-    old = log.head()
+    old = log.snapshot()
     commit(log, "polls", "a", [stores(0, "1")], [polls("a", 100, 200)])
-    head = log.head()
+    snapshot = log.snapshot()
     with pytest.raises(CommitConflictError):
-        commit(log, "polls", "b", [stores(0, "1b")], [polls("b", 100, 300)], head=old)
-    assert log.head() == head
+        commit(log, "polls", "b", [stores(0, "1b")], [polls("b", 100, 300)], snapshot=old)
+    assert log.snapshot() == snapshot
     assert not log.committed("polls", "b")
     assert log.polls(2, 0, 1000) == [polls("a", 100, 200)]
 
@@ -168,10 +172,10 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
     files = {ingest_id: polls(ingest_id, 100, 200) for ingest_id in "abcx"}
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, [stores(0, "1")], [files[ingest_id]])
-    head = log.head()
-    log.replace(head, ["a", "b"], compacted(files["x"]))
-    assert log.head() == replace(head, version=4)
-    assert {ingest.ingest_id for ingest in log.polls_ingests(4, 0, 1000)} == {"c", "x"}
+    snapshot = log.snapshot()
+    log.replace(snapshot, ["a", "b"], compacted(files["x"]))
+    assert log.snapshot() == replace(snapshot, version=4)
+    assert {ingest.ingest_id for ingest in log.manifest(4, 0, 1000)} == {"c", "x"}
     assert sorted(log.polls(4, 0, 1000), key=str) == [files["c"], files["x"]]
     assert sorted(log.polls(3, 0, 1000), key=str) == [files["a"], files["b"], files["c"]]
     assert log.committed("polls", "a")
@@ -180,7 +184,7 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
 def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> None:
     for ingest_id in "ab":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-    log.replace(log.head(), ["a", "b"], compacted(polls("x", 100, 200)))
+    log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
     assert log.replaced_before(AT) == []
     [replacement] = log.replaced_before(AT + timedelta(microseconds=1))
     assert replacement == Replacement("x", (polls_key(0, "a"), polls_key(0, "b")))
@@ -191,7 +195,7 @@ def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> Non
 def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-    log.replace(log.head(), ["a", "b"], compacted(polls("x", 100, 200)))
+    log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
     [replacement] = log.replaced_before(AT + timedelta(days=1))
     log.forget(replacement)
     log.forget(replacement)
@@ -208,7 +212,9 @@ def test_the_partition_of_polls_has_the_entries_of_files_that_are_there(
         ids = [f"{nth}a", f"{nth}b"]
         for ingest_id in ids:
             commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-        log.replace(log.head(), ids, compacted(polls(f"{nth}", 100, 200), compaction_id=f"{nth}"))
+        log.replace(
+            log.snapshot(), ids, compacted(polls(f"{nth}", 100, 200), compaction_id=f"{nth}")
+        )
         log.forget(*log.replaced_before(AT + timedelta(days=1)))
     items = dynamodb.scan(TableName=table)["Items"]
     partitions = Counter(item["log"]["S"] for item in items)
@@ -226,25 +232,27 @@ def test_an_entry_is_as_large_as_it_says_and_fits(dynamodb: Any, table: str) -> 
     weeks = Counter({week * WEEK_US: 10**8 for week in range(12_000)})
     written = [WrittenPolls(file, Counter()) for file in files]
     written[0] = WrittenPolls(files[0], weeks)
-    log.commit(log.head(), [], Commit("polls", "a" * 32, 10**11, 10**7, AT, tuple(written), AT, 1))
-    [ingest] = log.polls_ingests(1, 0, 10**16)
+    log.commit(
+        log.snapshot(), [], Commit("polls", "a" * 32, 10**11, 10**7, AT, tuple(written), AT, 1)
+    )
+    [ingest] = log.manifest(1, 0, 10**16)
     assert 300_000 < ingest.log_bytes < 400_000
 
 
 def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
-    log.replace(log.head(), ["a", "b"], compacted())
-    head = log.head()
+    log.replace(log.snapshot(), ["a", "b"], compacted())
+    snapshot = log.snapshot()
     with pytest.raises(CommitConflictError):
-        log.replace(head, ["b", "c"], compacted(compaction_id="y"))
-    assert log.head() == head
+        log.replace(snapshot, ["b", "c"], compacted(compaction_id="y"))
+    assert log.snapshot() == snapshot
     assert not log.committed("polls", "y")
 
 
 def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
-    old = log.head()
+    old = log.snapshot()
     commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
     with pytest.raises(CommitConflictError):
         log.replace(old, ["a"], compacted(polls("x", 100, 200)))
@@ -255,10 +263,10 @@ def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> N
     files = [polls("a", 100, 200, bucket) for bucket in (0, 1)]
     weeks = [Counter({-WEEK_US: 4, 0: 6}), Counter({0: 9, WEEK_US: 1})]
     written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
-    log.commit(log.head(), [], Commit("polls", "a", 20, 0, AT, written))
-    [ingest] = log.polls_ingests(1, 0, 1000)
+    log.commit(log.snapshot(), [], Commit("polls", "a", 20, 0, AT, written))
+    [ingest] = log.manifest(1, 0, 1000)
     weeks_of_all = Counter({-WEEK_US: 4, 0: 15, WEEK_US: 1})
-    assert replace(ingest, log_bytes=0) == PollsIngest("a", 20, tuple(files), weeks_of_all)
+    assert replace(ingest, log_bytes=0) == ManifestEntry("a", 20, tuple(files), weeks_of_all)
 
 
 def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, table: str) -> None:
@@ -269,28 +277,74 @@ def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, ta
         Key={"log": {"S": "polls"}, "entry": {"S": "a"}},
         UpdateExpression="REMOVE rows_by_week",
     )
-    [ingest] = log.polls_ingests(1, 0, 1000)
+    [ingest] = log.manifest(1, 0, 1000)
     assert ingest.share_read(150, 200) == 1
+
+
+def test_items_from_before_fields_were_renamed_are_read(dynamodb: Any, table: str) -> None:
+    head = {
+        "log": {"S": "head"},
+        "entry": {"S": "head"},
+        "version": {"N": "1"},
+        "bucket_count": {"N": "64"},
+        "stores": {"M": {}},
+        "greatest_us": {"N": "200"},
+    }
+    file = {
+        "bucket": {"N": "0"},
+        "rows": {"N": "10"},
+        "bytes": {"N": "1000"},
+        "least_us": {"N": "100"},
+        "greatest_us": {"N": "200"},
+    }
+    entry = {
+        "log": {"S": "polls"},
+        "entry": {"S": "a"},
+        "version": {"N": "1"},
+        "rows": {"N": "10"},
+        "rejected": {"N": "0"},
+        "committed_at": {"S": AT.isoformat()},
+        "left_out_from_us": {"NULL": True},
+        "least_us": {"N": "100"},
+        "greatest_us": {"N": "200"},
+        "files": {"L": [{"M": file}]},
+        "rows_by_week": {"M": {"0": {"N": "10"}}},
+    }
+    for item in (head, entry):
+        dynamodb.put_item(TableName=table, Item=item)
+    log = DynamoDbIngestLog(table, 64)
+    assert log.snapshot() == Snapshot(1, {}, max_timestamp_us=200)
+    assert log.polls(1, 150, 300) == [polls("a", 100, 200)]
+    assert log.polls(1, 201, 300) == []
+
+
+def test_new_items_have_the_names_of_old_ones(dynamodb: Any, table: str) -> None:
+    commit(DynamoDbIngestLog(table, 64), "polls", "a", polls_files=[polls("a", 100, 200)])
+    head, entry = sorted(dynamodb.scan(TableName=table)["Items"], key=lambda item: item["log"]["S"])
+    assert head["greatest_us"] == {"N": "200"}
+    assert (entry["least_us"], entry["greatest_us"]) == ({"N": "100"}, {"N": "200"})
+    [file] = entry["files"]["L"]
+    assert set(file["M"]) == {"bucket", "rows", "bytes", "least_us", "greatest_us"}
 
 
 def test_hours_may_be_committed_again(log: IngestLog) -> None:
     for ingest_id in ("a", "b", "a"):
         commit(log, "business_hours", ingest_id)
-    assert log.head() == Head(3, {}, None)
+    assert log.snapshot() == Snapshot(3, {}, None)
 
 
 def test_many_buckets_are_kept(log: IngestLog) -> None:
     buckets = range(200)
     files = [polls("a" * 32, 10**15, 10**15 + bucket, bucket) for bucket in buckets]
     commit(log, "polls", "a" * 32, [stores(bucket, "0" * 41) for bucket in buckets], files)
-    assert len(log.head().stores) == 200
+    assert len(log.snapshot().stores) == 200
     assert log.polls(1, 0, 2 * 10**15) == files
 
 
 def test_another_number_of_buckets_is_refused(table: str) -> None:
     commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
     with pytest.raises(BucketCountChangedError, match="data are stored in 64 buckets, not 65"):
-        DynamoDbIngestLog(table, 65).head()
+        DynamoDbIngestLog(table, 65).snapshot()
 
 
 @pytest.mark.parametrize(
@@ -303,7 +357,7 @@ def test_another_number_of_buckets_is_refused(table: str) -> None:
 )
 def test_why_a_commit_was_cancelled(table: str, code: str, error: type[Exception]) -> None:
     log = DynamoDbIngestLog(table, 64)
-    head = log.head()
+    snapshot = log.snapshot()
     reasons = [{"Code": code}, {"Code": "None"}]
     with Stubber(log._client) as stub:
         stub.add_client_error(
@@ -313,7 +367,7 @@ def test_why_a_commit_was_cancelled(table: str, code: str, error: type[Exception
             modeled_fields={"CancellationReasons": reasons},
         )
         with pytest.raises(error):
-            log.commit(head, [], Commit("polls", "a", 1, 0, AT))
+            log.commit(snapshot, [], Commit("polls", "a", 1, 0, AT))
 
 
 # --- limits ---------------------------------------------------------------------------------
@@ -340,7 +394,7 @@ def test_the_head_of_1000_buckets_is_half_of_what_an_item_may_be(dynamodb: Any, 
     # With polls, the index has a copy of it; DynamoDB counts both together.
     file = PollsFile(0, polls_key(0, "0123456789abcdef"), 1, 100, 10**15, 10**15)
     written = (WrittenPolls(file, Counter({0: 1})),)
-    log.commit(log.head(), stores, Commit("polls", "0123456789abcdef", 1, 0, AT, written))
+    log.commit(log.snapshot(), stores, Commit("polls", "0123456789abcdef", 1, 0, AT, written))
     query = {"KeyConditionExpression": "#log = :head", "ExpressionAttributeNames": {"#log": "log"}}
     copies = [
         item

@@ -74,14 +74,14 @@ def test_a_row_group_is_an_iso_week_sorted_by_store_and_time(pipeline: Pipeline)
         [("a", SUNDAY), ("b", utc("2024-10-07 00:00")), ("b", utc("2024-10-10 12:00"))],
         [("a", MONDAY), ("a", utc("2024-10-20 23:59:59.999999")), ("b", MONDAY)],
     ]
-    assert (file.rows, file.least_us) == (7, 0)
-    assert file.greatest_us == to_us(utc("2024-10-20 23:59:59.999999"))
+    assert (file.rows, file.min_timestamp_us) == (7, 0)
+    assert file.max_timestamp_us == to_us(utc("2024-10-20 23:59:59.999999"))
 
 
 def test_an_ingest_knows_how_many_polls_of_a_week_it_brought(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=4)
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
-    [ingest] = pipeline.log.polls_ingests(1, 0, to_us(MONDAY))
+    [ingest] = pipeline.log.manifest(1, 0, to_us(MONDAY))
     assert len(ingest.files) == 2
     assert ingest.rows_by_week == {
         to_us(utc("1969-12-29 00:00")): 1,
@@ -148,7 +148,7 @@ def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
     pipeline.ingest("timezones/a.csv", "store_id,timezone_str\nc,UTC\na,UTC\n")
     polls = pq.ParquetFile(pipeline.folder / only_file(pipeline).key)
-    stores = pq.ParquetFile(pipeline.folder / pipeline.log.head().stores[0].key)
+    stores = pq.ParquetFile(pipeline.folder / pipeline.log.snapshot().stores[0].key)
     assert polls.schema_arrow.equals(POLLS)
     store_id, timestamp, _ = map(polls.metadata.row_group(0).column, range(3))
     assert store_id.compression == "SNAPPY"
@@ -175,10 +175,10 @@ def test_only_the_row_groups_that_are_needed_are_read(pipeline: Pipeline) -> Non
     file = only_file(pipeline)
     for group in (0, 1):
         spoil(pipeline.folder / file.key, group)
-    polls = pipeline.tables.read_polls([file], to_us(MONDAY), file.greatest_us)
+    polls = pipeline.tables.read_polls([file], to_us(MONDAY), file.max_timestamp_us)
     assert polls.num_rows == 3
     with pytest.raises(TransientError):
-        pipeline.tables.read_polls([file], to_us(SUNDAY), file.greatest_us)
+        pipeline.tables.read_polls([file], to_us(SUNDAY), file.max_timestamp_us)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_for_one_store_only_its_row_groups_are_read(
     for group in set(range(14)) - set(groups):
         spoil(pipeline.folder / file.key, group)
     bucket = CountingBucket(fs.SubTreeFileSystem(str(pipeline.folder), fs.LocalFileSystem()))
-    polls = ArrowTables(bucket).read_polls([file], to_us(since), file.greatest_us, store_id)
+    polls = ArrowTables(bucket).read_polls([file], to_us(since), file.max_timestamp_us, store_id)
     wanted = list(map(metadata.row_group, groups))
     assert len(polls) == sum(group.num_rows for group in wanted)
     own_bytes = sum(
@@ -263,7 +263,7 @@ def test_of_the_stores_too_only_one_s_row_group_is_read(
     monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 2)
     monkeypatch.setattr(arrow_tables_module, "_FOOTER_BYTES", 0)
     pipeline.ingest("timezones/a.csv", "store_id,timezone_str\na,UTC\nb,UTC\nc,UTC\nd,UTC\n")
-    file = pipeline.log.head().stores[0]
+    file = pipeline.log.snapshot().stores[0]
     spoil(pipeline.folder / file.key, 0)
     stores = pipeline.tables.read_stores([file], "d")
     assert stores["store_id"].to_pylist() == ["c", "d"]
@@ -282,7 +282,7 @@ def test_one_store_is_found_whatever_its_id(
     ids = ["a", "b", 'é"/%,', "\uffff", "\U0001f354", LONGEST]
     rows = ['"{}",UTC'.format(each.replace('"', '""')) for each in ids]
     pipeline.ingest("timezones/a.csv", "\n".join(["store_id,timezone_str", *rows]))
-    files = list(pipeline.log.head().stores.values())
+    files = list(pipeline.log.snapshot().stores.values())
     monkeypatch.setattr(arrow_tables_module, "_FOOTER_BYTES", 0)
     stores = pipeline.tables.read_stores(files, store_id)
     assert set(stores["store_id"].to_pylist()) == {store_id}

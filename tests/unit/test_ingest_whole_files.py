@@ -122,14 +122,18 @@ BAD_FILES = {
 
 @pytest.mark.parametrize(("content", "error"), BAD_FILES.values(), ids=BAD_FILES.keys())
 def test_a_bad_file_changes_nothing(pipeline: Pipeline, content: bytes, error: str) -> None:
-    heads, commits, files = list(pipeline.log.heads), list(pipeline.log.commits), pipeline.files()
+    snapshots, commits, files = (
+        list(pipeline.log.snapshots),
+        list(pipeline.log.commits),
+        pipeline.files(),
+    )
     outcome = pipeline.ingest("timezones/bad.csv", content, etag="etag of bad")
     assert (outcome.status, outcome.error) == ("Failed", error)
     assert (outcome.key, outcome.etag) == ("timezones/bad.csv", "etag of bad")
     assert outcome.ended_at == CLOCK_SHOWS
     assert (outcome.ingest_id, outcome.rows, outcome.rejected) == (None, 0, 0)
     assert pipeline.log.uploads.of_key("timezones/bad.csv") == [outcome]
-    assert (pipeline.log.heads, pipeline.log.commits) == (heads, commits)
+    assert (pipeline.log.snapshots, pipeline.log.commits) == (snapshots, commits)
     assert pipeline.files() == files
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, WEEK_US
 from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
-from store_monitoring.ingest.ports import Commit, Head, WrittenPolls
+from store_monitoring.ingest.ports import Commit, Snapshot, WrittenPolls
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
 from store_monitoring.reports.request import ReportRequest
@@ -32,9 +32,9 @@ def polls_file(
     bucket: int, rows: int = 1, oldest_days: float = 1, latest_days: float = 0, name: str = "a"
 ) -> PollsFile:
     """Make up a file of polls from so many days before now to so many."""
-    least_us = NOW_US - int(oldest_days * DAY_US)
-    greatest_us = NOW_US - int(latest_days * DAY_US)
-    return PollsFile(bucket, polls_key(bucket, name), rows, 100, least_us, greatest_us)
+    min_timestamp_us = NOW_US - int(oldest_days * DAY_US)
+    max_timestamp_us = NOW_US - int(latest_days * DAY_US)
+    return PollsFile(bucket, polls_key(bucket, name), rows, 100, min_timestamp_us, max_timestamp_us)
 
 
 def stores_file(bucket: int, stores: int = 1) -> StoresFile:
@@ -44,7 +44,7 @@ def stores_file(bucket: int, stores: int = 1) -> StoresFile:
 def log_of(stores: Sequence[StoresFile], *commits: Sequence[PollsFile]) -> MemoryLog:
     log = MemoryLog()
     for number, files in enumerate(commits):
-        log.commit(log.head(), stores, commit(str(number), *files))
+        log.commit(log.snapshot(), stores, commit(str(number), *files))
     return log
 
 
@@ -82,12 +82,12 @@ def test_now_is_the_greatest_timestamp(files: FolderFiles) -> None:
 def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
     request = ReportRequest(as_of_us=NOW_US - 7)
-    assert plan_of(log, files, request).greatest_us == log.head().greatest_us
+    assert plan_of(log, files, request).max_timestamp_us == log.snapshot().max_timestamp_us
 
 
 def test_without_polls_there_is_no_newest(files: FolderFiles) -> None:
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
-    assert plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).greatest_us is None
+    zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
+    assert plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).max_timestamp_us is None
 
 
 def test_now_is_what_the_request_names(files: FolderFiles) -> None:
@@ -98,14 +98,14 @@ def test_now_is_what_the_request_names(files: FolderFiles) -> None:
 def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
     with pytest.raises(NoPollsError, match="upload a polls file first"):
         plan_of(MemoryLog(), files)
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
+    zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     with pytest.raises(NoPollsError):
         plan_of(zones_only, files)
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
 
 def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
-    zones_only = MemoryLog([Head(1, {0: stores_file(0)}, None)])
+    zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     plan = plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US))
     assert [shard.polls_files for shard in plan.shards] == [()]
 
@@ -140,13 +140,13 @@ def test_an_ingest_that_slips_in_is_left_out(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
 
     class Busy(MemoryLog):
-        def head(self) -> Head:
-            head = super().head()
-            self.commit(head, [stores_file(0, stores=2)], commit("b", late))
-            return head
+        def snapshot(self) -> Snapshot:
+            snapshot = super().snapshot()
+            self.commit(snapshot, [stores_file(0, stores=2)], commit("b", late))
+            return snapshot
 
     late = polls_file(0, name="b")
-    plan = plan_of(Busy(log.heads, log.commits, log.versions), files)
+    plan = plan_of(Busy(log.snapshots, log.commits, log.versions), files)
     assert plan.version == 1
     [shard] = plan.shards
     assert (shard.stores, shard.polls_files) == (1, (polls_file(0),))
@@ -221,7 +221,7 @@ def test_only_polls_of_weeks_that_are_read_cost_something(files: FolderFiles) ->
         written = tuple(WrittenPolls(file, Counter(rows_by_week)) for file in old)
         log = MemoryLog()
         log.commit(
-            log.head(),
+            log.snapshot(),
             [stores_file(bucket) for bucket in range(4)],
             Commit("polls", "a", 40 * SHARD_POLLS, 0, utc("2024-10-15 00:00"), written),
         )
@@ -262,6 +262,45 @@ def test_each_bucket_is_in_one_shard_with_all_its_polls(
     ]
     assert len(costs) <= math.ceil(sum(map(sum, costs)) / shard_polls)
     assert all(sum(shard) <= shard_polls + max(shard) for shard in costs)
+
+
+def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
+    """Reports are kept for weeks: their plans have the older names, as new plans do."""
+    stored = {
+        "report_id": "r",
+        "version": 7,
+        "now_us": NOW_US,
+        "greatest_us": NOW_US - 5,
+        "memory_us": MEMORY_US,
+        "poll_filter": "all",
+        "formats": ["csv"],
+        "follows_stores": True,
+        "shards": [
+            {
+                "shard": 0,
+                "stores": 3,
+                "stores_files": [{"bucket": 2, "key": "stores", "stores": 3, "bytes": 30}],
+                "polls_files": [
+                    {
+                        "bucket": 2,
+                        "key": "polls",
+                        "rows": 9,
+                        "bytes": 90,
+                        "least_us": NOW_US - 20,
+                        "greatest_us": NOW_US - 5,
+                    }
+                ],
+                "store_ids": None,
+            }
+        ],
+    }
+    plan = Plan.from_json(stored)
+    assert plan.max_timestamp_us == NOW_US - 5
+    assert plan.shards[0].polls_files == (
+        PollsFile(2, "polls", 9, 90, min_timestamp_us=NOW_US - 20, max_timestamp_us=NOW_US - 5),
+    )
+    stored["unknown_store_ids"] = []
+    assert json.dumps(plan.to_json()) == json.dumps(stored)
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:

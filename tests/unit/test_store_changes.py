@@ -254,7 +254,7 @@ def test_after_polls_of_the_future_are_gone_it_begins_anew(series: Series) -> No
     series.changes("10:00", a=True)
     series.poll("23:00", a=False)  # of the future; then it is taken back, or a backup restored
     series.tell(series.report())
-    series.pipeline.log.heads[-1] = series.pipeline.log.heads[1]
+    series.pipeline.log.snapshots[-1] = series.pipeline.log.snapshots[1]
     series.pipeline.log.commits[1:] = []
     series.pipeline.log.versions[1:] = []
     assert series.changes("11:00", a=True) == {}  # it only says how things stand

@@ -64,7 +64,7 @@ def take_back(pipeline: Pipeline, outcome: UploadOutcome) -> TakenBack:
     before = pipeline.files()
     assert outcome.ingest_id is not None
     taken = take_back_ingest(outcome.ingest_id, lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
-    assert taken.version == pipeline.log.head().version
+    assert taken.version == pipeline.log.snapshot().version
     assert before <= pipeline.files()  # nothing is deleted
     return taken
 
@@ -92,7 +92,7 @@ def test_polls_no_longer_count_and_nor_do_stores_that_only_they_named(pipeline: 
     take_back(pipeline, outcome)
     assert pipeline.polls() == known
     assert pipeline.report() == report
-    assert pipeline.log.head().greatest_us == to_us(utc("2024-10-14 10:01"))
+    assert pipeline.log.snapshot().max_timestamp_us == to_us(utc("2024-10-14 10:01"))
     assert all(
         (pipeline.folder / file.key).exists() for s in old_plan.shards for file in s.polls_files
     )
@@ -109,7 +109,7 @@ def test_a_store_that_others_name_too_is_still_known(pipeline: Pipeline) -> None
 def test_all_polls_may_be_taken_back(pipeline: Pipeline) -> None:
     take_back(pipeline, polls(pipeline, 1))
     assert (pipeline.polls(), pipeline.zones()) == ([], {})
-    assert pipeline.log.head().greatest_us is None
+    assert pipeline.log.snapshot().max_timestamp_us is None
 
 
 def test_what_was_taken_back_can_be_uploaded_again_and_taken_back_again(pipeline: Pipeline) -> None:
@@ -176,12 +176,12 @@ def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeli
     outcomes = [polls(pipeline, minute) for minute in range(3)]
     compact(pipeline)
     compact(pipeline, days_later=91)
-    version = pipeline.log.head().version
+    version = pipeline.log.snapshot().version
     with pytest.raises(
         CannotTakeBackError, match="compacted, and the files of before that are deleted"
     ):
         take_back(pipeline, outcomes[1])
-    assert pipeline.log.head().version == version
+    assert pipeline.log.snapshot().version == version
 
 
 # --- hours and zones ------------------------------------------------------------------------

@@ -129,13 +129,13 @@ def test_what_can_be_redriven_can_still_be_committed(uploads: Uploads) -> None:
 def test_a_commit_records_the_outcome(log: IngestLog, uploads: Uploads) -> None:
     uploads.record(outcome(UploadStatus.RETRYING))
     commit = Commit("polls", "i", 10, 1, AT)
-    log.commit(log.head(), [], commit, outcome(UploadStatus.COMMITTED))
+    log.commit(log.snapshot(), [], commit, outcome(UploadStatus.COMMITTED))
     assert uploads.get(UPLOAD) == outcome(UploadStatus.COMMITTED)
-    assert log.head().version == 1
+    assert log.snapshot().version == 1
 
 
 def test_a_commit_that_is_late_records_nothing(log: IngestLog, uploads: Uploads) -> None:
-    old = log.head()
+    old = log.snapshot()
     log.commit(old, [], Commit("polls", "h", 10, 1, AT))
     with pytest.raises(CommitConflictError):
         log.commit(old, [], Commit("polls", "i", 10, 1, AT), outcome(UploadStatus.COMMITTED))
@@ -146,8 +146,8 @@ def test_an_upload_that_has_ended_is_not_committed_again(log: IngestLog, uploads
     ended = uploads.record(outcome(UploadStatus.COMMITTED))
     commit = Commit("polls", "i", 10, 1, AT)
     with pytest.raises(OutcomeRecordedError):
-        log.commit(log.head(), [], commit, outcome(UploadStatus.COMMITTED))
-    assert (log.head().version, uploads.get(UPLOAD)) == (0, ended)
+        log.commit(log.snapshot(), [], commit, outcome(UploadStatus.COMMITTED))
+    assert (log.snapshot().version, uploads.get(UPLOAD)) == (0, ended)
 
 
 def test_an_object_without_versions_is_told_from_others_by_its_event() -> None:

@@ -95,7 +95,7 @@ def delete_store(
         if _delete_polls(key, bucket, store_id, tables, objects, log)
     ]
     _delete_from_current_stores(bucket, store_id, tables, log)
-    current = log.head().stores.get(bucket)
+    current = log.snapshot().stores.get(bucket)
     stores_files = [
         key
         for key in objects.keys(stores_prefix)
@@ -141,7 +141,7 @@ def _delete_polls(
     deleted = Counter({week_us: len(group) for week_us, group in row_groups(polls.filter(is_its))})
     written = None
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
-        head = log.head()
+        snapshot = log.snapshot()
         counts = log.counts(ingest_id, key)
         if counts is None or (not counts and len(kept)):
             break
@@ -149,7 +149,7 @@ def _delete_polls(
             # Under a name of its own: what is read of the old file meanwhile stays in one piece.
             written = write_polls(bucket, f"{ingest_id}.{uuid4().hex[:12]}", [kept], tables)
         try:
-            log.rewrite(head, ingest_id, key, written, deleted)
+            log.rewrite(snapshot, ingest_id, key, written, deleted)
         except CommitConflictError:
             continue
         break
@@ -162,17 +162,17 @@ def _delete_polls(
 
 def _delete_from_current_stores(bucket: int, store_id: str, tables: Tables, log: IngestLog) -> None:
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
-        head = log.head()
-        if bucket not in head.stores:
+        snapshot = log.snapshot()
+        if bucket not in snapshot.stores:
             return
-        stores = tables.read_stores([head.stores[bucket]])
+        stores = tables.read_stores([snapshot.stores[bucket]])
         kept = stores.filter(pc.not_equal(stores.column("store_id"), store_id))
         if len(kept) == len(stores):
             return
-        key = stores_key(bucket, f"{head.version + 1:08d}-{uuid4().hex}")
+        key = stores_key(bucket, f"{snapshot.version + 1:08d}-{uuid4().hex}")
         file = StoresFile(bucket, key, len(kept), tables.write_table(key, kept))
         try:
-            log.replace_stores(head, [file])
+            log.replace_stores(snapshot, [file])
         except CommitConflictError:
             continue
         return

@@ -49,7 +49,7 @@ class OutcomeRecordedError(StoreMonitoringError):
 
 
 class CommitConflictError(StoreMonitoringError):
-    """Another ingest was committed since the head was read."""
+    """Another ingest was committed since the snapshot was read."""
 
 
 class UnknownIngestError(StoreMonitoringError):

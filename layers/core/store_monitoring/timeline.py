@@ -238,21 +238,21 @@ def _current(
     request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
 ) -> TimelineSource:
     """Return the snapshot that a report would read if it were planned now."""
-    head = log.head()
+    snapshot = log.snapshot()
     bucket = bucket_of(request.store_id, bucket_count)
-    if bucket not in head.stores:
+    if bucket not in snapshot.stores:
         raise _unknown(request.store_id)
-    now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
+    now_us = request.as_of_us if request.as_of_us is not None else snapshot.max_timestamp_us
     if now_us is None:
         raise NoPollsError("no polls have been ingested yet: name an as_of, or upload a polls file")
-    polls = log.polls(head.version, now_us - memory_us, now_us)
+    polls = log.polls(snapshot.version, now_us - memory_us, now_us)
     return TimelineSource(
         None,
-        head.version,
+        snapshot.version,
         now_us,
         memory_us,
         request.poll_filter,
-        head.stores[bucket],
+        snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )
 

@@ -111,24 +111,24 @@ class ArrowTables:
     def read_polls(
         self,
         files: Sequence[PollsFile],
-        least_us: int,
-        greatest_us: int,
+        min_timestamp_us: int,
+        max_timestamp_us: int,
         store_id: str | None = None,
     ) -> pa.Table:
         """Return the polls of all row groups that, by their statistics, may have those wanted."""
-        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        wanted = _of(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
         tables = _each(lambda file: self._read(file.key, wanted, encoded=["store_id"]), files)
         return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
 
     def read_polls_in_batches(
         self,
         files: Sequence[PollsFile],
-        least_us: int,
-        greatest_us: int,
+        min_timestamp_us: int,
+        max_timestamp_us: int,
         store_id: str | None = None,
     ) -> Iterator[pa.Table]:
         """Yield the polls of all row groups that may have those wanted, some row groups a time."""
-        wanted = _of(store_id) | {"timestamp": (least_us, greatest_us)}
+        wanted = _of(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
         for each in files:
             action = f"read {each.key}"
             with _storage_errors(action), self._bucket.open_input_file(each.key) as file:

@@ -11,14 +11,14 @@ Key `log`, `entry`:
 - ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
   polls, as an ingest has, and from its version on theirs do not count.
 
-A commit writes its own entry and the head in one transaction, conditional on the head's version.
-So a version names a snapshot: all entries up to it, and nothing of later ones. What became of the
-upload is written in the same transaction: `upload_table` has its form.
+A commit writes its entry and the head in one transaction, conditional on the head's version. So a
+version names a snapshot: all entries up to it, and none of later ones. The same transaction records
+the outcome of the upload, in the format of `upload_table`.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -41,10 +41,10 @@ from store_monitoring.ingest.ports import (
     Commit,
     Committed,
     Compacted,
-    Head,
-    PollsIngest,
+    ManifestEntry,
     Replacement,
     Reversal,
+    Snapshot,
     StoresChange,
     WrittenPolls,
 )
@@ -84,20 +84,20 @@ class DynamoDbIngestLog:
         self._bucket_count = bucket_count
         self._client = boto3.client("dynamodb", config=config)
 
-    def head(self) -> Head:
+    def snapshot(self) -> Snapshot:
         """Return what is committed now, strongly consistent."""
         item = self._get(_HEAD_KEY)
         if item is None:
-            return Head(version=0, stores={}, greatest_us=None)
+            return Snapshot(version=0, stores={}, max_timestamp_us=None)
         if item["bucket_count"] != self._bucket_count:
             raise BucketCountChangedError(
                 f"data are stored in {item['bucket_count']} buckets, not {self._bucket_count}"
             )
         files = [StoresFile(int(bucket), **file) for bucket, file in item["stores"].items()]
-        return Head(
+        return Snapshot(
             version=item["version"],
             stores={file.bucket: file for file in files},
-            greatest_us=item.get("greatest_us"),
+            max_timestamp_us=item.get("greatest_us"),
         )
 
     def committed(self, kind: str, ingest_id: str) -> Committed | None:
@@ -111,30 +111,35 @@ class DynamoDbIngestLog:
 
     def commit(
         self,
-        head: Head,
+        snapshot: Snapshot,
         new_stores: Sequence[StoresFile],
         commit: Commit,
         outcome: UploadOutcome | None = None,
     ) -> None:
-        """Commit an ingest on top of the head that it was made from, all or nothing."""
-        known_us = [head.greatest_us, *(file.greatest_us for file in commit.polls_files)]
-        new_head = Head(
-            version=head.version + 1,
-            stores=head.stores | {file.bucket: file for file in new_stores},
-            greatest_us=max((us for us in known_us if us is not None), default=None),
+        """Commit an ingest on top of the snapshot that it was made from, all or nothing."""
+        known_us = [
+            snapshot.max_timestamp_us,
+            *(file.max_timestamp_us for file in commit.polls_files),
+        ]
+        new_snapshot = Snapshot(
+            version=snapshot.version + 1,
+            stores=snapshot.stores | {file.bucket: file for file in new_stores},
+            max_timestamp_us=max((us for us in known_us if us is not None), default=None),
         )
-        writes = [self._put(_entry(commit, new_head.version))]
+        writes = [self._put(_entry(commit, new_snapshot.version))]
         if new_stores:
-            writes.append(self._put(_stores_before(head, new_stores, commit)))
+            writes.append(self._put(_stores_before(snapshot, new_stores, commit)))
         if outcome is not None:
             assert self._uploads is not None
             writes.append({"Put": self._uploads.put_request(outcome)})
-        self._transact(head, new_head, writes, records_outcome=outcome is not None)
+        self._transact(snapshot, new_snapshot, writes, records_outcome=outcome is not None)
 
-    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
-        """Commit a compaction on top of the head that it was made from, all or nothing."""
-        new_head = replace(head, version=head.version + 1)
-        self._transact(head, new_head, self._replacing(ingest_ids, compacted, new_head.version))
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
+        """Commit a compaction on top of the snapshot that it was made from, all or nothing."""
+        new_snapshot = replace(snapshot, version=snapshot.version + 1)
+        self._transact(
+            snapshot, new_snapshot, self._replacing(ingest_ids, compacted, new_snapshot.version)
+        )
 
     def _replacing(
         self, ingest_ids: Sequence[str], compacted: Commit, version: int
@@ -162,10 +167,12 @@ class DynamoDbIngestLog:
         ]
         return [self._put(_entry(compacted, version)), self._put(replaced), *mark]
 
-    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
-        """Reverse an ingest on top of the head that was read, all or nothing."""
-        version = head.version + 1
-        greatest_us = head.greatest_us
+    def take_back(
+        self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
+    ) -> None:
+        """Reverse an ingest on top of the snapshot that was read, all or nothing."""
+        version = snapshot.version + 1
+        max_timestamp_us = snapshot.max_timestamp_us
         mark: dict[str, Any] = {
             "TableName": self._table,
             "Key": to_item({"log": reversal.kind, "entry": reversal.ingest_id}),
@@ -178,7 +185,7 @@ class DynamoDbIngestLog:
         writes: list[dict[str, Any]] = [{"Update": mark}]
         if reversal.kind == Kind.POLLS:
             mark["UpdateExpression"] += ", replaced_in = if_not_exists(replaced_in, :version)"
-            greatest_us = self._greatest_us(reversal)
+            max_timestamp_us = self._max_timestamp_us(reversal)
         if reversal.compacted is not None:
             *within, current = reversal.stale_ids
             writes += self._replacing([current], reversal.compacted, version)
@@ -202,14 +209,14 @@ class DynamoDbIngestLog:
                 "commits": commits,
             }
             writes.append(self._put(taken_back))
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        self._transact(head, Head(version, stores, greatest_us), writes)
+        stores = snapshot.stores | {file.bucket: file for file in new_stores}
+        self._transact(snapshot, Snapshot(version, stores, max_timestamp_us), writes)
 
-    def _greatest_us(self, reversal: Reversal) -> int | None:
+    def _max_timestamp_us(self, reversal: Reversal) -> int | None:
         """Return the greatest poll timestamp once an ingest is taken back."""
         gone = (reversal.ingest_id, *reversal.stale_ids)
         files = reversal.compacted.polls_files if reversal.compacted else ()
-        known_us = [file.greatest_us for file in files]
+        known_us = [file.max_timestamp_us for file in files]
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=_BY_GREATEST_TIMESTAMP,
@@ -238,7 +245,7 @@ class DynamoDbIngestLog:
 
     def rewrite(
         self,
-        head: Head,
+        snapshot: Snapshot,
         ingest_id: str,
         key: str,
         written: WrittenPolls | None,
@@ -257,12 +264,14 @@ class DynamoDbIngestLog:
             "rows_by_week": {str(week_us): rows for week_us, rows in by_week.items()},
             **_files_item(ingest_id, files),
         }
-        self._transact(head, replace(head, version=head.version + 1), [self._put(entry)])
+        self._transact(
+            snapshot, replace(snapshot, version=snapshot.version + 1), [self._put(entry)]
+        )
 
-    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+    def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
         """Put other stores files in the place of the current ones."""
-        stores = head.stores | {file.bucket: file for file in new_stores}
-        self._transact(head, replace(head, version=head.version + 1, stores=stores), [])
+        stores = snapshot.stores | {file.bucket: file for file in new_stores}
+        self._transact(snapshot, replace(snapshot, version=snapshot.version + 1, stores=stores), [])
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
         """Tell whether the log still has the entry of an ingest, also if it was replaced."""
@@ -296,7 +305,7 @@ class DynamoDbIngestLog:
             if "taken_back_in" not in entry
         ]
         stale_ids = frozenset(entry["entry"] for entry in entries if "is_stale" in entry)
-        return Compacted(tuple(_polls_ingest(entry) for entry in entries), stale_ids)
+        return Compacted(tuple(_manifest_entry(entry) for entry in entries), stale_ids)
 
     def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
         """Return what each commit of an ingest replaced."""
@@ -381,12 +390,17 @@ class DynamoDbIngestLog:
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
     def _transact(
-        self, head: Head, new_head: Head, writes: Sequence[Any], *, records_outcome: bool = False
+        self,
+        snapshot: Snapshot,
+        new_snapshot: Snapshot,
+        writes: Sequence[Any],
+        *,
+        records_outcome: bool = False,
     ) -> None:
-        put_head = self._put(self._head_item(new_head))
+        put_head = self._put(self._head_item(new_snapshot))
         put_head["Put"] |= {
             "ConditionExpression": "attribute_not_exists(version) OR version = :version",
-            "ExpressionAttributeValues": to_item({":version": head.version}),
+            "ExpressionAttributeValues": to_item({":version": snapshot.version}),
         }
         try:
             with transient_errors("commit to the ingest log"):
@@ -398,43 +412,45 @@ class DynamoDbIngestLog:
                     "what became of the upload is recorded already"
                 ) from error
             if _lost_to_another(reasons):
-                raise CommitConflictError(f"version {head.version} is not current") from error
+                raise CommitConflictError(f"version {snapshot.version} is not current") from error
             raise TransientError(f"cannot commit to the ingest log: {error}") from error
 
-    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
-        """Return the files that have polls in [least_us, greatest_us], as of a version."""
+    def polls(self, version: int, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
+        """Return the files that have polls in a range of timestamps, as of a version."""
         return [
             file
-            for ingest in self.polls_ingests(version, least_us, greatest_us)
-            for file in ingest.files_within(least_us, greatest_us)
+            for ingest in self.manifest(version, min_timestamp_us, max_timestamp_us)
+            for file in ingest.files_within(min_timestamp_us, max_timestamp_us)
         ]
 
-    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
-        """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
+    def manifest(
+        self, version: int, min_timestamp_us: int, max_timestamp_us: int
+    ) -> list[ManifestEntry]:
+        """Return the ingests that have polls in a range of timestamps, as of a version."""
         items = self._query(
             IndexName=_BY_GREATEST_TIMESTAMP,
-            KeyConditionExpression="#log = :polls AND greatest_us >= :least_us",
+            KeyConditionExpression="#log = :polls AND greatest_us >= :since_us",
             FilterExpression=(
-                "least_us <= :greatest_us AND version <= :version"
+                "least_us <= :until_us AND version <= :version"
                 " AND (attribute_not_exists(replaced_in) OR replaced_in > :version)"
             ),
             ExpressionAttributeValues=to_item(
                 {
                     ":polls": Kind.POLLS.value,
-                    ":least_us": least_us,
-                    ":greatest_us": greatest_us,
+                    ":since_us": min_timestamp_us,
+                    ":until_us": max_timestamp_us,
                     ":version": version,
                 }
             ),
         )
-        return [_polls_ingest(item) for item in items]
+        return [_manifest_entry(item) for item in items]
 
-    def _head_item(self, head: Head) -> dict[str, Any]:
+    def _head_item(self, snapshot: Snapshot) -> dict[str, Any]:
         return _HEAD_KEY | {
-            "version": head.version,
+            "version": snapshot.version,
             "bucket_count": self._bucket_count,
-            "stores": {str(bucket): _stores_item(file) for bucket, file in head.stores.items()},
-            "greatest_us": head.greatest_us,
+            "stores": {str(bucket): _stores_item(file) for bucket, file in snapshot.stores.items()},
+            "greatest_us": snapshot.max_timestamp_us,
         }
 
     def _query(self, **query: Any) -> list[dict[str, Any]]:
@@ -471,12 +487,14 @@ def _entry(commit: Commit, version: int) -> dict[str, Any]:
     }
 
 
-def _stores_before(head: Head, new_stores: Sequence[StoresFile], commit: Commit) -> dict[str, Any]:
+def _stores_before(
+    snapshot: Snapshot, new_stores: Sequence[StoresFile], commit: Commit
+) -> dict[str, Any]:
     """Return which stores files a commit replaces: null where a bucket had none."""
-    before = {file.bucket: head.stores.get(file.bucket) for file in new_stores}
+    before = {file.bucket: snapshot.stores.get(file.bucket) for file in new_stores}
     return {
         "log": f"{commit.kind}/{commit.ingest_id}",
-        "entry": f"commit {head.version + 1:012d}",
+        "entry": f"commit {snapshot.version + 1:012d}",
         "uploaded_at": commit.uploaded_at.isoformat() if commit.uploaded_at else None,
         "stores_before": {
             str(bucket): _stores_item(file) if file else None for bucket, file in before.items()
@@ -509,15 +527,15 @@ def _remains(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _polls_ingest(entry: dict[str, Any]) -> PollsIngest:
-    return PollsIngest(
+def _manifest_entry(entry: dict[str, Any]) -> ManifestEntry:
+    return ManifestEntry(
         entry["entry"], entry["rows"], _files(entry), _by_week(entry), item_bytes(entry)
     )
 
 
 def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
     return tuple(
-        PollsFile(**{"key": polls_key(file["bucket"], entry["entry"]), **file})
+        PollsFile.from_json({"key": polls_key(file["bucket"], entry["entry"]), **file})
         for file in entry["files"]
     )
 
@@ -536,15 +554,15 @@ def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
 def _files_item(ingest_id: str, files: Sequence[PollsFile]) -> dict[str, Any]:
     """Return what the entry of an ingest says of its files."""
     return {
-        "greatest_us": max((file.greatest_us for file in files), default=None),
-        "least_us": min((file.least_us for file in files), default=None),
+        "greatest_us": max((file.max_timestamp_us for file in files), default=None),
+        "least_us": min((file.min_timestamp_us for file in files), default=None),
         "files": [_file_item(ingest_id, file) for file in files],
     }
 
 
 def _file_item(ingest_id: str, file: PollsFile) -> dict[str, Any]:
     """Return a file's entry; its key is left out if it follows from its bucket and its ingest."""
-    item = asdict(file)
+    item = file.to_json()
     if file.key == polls_key(file.bucket, ingest_id):
         del item["key"]
     return item

@@ -205,12 +205,12 @@ def _earliest(polls: Polls, until_us: int, most_polls: int) -> tuple[Polls, int]
     if len(at_us) <= most_polls:
         return polls, until_us
     border_us = int(np.partition(at_us, most_polls)[most_polls])
-    least_us = int(at_us.min())
-    if border_us > least_us:
+    first_us = int(at_us.min())
+    if border_us > first_us:
         return polls.where(at_us < border_us), border_us
-    at_once = polls.where(at_us == least_us)  # which may be repeated, as often as there are files
+    at_once = polls.where(at_us == first_us)  # which may be repeated, as often as there are files
     code = np.unique(at_once.store << 1 | at_once.active)
-    return Polls(code >> 1, np.full(len(code), least_us), (code & 1).astype(np.bool_)), least_us + 1
+    return Polls(code >> 1, np.full(len(code), first_us), (code & 1).astype(np.bool_)), first_us + 1
 
 
 def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:

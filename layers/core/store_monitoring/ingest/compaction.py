@@ -10,7 +10,7 @@ from store_monitoring.ingest.commit import commit_attempts
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.parsing.content import derived_id
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.ports import Commit, Head, IngestLog, PollsIngest, WrittenPolls
+from store_monitoring.ingest.ports import Commit, IngestLog, ManifestEntry, Snapshot, WrittenPolls
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.storage.ports import Objects, PollsFile, Tables
 
@@ -68,14 +68,16 @@ def compact_polls(
     return Compaction(replaced, _delete_replaced(clock() - keep, objects, log))
 
 
-def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[PollsIngest]:
+def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[ManifestEntry]:
     """Return the smallest ingests, until together they are large."""
-    head = log.head()
-    if head.greatest_us is None:
+    snapshot = log.snapshot()
+    if snapshot.max_timestamp_us is None:
         return []
     large = _LARGE_BUCKET_ROWS * bucket_count
-    ingests = log.polls_ingests(head.version, head.greatest_us - memory_us, head.greatest_us)
-    small: list[PollsIngest] = []
+    ingests = log.manifest(
+        snapshot.version, snapshot.max_timestamp_us - memory_us, snapshot.max_timestamp_us
+    )
+    small: list[ManifestEntry] = []
     log_bytes = 0
     for ingest in sorted(ingests, key=lambda ingest: (ingest.rows, ingest.ingest_id)):
         log_bytes += ingest.log_bytes
@@ -91,7 +93,7 @@ def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[Po
 
 
 def _replace(
-    ingests: Sequence[PollsIngest],
+    ingests: Sequence[ManifestEntry],
     clock: Callable[[], datetime],
     tables: Tables,
     objects: Objects,
@@ -105,21 +107,21 @@ def _replace(
     rows = sum(polls.file.rows for polls in written)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
-        head = log.head()
-        if not _are_current(ingests, head, log):
+        snapshot = log.snapshot()
+        if not _are_current(ingests, snapshot, log):
             _delete_uncommitted(commit, objects, log)
             break
         try:
-            log.replace(head, [ingest.ingest_id for ingest in ingests], commit)
+            log.replace(snapshot, [ingest.ingest_id for ingest in ingests], commit)
         except CommitConflictError:
             continue
         return True
     return False
 
 
-def _are_current(ingests: Sequence[PollsIngest], head: Head, log: IngestLog) -> bool:
+def _are_current(ingests: Sequence[ManifestEntry], snapshot: Snapshot, log: IngestLog) -> bool:
     files = [file for ingest in ingests for file in ingest.files]
-    current = {each.ingest_id: each for each in log.polls_ingests(head.version, *_range(files))}
+    current = {each.ingest_id: each for each in log.manifest(snapshot.version, *_range(files))}
     return all(
         ingest.ingest_id in current and current[ingest.ingest_id].files == ingest.files
         for ingest in ingests
@@ -151,7 +153,9 @@ def rewrite(
 
 
 def _range(files: Sequence[PollsFile]) -> tuple[int, int]:
-    return min(file.least_us for file in files), max(file.greatest_us for file in files)
+    return min(file.min_timestamp_us for file in files), max(
+        file.max_timestamp_us for file in files
+    )
 
 
 def _delete_replaced(before: datetime, objects: Objects, log: IngestLog) -> int:

@@ -25,7 +25,7 @@ from store_monitoring.ingest.parsing.content import (
     rejected_stores,
 )
 from store_monitoring.ingest.parsing.kinds import Kind, kind_of
-from store_monitoring.ingest.ports import Commit, Head, IngestLog, WrittenPolls
+from store_monitoring.ingest.ports import Commit, IngestLog, Snapshot, WrittenPolls
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.instants import to_us
 from store_monitoring.storage.keys import rejects_key, stores_key
@@ -131,10 +131,10 @@ def _store(
             polls = tuple(written for written in pool.map(write, buckets) if written is not None)
             rows = sum(written.file.rows for written in polls)
         for _ in commit_attempts(deadline):
-            head = log.head()
+            snapshot = log.snapshot()
             if _next_part(content, latest_us, log) != part:  # another ingest of it came first
                 return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
-            write_stores = partial(_write_stores, content, upload.uploaded_at, head, tables)
+            write_stores = partial(_write_stores, content, upload.uploaded_at, snapshot, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
             is_news = content.kind is Kind.POLLS or any(file.is_news for file in stores)
             status = UploadStatus.COMMITTED if is_news else UploadStatus.UNCHANGED
@@ -152,7 +152,7 @@ def _store(
                 content.least_future_us,
             )
             try:
-                log.commit(head, [each.file for each in stores], commit, ended)
+                log.commit(snapshot, [each.file for each in stores], commit, ended)
             except CommitConflictError:
                 continue
             except OutcomeRecordedError:
@@ -271,10 +271,10 @@ class _WrittenStores:
 
 
 def _write_stores(
-    content: Content, uploaded_at: datetime, head: Head, tables: Tables, bucket: int
+    content: Content, uploaded_at: datetime, snapshot: Snapshot, tables: Tables, bucket: int
 ) -> _WrittenStores | None:
     """Write a new version of a bucket's stores, unless it would be no different."""
-    current = head.stores.get(bucket)
+    current = snapshot.stores.get(bucket)
     before = tables.read_stores([current] if current else [])
     chunks = content.spill.chunks(bucket)
     rejected = rejected_stores(content, bucket)
@@ -292,7 +292,7 @@ def _write_stores(
     if after.equals(before):
         return None
     # Named also by the time of upload: two uploads of a file that are ingested at once differ.
-    version = f"{head.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
+    version = f"{snapshot.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
     key = stores_key(bucket, version)
     file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
     return _WrittenStores(file, not know_the_same(before, after))

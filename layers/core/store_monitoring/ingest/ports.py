@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # not for the functions that carry no Arrow
 
 @dataclass(frozen=True, slots=True)
 class WrittenPolls:
-    """A file of polls, and how many of them lie in each ISO week: `PollsIngest.rows_by_week`."""
+    """A file of polls, and how many of them lie in each ISO week: `ManifestEntry.rows_by_week`."""
 
     file: PollsFile
     rows_by_week: Counter[int]
 
 
 @dataclass(frozen=True, slots=True)
-class PollsIngest:
+class ManifestEntry:
     """The polls that one ingest, or one compaction of some, brought.
 
     Attributes
@@ -45,16 +45,17 @@ class PollsIngest:
     rows_by_week: Counter[int]
     log_bytes: int = 0
 
-    def files_within(self, least_us: int, greatest_us: int) -> list[PollsFile]:
-        """Return the files that have polls in [least_us, greatest_us]."""
+    def files_within(self, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
+        """Return the files that have polls in [min_timestamp_us, max_timestamp_us]."""
         return [
             file
             for file in self.files
-            if file.greatest_us >= least_us and file.least_us <= greatest_us
+            if file.max_timestamp_us >= min_timestamp_us
+            and file.min_timestamp_us <= max_timestamp_us
         ]
 
-    def share_read(self, least_us: int, greatest_us: int) -> float:
-        """Return which share of its polls is read by who wants those in [least_us, greatest_us].
+    def share_read(self, min_timestamp_us: int, max_timestamp_us: int) -> float:
+        """Return the share of its polls that is read for a range of timestamps, ends included.
 
         Row groups are ISO weeks, and read whole. Stores are hashed to buckets, so it is about the
         share of each file.
@@ -62,13 +63,13 @@ class PollsIngest:
         passed_over = sum(
             rows
             for week_us, rows in self.rows_by_week.items()
-            if week_us > greatest_us or week_us + WEEK_US <= least_us
+            if week_us > max_timestamp_us or week_us + WEEK_US <= min_timestamp_us
         )
         return (self.rows - passed_over) / self.rows
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Snapshot:
     """What is committed, as of one version of the ingest log.
 
     Attributes
@@ -77,13 +78,13 @@ class Head:
         Number of commits so far.
     stores : dict of int to StoresFile
         By bucket.
-    greatest_us : int or None
+    max_timestamp_us : int or None
         Greatest poll timestamp.
     """
 
     version: int
     stores: dict[int, StoresFile]
-    greatest_us: int | None
+    max_timestamp_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Commit:
 
     @property
     def rows_by_week(self) -> Counter[int]:
-        """How many polls of all buckets lie in each ISO week: `PollsIngest.rows_by_week`."""
+        """How many polls of all buckets lie in each ISO week: `ManifestEntry.rows_by_week`."""
         return sum((polls.rows_by_week for polls in self.written), Counter())
 
 
@@ -175,13 +176,13 @@ class Compacted:
 
     Attributes
     ----------
-    ingests : tuple of PollsIngest
+    ingests : tuple of ManifestEntry
         Those that it replaced, without those that were taken back since.
     stale_ids : frozenset of str
         Those of them, compactions themselves, that hold what was taken back.
     """
 
-    ingests: tuple[PollsIngest, ...]
+    ingests: tuple[ManifestEntry, ...]
     stale_ids: frozenset[str]
 
 
@@ -207,7 +208,7 @@ class Reversal:
 class IngestLog(Protocol):
     """The log of ingests: what it does not say is committed does not count."""
 
-    def head(self) -> Head:
+    def snapshot(self) -> Snapshot:
         """Return what is committed now, strongly consistent."""
 
     def committed(self, kind: str, ingest_id: str) -> Committed | None:
@@ -215,12 +216,12 @@ class IngestLog(Protocol):
 
     def commit(
         self,
-        head: Head,
+        snapshot: Snapshot,
         new_stores: Sequence[StoresFile],
         commit: Commit,
         outcome: UploadOutcome | None = None,
     ) -> None:
-        """Commit an ingest on top of the head that it was made from, all or nothing.
+        """Commit an ingest on top of the snapshot that it was made from, all or nothing.
 
         What became of its upload is recorded with it: so an upload that was committed is never
         taken for another one's, even if the function ends right after.
@@ -228,12 +229,12 @@ class IngestLog(Protocol):
         Raises
         ------
         CommitConflictError
-            If that head is no longer the current one.
+            If that snapshot is no longer the current one.
         OutcomeRecordedError
             If what became of the upload is recorded already.
         """
 
-    def replace(self, head: Head, ingest_ids: Sequence[str], compacted: Commit) -> None:
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
         """Commit a file for each bucket in the place of those of some ingests, all or nothing.
 
         From this version on they stand for them; before, the old ones stay.
@@ -241,18 +242,20 @@ class IngestLog(Protocol):
         Raises
         ------
         CommitConflictError
-            If that head is no longer the current one, or one of the ingests was replaced before.
+            If that snapshot is no longer current, or one of the ingests was replaced before.
         """
 
-    def take_back(self, head: Head, new_stores: Sequence[StoresFile], reversal: Reversal) -> None:
-        """Reverse an ingest on top of the head that was read, all or nothing.
+    def take_back(
+        self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
+    ) -> None:
+        """Reverse an ingest on top of the snapshot that was read, all or nothing.
 
         From this version on it does not count, and is not known to be committed.
 
         Raises
         ------
         CommitConflictError
-            If that head is no longer the current one.
+            If that snapshot is no longer the current one.
         """
 
     def counts(self, ingest_id: str, key: str) -> bool | None:
@@ -260,7 +263,7 @@ class IngestLog(Protocol):
 
     def rewrite(
         self,
-        head: Head,
+        snapshot: Snapshot,
         ingest_id: str,
         key: str,
         written: WrittenPolls | None,
@@ -273,16 +276,16 @@ class IngestLog(Protocol):
         Raises
         ------
         CommitConflictError
-            If the head is no longer the current one, or the file is none's by now.
+            If the snapshot is no longer the current one, or the file is none's by now.
         """
 
-    def replace_stores(self, head: Head, new_stores: Sequence[StoresFile]) -> None:
+    def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
         """Put other stores files in the place of the current ones.
 
         Raises
         ------
         CommitConflictError
-            If that head is no longer the current one.
+            If that snapshot is no longer the current one.
         """
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
@@ -309,8 +312,16 @@ class IngestLog(Protocol):
         The ingests are still known to be committed.
         """
 
-    def polls(self, version: int, least_us: int, greatest_us: int) -> list[PollsFile]:
-        """Return the files that have polls in [least_us, greatest_us], as of a version."""
+    def polls(self, version: int, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
+        """Return the files that have polls in a range of timestamps, as of a version.
 
-    def polls_ingests(self, version: int, least_us: int, greatest_us: int) -> list[PollsIngest]:
-        """Return the ingests that have polls in [least_us, greatest_us], as of a version."""
+        The range includes both ends.
+        """
+
+    def manifest(
+        self, version: int, min_timestamp_us: int, max_timestamp_us: int
+    ) -> list[ManifestEntry]:
+        """Return the ingests that have polls in a range of timestamps, as of a version.
+
+        The range includes both ends.
+        """

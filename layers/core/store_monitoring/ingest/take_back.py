@@ -20,10 +20,10 @@ from store_monitoring.ingest.parsing.content import derived_id
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import (
     Commit,
-    Head,
     IngestLog,
-    PollsIngest,
+    ManifestEntry,
     Reversal,
+    Snapshot,
     StoresChange,
 )
 from store_monitoring.storage.keys import stores_key
@@ -86,20 +86,20 @@ def take_back_ingest(
         )
     kind = kinds[0]
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
-        head = log.head()
+        snapshot = log.snapshot()
         try:
             if kind is Kind.POLLS:
                 reversal = _without_polls(ingest_id, clock, tables, log)
             else:
                 reversal = Reversal(kind, ingest_id)
-            log.take_back(head, _stores_before(reversal, head, tables, log), reversal)
+            log.take_back(snapshot, _stores_before(reversal, snapshot, tables, log), reversal)
         except MissingObjectError as error:
             raise CannotTakeBackError(
                 f"a file that is needed for it was deleted: {error}"
             ) from error
         except CommitConflictError:
             continue
-        return TakenBack(kind, ingest_id, head.version + 1)
+        return TakenBack(kind, ingest_id, snapshot.version + 1)
     raise AssertionError("the last attempt raises")
 
 
@@ -122,7 +122,7 @@ def _without_polls(
     return Reversal(Kind.POLLS, ingest_id, tuple(path[1:]), compacted)
 
 
-def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[PollsIngest]:
+def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[ManifestEntry]:
     """Return what a compaction stands for, without the ingest at the beginning of the path to it.
 
     Those within it that hold what is taken back, or was before, are taken apart.
@@ -130,7 +130,7 @@ def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[Pol
     compacted = log.compacted(compaction_id)
     if compacted is None:
         raise CannotTakeBackError(_DELETED)
-    others: list[PollsIngest] = []
+    others: list[ManifestEntry] = []
     for each in compacted.ingests:
         if each.ingest_id == path[0]:
             continue
@@ -142,7 +142,7 @@ def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[Pol
 
 
 def _stores_before(
-    reversal: Reversal, head: Head, tables: Tables, log: IngestLog
+    reversal: Reversal, snapshot: Snapshot, tables: Tables, log: IngestLog
 ) -> list[StoresFile]:
     """Write and return the stores files of the buckets that the ingest changed, without it."""
     own = log.stores_changes(reversal.kind, reversal.ingest_id)
@@ -152,10 +152,10 @@ def _stores_before(
     changes = sorted(
         [*own, *log.taken_back_changes(reversal.kind)], key=lambda each: each.version, reverse=True
     )
-    polls = _CurrentPolls(reversal, head, log)
+    polls = _CurrentPolls(reversal, snapshot, log)
     written = []
     for bucket in sorted({bucket for change in own for bucket in change.before}):
-        current = tables.read_stores([head.stores[bucket]])
+        current = tables.read_stores([snapshot.stores[bucket]])
         stores = current
         if reversal.kind != Kind.POLLS:
             for change in changes:
@@ -165,7 +165,7 @@ def _stores_before(
                     stores = with_restored(stores, column, change.uploaded_at, before)
         stores = _known_otherwise(stores, bucket, own, polls, tables)
         if not stores.equals(current):
-            version = f"{head.version + 1:08d}-without-{reversal.ingest_id}"
+            version = f"{snapshot.version + 1:08d}-without-{reversal.ingest_id}"
             key = stores_key(bucket, version)
             size = tables.write_table(key, stores)
             written.append(StoresFile(bucket, key, len(stores), size))
@@ -193,7 +193,7 @@ def _known_otherwise(
     if not len(strangers):
         return stores
     for file in polls.of(bucket):
-        table = tables.read_polls([file], file.least_us, file.greatest_us)
+        table = tables.read_polls([file], file.min_timestamp_us, file.max_timestamp_us)
         polled = table.column("store_id").cast(pa.string()).unique()
         strangers = strangers.filter(pc.invert(pc.is_in(strangers, polled)))
     return stores.filter(pc.invert(pc.is_in(stores.column("store_id"), strangers)))
@@ -202,9 +202,9 @@ def _known_otherwise(
 class _CurrentPolls:
     """The files of polls that count once an ingest is taken back, read when they are needed."""
 
-    def __init__(self, reversal: Reversal, head: Head, log: IngestLog) -> None:
+    def __init__(self, reversal: Reversal, snapshot: Snapshot, log: IngestLog) -> None:
         self._reversal = reversal
-        self._head = head
+        self._snapshot = snapshot
         self._log = log
         self._files: list[PollsFile] | None = None
 
@@ -212,7 +212,7 @@ class _CurrentPolls:
         """Return those of a bucket."""
         if self._files is None:
             gone = {self._reversal.ingest_id, *self._reversal.stale_ids}
-            ingests = self._log.polls_ingests(self._head.version, *_EVER_US)
+            ingests = self._log.manifest(self._snapshot.version, *_EVER_US)
             self._files = [
                 file for each in ingests if each.ingest_id not in gone for file in each.files
             ]

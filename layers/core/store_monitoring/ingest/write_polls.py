@@ -16,20 +16,22 @@ def write_polls(
     bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Tables
 ) -> WrittenPolls:
     """Write a bucket's polls, a row group a chunk and ISO week, each by store and time."""
-    least_us, greatest_us = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    min_timestamp_us, max_timestamp_us = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     rows_by_week: Counter[int] = Counter()
 
     def groups() -> Iterator[pa.Table]:
-        nonlocal least_us, greatest_us
+        nonlocal min_timestamp_us, max_timestamp_us
         for chunk in chunks:
             timestamp_us = chunk.column("timestamp").cast(pa.int64()).to_numpy()
-            least_us = min(least_us, timestamp_us.min())
-            greatest_us = max(greatest_us, timestamp_us.max())
+            min_timestamp_us = min(min_timestamp_us, timestamp_us.min())
+            max_timestamp_us = max(max_timestamp_us, timestamp_us.max())
             for week_us, group in row_groups(chunk):
                 rows_by_week[week_us] += len(group)
                 yield group
 
     key = polls_key(bucket, ingest_id)
     size = tables.write_polls(key, groups())
-    file = PollsFile(bucket, key, rows_by_week.total(), size, int(least_us), int(greatest_us))
+    file = PollsFile(
+        bucket, key, rows_by_week.total(), size, int(min_timestamp_us), int(max_timestamp_us)
+    )
     return WrittenPolls(file, rows_by_week)

@@ -9,7 +9,13 @@ from typing import Any, Self
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import plan_key
-from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
+from store_monitoring.storage.ports import (
+    PollsFile,
+    StoresFile,
+    Tables,
+    from_stored_names,
+    to_stored_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Plan:
         Version of the ingest log that it was planned from.
     now_us : int
         End of all windows.
-    greatest_us : int or None
+    max_timestamp_us : int or None
         Greatest poll timestamp of the snapshot.
     memory_us : int
         For how long before that a poll is evidence (rule 9).
@@ -77,7 +83,7 @@ class Plan:
     report_id: str
     version: int
     now_us: int
-    greatest_us: int | None
+    max_timestamp_us: int | None
     memory_us: int
     poll_filter: PollFilter
     formats: tuple[Format, ...]
@@ -108,18 +114,18 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
-        return asdict(self)
+        return asdict(self, dict_factory=to_stored_names)
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
         """Read a plan from its object, decoded."""
-        plan = dict(document)
+        plan = from_stored_names(document)
         shards = tuple(
             Shard(
                 shard["shard"],
                 shard["stores"],
                 tuple(StoresFile(**file) for file in shard["stores_files"]),
-                tuple(PollsFile(**file) for file in shard["polls_files"]),
+                tuple(PollsFile.from_json(file) for file in shard["polls_files"]),
                 None if shard["store_ids"] is None else tuple(shard["store_ids"]),
             )
             for shard in plan.pop("shards")

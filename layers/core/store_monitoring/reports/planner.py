@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from store_monitoring.errors import NoPollsError, NoStoresError
-from store_monitoring.ingest.ports import Head, IngestLog, PollsIngest
+from store_monitoring.ingest.ports import IngestLog, ManifestEntry, Snapshot
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import check_formats_hold
 from store_monitoring.reports.request import ReportRequest
@@ -69,18 +69,18 @@ def plan_report(
         If a requested format cannot hold the report.
     """
     request = ReportRequest.from_json(files.read_json(request_key(report_id)))
-    head = log.head()
-    now_us = request.as_of_us if request.as_of_us is not None else head.greatest_us
+    snapshot = log.snapshot()
+    now_us = request.as_of_us if request.as_of_us is not None else snapshot.max_timestamp_us
     if now_us is None:
         raise NoPollsError("no polls have been ingested yet: upload a polls file first")
-    ingests = log.polls_ingests(head.version, now_us - memory_us, now_us)
+    ingests = log.manifest(snapshot.version, now_us - memory_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
     unknown: tuple[str, ...] = ()
     if requested is None:
-        stores = list(head.stores.values())
+        stores = list(snapshot.stores.values())
     else:
-        stores = [file for bucket, file in head.stores.items() if bucket in requested]
-        unknown = _in_no_file(requested, head)
+        stores = [file for bucket, file in snapshot.stores.items() if bucket in requested]
+        unknown = _in_no_file(requested, snapshot)
         if not stores:
             raise unknown_stores(unknown)
     if not stores:
@@ -88,9 +88,9 @@ def plan_report(
     groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
     plan = Plan(
         report_id,
-        head.version,
+        snapshot.version,
         now_us,
-        head.greatest_us,
+        snapshot.max_timestamp_us,
         memory_us,
         request.poll_filter,
         request.formats,
@@ -116,20 +116,20 @@ def _ids_by_bucket(
     return by_bucket
 
 
-def _in_no_file(requested: dict[int, list[str]], head: Head) -> tuple[str, ...]:
+def _in_no_file(requested: dict[int, list[str]], snapshot: Snapshot) -> tuple[str, ...]:
     """Return the requested stores whose buckets have none; merge says so of all unknown ones."""
     return tuple(
         sorted(
             store_id
             for bucket, store_ids in requested.items()
-            if bucket not in head.stores
+            if bucket not in snapshot.stores
             for store_id in store_ids
         )
     )
 
 
 def _buckets(
-    stores: Iterable[StoresFile], ingests: Iterable[PollsIngest], since_us: int, now_us: int
+    stores: Iterable[StoresFile], ingests: Iterable[ManifestEntry], since_us: int, now_us: int
 ) -> list[_Bucket]:
     """Return what is read of each bucket, ascending."""
     polls_files: dict[int, list[PollsFile]] = defaultdict(list)

@@ -1,10 +1,10 @@
 """Tables and objects in storage, as protocols; `aws` implements them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:  # not for the functions that carry no Arrow
     import pyarrow as pa
@@ -34,6 +34,21 @@ class ReportFiles(Protocol):
         """Return an address under which the object can be downloaded for a while."""
 
 
+# Plans and the ingest log use older names for these fields.
+_STORED_NAMES = {"min_timestamp_us": "least_us", "max_timestamp_us": "greatest_us"}
+
+
+def to_stored_names(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields as a dict with the names used in storage: a `dict_factory` for `asdict`."""
+    return {_STORED_NAMES.get(name, name): value for name, value in fields}
+
+
+def from_stored_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `to_stored_names` returned, with the names of the fields."""
+    names = {stored_name: name for name, stored_name in _STORED_NAMES.items()}
+    return {names.get(name, name): value for name, value in stored.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class PollsFile:
     """One Parquet file of polls."""
@@ -42,8 +57,17 @@ class PollsFile:
     key: str
     rows: int
     bytes: int
-    least_us: int
-    greatest_us: int
+    min_timestamp_us: int
+    max_timestamp_us: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return asdict(self, dict_factory=to_stored_names)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read a file's entry in a plan or in the ingest log."""
+        return cls(**from_stored_names(stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +118,11 @@ class Tables(Protocol):
     def read_polls(
         self,
         files: Sequence[PollsFile],
-        least_us: int,
-        greatest_us: int,
+        min_timestamp_us: int,
+        max_timestamp_us: int,
         store_id: str | None = None,
     ) -> "pa.Table":
-        """Return all polls in [least_us, greatest_us], and some others, in any order.
+        """Return all polls in [min_timestamp_us, max_timestamp_us], and some others, in any order.
 
         If a store is named, only its polls need be among them.
         """
@@ -106,8 +130,8 @@ class Tables(Protocol):
     def read_polls_in_batches(
         self,
         files: Sequence[PollsFile],
-        least_us: int,
-        greatest_us: int,
+        min_timestamp_us: int,
+        max_timestamp_us: int,
         store_id: str | None = None,
     ) -> Iterator["pa.Table"]:
         """Yield what `read_polls` returns, batch by batch: memory does not grow with the files."""
