@@ -171,7 +171,7 @@ validate: $(READY)  ## Check the template.
 .PHONY: audit
 audit: $(READY)  ## Look the locked packages up among known vulnerabilities; needs the internet.
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
-		$(patsubst %,-r %,requirements.txt $(wildcard bench/requirements.txt layers/*/requirements.txt local/*requirements.txt))
+		$(patsubst %,-r %,requirements.txt $(wildcard bench/requirements.txt layers/*/requirements.txt local/*/*requirements.txt))
 
 .PHONY: lock
 lock: $(READY)  ## Pin the requirements anew, with hashes.
@@ -185,7 +185,7 @@ lock: $(READY)  ## Pin the requirements anew, with hashes.
 	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
 		-c requirements.txt bench/requirements.in -o bench/requirements.txt
 	$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
-		-c requirements.txt local/runtime_requirements.in -o local/runtime_requirements.txt
+		-c requirements.txt local/emulator/runtime_requirements.in -o local/emulator/runtime_requirements.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from local.client import ReportClient
-from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
-from local.run import upload_all
-from local.sample_data import cached_sample
+from local.cli.client import ReportClient
+from local.cli.inputs import find_inputs
+from local.cli.run import upload_all
+from local.cli.sample_data import cached_sample
+from local.emulator.cloud import EmbeddedCloud
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME

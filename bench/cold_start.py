@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from layers.build.bytecode import compile_all, find_interpreter
-from local.built_functions import BuiltFunction, built_functions
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.emulator.built_functions import BuiltFunction, built_functions
+from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 
 _RUNS = 3
 _BUILD = Path(__file__).resolve().parent.parent / ".aws-sam" / "build"

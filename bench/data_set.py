@@ -14,7 +14,14 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from local.sample_data import FULL, draw_polls, is_in_outage, make_hours, make_zones, scaled_down
+from local.cli.sample_data import (
+    FULL,
+    draw_polls,
+    is_in_outage,
+    make_hours,
+    make_zones,
+    scaled_down,
+)
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.ingest.parsing.values import days, times_of_day
 from store_monitoring.ingest.ports import Commit

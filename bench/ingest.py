@@ -11,7 +11,7 @@ from pathlib import Path
 
 import store_monitoring.aws.without_pandas  # noqa: F401  # as the function does
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
-from local.sample_data import cached_sample
+from local.cli.sample_data import cached_sample
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
 from store_monitoring.ingest.outcomes import Upload

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import requests
 
-from local.client import ReportClient
-from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
-from local.run import upload_all
-from local.sample_data import SMALL, cached_sample
+from local.cli.client import ReportClient
+from local.cli.inputs import find_inputs
+from local.cli.run import upload_all
+from local.cli.sample_data import SMALL, cached_sample
+from local.emulator.cloud import EmbeddedCloud
 
 _CONNECTIONS = 50
 _SECONDS = 30

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from local.inputs import find_inputs
-from local.sample_data import cached_sample
+from local.cli.inputs import find_inputs
+from local.cli.sample_data import cached_sample
 from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.timeline import TimelineRequest, read_timeline

@@ -1,1 +1,1 @@
-"""The embedded cloud: the whole system on one machine, and its command line."""
+"""The local cloud (`local.emulator`) and the command line (`local.cli`)."""

@@ -7,7 +7,7 @@ import sys
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from local.command_line import main  # it takes a second or two
+from local.cli.command_line import main  # it takes a second or two
 
 if __name__ == "__main__":
     sys.exit(main())

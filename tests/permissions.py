@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from local.permissions import RECORD_VARIABLE
-from local.policies import Permission, Role
-from local.settings import ACCOUNT, REGION, STACK_NAME
-from local.template import Stack, Template
+from local.emulator.permissions import RECORD_VARIABLE
+from local.emulator.policies import Permission, Role
+from local.emulator.settings import ACCOUNT, REGION, STACK_NAME
+from local.emulator.template import Stack, Template
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 OPTION = "--prove-permissions"

@@ -16,12 +16,12 @@ import requests
 
 from bench.data_set import DENSE
 from bench.sizes.model import OWN_REQUESTS, S3_REQUEST_SECONDS, waiting_seconds
-from local.client import ReportClient
-from local.cloud import EmbeddedCloud
-from local.faults import Fault, Kind
-from local.inputs import find_inputs
-from local.run import upload_all
-from local.sample_data import cached_sample
+from local.cli.client import ReportClient
+from local.cli.inputs import find_inputs
+from local.cli.run import upload_all
+from local.cli.sample_data import cached_sample
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.faults import Fault, Kind
 from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS
 
 _BUCKETS = 1000  # of which the sample's stores leave a few empty

@@ -10,10 +10,10 @@ import pandas as pd
 import requests
 from playwright.sync_api import Browser
 
-from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
-from local.run import upload_all
-from local.sample_data import cached_sample
+from local.cli.inputs import find_inputs
+from local.cli.run import upload_all
+from local.cli.sample_data import cached_sample
+from local.emulator.cloud import EmbeddedCloud
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key

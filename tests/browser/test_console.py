@@ -20,9 +20,9 @@ from playwright.sync_api import (
     expect,
 )
 
-from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
-from local.sample_data import SMALL, write_sample
+from local.cli.inputs import find_inputs
+from local.cli.sample_data import SMALL, write_sample
+from local.emulator.cloud import EmbeddedCloud
 from tests.browser.accessibility import serious_problems
 from tests.browser.conftest import DESKTOP
 from tests.e2e.conftest import User

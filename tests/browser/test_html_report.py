@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
-from local.inputs import find_inputs
-from local.sample_data import SMALL, write_sample
+from local.cli.inputs import find_inputs
+from local.cli.sample_data import SMALL, write_sample
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from local.artefacts import Artefacts, from_source
-from local.cloud import EmbeddedCloud
-from local.execution_environment import ExecutionEnvironment, FunctionConfiguration
-from local.output import outputs_of
-from local.run import run
-from local.runtime import LAMBDA_VERSION, Runtime
-from local.runtime import lambda_python as lambda_runtime
-from local.sample_data import SMALL, write_sample
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.cli.output import outputs_of
+from local.cli.run import run
+from local.cli.sample_data import SMALL, write_sample
+from local.emulator.artefacts import Artefacts, from_source
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.execution_environment import ExecutionEnvironment, FunctionConfiguration
+from local.emulator.runtime import LAMBDA_VERSION, Runtime
+from local.emulator.runtime import lambda_python as lambda_runtime
+from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
 

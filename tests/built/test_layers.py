@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cold_start import cold_start, fill_runtime
-from local.built_functions import BuiltFunction, built_functions
+from local.emulator.built_functions import BuiltFunction, built_functions
 from store_monitoring.storage.keys import report_key
 from tests.built.conftest import ROOT, RUNTIME_VERSION, Builder
 from tests.cases import EVERY_DAY, MONDAY, active, inactive, opens

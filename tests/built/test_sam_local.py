@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import requests
 
-from local.client import ReportClient
-from local.cloud import EmbeddedCloud
-from local.inputs import find_inputs
-from local.ports import free_ports
-from local.run import upload_all
-from local.sample_data import SMALL, write_sample
+from local.cli.client import ReportClient
+from local.cli.inputs import find_inputs
+from local.cli.run import upload_all
+from local.cli.sample_data import SMALL, write_sample
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.ports import free_ports
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
 
@@ -165,7 +165,7 @@ def served_variables() -> dict[str, str]:
 
 
 def sam(*command: str) -> list[str]:
-    return [sys.executable, "-m", "local.sam", *command]
+    return [sys.executable, "-m", "local.cli.sam", *command]
 
 
 def wait_for(api: str, service: "subprocess.Popen[bytes]", log: Path) -> None:

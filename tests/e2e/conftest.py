@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud
-from local.sample_data import SMALL, write_sample
+from local.cli.sample_data import SMALL, write_sample
+from local.emulator.cloud import EmbeddedCloud
 
 Answer = TypeVar("Answer")
 

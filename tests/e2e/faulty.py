@@ -11,8 +11,8 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 import requests
 
-from local.cloud import EmbeddedCloud
-from local.faults import Fault
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.faults import Fault
 from tests.e2e.conftest import User, until
 from tests.e2e.inputs import NOW, Inputs, a_few_stores
 from tests.oracle import Poll

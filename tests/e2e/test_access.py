@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 KEY = {"x-api-key": "open-sesame"}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.cloud import EmbeddedCloud
-from local.settings import ACCESS_KEY, REGION, SECRET_KEY
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 from tests.e2e.conftest import User
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.interrupts import INTERRUPTED
+from local.cli.interrupts import INTERRUPTED
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = """store_id,status,timestamp_utc

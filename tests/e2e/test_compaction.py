@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()

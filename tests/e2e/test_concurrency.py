@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.cases import EVERY_DAY, opens
 from tests.e2e.conftest import User
 from tests.e2e.inputs import NOW, Inputs, a_few_stores, hourly_polls, hours_csv, polls_csv

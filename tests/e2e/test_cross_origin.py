@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local.settings import FAULTS_PATH, HOST
+from local.emulator.settings import FAULTS_PATH, HOST
 from tests.e2e.conftest import User
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from local.faults import Fault, Kind
+from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import User, until
 from tests.e2e.faulty import Trials, trials_in_new_cloud
 from tests.e2e.inputs import NOW

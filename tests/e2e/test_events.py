@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.cloud import EmbeddedCloud
-from local.faults import Fault, Kind
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import User, until
 from tests.template.translation import only, translated
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.faults import Fault, Kind
+from local.emulator.faults import Fault, Kind
 from tests.cases import EVERY_DAY, opens
 from tests.e2e.faulty import Trials, trials_in_new_cloud
 from tests.e2e.inputs import Inputs, hourly_polls, hours_csv, polls_csv

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from local.cloud import EmbeddedCloud
-from local.faults import Fault, Kind
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.faults import Fault, Kind
 from store_monitoring.reports.failures import own_words
 from tests.e2e.conftest import User, until
 from tests.permissions import unrecorded

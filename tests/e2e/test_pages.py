@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 ORIGIN = "https://example.com"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 KEY = "open-sesame"

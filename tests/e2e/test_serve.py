@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from local.interrupts import INTERRUPTED
-from local.ports import free_ports
-from local.settings import HOST
+from local.cli.interrupts import INTERRUPTED
+from local.emulator.ports import free_ports
+from local.emulator.settings import HOST
 from tests.e2e.conftest import until
 
 _ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from tests.e2e.conftest import User
 
 AS_OF = "2024-10-14T12:00:00Z"

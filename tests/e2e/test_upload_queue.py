@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.cloud import EmbeddedCloud
-from local.faults import Fault, Kind
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.faults import Fault, Kind
 from store_monitoring.ingest.outcomes import NO_REASON
 from tests.e2e.conftest import User, until
 

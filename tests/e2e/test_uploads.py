@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 from store_monitoring.ingest.parsing.kinds import Kind as UploadKind
 from tests.e2e.conftest import User, until
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.ports import free_ports
+from local.emulator.ports import free_ports
 from tests.e2e.conftest import User
 
 QUESTIONS = {

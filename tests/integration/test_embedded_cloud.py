@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 
 STACK = Path(__file__).parent / "fixtures" / "embedded_cloud"
 LARGEST_ANSWER_BYTES = 6_291_556

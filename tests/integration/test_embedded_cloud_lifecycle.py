@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import EmbeddedCloud, EmbeddedCloudError
+from local.emulator.cloud import EmbeddedCloud, EmbeddedCloudError
 
 TEMPLATE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from local.cloud import EmbeddedCloud
+from local.emulator.cloud import EmbeddedCloud
 
 cloud = EmbeddedCloud(Path(sys.argv[1]))
 invoke = cloud.client("lambda").invoke

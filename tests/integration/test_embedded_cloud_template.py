@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.intrinsics import Intrinsics, TemplateError
-from local.template import Stack, Template
+from local.emulator.intrinsics import Intrinsics, TemplateError
+from local.emulator.template import Stack, Template
 
 FIXTURE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
 STACK = Stack("here", "us-east-1", "123456789012")

@@ -7,8 +7,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from local.http_server import serve
-from local.settings import HOST
+from local.emulator.http_server import serve
+from local.emulator.settings import HOST
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from local.cloud import EmbeddedCloud, EmbeddedCloudError
-from local.permissions import RECORD_VARIABLE
+from local.emulator.cloud import EmbeddedCloud, EmbeddedCloudError
+from local.emulator.permissions import RECORD_VARIABLE
 
 TEMPLATE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
 ACCOUNT = "us-east-1:123456789012"

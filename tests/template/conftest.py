@@ -1,6 +1,6 @@
 import pytest
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.template.translation import translated
 
 

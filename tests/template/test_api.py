@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.template.translation import ROOT, by_id, only, translated
 
 OPEN = {"/", "/console/{part}", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.template.translation import ROOT, only, translated
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))

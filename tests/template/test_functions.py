@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Resource, Template
+from local.emulator.template import Resource, Template
 from store_monitoring.aws.event_bus import SOURCE
 from store_monitoring.notifications.events import EventType
 from tests.template.test_permissions import FUNCTIONS

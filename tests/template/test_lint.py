@@ -8,7 +8,7 @@ import json
 
 from cfnlint.api import lint
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.template.translation import definition
 
 

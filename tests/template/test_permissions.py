@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Resource, Template
+from local.emulator.template import Resource, Template
 from store_monitoring.aws.event_bus import SOURCE
 from tests.template.translation import by_id, translated
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.simulation.machine import delay_seconds
 from tests.template.translation import by_id, definition, machines, translated
 

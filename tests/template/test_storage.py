@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.template import Template
+from local.emulator.template import Template
 from tests.template.translation import by_id, only, translated
 
 BUCKETS = ("InboxBucket", "DataBucket")

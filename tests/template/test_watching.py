@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.template import Resource, Template
+from local.emulator.template import Resource, Template
 from store_monitoring.metrics import Metric
 from tests.template.translation import ROOT, STACK, by_id, only, translated
 

@@ -10,8 +10,8 @@ from botocore.config import Config
 from werkzeug import Request
 from werkzeug.test import EnvironBuilder
 
-from local.accesses import UnknownRequest, accesses
-from local.policies import Access
+from local.emulator.accesses import UnknownRequest, accesses
+from local.emulator.policies import Access
 
 HERE = "us-east-1:123456789012"
 BUCKET = "arn:aws:s3:::bucket"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from local import runtime
-from local.artefacts import NotBuiltError, as_built, from_source
+from local.emulator import runtime
+from local.emulator.artefacts import NotBuiltError, as_built, from_source
 
 
 @pytest.fixture(autouse=True)

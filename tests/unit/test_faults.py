@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.faults import Fault, Faults, Injector, Kind
+from local.emulator.faults import Fault, Faults, Injector, Kind
 
 CALL = "local-MergeFunction-x s3:PutObject bucket/reports/r/report.csv"
 ALL = frozenset(Kind)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.inputs import InputError, find_inputs
+from local.cli.inputs import InputError, find_inputs
 
 
 def _folder(path: Path, *names: str) -> Path:

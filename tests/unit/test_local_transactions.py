@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.dynamodb import keep_transactions_apart
+from local.emulator.dynamodb import keep_transactions_apart
 
 VALUE = {":value": {"S": "new"}}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.output import OutputError, outputs_of, save
+from local.cli.output import OutputError, outputs_of, save
 
 
 @pytest.mark.parametrize(

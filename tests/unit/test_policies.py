@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.intrinsics import TemplateError
-from local.policies import Access, Permission, Role
+from local.emulator.intrinsics import TemplateError
+from local.emulator.policies import Access, Permission, Role
 
 BUCKET = "arn:aws:s3:::bucket"
 READ = Access("s3:GetObject", f"{BUCKET}/a/b")

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from local.sample_data import SMALL, write_sample
+from local.cli.sample_data import SMALL, write_sample
 from store_monitoring import timeline as read_timeline_module
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import (

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from local.client import Ingested
-from local.inputs import InputFile
-from local.run import describe_upload
+from local.cli.client import Ingested
+from local.cli.inputs import InputFile
+from local.cli.run import describe_upload
 from store_monitoring.ingest.parsing.kinds import Kind
 
 CLOUD = cast(Any, SimpleNamespace(outputs={"DataBucketName": "data"}))

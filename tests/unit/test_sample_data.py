@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from local import sample_data
-from local.sample_data import SMALL, cached_sample, write_sample
+from local.cli import sample_data
+from local.cli.sample_data import SMALL, cached_sample, write_sample
 
 STATUS, HOURS, ZONES = FILES = ("store_status.csv", "menu_hours.csv", "store_timezones.csv")
 LATEST = pd.Timestamp("2024-10-14 23:55:18.727055")

@@ -1,0 +1,1 @@
+"""The command line: what `make run` and `make serve` call."""

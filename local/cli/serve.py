@@ -1,0 +1,120 @@
+"""The embedded cloud, left running for trying and developing."""
+
+import shlex
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from urllib.parse import quote
+
+from local.cli.client import ReportClient, RunFailedError
+from local.cli.inputs import InputFile, find_inputs
+from local.cli.run import upload_all
+from local.cli.terminal import console
+from local.emulator.artefacts import Artefacts
+from local.emulator.cloud import EmbeddedCloud
+from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
+
+_CHECK_EVERY_SECONDS = 0.5
+_EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:00:00 UTC\n"
+
+
+def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
+    """Start the embedded cloud, make a report of a folder if one is given, and wait to be stopped.
+
+    Parameters
+    ----------
+    artefacts : Artefacts
+        What is deployed.
+    data : Path or None
+        Folder with input files.
+    port : int
+        Port of the API; AWS's services have the next one. 0: any free ones.
+    api_key : str or None
+        The key that callers of the API have to have; None: they need none.
+
+    Raises
+    ------
+    EmbeddedCloudError
+        If the cloud ends before it is stopped.
+    """
+    inputs = find_inputs(data) if data else []
+    console.print("All data are kept in memory, and are gone when this ends.")
+    with EmbeddedCloud(
+        artefacts.template,
+        api_port=port,
+        aws_port=port and port + 1,
+        runtime=artefacts.runtime,
+        api_key=api_key,
+    ) as cloud:
+        upload_all(inputs, cloud)
+        report_id = _first_report(cloud, api_key) if inputs else None
+        stopped = Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        console.print(_help(cloud, inputs, report_id, api_key))
+        while not stopped.wait(_CHECK_EVERY_SECONDS):
+            cloud.check()
+        cloud.abandon()
+
+
+def _first_report(cloud: EmbeddedCloud, api_key: str | None) -> str | None:
+    """Make a report, so that there is one to look at; None if that fails."""
+    client = ReportClient(cloud.api_url, api_key)
+    report_id = client.trigger(as_of=None)
+    try:
+        for _ in client.follow(report_id):
+            pass
+    except RunFailedError as error:
+        console.print(f"{error}")
+        return None
+    return report_id
+
+
+def _help(
+    cloud: EmbeddedCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
+) -> str:
+    """Return what to do next. Each of its commands works as it is, whenever it is used."""
+    api = cloud.api_url
+    key = ""
+    if api_key is not None:
+        header = cloud.state / "x-api-key"  # in a folder that no other user can read
+        header.write_text(f"x-api-key: {api_key}\n")
+        key = f"-H @{header} "
+    commands = [f"curl {key}-X POST {api}/trigger_report", f"curl {key}{api}/reports"]
+    if report_id is not None:
+        report = f"{api}/get_report/{report_id}"
+        commands += [
+            f"curl {key}{report}",
+            f"curl {key}-L -H 'Accept: text/csv' -o report.csv {report}",
+        ]
+    paragraphs = [
+        f"The API is at {api}, AWS's services are at {cloud.endpoint_url}. All data are kept in\n"
+        "memory, and are gone when this ends. Stop it with Ctrl-C. Open the API's address in a\n"
+        "browser, or try:",
+        _indented([*commands, f"curl {api}/healthz"]),
+        f"The functions' logs are in {cloud.state}.",
+    ]
+    if report_id is not None:
+        paragraphs += [
+            "Follow a report through them:",
+            _indented([f"grep -h {report_id} {cloud.state}/*.log"]),
+        ]
+    paragraphs += ["Upload polls:", _indented([_upload(cloud, inputs)])]
+    return "\n" + "\n\n".join(paragraphs) + "\n"
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _upload(cloud: EmbeddedCloud, inputs: Sequence[InputFile]) -> str:
+    # Without a signature, S3 lets nobody replace a file; which one it is, nothing here checks.
+    signed = f"--aws-sigv4 aws:amz:{REGION}:s3 --user {ACCESS_KEY}:{SECRET_KEY}"
+    inbox = f"{cloud.endpoint_url}/{cloud.outputs['InboxBucketName']}"
+    if inputs:
+        file = inputs[0]  # polls
+        path = shlex.quote(str(file.path.resolve()))
+        return f"curl {signed} -T {path} {shlex.quote(f'{inbox}/{quote(file.key)}')}"
+    polls = f"printf '{_EXAMPLE_POLLS}'"
+    return f"{polls} | curl {signed} -X PUT --data-binary @- {inbox}/polls/store_status.csv"

@@ -1,0 +1,123 @@
+"""API Gateway: SAM CLI's own local service, the one behind ``sam local start-api``.
+
+It builds the proxy events and reads the proxy answers. We give it the routes of the deployed API
+and a way to run functions.
+"""
+
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import g
+from samcli.commands.local.lib.swagger.parser import SwaggerParser
+from samcli.lib.providers.provider import Api
+from samcli.lib.utils.stream_writer import StreamWriter
+from samcli.local.apigw.local_apigw_service import LocalApigwService
+
+from local.emulator.access_log import AccessLog
+from local.emulator.api_keys import ApiKeys
+from local.emulator.authorizer import PAYLOAD_LIMIT_BYTES, ApiKeyAuthorizer
+from local.emulator.execution_environment import InvocationResult
+from local.emulator.http_server import serve
+from local.emulator.settings import HOST
+
+
+def start_api(
+    openapi: Mapping[str, Any],
+    invoke: Callable[[str, bytes], InvocationResult],
+    port: int,
+    keys: ApiKeys | None,
+    access_log: tuple[str, Path] | None,
+) -> str:
+    """Serve a REST API in a thread of its own.
+
+    Parameters
+    ----------
+    openapi
+        The API's definition, with its references resolved.
+    invoke
+        Runs the function of a name with an event.
+    port
+        Port to listen on, or 0 for a free one.
+    keys
+        What opens the routes that ask for a key; None opens them to all.
+    access_log
+        The format of its lines, and its file; None for none.
+
+    Returns
+    -------
+    str
+        The address of the API.
+    """
+    os.environ["SAM_CLI_TELEMETRY"] = "0"
+    logging.getLogger("samcli").setLevel(logging.CRITICAL)
+    definition = SwaggerParser(stack_path="", swagger=openapi)
+    api = Api(definition.get_routes())
+    api.binary_media_types_set = set(definition.get_binary_media_types())
+    gate = ApiKeyAuthorizer(openapi, keys)
+    service = LocalApigwService(api, _Runner(invoke, gate), port=port, host=HOST)
+    service.create()
+    if access_log is not None:
+        AccessLog(*access_log, gate.identity).record(service._app)
+    gate.guard(service._app)
+    for rule in service._app.url_map.iter_rules():
+        # Flask adds HEAD to every GET; API Gateway does not.
+        if rule.methods is not None and "GET" in rule.methods:
+            rule.methods.discard("HEAD")
+    application = _undecoded(_in_text(service._app.wsgi_app, api.binary_media_types_set))
+    service.port = serve(application, port)
+    return f"http://{HOST}:{service.port}"
+
+
+def _in_text(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIApplication:
+    """Pass bodies on as text, as API Gateway does: in place of what is no UTF-8, U+FFFD."""
+
+    def in_text(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        media_type, _, _ = environ.get("CONTENT_TYPE", "").partition(";")
+        if length <= PAYLOAD_LIMIT_BYTES and media_type not in binary_media_types:
+            body = environ["wsgi.input"].read(length).decode(errors="replace").encode()
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        return app(environ, start_response)
+
+    return in_text
+
+
+def _undecoded(app: WSGIApplication) -> WSGIApplication:
+    """Pass paths on as they came: WSGI decodes them, API Gateway does not.
+
+    So a `%2F` is part of a name, and does not end it.
+    """
+
+    def undecoded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path, _, _ = environ["RAW_URI"].partition("?")
+        return app(environ | {"PATH_INFO": path}, start_response)
+
+    return undecoded
+
+
+class _Runner:
+    """What SAM CLI's service takes for its runner of functions."""
+
+    def __init__(
+        self, invoke: Callable[[str, bytes], InvocationResult], gate: ApiKeyAuthorizer
+    ) -> None:
+        self._invoke = invoke
+        self._gate = gate
+
+    def is_debugging(self) -> bool:
+        return False
+
+    def invoke(self, function: str, event: str, stdout: StreamWriter, **_: Any) -> None:
+        proxy_event = json.loads(event)
+        proxy_event["requestContext"]["identity"].update(self._gate.identity())
+        g.request_id = proxy_event["requestContext"]["requestId"]
+        result = self._invoke(function, json.dumps(proxy_event).encode())
+        if not result.failed:
+            # No answer at all makes the service say 502, as API Gateway does of an error.
+            stdout.write_str(result.payload.decode())

@@ -1,0 +1,181 @@
+"""S3, DynamoDB, Step Functions and more: moto's server, with real Lambda functions behind it.
+
+moto wants Docker for Lambda. Here its invocations, and S3's notifications, go to our Lambda service
+instead. moto keeps a function's configuration, so what boto3 updates holds from the next call on.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Flask
+from moto import backends
+from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.responses import LambdaResponse
+from moto.core.config import default_user_config
+from moto.moto_server import werkzeug_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3 import notifications
+
+from local.emulator.browsers import OnlySignedFromPages
+from local.emulator.dynamodb import keep_transactions_apart
+from local.emulator.execution_environment import (
+    EnvironmentStartError,
+    FunctionConfiguration,
+    InvocationResult,
+)
+from local.emulator.fault_points import FaultyServices
+from local.emulator.faults import Injector, Kind
+from local.emulator.http_server import serve
+from local.emulator.lambda_service import LambdaService, RequestTooLargeError
+from local.emulator.patching import replace
+from local.emulator.permissions import GuardedServices, Permissions
+from local.emulator.s3_versions import keep_versions_apart, name_versions_in_events
+from local.emulator.settings import ACCOUNT, HOST, REGION
+from local.emulator.upload_forms import hold_forms_to_their_policies
+
+_ARN_PARTS = 7  # of a function; one more names an alias
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCode:
+    """Where a function's code and the contents of its layers lie."""
+
+    task_root: Path
+    layers: tuple[Path, ...]
+
+
+class Functions:
+    """The deployed functions: their configuration is moto's, their code is ours."""
+
+    def __init__(self, service: LambdaService, injector: Injector) -> None:
+        self._service = service
+        self._injector = injector
+        self._code: dict[str, FunctionCode] = {}
+
+    def add(self, name: str, code: FunctionCode) -> None:
+        """Say where the code of a function lies."""
+        self._code[name] = code
+
+    def role(self, name_or_arn: str) -> str:
+        """Return the name of a function's role."""
+        return self._configuration(name_or_arn).role
+
+    def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
+        """Run a function and wait for its answer."""
+        return self._service.invoke(self._configuration(name_or_arn), payload)
+
+    def invoke_event(self, name_or_arn: str, payload: bytes) -> None:
+        """Accept an event for a function, to be run later; it can come twice, as on AWS."""
+        function = self._configuration(name_or_arn)
+        self._service.invoke_event(function, payload)
+        if self._injector.strike(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
+            self._service.invoke_event(function, payload)
+
+    def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
+        # An alias of a function stands for the function as it is: there are no versions here.
+        unqualified = ":".join(name_or_arn.split(":")[:_ARN_PARTS])
+        function: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(unqualified)
+        code = self._code[function.function_name]
+        return FunctionConfiguration(
+            name=function.function_name,
+            role=function.role.rpartition("/")[2],
+            handler=str(function.handler),
+            task_root=code.task_root,
+            layers=code.layers,
+            variables=dict(function.environment_vars),
+            timeout_seconds=int(function.timeout),
+            memory_mb=int(function.memory_size),
+        )
+
+
+def start_server(port: int, injector: Injector, permissions: Permissions, secret_key: str) -> str:
+    """Start moto's server in a thread of its own.
+
+    Parameters
+    ----------
+    port
+        Port to listen on, or 0 for a free one.
+    injector
+        What strikes its calls.
+    permissions
+        What the roles that call it may do.
+    secret_key
+        What the functions sign with.
+
+    Returns
+    -------
+    str
+        Its address, the endpoint URL of every service.
+    """
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    hold_forms_to_their_policies(permissions, secret_key)
+    keep_versions_apart()
+    name_versions_in_events()
+    keep_transactions_apart()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # It looks through the folders of its 190 services at every request.
+    modules = frozenset(backends.list_of_moto_modules())
+    replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
+    # Pages elsewhere may call what a bucket's own rules let them.
+    replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
+    services = GuardedServices(DomainDispatcherApplication(_service), permissions)
+    port = serve(OnlySignedFromPages(FaultyServices(services, injector), secret_key), port)
+    # moto's own services call each other there.
+    os.environ["MOTO_PORT"] = str(port)
+    return f"http://{HOST}:{port}"
+
+
+def _service(name: backends.SERVICE_NAMES) -> Flask:
+    """Make the application of one service; moto's are in Flask's debug mode, which is slow."""
+    if name == "moto_api":
+        return Flask(name)  # without routes: nobody needs what resets everything
+    app = create_backend_app(name)
+    app.debug = False
+    return app
+
+
+def route_invocations(functions: Functions) -> None:
+    """Make moto's Lambda API and its S3 notifications run these functions."""
+
+    def invoke(request: LambdaResponse) -> tuple[int, dict[str, str], bytes]:
+        name = unquote(request.path.rsplit("/", 2)[-2])
+        try:
+            if request.headers.get("X-Amz-Invocation-Type") == "Event":
+                functions.invoke_event(name, request.body)
+                return HTTPStatus.ACCEPTED, {"status": "202"}, b""
+            result = functions.invoke(name, request.body)
+        except RequestTooLargeError as error:
+            raise _RequestEntityTooLargeException(str(error)) from error
+        except EnvironmentStartError as error:
+            raise _ServiceException(str(error)) from error
+        headers = {"X-Amz-Executed-Version": "$LATEST", "content-type": "application/json"}
+        if result.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        return HTTPStatus.OK, headers, result.payload
+
+    def notify(_account: str, event: Any, function_arn: str, _region: str) -> None:
+        functions.invoke_event(function_arn, json.dumps(event).encode())
+
+    replace(LambdaResponse, "invoke", lambda _original: invoke)
+    replace(notifications, "_invoke_awslambda", lambda _original: notify)
+
+
+class _RequestEntityTooLargeException(LambdaClientError):
+    code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, message: str) -> None:
+        super().__init__("RequestEntityTooLargeException", message)
+
+
+class _ServiceException(LambdaClientError):
+    code = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ServiceException", message)

@@ -1,0 +1,250 @@
+"""The embedded cloud, as programs and tests use it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import requests
+from botocore.config import Config
+
+from local.emulator import supervisor
+from local.emulator.faults import Fault, Faults
+from local.emulator.runtime import Runtime, this_python
+from local.emulator.settings import (
+    ACCESS_KEY,
+    API_KEY_VARIABLE,
+    FAULTS_PATH,
+    REGION,
+    SECRET_KEY,
+    STACK_NAME,
+)
+
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60
+_STOP_SECONDS = 15
+_IMPATIENT_SECONDS = 0.5
+_CONTROL_SECONDS = 15
+_LONGEST_CALL_SECONDS = 960
+
+
+class EmbeddedCloudError(Exception):
+    """The embedded cloud did not start; the message says why."""
+
+
+class EmbeddedCloud:
+    """A SAM template, deployed on this machine. Use it as a context manager.
+
+    Its processes end with it, and also when the program that made it is killed.
+
+    Parameters
+    ----------
+    template
+        The template; this project's, unless another is named.
+    parameter_overrides
+        Values that win over the template's defaults.
+    api_port
+        Port of the API, or 0 for a free one.
+    aws_port
+        Port of AWS's services, or 0 for a free one.
+    runtime
+        The Python that runs the functions; this one, with its packages, unless another is named.
+    api_key
+        The key that opens the API's routes that ask for one; None opens them to all.
+    faults
+        What goes wrong, from the start.
+    environments
+        How many execution environments a function has at most; None: as many as the machine has
+        cores, two at least.
+
+    Attributes
+    ----------
+    endpoint_url
+        Address of S3, DynamoDB, Step Functions, Lambda and the other services.
+    api_url
+        Address of the REST API.
+    outputs
+        The stack's outputs.
+    state
+        Folder with the functions' logs, a file each.
+
+    Raises
+    ------
+    EmbeddedCloudError
+        If it could not start or the template could not be deployed.
+
+    Examples
+    --------
+    >>> with EmbeddedCloud() as cloud:  # doctest: +SKIP
+    ...     cloud.client("s3").upload_file("polls.csv", cloud.outputs["InboxBucketName"], "p.csv")
+    """
+
+    def __init__(
+        self,
+        template: Path = _ROOT / "template.yaml",
+        parameter_overrides: Mapping[str, str] | None = None,
+        api_port: int = 0,
+        aws_port: int = 0,
+        runtime: Runtime | None = None,
+        api_key: str | None = None,
+        faults: Faults = Faults(),  # noqa: B008  # frozen
+        environments: int | None = None,
+    ) -> None:
+        runtime = runtime or this_python()
+        self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
+        self._process = subprocess.Popen(  # noqa: S603  # our own program
+            [
+                *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
+                *(sys.executable, "-m", "local.emulator.server"),
+                f"--template={template.resolve()}",
+                f"--state={self.state}",
+                f"--python={runtime.python}",
+                f"--python-version={runtime.version}",
+                *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
+                *(() if environments is None else (f"--environments={environments}",)),
+                f"--api-port={api_port}",
+                f"--aws-port={aws_port}",
+                f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
+                f"--faults={json.dumps(faults.to_json())}",
+            ],
+            cwd=_ROOT,
+            env=_server_environment(api_key),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            ready = self._wait_until_ready()
+        except KeyboardInterrupt:
+            self.abandon()
+            raise
+        self.endpoint_url: str = ready["endpoint_url"]
+        self.api_url: str = ready["api_url"]
+        self.outputs: dict[str, str] = ready["outputs"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.abandon()
+        else:
+            self.close()
+
+    def client(self, service: str) -> Any:
+        """Make a boto3 client for a service of this cloud, such as ``"s3"``."""
+        return boto3.client(  # type: ignore[call-overload]  # typed for literal names only
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(
+                # A checksum within the body slows an upload to this cloud down.
+                request_checksum_calculation="when_required",
+                # A call waits for a handler as long as it takes, and is not repeated meanwhile.
+                read_timeout=_LONGEST_CALL_SECONDS,
+                retries={"total_max_attempts": 1},
+            ),
+        )
+
+    def logs(self, function: str) -> str:
+        """Read what a function has written so far, from all its execution environments.
+
+        Parameters
+        ----------
+        function
+            Its logical id in the template, or its name.
+        """
+        logs = [self.state / f"{function}.log", self.state / f"{STACK_NAME}-{function}.log"]
+        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+
+    def inject(self, *faults: Fault, seed: int = 0) -> None:
+        """Let these faults, and no others, strike from now on; none: let all be well."""
+        self._control("PUT", Faults(faults, seed).to_json())
+
+    def struck(self) -> list[str]:
+        """Return which calls were struck since faults were last injected, and by what."""
+        return self._control("GET")
+
+    def _control(self, method: str, faults: dict[str, Any] | None = None) -> list[str]:
+        url = f"{self.endpoint_url}{FAULTS_PATH}"
+        answer = requests.request(method, url, json=faults, timeout=_CONTROL_SECONDS)
+        answer.raise_for_status()
+        struck: list[str] = answer.json()
+        return struck
+
+    def check(self) -> None:
+        """Check that it runs.
+
+        Raises
+        ------
+        EmbeddedCloudError
+            If it has ended although it was not closed.
+        """
+        if self._process.poll() is not None:
+            raise EmbeddedCloudError("the embedded cloud has died, and its data are gone")
+
+    def close(self) -> None:
+        """End all processes and remove what they left. Closing again does nothing."""
+        if self._errors.closed:
+            return
+        # This closes the supervisor's standard input, which tells it to end everything.
+        self._process.communicate(timeout=_STOP_SECONDS)
+        self._errors.close()
+
+    def abandon(self) -> None:
+        """Close it for someone who does not wait: the supervisor may finish after this returns."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=_IMPATIENT_SECONDS)
+        self._errors.close()
+
+    def _wait_until_ready(self) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        # The supervisor ends the server when its standard input does.
+        patience = threading.Timer(_START_SECONDS, self._process.stdin.close)
+        patience.daemon = True
+        patience.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        patience.cancel()
+        if line:
+            ready: dict[str, Any] = json.loads(line)
+            return ready
+        self._process.wait()
+        self._errors.seek(0)
+        errors = self._errors.read()
+        self.close()
+        raise EmbeddedCloudError(f"the embedded cloud did not start:\n{errors}")
+
+
+def _server_environment(api_key: str | None) -> dict[str, str]:
+    """Keep the user's AWS account and proxy out of it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name not in ("API_KEY", API_KEY_VARIABLE)
+    }
+    return {
+        **kept,
+        **({} if api_key is None else {API_KEY_VARIABLE: api_key}),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "localhost,127.0.0.1",
+    }

@@ -1,0 +1,223 @@
+"""One execution environment of a Lambda function, without a container.
+
+AWS's Runtime Interface Emulator, which aws-sam-cli ships as a binary, starts the runtime interface
+client (awslambdaric, the one that runs in Lambda) with the function's handler and passes it one
+request at a time. This module starts that pair and tells the outcomes apart.
+"""
+
+import http.client
+import json
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from local.emulator.ports import free_ports, hidden_host
+from local.emulator.runtime import Runtime
+
+_AS_IN_LAMBDA = Path(__file__).parent / "as_in_lambda"
+_INVOKE_PATH = "/2015-03-31/functions/function/invocations"
+_START_SECONDS = 10
+_START_ATTEMPTS = 3
+_GRACE_SECONDS = 30
+# The fields of the error report that the runtime client sends for a handler that raised.
+_ERROR_REPORT_FIELDS = {"errorMessage", "errorType", "requestId", "stackTrace"}
+
+
+class EnvironmentStartError(Exception):
+    """An execution environment could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfiguration:
+    """What the template says about a function, and where its code lies."""
+
+    name: str
+    role: str
+    handler: str
+    task_root: Path
+    layers: tuple[Path, ...]
+    variables: Mapping[str, str]
+    timeout_seconds: int
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """The answer to an invocation: the handler's result, or a report of the function's error."""
+
+    payload: bytes
+    failed: bool
+
+
+def log_path(state: Path, function: str) -> Path:
+    """Name the file that holds what a function's handlers write."""
+    return state / f"{function}.log"
+
+
+class ExecutionEnvironment:
+    """A running emulator and runtime client for one function; serves one request at a time.
+
+    Parameters
+    ----------
+    function
+        The function to run. Its code is imported at the first invocation, as a cold start.
+    runtime
+        The Python that runs it.
+    variables
+        Environment variables that win over the function's own.
+    state
+        Folder for the function's log, and for a folder of this environment's own, its ``TMPDIR``.
+
+    Raises
+    ------
+    EnvironmentStartError
+        If the emulator did not start.
+    """
+
+    def __init__(
+        self,
+        function: FunctionConfiguration,
+        runtime: Runtime,
+        variables: Mapping[str, str],
+        state: Path,
+    ) -> None:
+        self._scratch = Path(tempfile.mkdtemp(dir=state, prefix=f"{function.name}-"))
+        self._process, self._connection = _start(
+            function,
+            runtime,
+            _process_environment(function, runtime, variables, self._scratch),
+            log_path(state, function.name),
+        )
+        self.usable = True
+        """False once the environment has to be thrown away: its process ended or hung."""
+
+    def invoke(self, payload: bytes) -> InvocationResult:
+        """Run the handler on an event.
+
+        Parameters
+        ----------
+        payload
+            The event, as JSON.
+        """
+        try:
+            self._connection.request("POST", _INVOKE_PATH, payload)
+            response = self._connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            self.usable = False
+            return _failure("Runtime.ExitError", "Runtime exited without providing a reason")
+        if response.status != http.HTTPStatus.OK:
+            # The handler's process ended, could not import the handler, or answered too much.
+            self.usable = False
+            return InvocationResult(body, failed=True)
+        try:
+            document = json.loads(body)
+        except json.JSONDecodeError:
+            # A handler's answer is always JSON. Only the time-out message is not.
+            self.usable = False
+            return _failure("Sandbox.Timedout", body.decode())
+        failed = isinstance(document, dict) and document.keys() == _ERROR_REPORT_FIELDS
+        return InvocationResult(body, failed)
+
+    def stop(self) -> None:
+        """End the environment's processes and forget its files."""
+        self.usable = False
+        self._connection.close()
+        self._process.terminate()
+        self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _failure(error_type: str, message: str) -> InvocationResult:
+    report = {"errorType": error_type, "errorMessage": message}
+    return InvocationResult(json.dumps(report).encode(), failed=True)
+
+
+def _start(
+    function: FunctionConfiguration, runtime: Runtime, variables: Mapping[str, str], log: Path
+) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
+    for _ in range(_START_ATTEMPTS):
+        # Another program can take a free port before the emulator does; then its process ends.
+        # The emulator runs whatever it is sent, also by a web page that finds it.
+        host = hidden_host()
+        runtime_port, emulator_port = free_ports(2, host)
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603  # AWS's emulator
+                [
+                    str(_emulator()),
+                    "--log-level=error",
+                    f"--runtime-api-address={host}:{runtime_port}",
+                    f"--runtime-interface-emulator-address={host}:{emulator_port}",
+                    str(runtime.python),
+                    # Lambda's packages are on the path that handlers are given, and no others.
+                    *([] if runtime.packages is None else ["-S"]),
+                    *("-m", "awslambdaric", function.handler),
+                ],
+                cwd=function.task_root,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        connection = http.client.HTTPConnection(
+            host, emulator_port, timeout=function.timeout_seconds + _GRACE_SECONDS
+        )
+        if _connected(connection, process):
+            return process, connection
+        process.kill()
+        process.wait()
+    raise EnvironmentStartError(f"no execution environment for {function.name} could be started")
+
+
+def _connected(connection: http.client.HTTPConnection, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            time.sleep(0.002)
+        else:
+            return True
+    return False
+
+
+def _emulator() -> Path:
+    architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    return Path(str(resources.files("samcli") / f"local/rapid/aws-lambda-rie-{architecture}"))
+
+
+def _process_environment(
+    function: FunctionConfiguration,
+    runtime: Runtime,
+    variables: Mapping[str, str],
+    scratch: Path,
+) -> dict[str, str]:
+    """Make the environment variables that Lambda documents for a function."""
+    imported = (*function.layers, runtime.packages or _AS_IN_LAMBDA)
+    return {
+        "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(str(folder) for folder in imported),
+        "LANG": "C.UTF-8",
+        "TZ": ":UTC",
+        **function.variables,
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        # These tell who makes a call: the role, and its session.
+        "AWS_SESSION_TOKEN": function.role,
+        "AWS_ACCESS_KEY_ID": scratch.name,
+        "LAMBDA_TASK_ROOT": str(function.task_root),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{runtime.version}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_seconds),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        **variables,
+    }

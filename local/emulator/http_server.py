@@ -1,0 +1,119 @@
+"""The HTTP server of the embedded cloud: a thread for each connection, kept alive.
+
+werkzeug's own handler ends a connection after its first answer. A report makes hundreds of small
+requests, and then most of the server's time goes to connections and threads.
+"""
+
+import io
+import threading
+import traceback
+from http import HTTPStatus
+from wsgiref.types import WSGIApplication
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.datastructures import Headers
+from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
+
+from local.emulator.browsers import names_loopback
+from local.emulator.settings import HOST
+
+# As much as S3 takes at once.
+_LARGEST_BODY_BYTES = 5 * 1024**3
+_LONGEST_NUMBER = 20
+_WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+def serve(application: WSGIApplication, port: int) -> int:
+    """Serve an application in a thread of its own.
+
+    Parameters
+    ----------
+    application
+    port
+        Port to listen on, or 0 for a free one.
+
+    Returns
+    -------
+    int
+        The port.
+    """
+    server = make_server(HOST, port, application, threaded=True, request_handler=_Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.port
+
+
+class _Handler(MotoRequestHandler):
+    """Answers one request of a connection after the other."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # an answer leaves whole
+
+    def run_wsgi(self) -> None:
+        self.wfile.flush()  # A client may wait to be told to go on.
+        self.environ = self.make_environ()
+        try:
+            status, headers, content = self._ask_application()
+        except ConnectionError:
+            raise
+        except _BadRequest as error:
+            status, headers, content = f"{error.status.value} {error}", Headers(), b""
+            self.close_connection = True  # where the request ends is unknown
+        except Exception:  # noqa: BLE001  # the outermost boundary: the server goes on
+            self.server.log("error", traceback.format_exc())
+            status, headers, content = "500 Internal Server Error", Headers(), b""
+            self.close_connection = True  # perhaps within the request
+        code, _, reason = status.partition(" ")
+        has_content = self.command != "HEAD" and int(code) not in _WITHOUT_CONTENT
+        if has_content:
+            headers.setdefault("Content-Length", str(len(content)))
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if has_content:
+            self.wfile.write(content)
+
+    def _ask_application(self) -> tuple[str, Headers, bytes]:
+        if not names_loopback(self.environ):
+            raise _BadRequest(HTTPStatus.FORBIDDEN, "Not For This Host")
+        # Whether it is of use or not, a body is read to its end: the next request comes after it.
+        body = self._body()
+        environ = {
+            **self.environ,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.input_terminated": True,
+        }
+        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        return status, headers, b"".join(chunks)
+
+    def _body(self) -> bytes:
+        if self.environ.get("wsgi.input_terminated"):
+            try:
+                content: bytes = self.environ["wsgi.input"].read()
+            except ConnectionError:
+                raise
+            except OSError as error:  # werkzeug's, of chunks that are none
+                raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Chunk") from error
+            return content
+        # All of them: of two that differ, it is unknown which one counts.
+        given = ",".join(set(self.headers.get_all("Content-Length", ["0"])))
+        if not (given.isascii() and given.isdigit()):
+            raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
+        length = int(given) if len(given) < _LONGEST_NUMBER else _LARGEST_BODY_BYTES + 1
+        if length > _LARGEST_BODY_BYTES:
+            raise _BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client has gone before its body's end")
+        return body
+
+
+class _BadRequest(Exception):
+    """The server itself refuses a request; the message is the answer's reason."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status

@@ -1,0 +1,180 @@
+"""The Lambda service: pools of execution environments, and asynchronous invocation."""
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from local.emulator.execution_environment import (
+    EnvironmentStartError,
+    ExecutionEnvironment,
+    FunctionConfiguration,
+    InvocationResult,
+    log_path,
+)
+from local.emulator.runtime import Runtime
+
+SYNCHRONOUS_PAYLOAD_BYTES = 6_291_456
+ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
+
+# Lambda waits one minute, then two.
+_RETRY_DELAYS_SECONDS = (0.5, 1.0)
+
+
+class RequestTooLargeError(Exception):
+    """An event is larger than Lambda accepts."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation"
+        )
+
+
+class LambdaService:
+    """Runs functions, each in a pool of execution environments that grows on demand.
+
+    Parameters
+    ----------
+    state
+        Folder for the functions' logs and their temporary files.
+    variables
+        Environment variables for every function: addresses and credentials.
+    runtime
+        The Python that runs the functions.
+    environments
+        How many execution environments a function has at most; None: as many as the machine has
+        cores, two at least.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        variables: Mapping[str, str],
+        runtime: Runtime,
+        environments: int | None = None,
+    ) -> None:
+        self._environments = environments or max(2, os.cpu_count() or 1)
+        self._state = state
+        self._variables = variables
+        self._runtime = runtime
+        self._pools: dict[str, _Pool] = {}
+        self._lock = threading.Lock()
+
+    def invoke(self, function: FunctionConfiguration, payload: bytes) -> InvocationResult:
+        """Run a function and wait for its answer.
+
+        Raises
+        ------
+        RequestTooLargeError
+            If the payload is larger than Lambda accepts.
+        EnvironmentStartError
+            If no execution environment could be started.
+        """
+        return self._submit(function, payload, SYNCHRONOUS_PAYLOAD_BYTES).result()
+
+    def invoke_event(self, function: FunctionConfiguration, payload: bytes) -> None:
+        """Accept an event at once; run the function later, and again if it fails.
+
+        Raises
+        ------
+        RequestTooLargeError
+            If the payload is larger than Lambda accepts.
+        """
+        first = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES)
+        threading.Thread(
+            target=self._see_through, args=(function, payload, first), daemon=True
+        ).start()
+
+    def _see_through(
+        self, function: FunctionConfiguration, payload: bytes, first: "Future[InvocationResult]"
+    ) -> None:
+        result = _outcome(first)
+        for delay_seconds in _RETRY_DELAYS_SECONDS:
+            if not result.failed:
+                return
+            time.sleep(delay_seconds)
+            result = _outcome(self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES))
+        if result.failed:
+            with log_path(self._state, function.name).open("a", encoding="utf-8") as log:
+                log.write(f"Event dropped after the last attempt: {result.payload.decode()}\n")
+
+    def _submit(
+        self, function: FunctionConfiguration, payload: bytes, limit_bytes: int
+    ) -> "Future[InvocationResult]":
+        if len(payload) > limit_bytes:
+            raise RequestTooLargeError(limit_bytes)
+        with self._lock:
+            pool = self._pools.get(function.name)
+            if pool is None or pool.function != function:
+                if pool is not None:
+                    pool.retire()
+                pool = self._pools[function.name] = _Pool(
+                    function, self._runtime, self._variables, self._state, self._environments
+                )
+            return pool.submit(payload)
+
+
+def _outcome(future: "Future[InvocationResult]") -> InvocationResult:
+    """Wait for an attempt; one that found no environment has failed too."""
+    try:
+        return future.result()
+    except EnvironmentStartError as error:
+        return InvocationResult(str(error).encode(), failed=True)
+
+
+class _Pool:
+    """The execution environments of one function.
+
+    A worker thread stands for the right to run one request: there are never more environments
+    than threads, and the executor's queue keeps the order of arrival.
+    """
+
+    def __init__(
+        self,
+        function: FunctionConfiguration,
+        runtime: Runtime,
+        variables: Mapping[str, str],
+        state: Path,
+        environments: int,
+    ) -> None:
+        self.function = function
+        self._runtime = runtime
+        self._variables = variables
+        self._state = state
+        self._executor = ThreadPoolExecutor(environments)
+        self._idle: deque[ExecutionEnvironment] = deque()
+        self._retired = False
+
+    def submit(self, payload: bytes) -> "Future[InvocationResult]":
+        return self._executor.submit(self._run, payload)
+
+    def retire(self) -> None:
+        """Finish what was accepted, and end the environments."""
+        self._retired = True
+        self._executor.shutdown(wait=False)
+        self._stop_idle()
+
+    def _run(self, payload: bytes) -> InvocationResult:
+        try:
+            environment = self._idle.pop()
+        except IndexError:
+            environment = ExecutionEnvironment(
+                self.function, self._runtime, self._variables, self._state
+            )
+        result = environment.invoke(payload)
+        if environment.usable:
+            self._idle.append(environment)
+        else:
+            environment.stop()
+        if self._retired:  # maybe since a moment ago
+            self._stop_idle()
+        return result
+
+    def _stop_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self._idle.pop().stop()

@@ -1,0 +1,191 @@
+"""Roles are enforced: a call is denied unless the role of who makes it allows it.
+
+The session token of a call names the role whose session signed it; functions and state machines
+have one, as on AWS. Who calls without, such as a test or a command line, may do everything.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from werkzeug import Request
+from werkzeug.test import run_wsgi_app
+
+from local.emulator.accesses import UnknownRequest, accesses, form_accesses
+from local.emulator.policies import Access, Permission, Role
+from local.emulator.service_errors import answer_error
+from local.emulator.settings import ACCOUNT
+from local.emulator.template import Template
+
+RECORD_VARIABLE = "EMBEDDED_CLOUD_PERMISSIONS"
+"""Names the file to which clouds append which permissions were used, and what was denied."""
+
+_CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
+_READING = {"s3:GetObject", "s3:GetObjectVersion"}
+_FORBIDDEN = HTTPStatus.FORBIDDEN
+_DENIALS = {
+    "s3": (_FORBIDDEN, "AccessDenied"),
+    "sns": (_FORBIDDEN, "AuthorizationError"),
+    "sqs": (_FORBIDDEN, "AccessDenied"),
+    "lambda": (_FORBIDDEN, "AccessDeniedException"),
+}
+_DENIAL = (HTTPStatus.BAD_REQUEST, "AccessDeniedException")
+
+
+class AccessDenied(Exception):
+    """A role does not allow what a call does."""
+
+    def __init__(self, caller: str, access: Access) -> None:
+        super().__init__(
+            f"User: {caller} is not authorized to perform: {access.action} on resource: "
+            f"{access.resource} because no identity-based policy allows the {access.action} action"
+        )
+
+
+class Permissions:
+    """The roles of a template, and a record of which of their permissions were used.
+
+    Parameters
+    ----------
+    template
+    record
+        File to which a line of JSON is appended for each permission that is used for the first
+        time, and for each denial; None keeps no record.
+
+    Raises
+    ------
+    TemplateError
+        If a role's policies cannot be enforced.
+    """
+
+    def __init__(self, template: Template, record: Path | None) -> None:
+        self._template = str(template.path)
+        self._roles = {
+            role.name: Role(role.name, role.properties)
+            for role in template.resources("AWS::IAM::Role")
+        }
+        self._record = record
+        self._used: set[Permission] = set()
+
+    def restricts(self, role_name: str) -> bool:
+        """Tell whether this is one of the roles."""
+        return role_name in self._roles
+
+    def check(self, role_name: str, session: str, needed: Iterable[Access]) -> None:
+        """See that a role allows what a call does.
+
+        Parameters
+        ----------
+        role_name
+        session
+            Name of the role's session that makes the call.
+        needed
+
+        Raises
+        ------
+        AccessDenied
+            If it does not.
+        """
+        for access in needed:
+            permissions = self._roles[role_name].permissions_for(access)
+            if not permissions:
+                self._note(Permission(role_name, access.action, access.resource), allowed=False)
+                caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}"
+                raise AccessDenied(caller, access)
+            for permission in permissions - self._used:
+                self._used.add(permission)
+                self._note(permission, allowed=True)
+
+    def check_form(self, bucket: str, fields: Mapping[str, str]) -> None:
+        """See that the role that signed a form may upload what is uploaded with it.
+
+        Raises
+        ------
+        AccessDenied
+            If it may not.
+        """
+        role_name = fields.get("x-amz-security-token", "")
+        if self.restricts(role_name):
+            session = fields["x-amz-credential"].partition("/")[0]
+            self.check(role_name, session, form_accesses(bucket, fields["key"]))
+
+    def note_unknown(self, role_name: str, error: UnknownRequest) -> None:
+        """Record that a call was denied because it is not known which permissions it needs."""
+        self._note(Permission(role_name, "an unknown action", str(error)), allowed=False)
+
+    def _note(self, permission: Permission, *, allowed: bool) -> None:
+        if self._record is None:
+            return
+        line = {
+            "template": self._template,
+            "role": permission.role,
+            "action": permission.action,
+            "resource": permission.resource,
+            "allowed": allowed,
+        }
+        # Several clouds append to it: each line is one write.
+        with self._record.open("ab", buffering=0) as record:
+            record.write(json.dumps(line).encode() + b"\n")
+
+
+def record_path() -> Path | None:
+    """Return the file that keeps the record, if there is to be one."""
+    name = os.environ.get(RECORD_VARIABLE)
+    return Path(name) if name else None
+
+
+class GuardedServices:
+    """Stands before moto's services.
+
+    Parameters
+    ----------
+    services
+        moto's application.
+    permissions
+    """
+
+    def __init__(self, services: WSGIApplication, permissions: Permissions) -> None:
+        self._services = services
+        self._permissions = permissions
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a call on to its service if the role of its caller allows it."""
+        request = Request(environ, populate_request=False)
+        role_name = _signed_value(request, "X-Amz-Security-Token")
+        if not self._permissions.restricts(role_name):
+            return self._services(environ, start_response)
+        session, _, _, service, _ = _credential(request).split("/")
+        status, code = _DENIALS.get(service, _DENIAL)
+        try:
+            needed = accesses(service, request)
+            self._permissions.check(role_name, session, needed)
+            environ["wsgi.input"].seek(0)  # where the body lies in memory, and may have been read
+            if request.method not in ("GET", "HEAD") or needed[0].action not in _READING:
+                return self._services(environ, start_response)
+            chunks, answer, headers = run_wsgi_app(self._services, environ)
+            if answer.startswith("404"):
+                # S3 tells only those who may list a bucket what is not in it.
+                bucket, _, _ = needed[0].resource.partition("/")
+                self._permissions.check(role_name, session, [Access("s3:ListBucket", bucket)])
+        except AccessDenied as error:
+            return answer_error(service, status, code, str(error), start_response)
+        except UnknownRequest as error:
+            self._permissions.note_unknown(role_name, error)
+            message = f"the embedded cloud does not know which permissions {error} needs"
+            return answer_error(service, status, code, message, start_response)
+        start_response(answer, headers.to_wsgi_list())
+        return chunks
+
+
+def _credential(request: Request) -> str:
+    signed = _CREDENTIAL.search(request.headers.get("Authorization", ""))
+    return signed[1] if signed else request.args["X-Amz-Credential"]
+
+
+def _signed_value(request: Request, name: str) -> str:
+    """Return what a request says, be it in its headers or, presigned, in its URL."""
+    return request.headers.get(name) or request.args.get(name, "")

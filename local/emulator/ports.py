@@ -1,0 +1,47 @@
+"""Free ports of this machine."""
+
+import errno
+import os
+import secrets
+import socket
+
+from local.emulator.settings import HOST
+
+_LAST_PORT = 65_535
+
+
+class PortError(Exception):
+    """The ports that were asked for cannot be listened on; the message says why."""
+
+
+def free_ports(count: int, host: str = HOST) -> list[int]:
+    """Find ports that nothing listens on. Another program may take them at any time."""
+    sockets = [socket.create_server((host, 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def hidden_host() -> str:
+    """Return an address of loopback that web pages cannot guess: all of 127.0.0.0/8 is loopback."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
+
+
+def check_ports(port: int) -> None:
+    """Check that the API can have a port, and AWS's services the next one.
+
+    Raises
+    ------
+    PortError
+        If one of them is in use or not permitted, or there is no such port.
+    """
+    if not 0 < port < _LAST_PORT:
+        raise PortError(f"PORT={port} is not between 1 and {_LAST_PORT - 1}")
+    for number, needed in ((port, ""), (port + 1, ", which AWS's services need beside it,")):
+        try:
+            socket.create_server((HOST, number)).close()
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            problem = "is in use" if in_use else f"is refused: {os.strerror(error.errno or 0)}"
+            raise PortError(f"PORT={port}: port {number}{needed} {problem}") from error

@@ -1,0 +1,43 @@
+"""S3: versions of objects, and the events about them."""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from moto.s3 import notifications
+from moto.s3.models import FakeKey, S3Backend
+
+from local.emulator.patching import replace
+
+
+def keep_versions_apart() -> None:
+    """Make moto's S3 put one object at a time: of two at once under one key it forgets one."""
+    lock = threading.Lock()
+
+    def alone(original: Callable[..., FakeKey]) -> Callable[..., FakeKey]:
+        @functools.wraps(original)
+        def put_object(*arguments: Any, **named: Any) -> FakeKey:
+            with lock:
+                return original(*arguments, **named)
+
+        return put_object
+
+    replace(S3Backend, "put_object", alone)
+
+
+def name_versions_in_events() -> None:
+    """Make moto's notifications name an object's key and version as S3 does."""
+
+    def naming(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        def event(event_name: str, bucket: Any, key: FakeKey, notification_id: str) -> Any:
+            document = original(event_name, bucket, key, notification_id)
+            if key.version_id != "null":
+                document["Records"][0]["s3"]["object"]["versionId"] = key.version_id
+            return document
+
+        return event
+
+    replace(notifications, "_get_s3_event", naming)
+    # S3 leaves the slashes of a key as they are.
+    replace(notifications, "quote_plus", lambda original: functools.partial(original, safe="/"))
