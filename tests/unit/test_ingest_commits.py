@@ -185,6 +185,32 @@ def test_two_uploads_of_polls_from_the_future_at_once_are_taken_once(tmp_path: P
     assert len(pipeline.polls()) == len(set(pipeline.polls())) == 3
 
 
+@pytest.mark.usefixtures("at_once")
+def test_a_slow_upload_of_polls_from_the_future_overwrites_no_later_one(tmp_path: Path) -> None:
+    """The later one takes more of the same file, and is committed while the other one writes."""
+
+    class Slow(FolderTables):
+        waits = True
+
+        @contextmanager
+        def open_output(self, key: str) -> Iterator[IO[bytes]]:
+            if Slow.waits and key.startswith("polls/"):
+                Slow.waits = False
+                upload_future(Pipeline(tmp_path, bucket_count=1, log=log), LATER_ON)
+            with super().open_output(key) as stream:
+                yield stream
+
+    class SlowPipeline(Pipeline):
+        @property
+        def tables(self) -> FolderTables:
+            return Slow(tmp_path)
+
+    log = MemoryLog()
+    pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
+    assert upload_future(pipeline, CLOCK_SHOWS).status == "Unchanged"
+    assert [timestamp for _, timestamp, _ in pipeline.polls()] == [CLOCK_SHOWS, SOON, LATER_ON]
+
+
 # --- business hours and time zones ----------------------------------------------------------
 
 

@@ -115,13 +115,18 @@ def _store(
             _ended(content, part.ingest_id, content.rows, upload, UploadStatus.UNCHANGED, clock())
         )
 
+    # Uploads of one file at different times may take different polls of it, and must not overwrite
+    # each other's. Those that leave out the same polls take the same polls.
+    limit_us = content.least_future_us
+    name = part.ingest_id if limit_us is None else f"{part.ingest_id}.{limit_us:x}"
+
     def write(bucket: int) -> WrittenPolls | None:
         deadline.check_file()
         chunks = _polls_from(part.from_us, content.spill.chunks(bucket))
         first = next(chunks, None)
         if first is None:
             return None
-        return write_polls(bucket, part.ingest_id, chain([first], chunks), tables)
+        return write_polls(bucket, name, chain([first], chunks), tables)
 
     with ThreadPoolExecutor(_WRITERS) as pool:
         buckets = content.spill.buckets()
