@@ -413,7 +413,7 @@ class DynamoDbIngestLog:
                 ) from error
             if _lost_to_another(reasons):
                 raise CommitConflictError(f"version {snapshot.version} is not current") from error
-            raise TransientError(f"cannot commit to the ingest log: {error}") from error
+            raise TransientError.cannot("commit to the ingest log") from error
 
     def polls(self, version: int, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
         """Return the files that have polls in a range of timestamps, as of a version."""
