@@ -34,7 +34,7 @@ def compute_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str
 
 
 def compute_by_pieces(
-    case: Case, most_polls: int, batch_polls: int
+    case: Case, max_polls: int, batch_polls: int
 ) -> tuple[dict[str, Totals], dict[str, Details]]:
     """Reckon the same with so many polls at a time, which come in batches of so many."""
     store_ids, (stores, polls, now_us, memory_us, poll_filter) = _inputs(case)
@@ -45,7 +45,7 @@ def compute_by_pieces(
             batch = slice(begin, begin + batch_polls)
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
 
-    pieces = cut_by_time(read, now_us - memory_us, now_us, most_polls)
+    pieces = cut_by_time(read, now_us - memory_us, now_us, max_polls)
     return _in_detail(
         store_ids, *compute_uptime_by_pieces(stores, pieces, now_us, memory_us, poll_filter)
     )

@@ -101,8 +101,8 @@ def test_the_details_are_the_oracles(case: Case) -> None:
 
 
 @given(cases(), st.integers(1, 20), st.integers(1, 7))
-def test_pieces_of_polls_are_the_oracles(case: Case, most_polls: int, batch_polls: int) -> None:
-    assert compute_by_pieces(case, most_polls, batch_polls) == (report(case), details(case))
+def test_pieces_of_polls_are_the_oracles(case: Case, max_polls: int, batch_polls: int) -> None:
+    assert compute_by_pieces(case, max_polls, batch_polls) == (report(case), details(case))
 
 
 @given(

@@ -354,7 +354,7 @@ def test_a_store_that_the_report_was_not_asked_for(tmp_path: Path, bucket_count:
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(ReportRequest(store_ids=("a",)), report_id=REPORT_ID)
     assert pipeline.timeline("a", report_id=REPORT_ID)["store_id"] == "a"
-    with pytest.raises(UnknownStoreError, match=f"{REPORT_ID} was not asked for the store 'b'"):
+    with pytest.raises(UnknownStoreError, match=f"{REPORT_ID} was not requested for the store 'b'"):
         pipeline.timeline("b", report_id=REPORT_ID)
 
 
@@ -444,7 +444,7 @@ def test_how_many_polls_are_read_at_once_does_not_matter(
         query = {"as_of": NOW.isoformat(), "poll_filter": poll_filter.value}
         at_once = pipeline.timeline("s", **query)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(read_timeline_module, "_ROWS_AT_ONCE", rows_at_once)
+            patch.setattr(read_timeline_module, "_MAX_ROWS_AT_ONCE", rows_at_once)
             assert pipeline.timeline("s", **query) == at_once
 
 
@@ -453,7 +453,7 @@ def test_more_polls_than_a_timeline_can_show(
 ) -> None:
     """Earlier ones do not count, nor do those of other stores."""
     pipeline = Pipeline(tmp_path)
-    monkeypatch.setattr(read_timeline_module, "MOST_POLLS", 3)
+    monkeypatch.setattr(read_timeline_module, "MAX_POLLS", 3)
     ages = [timedelta(days=days) for days in (8, 9, 10, 11, 1, 2)]
     rows = "".join(f"s,active,{(NOW - age).isoformat()}\n" for age in ages)
     pipeline.ingest("polls/a.csv", f"{POLLS_HEADER}\n{rows}t,active,{NOW.isoformat()}\n")

@@ -1,4 +1,4 @@
-"""Instants between the outside's text and our microseconds."""
+"""Conversion of instants between text, datetimes and microseconds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 END_US = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
-"""The instants that we take are those from `EPOCH` until just before this one."""
+"""Requests and inputs may name instants from `EPOCH` to before this one."""
 
 
 def to_text(instant_us: int) -> str:
@@ -20,5 +20,5 @@ def to_text(instant_us: int) -> str:
 
 
 def to_us(instant: datetime) -> int:
-    """Return an aware time as microseconds since 1970, exactly."""
+    """Return an aware datetime as exact microseconds since 1970."""
     return (instant - EPOCH) // timedelta(microseconds=1)

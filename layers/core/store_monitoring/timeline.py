@@ -1,4 +1,4 @@
-"""Tell one store's last week, instant by instant: what its row of a report rests on."""
+"""The timeline of one store: its last week in detail, as its row of a report is computed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,28 +31,28 @@ from store_monitoring.storage.buckets import bucket_of
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.store_ids import checked_store_id, unknown_stores
 
-MOST_POLLS = 200_000
+MAX_POLLS = 200_000
 
-"""A poll every three seconds of a week; each takes kilobytes while a response is made."""
+"""A poll every three seconds of a week; each takes kilobytes while the response is built."""
 
-_ROWS_AT_ONCE = 5_000_000  # of all stores in the bucket, of which few are of the store
+_MAX_ROWS_AT_ONCE = 5_000_000  # rows of all stores in the bucket; few belong to the store
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineRequest:
-    """What a timeline is asked for.
+    """A request for a timeline.
 
     Attributes
     ----------
     store_id : str
     report_id : str or None
-        The report whose snapshot it is about; None: what is committed now.
+        The report whose snapshot to read; None: what is committed now.
     as_of_us : int or None
-        Without a report: the end of the week; None: the greatest poll timestamp.
+        End of the week, without a report; None: the greatest poll timestamp.
     poll_filter : PollFilter
-        Without a report.
+        For a timeline without a report.
     from_us, to_us : int or None
-        The part of the week that is told instant by instant; None: from its start, to its end.
+        The part of the week to show in detail; None: from its start, to its end.
     """
 
     store_id: str
@@ -72,12 +72,12 @@ class TimelineRequest:
         from_: str | None = None,
         to: str | None = None,
     ) -> Self:
-        """Read a request's query string.
+        """Parse the parameters of a request.
 
         Raises
         ------
         InvalidRequestError
-            Naming the parameter that is wrong, or cannot go with `report_id`.
+            If a parameter is wrong or excludes `report_id`; the message names it.
         MalformedReportIdError
         """
         store_id = checked_store_id(store_id, "store_id")
@@ -85,9 +85,9 @@ class TimelineRequest:
         if from_us is not None and to_us is not None and from_us >= to_us:
             raise InvalidRequestError("to: not after from")
         if report_id is None:
-            # As a report's: so both are read the same.
-            asked = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
-            return cls(store_id, None, asked.as_of_us, asked.poll_filter, *part)
+            # Parsed by the report's own request, so that both accept the same.
+            request = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
+            return cls(store_id, None, request.as_of_us, request.poll_filter, *part)
         if as_of is not None or poll_filter is not None:
             raise InvalidRequestError("report_id: a report has its own as_of and poll_filter")
         return cls(store_id, checked_report_id(report_id), None, PollFilter.ALL, *part)
@@ -95,20 +95,20 @@ class TimelineRequest:
 
 @dataclass(frozen=True, slots=True)
 class TimelineSource:
-    """What a timeline reads, and how.
+    """The files that a timeline is computed from, and the parameters.
 
     Attributes
     ----------
     report_id : str or None
-        The report whose snapshot it is.
+        The report whose snapshot this is.
     version : int
-        The version of the ingest log that it is of.
+        The version of the ingest log.
     now_us, memory_us, poll_filter
-        As `Plan` has them.
+        See `Plan`.
     stores_file : StoresFile
-        Where the store's zone and hours must be, if any input knows it.
+        Contains the store's zone and hours, if the store occurs in any input.
     polls_files : tuple of PollsFile
-        Where its polls may be.
+        May contain its polls.
     """
 
     report_id: str | None
@@ -122,16 +122,16 @@ class TimelineSource:
 
 @dataclass(frozen=True, slots=True)
 class StoreTimeline:
-    """A store's timeline, and what it was made from.
+    """A store's timeline, and what it was computed from.
 
     Attributes
     ----------
     request : TimelineRequest
     source : TimelineSource
     store : Stores
-        This one.
+        This one store.
     zone_is_given, hours_are_given : bool
-        Whether an input gave them; otherwise they are the defaults (rules 5 and 7).
+        Whether they come from an input; otherwise they are the defaults (rules 5 and 7).
     timeline : Timeline
     """
 
@@ -157,20 +157,20 @@ def read_timeline(
     ----------
     request : TimelineRequest
     memory_us : int
-        For how long a poll is evidence (rule 9); a report has its own.
+        Length of the poll memory (rule 9); not used for a report's timeline.
     bucket_count : int
     reports, log, tables : ports
 
     Raises
     ------
     UnknownStoreError
-        If the snapshot does not know the store, or the report was not asked for it.
+        If the store is not in the snapshot, or the report was not requested for it.
     UnknownReportError, ReportRunningError, ReportFailedError
         If the report is not Complete.
     ResponseTooLargeError
-        If there are more polls in the week than a timeline can show.
+        If the store has more than `MAX_POLLS` polls in the week.
     NoPollsError
-        If no polls were ingested and the request names neither a report nor an `as_of`.
+        If no polls are ingested and the request has neither `report_id` nor `as_of`.
     """
     if request.report_id is None:
         source = _current(request, memory_us, bucket_count, log)
@@ -201,7 +201,7 @@ def read_timeline(
 
 
 def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Tables) -> Polls:
-    """Return the polls that the timeline needs; the others are not held for long."""
+    """Return the polls that the timeline needs; the others are dropped file by file."""
     polls = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
     for table in _tables(store_id, source, tables):
         polls, _ = needed_polls(
@@ -211,33 +211,33 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
             source.memory_us,
             source.poll_filter,
         )
-        if len(polls.store) > MOST_POLLS:
+        if len(polls.store) > MAX_POLLS:
             raise ResponseTooLargeError(
-                f"the store has more than {MOST_POLLS:,} polls in the week, or since the last one"
+                f"the store has more than {MAX_POLLS:,} polls in the week, or since the last one"
                 " before it: more than a timeline can show"
             )
     return polls
 
 
 def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[pa.Table]:
-    """Yield polls of some files at a time, and of very large files by themselves in batches."""
-    wanted = source.now_us - source.memory_us, source.now_us, store_id
+    """Yield the polls of groups of files, and of each very large file in batches."""
+    selection = source.now_us - source.memory_us, source.now_us, store_id
     group: list[PollsFile] = []
     for file in source.polls_files:
-        if file.rows > _ROWS_AT_ONCE:
-            yield from tables.read_polls_in_batches([file], *wanted)
+        if file.rows > _MAX_ROWS_AT_ONCE:
+            yield from tables.read_polls_in_batches([file], *selection)
             continue
-        if sum(each.rows for each in group) + file.rows > _ROWS_AT_ONCE:
-            yield tables.read_polls(group, *wanted)
+        if sum(each.rows for each in group) + file.rows > _MAX_ROWS_AT_ONCE:
+            yield tables.read_polls(group, *selection)
             group = []
         group.append(file)
-    yield tables.read_polls(group, *wanted)
+    yield tables.read_polls(group, *selection)
 
 
 def _current(
     request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
 ) -> TimelineSource:
-    """Return the snapshot that a report would read if it were planned now."""
+    """Return the snapshot that a report planned now would read."""
     snapshot = log.snapshot()
     bucket = bucket_of(request.store_id, bucket_count)
     if bucket not in snapshot.stores:
@@ -269,15 +269,15 @@ def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
             raise ReportFailedError(f"the report {report_id} Failed")
     try:
         return read_plan(report_id, tables)
-    except MissingObjectError:  # it expires with the report, which may be there a while longer
+    except MissingObjectError:  # the plan may be deleted before the report's record
         raise UnknownReportError(f"the report {report_id} has expired") from None
 
 
 def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
-    """Return the snapshot that a report has read."""
+    """Return the snapshot that a report read."""
     if not plan.asks_for(store_id):
         raise UnknownStoreError(
-            f"the report {plan.report_id} was not asked for the store {store_id!r}"
+            f"the report {plan.report_id} was not requested for the store {store_id!r}"
         )
     bucket = bucket_of(store_id, bucket_count)
     for shard in plan.shards:

@@ -1,4 +1,4 @@
-"""When each store is active, by the evidence (rules 8 and 11)."""
+"""When each store is active, by its known polls (rules 8 and 11)."""
 
 from dataclasses import dataclass
 
@@ -25,15 +25,15 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """Each poll's status for as long as it holds.
+    """The statuses of all stores, and when each holds.
 
     Attributes
     ----------
     since, until : int64 (statuses,)
-        Positions on the week's axis between which it holds: disjoint, ascending, without gaps.
+        Positions on the week's axis between which each holds: disjoint, ascending, without gaps.
     active : bool (statuses,)
     poll_us : int64 (statuses,)
-        Instant of the poll; `NO_POLL` for the week of a store without a known one (rule 11).
+        Instant of the poll that says so; `NO_POLL` for a store without a known poll (rule 11).
     """
 
     since: Int64s
@@ -45,8 +45,8 @@ class Statuses:
 def activity(known: KnownPolls, week: Span) -> Activity:
     """Return when all stores are active in a week that ends now.
 
-    A status holds until the next poll of the store that says another one: those that repeat it
-    say nothing new. So only a store's first poll and the changes matter, which are few.
+    Polls that repeat the store's previous status change nothing. So only each store's first poll
+    and its changes of status are computed with, which are few.
     """
     active = known.active
     changes = np.append(True, active[1:] != active[:-1])[: len(active)]
@@ -58,11 +58,11 @@ def activity(known: KnownPolls, week: Span) -> Activity:
 
 
 def statuses(known: KnownPolls, week: Span) -> Statuses:
-    """Return what `activity` rests on, poll by poll.
+    """Return the statuses that `activity` is computed from, one for each poll.
 
     Examples
     --------
-    Polls at 2, 5 and 7 µs, in a week of 3 to 9 µs: the last two within it.
+    Polls at 2, 5 and 7 µs, of which the last two are within the week, 3 to 9 µs:
 
     >>> from store_monitoring.domain.known_polls import sort_and_dedupe
     >>> from store_monitoring.domain.model import Polls
@@ -73,35 +73,36 @@ def statuses(known: KnownPolls, week: Span) -> Statuses:
     """
     since, until = _held(known, np.arange(len(known.key)), week)
     silent = np.flatnonzero(np.diff(known.border) == 0)  # down for the whole week (rule 11)
-    place = known.border[silent]
-    since = np.insert(since, place, silent * week.length_us)
-    until = np.insert(until, place, (silent + 1) * week.length_us)
-    active = np.insert(known.active, place, values=False)
-    poll_us = np.insert(known.instant_us, place, NO_POLL)
+    index = known.border[silent]
+    since = np.insert(since, index, silent * week.length_us)
+    until = np.insert(until, index, (silent + 1) * week.length_us)
+    active = np.insert(known.active, index, values=False)
+    poll_us = np.insert(known.instant_us, index, NO_POLL)
     holds = since < until
     return Statuses(since[holds], until[holds], active[holds], poll_us[holds])
 
 
 def _held(known: KnownPolls, which: Int64s, week: Span) -> tuple[Int64s, Int64s]:
-    """Return from where to where, on the week's axis, statuses hold (rule 8).
+    """Return the stretches of the week's axis in which statuses hold (rule 8).
 
     Parameters
     ----------
     known : KnownPolls
     which : int64 (statuses,)
-        Indices of those that count, ascending, each store's first among them.
+        Indices of the polls to use, ascending; each store's first poll is among them.
     week : Span
 
     Returns
     -------
     since, until : int64 (statuses,)
-        Both the same if the status is followed by another before the week, or begins at its end.
+        Equal where a status does not hold within the week: it ends before the week, or begins at
+        its end.
     """
     store, since_us = np.divmod(known.key[which] >> 1, known.span.length_us)
     since_us -= week.start_us - known.span.start_us
-    # The first status is extended backwards, to the start of the store's week.
+    # Extend the first status backwards, to the start of the store's week.
     since_us[np.searchsorted(which, known.first)] = 0
     since = store * week.length_us + np.maximum(since_us, 0)
-    # The last one holds until now, and there the next store's week begins.
+    # The last status holds until now, where the next store's week begins on the axis.
     end = (store + 1) * week.length_us
     return since, np.minimum(np.append(since[1:], end[-1:]), end)

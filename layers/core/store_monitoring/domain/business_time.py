@@ -10,24 +10,24 @@ from store_monitoring.domain.time_zones import zone_offsets
 
 END_OF_DAY_US = DAY_US - MINUTE_US
 
-"""A closing time from 23:59:00 on means the midnight that ends its date (rule 3)."""
+"""A closing time at or after this means the midnight that ends its date (rule 3)."""
 
 AXIS_US = 2**61
 
-"""Length of an axis that leaves int64 room for what is packed beside a position."""
+"""Greatest length of an axis. int64 still has room for the bit that is packed below a position."""
 
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 
-_DAYS_BEFORE = 4  # an overnight row reaches two dates on; local time and a skipped date, two more
+_DAYS_BEFORE = 4  # two for overnight rows, two for local time and skipped dates
 
 _DAYS_AFTER = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time laid end to end for all stores, on one axis.
+    """A stretch of time, and one axis on which all stores' copies of it are laid end to end.
 
-    Store 0 has the positions 0 … length, store 1 length … 2·length, and so on. So one sorted
+    Store 0 has the positions 0 … length, store 1 has length … 2·length, and so on. So one sorted
     array and one `searchsorted` serve all stores at once.
     """
 
@@ -40,12 +40,12 @@ class Span:
         return self.end_us - self.start_us
 
     def check_room(self, store_count: int) -> None:
-        """Make sure that the axis has room for so many stores.
+        """Check that the axis has room for a number of stores.
 
         Raises
         ------
         ValueError
-            If their spans, end to end, are longer than int64 microseconds can tell.
+            If the axis would be longer than `AXIS_US`.
         """
         if store_count * self.length_us > AXIS_US:
             raise ValueError(f"{store_count} stores × {self.length_us} µs do not fit on one axis")
@@ -53,7 +53,7 @@ class Span:
     def position(self, store: Int64s, instant_us: Int64s | int) -> Int64s:
         """Return the axis positions of instants within the span."""
         position: Int64s = store * self.length_us
-        position += instant_us  # in place: fresh memory costs more than the sums
+        position += instant_us  # in place: allocating memory takes longer than adding
         position -= self.start_us
         return position
 
@@ -68,7 +68,7 @@ class BusinessTime:
     start, end : int64 (intervals,)
         Positions on the span's axis.
     elapsed_us : int64 (intervals + 1,)
-        Total length of the intervals before each one, and of all.
+        Total length of the intervals before each one; the last element is the length of all.
     """
 
     span: Span
@@ -79,7 +79,7 @@ class BusinessTime:
     def before(self, position: Int64s) -> Int64s:
         """Return the total business time on the axis before each position, in microseconds.
 
-        Differences of it are business time between two positions of one store.
+        The business time between two positions of one store is the difference of their totals.
         """
         interval = np.searchsorted(self.start, position, side="right")
         last = np.maximum(interval - 1, 0)
@@ -89,7 +89,7 @@ class BusinessTime:
         return np.where(interval > 0, self.elapsed_us[interval] - beyond, 0)
 
     def contains(self, position: Int64s) -> Bools:
-        """Tell for each position whether its store is open then (start included, end not)."""
+        """Return for each position whether its store is open (start included, end excluded)."""
         if not len(self.start):
             return np.zeros(len(position), np.bool_)
         interval = np.searchsorted(self.start, position, side="right")
@@ -98,7 +98,7 @@ class BusinessTime:
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """What each row of weekly hours opens, date by date, before their union.
+    """Opening intervals of each row of weekly hours and date, before their union.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Openings:
     date : int64 (openings,)
         The local date on which the row opens its store (rule 1), in days since 1970-01-01.
     start_us, end_us : int64 (openings,)
-        Microseconds UTC; an opening that meets a span is told whole.
+        Microseconds UTC, not cut at the span's ends.
     """
 
     row: Int64s
@@ -160,11 +160,11 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
 
 
 def openings(stores: Stores, span: Span) -> Openings:
-    """Return every opening that meets a span, one a row and date (rules 1 to 3 and 6)."""
+    """Return every opening that overlaps a span, one per row and date (rules 1 to 3 and 6)."""
     kinds, kind_of_row = _distinct(stores)
     kind, date, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
 
-    # Each row of hours gets the openings of its kind: a run of `kind`, which ascends.
+    # Each row of hours gets the openings of its kind: a run in `kind`, which is ascending.
     border = np.searchsorted(kind, np.arange(len(kinds.zone) + 1))
     first = border[kind_of_row]
     count = border[kind_of_row + 1] - first
@@ -187,7 +187,7 @@ class _Kinds:
 def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
     """Return the distinct kinds of hours, and the kind of each row.
 
-    Stores share them: thousands of rows need the tz database for some hundred kinds.
+    Stores share kinds: thousands of rows have some hundred kinds to convert by the tz database.
     """
     hours = stores.hours
     time_us = np.unique(np.append(hours.start_us, hours.end_us))
@@ -206,7 +206,7 @@ def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
 def _kind_openings(
     kinds: _Kinds, zone_names: tuple[str, ...], span: Span
 ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-    """Return (kind, date, start_us, end_us) of what meets the span, `kind` ascending."""
+    """Return (kind, date, start_us, end_us) of openings that overlap the span, by kind."""
     dates = np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
     weekday = (dates + _EPOCH_WEEKDAY) % 7
     kind, nth_date = np.nonzero(kinds.day[:, np.newaxis] == weekday)  # rule 1
@@ -223,8 +223,8 @@ def _kind_openings(
         start_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
         end_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])
 
-    meets = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
-    return kind[meets], date[meets], start_us[meets], end_us[meets]
+    overlaps = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
+    return kind[overlaps], date[overlaps], start_us[overlaps], end_us[overlaps]
 
 
 def _closing_time_us(kinds: _Kinds) -> Int64s:
@@ -236,7 +236,7 @@ def _closing_time_us(kinds: _Kinds) -> Int64s:
 
 
 def _union(start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
-    """Return the union of intervals as disjoint ones, ascending (rule 4)."""
+    """Return the union of intervals: disjoint, ascending (rule 4)."""
     if not len(start):
         return start, end
     order = np.argsort(start)

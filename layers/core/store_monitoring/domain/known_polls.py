@@ -1,4 +1,4 @@
-"""The polls that are evidence of each store's status, in order (rules 9 and 10)."""
+"""Each store's known polls, sorted (rules 9 and 10)."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from store_monitoring.domain.poll_filter import PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
 
-"""Stands for the instant of a poll where there is none."""
+"""The instant of a poll that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPolls:
-    """The polls that are evidence, by store and instant, one an instant.
+    """The known polls that pass the filter, by store and instant, one per instant.
 
     Attributes
     ----------
     span : Span
-        The poll memory, now included.
+        The poll memory, including now.
     key : int64 (instants,)
-        Position on the span's axis, times two; one more if the poll says active. Ascending.
+        Position on the span's axis, times two, plus one if the poll says active. Ascending.
     border : int64 (stores + 1,)
-        Where each store's instants begin in `key`, and where the last one's end.
+        Index in `key` where each store's instants begin; the last element is the length of `key`.
     """
 
     span: Span
@@ -33,33 +33,33 @@ class KnownPolls:
 
     @property
     def active(self) -> Bools:
-        """What the polls say: bool (instants,)."""
+        """Whether each poll says active: bool (instants,)."""
         return (self.key & 1).astype(np.bool_)
 
     @property
     def instant_us(self) -> Int64s:
-        """When they were taken: int64 (instants,)."""
+        """When each poll was taken: int64 (instants,), microseconds UTC."""
         return self.span.start_us + (self.key >> 1) % self.span.length_us
 
     @property
     def first(self) -> Int64s:
-        """Index of each store's first one, of those that have any."""
+        """Index of the first poll of each store that has any."""
         begin, end = self.border[:-1], self.border[1:]
         return begin[begin < end]
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """How each store was polled.
+    """Poll count and last poll of each store.
 
     Attributes
     ----------
     in_week : int64 (stores,)
-        Number of instants in the week, its end included, at which it was.
+        Number of instants in the week, its end included, at which the store was polled.
     last_us : int64 (stores,)
         Instant of the last poll, or `NO_POLL`.
     last_active : bool (stores,)
-        Its status.
+        Whether the last poll says active.
     """
 
     in_week: Int64s
@@ -70,7 +70,7 @@ class Polled:
 def known_polls(
     stores: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
 ) -> KnownPolls:
-    """Return the known polls that pass the filter.
+    """Return the known polls that pass the filter, sorted.
 
     Raises
     ------
@@ -89,13 +89,13 @@ def poll_memory(now_us: int, memory_us: int) -> Span:
 
 
 def within_memory(polls: Polls, now_us: int, memory_us: int) -> Polls:
-    """Return the known polls (rule 9)."""
+    """Return the polls in the poll memory (rule 9)."""
     known = _within(polls, poll_memory(now_us, memory_us))
     return polls if known.all() else polls.where(known)
 
 
 def taken_while_open(stores: Stores, polls: Polls) -> Bools:
-    """Tell for each poll whether it was taken within its store's business time."""
+    """Return for each poll whether it was taken within its store's business time."""
     if not len(polls.timestamp_us):
         return np.empty(0, np.bool_)
     span = Span(int(polls.timestamp_us.min()), int(polls.timestamp_us.max()) + 1)
@@ -104,13 +104,13 @@ def taken_while_open(stores: Stores, polls: Polls) -> Bools:
 
 
 def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> KnownPolls:
-    """Return polls by store and instant, one an instant; those outside the memory are left out.
+    """Return the polls in the memory by store and instant, one per instant.
 
     Notes
     -----
-    Each poll is one number, so that sorting them is sorting numbers, and `inactive`, the smaller,
-    comes first where instants are equal (rule 10). Polls come from files in which they are sorted
-    already: the stable sort finds such runs and merges them.
+    Each poll becomes one integer. Of equal instants, `inactive` is the smaller integer: it sorts
+    first and is kept (rule 10). The files that polls come from are sorted already; the stable
+    sort finds such runs and merges them.
     """
     memory.check_room(store_count)
     key = (memory.position(polls.store, polls.timestamp_us) << 1) | polls.active
@@ -127,7 +127,7 @@ def _within(polls: Polls, span: Span) -> Bools:
 
 
 def polled(known: KnownPolls, week: Span) -> Polled:
-    """Return how all stores were polled, and how often in a week that ends now."""
+    """Return each store's last poll, and its number of polls in a week that ends now."""
     begin, end = known.border[:-1], known.border[1:]
     since_us = max(week.start_us, known.span.start_us)
     week_starts = known.span.position(np.arange(len(begin)), since_us)
@@ -142,5 +142,5 @@ def polled(known: KnownPolls, week: Span) -> Polled:
 
 
 def _selected(values: Int64s, mask: Bools) -> Int64s:
-    """Return the values that a mask selects; mostly that is all of them, and no copy is made."""
+    """Return the values that a mask selects; no copy is made in the usual case that all are."""
     return values if mask.all() else values[mask]

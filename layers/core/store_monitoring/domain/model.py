@@ -1,4 +1,4 @@
-"""What the reckoning works on: stores, their weekly hours and their polls, as arrays."""
+"""Inputs and result of the computation as arrays: stores, weekly hours, polls, totals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
 
 @dataclass(frozen=True, slots=True)
 class WeeklyHours:
-    """Rows of weekly opening hours, any number a store, in any order.
+    """Rows of weekly opening hours, any number per store, in any order.
 
     Attributes
     ----------
     store : int64 (rows,)
         Index of the row's store in `Stores`.
     day : int64 (rows,)
-        Day of the week, 0 is Monday (rule 1).
+        Day of the week; 0 is Monday (rule 1).
     start_us, end_us : int64 (rows,)
         Local times of day, microseconds since midnight, 0 to 24:00 inclusive.
     """
@@ -39,7 +39,7 @@ class WeeklyHours:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores to reckon, named by their index 0 … count − 1.
+    """The stores to compute, identified by their index 0 … count − 1.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Polls:
 
 
 def joined(polls: Sequence[Polls]) -> Polls:
-    """Return all polls of one or more."""
+    """Return the concatenation of one or more sets of polls."""
     return Polls(
         np.concatenate([each.store for each in polls]),
         np.concatenate([each.timestamp_us for each in polls]),

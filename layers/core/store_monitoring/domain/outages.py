@@ -1,4 +1,4 @@
-"""Outages: stretches of business time in which a store is not active."""
+"""Outages: maximal stretches of business time in which a store is not active."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Outages:
     ----------
     count : int64 (stores,)
     longest_us : int64 (stores,)
-        Length of the longest one; 0 if there is none.
+        Length of the store's longest outage; 0 without outages.
     """
 
     count: Int64s
@@ -25,7 +25,10 @@ class Outages:
 
 
 def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outages:
-    """Count and measure each store's outages; for the parameters see `outage_intervals`."""
+    """Return the number and greatest length of each store's outages.
+
+    For the parameters see `outage_intervals`.
+    """
     start, end = outage_intervals(open_time, active, store_count)
     store = start // open_time.span.length_us
     longest_us = np.zeros(store_count, np.int64)
@@ -36,7 +39,7 @@ def outages(open_time: BusinessTime, active: Activity, store_count: int) -> Outa
 def outage_intervals(
     open_time: BusinessTime, active: Activity, store_count: int
 ) -> tuple[Int64s, Int64s]:
-    """Return all outages: the longest stretches that are business time, but not active.
+    """Return all outages.
 
     Closing time ends an outage; so does a poll that says active.
 
@@ -53,15 +56,15 @@ def outage_intervals(
         Positions on the axis: disjoint, ascending.
     """
     length_us = open_time.span.length_us
-    # Not active: from the end of each active stretch to the start of the next one. The axis is
-    # cut between stores, where business time and inactivity may go on from one to the other.
+    # A store is down from the end of an active stretch to the start of the next one. Cut the axis
+    # between stores: a down stretch may reach from one store's week into the next store's.
     borders = np.arange(store_count + 1) * length_us
     down_from, down_until = _cut(
         np.append(0, active.up_until),
         np.append(active.up_from, store_count * length_us),
         borders,
     )
-    # Each pair of a down stretch and an opening that meet is an outage.
+    # An outage is where a down stretch and an interval of business time overlap.
     first = np.searchsorted(open_time.end, down_from, side="right")
     count = np.maximum(np.searchsorted(open_time.start, down_until, side="left") - first, 0)
     stretch = np.repeat(np.arange(len(count)), count)
@@ -72,8 +75,8 @@ def outage_intervals(
 
 
 def _cut(start: Int64s, end: Int64s, borders: Int64s) -> tuple[Int64s, Int64s]:
-    """Cut disjoint, ascending intervals at borders; empty ones are dropped."""
-    # Not `np.union1d`, which hashes: both are sorted, and sorting finds such runs.
+    """Cut disjoint, ascending intervals at borders; drop empty ones."""
+    # A stable sort merges the two sorted runs; `np.union1d` would hash.
     starts = np.append(start, borders)
     starts.sort(kind="stable")
     starts = starts[np.append(True, starts[1:] != starts[:-1]) & (starts < borders[-1])]

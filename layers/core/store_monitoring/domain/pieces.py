@@ -1,4 +1,4 @@
-"""Uptime and downtime of stores whose polls are too many to be held at once."""
+"""Uptime and downtime of stores with more polls than fit into memory at once."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from store_monitoring.domain.uptime import Details, is_open, last_week, totals
 
 _NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
 
-_MOST_OPENINGS = 2_000_000  # each takes some 100 bytes while business time is computed
+_MAX_OPENINGS = 2_000_000  # each takes about 100 bytes while business time is computed
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some stores' polls of a stretch of time, which begins where that of the piece before ends.
+    """Some stores' polls in a stretch of time, which begins where the previous piece ends.
 
     Attributes
     ----------
     polls : Polls
-        All of the stretch, in any order, repeats allowed.
+        All polls in the stretch, in any order, repeats allowed.
     until_us : int
-        Where it ends; the last piece's end is after now.
+        End of the stretch; for the last piece it is after now.
     """
 
     polls: Polls
@@ -43,18 +43,18 @@ def compute_uptime_by_pieces(
     memory_us: int,
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> tuple[Totals, Details]:
-    """Reckon as `compute_uptime_in_detail` does, with the polls of one piece after the other.
+    """Compute what `compute_uptime_in_detail` does, from one piece of the polls after the other.
 
-    What is kept from piece to piece is each store's last poll and its sums, so memory is that of
-    the largest piece, and the stores'.
+    Only each store's last poll and sums are kept from piece to piece, so memory depends on the
+    number of stores and the largest piece.
 
     Parameters
     ----------
     stores : Stores
     pieces : iterable of Piece
-        By time. Together, they have all polls of the poll memory (rule 9).
+        In order of time. Together they contain all polls of the poll memory (rule 9).
     now_us, memory_us, poll_filter
-        As `compute_uptime` takes them.
+        See `compute_uptime`.
 
     Examples
     --------
@@ -89,17 +89,17 @@ def compute_uptime_by_pieces(
     for piece in pieces:
         polls = _with_last(piece.polls, last)
         known = known_polls(stores, polls, now_us, memory_us, poll_filter)
-        seen = last.last_us != NO_POLL
-        now_seen = polled(known, week)
-        counted_before = seen & (last.last_us >= week.start_us)
-        in_week = last.in_week + now_seen.in_week - counted_before
-        last = Polled(in_week, now_seen.last_us, now_seen.last_active)
-        # What is before a store's first poll is as that says (rule 8), so it waits for it; and
-        # for the last piece, without any (rule 11).
+        has_poll = last.last_us != NO_POLL
+        current = polled(known, week)
+        counted_before = has_poll & (last.last_us >= week.start_us)
+        in_week = last.in_week + current.in_week - counted_before
+        last = Polled(in_week, current.last_us, current.last_active)
+        # The first poll's status holds before it, too (rule 8). So a store's time is added once its
+        # first poll is known; for a store without polls, with the last piece (rule 11).
         until_us = min(max(piece.until_us, week.start_us), week.end_us)
         decided = (last.last_us != NO_POLL) | (piece.until_us > now_us)
         store = np.arange(stores.count)
-        begin = week.position(store, np.where(seen, since_us, week.start_us))
+        begin = week.position(store, np.where(has_poll, since_us, week.start_us))
         end = np.where(decided, week.position(store, until_us), begin)
         sums.add(activity(known, week), begin, end)
         since_us = until_us
@@ -107,7 +107,7 @@ def compute_uptime_by_pieces(
 
 
 def _with_last(polls: Polls, last: Polled) -> Polls:
-    """Return polls with each store's last one of before."""
+    """Return the polls of a piece, and each store's last poll before it."""
     store = np.flatnonzero(last.last_us != NO_POLL)
     return Polls(
         np.append(polls.store, store),
@@ -117,7 +117,7 @@ def _with_last(polls: Polls, last: Polled) -> Polls:
 
 
 class _Sums:
-    """Sums over each store's stretches of the week, one after the other."""
+    """Each store's sums over consecutive stretches of the week."""
 
     def __init__(self, open_time: BusinessTime, store_count: int) -> None:
         self._open_time = open_time
@@ -125,10 +125,10 @@ class _Sums:
         self._uptime_us = np.zeros_like(self._business_us)
         self._outages = np.zeros(store_count, np.int64)
         self._longest_us = np.zeros(store_count, np.int64)
-        self._going_on_us = np.zeros(store_count, np.int64)
+        self._ongoing_us = np.zeros(store_count, np.int64)
 
     def add(self, active: Activity, begin: Int64s, end: Int64s) -> None:
-        """Add a stretch of each store, from `begin` to `end` on the week's axis."""
+        """Add one stretch per store, from `begin` to `end` on the week's axis."""
         count = len(begin)
         up = Activity(*self._within(active.up_from, active.up_until, begin, end))
         piece = totals(self._open_time, up, count)
@@ -136,49 +136,49 @@ class _Sums:
         self._uptime_us += piece.uptime_us
         start, stop = self._within(*outage_intervals(self._open_time, up, count), begin, end)
         store = start // self._open_time.span.length_us
-        # An outage at the end of a stretch that is there at the start of the next one is the same.
-        goes_on = (start == begin[store]) & (self._going_on_us[store] > 0)
-        length_us = stop - start + np.where(goes_on, self._going_on_us[store], 0)
-        self._outages += np.bincount(store[~goes_on], minlength=count)
+        # An outage at the start of a stretch continues one at the end of the previous stretch.
+        continues = (start == begin[store]) & (self._ongoing_us[store] > 0)
+        length_us = stop - start + np.where(continues, self._ongoing_us[store], 0)
+        self._outages += np.bincount(store[~continues], minlength=count)
         np.maximum.at(self._longest_us, store, length_us)
         at_end = stop == end[store]
-        self._going_on_us[begin < end] = 0
-        self._going_on_us[store[at_end]] = length_us[at_end]
+        self._ongoing_us[begin < end] = 0
+        self._ongoing_us[store[at_end]] = length_us[at_end]
 
     def _within(
         self, start: Int64s, stop: Int64s, begin: Int64s, end: Int64s
     ) -> tuple[Int64s, Int64s]:
-        """Return what lies of intervals within their stores' stretches."""
+        """Return the parts of intervals that are within their stores' stretches."""
         store = start // self._open_time.span.length_us
         start, stop = np.maximum(start, begin[store]), np.minimum(stop, end[store])
         within = start < stop
         return start[within], stop[within]
 
     def totals(self) -> Totals:
-        """Return the sums of uptime, and the rest of business time."""
+        """Return the uptime, and the rest of business time as downtime."""
         return Totals(self._uptime_us, self._business_us - self._uptime_us)
 
     def outages(self) -> Outages:
-        """Return the outages."""
+        """Return the number and greatest length of the outages."""
         return Outages(self._outages, self._longest_us)
 
 
 def cut_by_time(
-    read: Callable[[int, int], Iterable[Polls]], since_us: int, now_us: int, most_polls: int
+    read: Callable[[int, int], Iterable[Polls]], since_us: int, now_us: int, max_polls: int
 ) -> Iterator[Piece]:
-    """Cut polls into pieces, by reading them once for each piece.
+    """Cut polls into pieces, reading them once for each piece.
 
-    A piece is the earliest polls that are not in one before. So as to find them, up to twice as
-    many and a batch are held.
+    A piece is the earliest polls that are not in a previous piece. To find them, up to twice as
+    many polls and one batch are held in memory.
 
     Parameters
     ----------
     read : callable
-        Yields, batch by batch, all polls from one instant until another, and maybe others.
+        Yields, batch by batch, all polls from one instant to another, and possibly others.
     since_us, now_us : int
         The poll memory.
-    most_polls : int
-        How many polls a piece may have; it has more only if more stores were polled at an instant.
+    max_polls : int
+        Greatest number of polls in a piece; exceeded only if more stores were polled at an instant.
     """
     length_us = now_us + 1 - since_us
     while since_us <= now_us:
@@ -188,47 +188,47 @@ def cut_by_time(
             at_us = batch.timestamp_us
             held.append(batch.where((at_us >= since_us) & (at_us < until_us)))
             count += len(held[-1].store)
-            if count > 2 * most_polls:
-                polls, until_us = _earliest(joined(held), until_us, most_polls)
+            if count > 2 * max_polls:
+                polls, until_us = _earliest(joined(held), until_us, max_polls)
                 held, count = [polls], len(polls.store)
-        polls, until_us = _earliest(joined(held), until_us, most_polls)
+        polls, until_us = _earliest(joined(held), until_us, max_polls)
         del held
         yield Piece(polls, until_us)
-        # The next piece is about as long: so not all that is later is read for it.
+        # The next piece is about as long, so do not read all later polls for it.
         length_us = 2 * (until_us - since_us)
         since_us = until_us
 
 
-def _earliest(polls: Polls, until_us: int, most_polls: int) -> tuple[Polls, int]:
-    """Return the earliest polls and the instant before which they were taken."""
+def _earliest(polls: Polls, until_us: int, max_polls: int) -> tuple[Polls, int]:
+    """Return the earliest polls, and the instant before which all of them were taken."""
     at_us = polls.timestamp_us
-    if len(at_us) <= most_polls:
+    if len(at_us) <= max_polls:
         return polls, until_us
-    border_us = int(np.partition(at_us, most_polls)[most_polls])
+    border_us = int(np.partition(at_us, max_polls)[max_polls])
     first_us = int(at_us.min())
     if border_us > first_us:
         return polls.where(at_us < border_us), border_us
-    at_once = polls.where(at_us == first_us)  # which may be repeated, as often as there are files
+    at_once = polls.where(at_us == first_us)  # may contain the same poll once for each file
     code = np.unique(at_once.store << 1 | at_once.active)
     return Polls(code >> 1, np.full(len(code), first_us), (code & 1).astype(np.bool_)), first_us + 1
 
 
 def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:
-    """Cut stores into runs of as many as can be reckoned at once.
+    """Cut stores into runs that can be computed at once.
 
     Parameters
     ----------
     hours_rows : int64 (stores,)
-        How many rows of hours each store has.
+        Number of rows of hours of each store.
     span_us : int
-        For how long business time is computed.
+        Length of the time for which business time is computed.
     memory_us : int
         Length of the poll memory, and of each store's part of the axis.
 
     Returns
     -------
     list of tuple of int
-        Where each run begins and ends.
+        First store of each run, and the store after its last.
 
     Examples
     --------
@@ -238,8 +238,10 @@ def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)
     [(0, 3520), (3520, 7041), (7041, 8000)]
     """
-    of_axis = 2 * (max(memory_us, max(WINDOWS_US)) + 1) / AXIS_US  # half of it, to be safe
-    of_openings = hours_rows * (span_us / WEEK_US + 2) / _MOST_OPENINGS
+    of_axis = (
+        2 * (max(memory_us, max(WINDOWS_US)) + 1) / AXIS_US
+    )  # at most half the axis, to be safe
+    of_openings = hours_rows * (span_us / WEEK_US + 2) / _MAX_OPENINGS
     run = np.ceil(np.cumsum(of_axis + of_openings))
     borders = np.flatnonzero(np.diff(run)) + 1
     return list(pairwise([0, *borders.tolist(), len(hours_rows)]))

@@ -1,10 +1,10 @@
-"""The choice of polls that a request may make."""
+"""The poll filter of a request."""
 
 from enum import StrEnum
 
 
 class PollFilter(StrEnum):
-    """Which polls are evidence for a store's status (rules 8 to 11)."""
+    """Which polls count for a store's status (rules 8 to 11)."""
 
     ALL = "all"
     BUSINESS_HOURS = "business_hours"

@@ -1,4 +1,4 @@
-"""Rounding for the report: two decimals, half to even, from the exact microseconds (rule 14)."""
+"""Rounding to two decimals, half to even, from exact microseconds (rule 14)."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
 
     Examples
     --------
-    0.125 and 0.135 hours lie half way:
+    0.125 and 0.135 hours are halfway between two results:
 
     >>> hundredths(np.array([450_000_000, 486_000_000]), 3_600_000_000).tolist()
     [12, 14]

@@ -1,8 +1,8 @@
 """Local wall time → UTC for whole arrays, by the tz database (rule 6).
 
-pytz brings the database (so its release is pinned with our other requirements, and no machine's
-own copy matters), `zoneinfo` reads it (so daylight saving goes on after 2037, where pytz's own
-tables end).
+pytz supplies the database: its release is pinned with the other requirements, and the machine's own
+copy is not used. `zoneinfo` reads it: daylight saving continues after 2037, where pytz's own tables
+end.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from store_monitoring.domain.time_units import SECOND_US
 
 DEFAULT_ZONE_NAME = "America/Chicago"
 
-"""Zone of a store that none is known for (rule 7)."""
+"""Zone of a store whose zone is not known (rule 7)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MARGIN_SECONDS = 2 * 86_400
 
-_PROBE_STEP_SECONDS = 43_200  # no zone has changed its offset twice within this
+_PROBE_STEP_SECONDS = 43_200  # no zone has ever changed its offset twice within this time
 
 
 def is_zone_name(name: str) -> bool:
-    """Tell whether the tz database knows `name`.
+    """Return whether the tz database has a zone `name`.
 
     >>> is_zone_name("Asia/Kathmandu"), is_zone_name("America/Gotham")
     (True, False)
@@ -46,7 +46,7 @@ class ZoneOffsets:
     transition_us : int64 (n,)
         The instants at which the offset changes, ascending.
     offset_us : int64 (n + 1,)
-        Local time minus UTC before, between and after them.
+        Local time minus UTC before, between and after the transitions.
     """
 
     transition_us: Int64s
@@ -55,8 +55,8 @@ class ZoneOffsets:
     def opening_us(self, wall_us: Int64s) -> Int64s:
         """Return the instants at which local clocks show the opening times `wall_us` (rule 6).
 
-        A time that occurs twice is the first of the two; one that does not exist moves to the
-        first instant after the gap.
+        For a time that occurs twice it returns the first instant, for a time that does not exist
+        the first instant after the gap.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class ZoneOffsets:
         Examples
         --------
         Clocks in New York went from 02:00 to 03:00 on 2024-03-10 and from 02:00 back to 01:00 on
-        2024-11-03; 02:30 and 01:30 are asked for:
+        2024-11-03. Openings at 02:30 and 01:30:
 
         >>> def wall(text): return np.array([text], "datetime64[us]").astype(np.int64)
         >>> def utc(instant_us): return str(instant_us.astype("datetime64[us]")[0])[:16]
@@ -90,7 +90,7 @@ class ZoneOffsets:
     def closing_us(self, wall_us: Int64s) -> Int64s:
         """Return the instants at which local clocks show the closing times `wall_us` (rule 6).
 
-        As `opening_us`, but a time that occurs twice is the second of the two.
+        As `opening_us`, but for a time that occurs twice it returns the second instant.
 
         Examples
         --------
@@ -108,7 +108,7 @@ class ZoneOffsets:
 
 
 def local_time(zone_name: str, instant_us: int) -> datetime:
-    """Return what local clocks show at an instant, with their offset.
+    """Return the local time at an instant, with its offset.
 
     >>> local_time("Asia/Kathmandu", 0).isoformat()
     '1970-01-01T05:30:00+05:30'
@@ -123,10 +123,10 @@ def zone_offsets(zone_name: str, start_us: int, end_us: int) -> ZoneOffsets:
     Parameters
     ----------
     zone_name : str
-        A name that `is_zone_name` knows.
+        A name for which `is_zone_name` is true.
     start_us, end_us : int
-        The stretch of time; two days on either side are added, since local time is that far from
-        UTC at most (the day that a zone skips when it crosses the date line included).
+        The stretch of time. The result also covers two days before and after it: local time is at
+        most that far from UTC, including the day that a zone skips when it crosses the date line.
     """
     zone = _zone(zone_name)
     first_second = int(start_us) // SECOND_US - _MARGIN_SECONDS
@@ -150,12 +150,12 @@ def _zone(name: str) -> ZoneInfo:
 
 def _offset_us(zone: ZoneInfo, second: int) -> int:
     offset = (_EPOCH + timedelta(seconds=second)).astimezone(zone).utcoffset()
-    assert offset is not None  # a ZoneInfo always knows
+    assert offset is not None  # a ZoneInfo always has one
     return offset // timedelta(microseconds=1)
 
 
 def _transition_second(zone: ZoneInfo, before: int, after: int) -> int:
-    """Bisect to the second at which the offset changes; the tz database knows no finer."""
+    """Bisect to the second at which the offset changes; the tz database has whole seconds."""
     old_offset_us = _offset_us(zone, before)
     while after - before > 1:
         middle = (before + after) // 2

@@ -1,4 +1,4 @@
-"""A store's last week, instant by instant: what its totals rest on."""
+"""One store's last week in detail: business time, polls, statuses and outages."""
 
 from dataclasses import dataclass
 
@@ -26,27 +26,28 @@ from store_monitoring.domain.uptime import last_week, totals
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is known of one store's last week, and what follows from it.
+    """What the totals of one store's last week are computed from.
 
-    On the axis of one store, a position is an instant, counted from the week's start.
+    With one store, a position on the axis is the time since the week's start.
 
     Attributes
     ----------
     week : Span
     open_time : BusinessTime
     openings : Openings
-        What its rows of hours open; none for a store without rows (rule 5).
+        Openings of its rows of hours; empty for a store without rows (rule 5).
     interval : int64 (openings,)
         Index of the interval of business time that each opening is part of (rule 4).
     polls : Polls
-        Ascending and distinct: all known ones since the last that is evidence before the week.
+        Ascending and distinct: the known polls of the week, and those before it since the last
+        one that counts.
     counts : bool (polls,)
-        Whether they pass the filter.
+        Whether each poll passes the filter, and so counts for the statuses.
     statuses : Statuses
     outage_start, outage_end : int64 (outages,)
         Positions, ascending.
     totals : Totals
-        As the report has them.
+        The same as the report's.
     """
 
     week: Span
@@ -77,7 +78,7 @@ def timeline(
 
     Examples
     --------
-    A store that is open around the clock, and was last polled two hours and half an hour ago:
+    A store that is open 24×7 and was polled two hours and half an hour ago:
 
     >>> from store_monitoring.domain.model import WeeklyHours
     >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
@@ -95,25 +96,24 @@ def timeline(
     if store.count != 1:
         raise ValueError(f"a timeline is about one store, not {store.count}")
     week = last_week(now_us)
-    told, counts = needed_polls(store, polls, now_us, memory_us, poll_filter)
-    if not (counts & (told.timestamp_us < week.start_us)).any():
-        within = told.timestamp_us >= week.start_us
-        told, counts = told.where(within), counts[within]
-    counting = told.where(counts)
+    known, counts = needed_polls(store, polls, now_us, memory_us, poll_filter)
+    if not (counts & (known.timestamp_us < week.start_us)).any():
+        within = known.timestamp_us >= week.start_us
+        known, counts = known.where(within), counts[within]
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
-    ordered = sort_and_dedupe(counting, poll_memory(now_us, memory_us), store.count)
-    active = activity(ordered, week)
+    used = sort_and_dedupe(known.where(counts), poll_memory(now_us, memory_us), store.count)
+    active = activity(used, week)
     outage_start, outage_end = outage_intervals(open_time, active, store.count)
     return Timeline(
         week,
         open_time,
         opened,
         np.searchsorted(open_time.start, opens_at, side="right") - 1,
-        told,
+        known,
         counts,
-        statuses(ordered, week),
+        statuses(used, week),
         outage_start,
         outage_end,
         totals(open_time, active, store.count),
@@ -123,16 +123,18 @@ def timeline(
 def needed_polls(
     store: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
 ) -> tuple[Polls, Bools]:
-    """Return the polls that a week's timeline may need, and which of them are evidence.
+    """Return the polls that the timeline of the week needs, and which of them count.
 
-    They can stand for all polls, also where only a part of all is at hand.
+    The result may replace `polls` wherever all polls are expected. If `polls` is only a part of
+    all polls, its result joined with the other parts has the same effect as all polls.
 
     Returns
     -------
     Polls
-        Ascending and distinct: the known ones since the last that is evidence before the week.
+        Ascending and distinct: the known polls since the last one before the week that counts;
+        all known polls if there is none.
     bool (polls,)
-        Whether they pass the filter.
+        Whether each poll passes the filter.
     """
     known = _distinct(within_memory(polls, now_us, memory_us))
     counts = _counts(store, known, poll_filter)

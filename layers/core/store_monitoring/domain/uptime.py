@@ -14,7 +14,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a report can tell of each store beside its totals.
+    """What a report shows of each store besides its totals.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Details:
     open_now : bool (stores,)
         Whether now is business time.
     outages : Outages
-        Those of the week.
+        In the week.
     """
 
     polled: Polled
@@ -37,19 +37,19 @@ def compute_uptime(
     memory_us: int,
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> Totals:
-    """Reckon every store's exact uptime and downtime in the last hour, day and week.
+    """Compute every store's exact uptime and downtime in the last hour, day and week.
 
     Parameters
     ----------
     stores : Stores
     polls : Polls
-        Any order; those outside the poll memory are left out here (rule 9).
+        Any order; polls outside the poll memory are ignored (rule 9).
     now_us : int
         End of all windows, microseconds UTC.
     memory_us : int
-        For how long before now a poll is evidence (rule 9).
+        Length of the poll memory (rule 9).
     poll_filter : PollFilter
-        Whether polls taken outside business time are evidence too.
+        Whether polls taken outside business time count.
 
     Returns
     -------
@@ -59,11 +59,11 @@ def compute_uptime(
     Raises
     ------
     ValueError
-        If there are more stores than one call can hold (1.9 million, by a memory of two weeks).
+        If there are more stores than one axis can hold (1.9 million with a memory of two weeks).
 
     Examples
     --------
-    A store without hours is open 24×7 (rule 5); two polls, two hours and half an hour ago:
+    A store without hours is open 24×7 (rule 5). It was polled two hours and half an hour ago:
 
     >>> from store_monitoring.domain.model import WeeklyHours
     >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
@@ -88,7 +88,7 @@ def compute_uptime_in_detail(
     memory_us: int,
     poll_filter: PollFilter = PollFilter.ALL,
 ) -> tuple[Totals, Details]:
-    """Compute uptime as `compute_uptime` does, with details of each store."""
+    """Compute what `compute_uptime` does, and details of each store."""
     known = known_polls(stores, polls, now_us, memory_us, poll_filter)
     open_time = business_time(stores, last_week(now_us))
     active = activity(known, open_time.span)
@@ -101,7 +101,7 @@ def compute_uptime_in_detail(
 
 
 def is_open(stores: Stores, now_us: int) -> Bools:
-    """Tell for each store whether now is business time."""
+    """Return for each store whether now is business time."""
     instant = Span(now_us, now_us + 1)
     return business_time(stores, instant).contains(
         instant.position(np.arange(stores.count), now_us)
@@ -109,12 +109,12 @@ def is_open(stores: Stores, now_us: int) -> Bools:
 
 
 def last_week(now_us: int) -> Span:
-    """Return the longest of the windows that end now."""
+    """Return the week that ends now, the longest of the windows."""
     return Span(now_us - max(WINDOWS_US), now_us)
 
 
 def totals(open_time: BusinessTime, active: Activity, store_count: int) -> Totals:
-    """Sum business time, and business time while active, store by store and window by window."""
+    """Return uptime and downtime per store and window."""
     week_us = open_time.span.length_us
     week_end = np.arange(1, store_count + 1) * week_us
     up_store: Int64s = active.up_from // week_us
@@ -127,6 +127,6 @@ def totals(open_time: BusinessTime, active: Activity, store_count: int) -> Total
         store = up_store[reaches]
         since = np.maximum(active.up_from[reaches], window_start[store])
         up_us = open_time.before(active.up_until[reaches]) - open_time.before(since)
-        # bincount adds in float64: exact, as a week's microseconds are far below 2**53
+        # bincount adds in float64; exact, since a week has far fewer than 2**53 microseconds
         uptime_us[:, column] = np.bincount(store, up_us, store_count).astype(np.int64)
     return Totals(uptime_us, business_us - uptime_us)

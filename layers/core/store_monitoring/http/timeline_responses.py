@@ -1,4 +1,4 @@
-"""Timelines as the API tells them."""
+"""Timelines as JSON."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,32 +22,32 @@ _EPOCH_DATE = date(1970, 1, 1)
 
 
 def timeline_body(view: StoreTimeline) -> dict[str, Any]:
-    """Return the JSON body that tells a store's timeline; `docs/timeline.md` describes it."""
-    told = view.timeline
-    clock = _Clock(view.store.zone_names[0], told.week.start_us)
+    """Return the JSON body of a store's timeline; `docs/timeline.md` describes it."""
+    timeline = view.timeline
+    clock = _Clock(view.store.zone_names[0], timeline.week.start_us)
     part = _Part.of(view.request)
     return {
         "store_id": view.request.store_id,
         "as_of": to_text(view.source.now_us),
         "poll_filter": view.source.poll_filter.value,
         "snapshot": {"report_id": view.source.report_id, "version": view.source.version},
-        "week": clock.stretch(0, told.week.length_us),
+        "week": clock.stretch(0, timeline.week.length_us),
         "time_zone": {"name": clock.zone_name, "source": _source(view.zone_is_given)},
         "business_hours": {
             "rows": _hours_rows(view.store.hours),
             "source": _source(view.hours_are_given),
         },
-        "business_time": _stretches_in(part, _business_time(told, clock)),
-        "polls": [poll for poll in _polls(told, clock) if part.start <= poll["at"] < part.end],
-        "statuses": _stretches_in(part, _statuses(told, clock)),
-        "outages": _stretches_in(part, _outages(told, clock)),
-        **_totals(told.totals),
+        "business_time": _stretches_in(part, _business_time(timeline, clock)),
+        "polls": [poll for poll in _polls(timeline, clock) if part.start <= poll["at"] < part.end],
+        "statuses": _stretches_in(part, _statuses(timeline, clock)),
+        "outages": _stretches_in(part, _outages(timeline, clock)),
+        **_totals(timeline.totals),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What is asked for of a week, as text: the order of `to_text` is that of time."""
+    """The requested part of a week, as text: text of `to_text` sorts by time."""
 
     start: str
     end: str
@@ -61,13 +61,13 @@ class _Part:
 
 
 def _stretches_in(part: _Part, stretches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stretches that lie in the part, wholly or not."""
-    return [told for told in stretches if told["start"] < part.end and part.start < told["end"]]
+    """Return the stretches that overlap the part, uncut."""
+    return [each for each in stretches if each["start"] < part.end and part.start < each["end"]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """Tells instants in UTC, and as the store's own clocks show them."""
+    """Writes instants in UTC and in the store's local time."""
 
     zone_name: str
     week_start_us: int
@@ -77,7 +77,7 @@ class _Clock:
         return {name: to_text(instant_us), f"{name}_local": local}
 
     def stretch(self, start: int, end: int) -> dict[str, Any]:
-        """Tell a stretch of the week by its positions on the week's axis."""
+        """Return a stretch of the week, given by positions on the week's axis."""
         starts = self.instant("start", self.week_start_us + start)
         return starts | self.instant("end", self.week_start_us + end)
 
@@ -93,30 +93,32 @@ def _hours_rows(hours: WeeklyHours) -> list[dict[str, Any]]:
     ]
 
 
-def _business_time(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
-    openings: list[list[dict[str, Any]]] = [[] for _ in told.open_time.start]
-    for interval, day, row in sorted(_rows(told.interval, told.openings.date, told.openings.row)):
+def _business_time(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    openings: list[list[dict[str, Any]]] = [[] for _ in timeline.open_time.start]
+    for interval, day, row in sorted(
+        _rows(timeline.interval, timeline.openings.date, timeline.openings.row)
+    ):
         opened_on = _EPOCH_DATE + timedelta(days=day)
         openings[interval].append({"row": row, "date": opened_on.isoformat()})
-    intervals = _rows(told.open_time.start, told.open_time.end)
+    intervals = _rows(timeline.open_time.start, timeline.open_time.end)
     return [
-        clock.stretch(start, end) | {"openings": behind}
-        for (start, end), behind in zip(intervals, openings, strict=True)
+        clock.stretch(start, end) | {"openings": of_interval}
+        for (start, end), of_interval in zip(intervals, openings, strict=True)
     ]
 
 
-def _polls(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+def _polls(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     return [
         clock.instant("at", at_us)
         | {"status": "active" if active else "inactive", "is_evidence": is_evidence}
         for at_us, active, is_evidence in _rows(
-            told.polls.timestamp_us, told.polls.active, told.counts
+            timeline.polls.timestamp_us, timeline.polls.active, timeline.counts
         )
     ]
 
 
-def _statuses(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
-    held = told.statuses
+def _statuses(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    held = timeline.statuses
     return [
         clock.stretch(since, until)
         | {
@@ -129,10 +131,10 @@ def _statuses(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     ]
 
 
-def _outages(told: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+def _outages(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     return [
         clock.stretch(start, end) | {"length_us": end - start}
-        for start, end in _rows(told.outage_start, told.outage_end)
+        for start, end in _rows(timeline.outage_start, timeline.outage_end)
     ]
 
 
@@ -147,7 +149,7 @@ def _totals(totals: Totals) -> dict[str, Any]:
 
 
 def _rows(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield arrays' elements side by side, as Python's own numbers."""
+    """Yield the rows of columns, as Python's own numbers."""
     return zip(*(column.tolist() for column in columns), strict=True)
 
 

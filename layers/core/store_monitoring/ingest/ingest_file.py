@@ -30,7 +30,12 @@ from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.instants import to_us
 from store_monitoring.storage.keys import rejects_key, stores_key
 from store_monitoring.storage.ports import StoresFile, Tables
-from store_monitoring.storage.stores import know_the_same, with_hours, with_stores, with_zones
+from store_monitoring.storage.stores import (
+    equal_except_upload_times,
+    with_hours,
+    with_stores,
+    with_zones,
+)
 
 _MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
 
@@ -300,7 +305,7 @@ def _write_stores(
     version = f"{snapshot.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
     key = stores_key(bucket, version)
     file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
-    return _WrittenStores(file, not know_the_same(before, after))
+    return _WrittenStores(file, not equal_except_upload_times(before, after))
 
 
 def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:

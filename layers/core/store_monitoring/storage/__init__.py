@@ -1,1 +1,1 @@
-"""How data lies in the data bucket: keys, buckets of stores, Parquet schemas."""
+"""Layout of the data bucket: keys, buckets of stores, Parquet schemas."""

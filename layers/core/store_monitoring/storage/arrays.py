@@ -1,4 +1,4 @@
-"""Tables as the arrays that the reckoning works on."""
+"""Conversion of Arrow tables to the arrays of `domain`."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 
 
 def stores_of(table: pa.Table) -> Stores:
-    """Return the stores of a table of schema `STORES`, in its order."""
+    """Return the stores of a table of schema `STORES`, in the same order."""
     zones = pc.fill_null(table.column("timezone"), DEFAULT_ZONE_NAME).combine_chunks()
     distinct = zones.dictionary_encode()
     hours = table.column("hours").combine_chunks()
@@ -27,11 +27,11 @@ def stores_of(table: pa.Table) -> Stores:
 
 
 def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
-    """Return the polls of a table of schema `POLLS_AS_READ` of some stores, as they lie."""
+    """Return the polls of some stores in a table of schema `POLLS_AS_READ`, in the same order."""
     column = table.column("store_id").combine_chunks()
     store_of_id = pc.index_in(column.dictionary, store_ids).cast(pa.int64())
     store = store_of_id.take(column.indices)
-    if store.null_count:  # polls of stores that were not asked for
+    if store.null_count:  # polls of other stores
         table, store = table.filter(pc.is_valid(store)), store.drop_null()
     return Polls(
         store=store.to_numpy(),

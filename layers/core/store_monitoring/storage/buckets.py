@@ -1,4 +1,4 @@
-"""Which bucket a store lies in."""
+"""The bucket of a store."""
 
 from zlib import crc32
 

@@ -1,8 +1,8 @@
-"""Keys of the data bucket. All are deterministic: a step done twice overwrites its own bytes."""
+"""Keys of the data bucket. All are deterministic: a repeated step overwrites with equal bytes."""
 
 
 def polls_key(bucket: int, ingest_id: str) -> str:
-    """Return the key of the polls that one ingest brought to one bucket of stores."""
+    """Return the key of the polls of one ingest in one bucket of stores."""
     return f"polls/bucket={bucket:03d}/{ingest_id}.parquet"
 
 
@@ -17,7 +17,7 @@ def rejects_key(ingest_id: str) -> str:
 
 
 def request_key(report_id: str) -> str:
-    """Return the key of what a report was asked for."""
+    """Return the key of a report's request."""
     return f"reports/{report_id}/request.json"
 
 
@@ -37,15 +37,15 @@ def parts_prefix(report_id: str) -> str:
 
 
 def part_key(report_id: str, shard: int) -> str:
-    """Return the key of what one shard computed."""
+    """Return the key of the part that one shard computed."""
     return f"{parts_prefix(report_id)}{shard:05d}.parquet"
 
 
 def store_states_key(report_id: str) -> str:
-    """Return the key of the state of each store, as a report left it."""
+    """Return the key of the state of each store at the end of a report."""
     return f"reports/{report_id}/store_states.parquet"
 
 
 def report_key(report_id: str, ending: str) -> str:
-    """Return the key of the report itself, in one of its forms."""
+    """Return the key of the report itself, in one of its formats."""
     return f"reports/{report_id}/report.{ending}"

@@ -1,4 +1,4 @@
-"""How polls lie in a file (schema `POLLS`)."""
+"""Layout of polls in a Parquet file (schema `POLLS`)."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,13 +21,13 @@ POLLS_ENCODING: dict[str, Any] = {
     "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
 }
 
-"""How Parquet encodes them: half the bytes, and a third of the time to read, of its defaults."""
+"""Parquet encodings that take half the bytes and a third of the time to read of the defaults."""
 
 
 def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    """Cut polls into row groups: one an ISO week (UTC), each by store, time and status.
+    """Cut polls into row groups: one per ISO week (UTC), each sorted by store, time and status.
 
-    So a report reads the weeks that it is about, by the row groups' statistics.
+    The row groups' statistics then let a report read only the weeks that it needs.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     Yields
     ------
     tuple of int and table
-        When the week begins, in microseconds; and its polls, of schema POLLS.
+        Start of the week in microseconds, and its polls, of schema POLLS.
     """
     timestamp_us = polls.column("timestamp").cast(pa.int64()).to_numpy()
     week = (timestamp_us + _EPOCH_WEEK_OFFSET_US) // WEEK_US
@@ -54,5 +54,5 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 
 def _small(numbers: Int64s) -> NDArray[np.unsignedinteger[Any]]:
-    """Return numbers in as few bits as they need: up to 16, and they are sorted by radix."""
+    """Return numbers in the smallest type that holds them; up to 16 bits, numpy sorts by radix."""
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))

@@ -1,4 +1,4 @@
-"""Tables and objects in storage, as protocols; `aws` implements them."""
+"""Protocols for tables and objects in storage; `aws` implements them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -6,21 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
+if TYPE_CHECKING:  # some functions are deployed without Arrow
     import pyarrow as pa
 
 
 class ReportFiles(Protocol):
-    """A report's objects, for those who do not read Parquet."""
+    """A report's objects, for functions that do not read Parquet."""
 
     def write_json(self, key: str, value: object) -> None:
-        """Write an object of JSON."""
+        """Write a value as a JSON object."""
 
     def create_json(self, key: str, value: object) -> bool:
-        """Write an object of JSON unless there is one; tell whether it was written."""
+        """Write a value as JSON unless the object exists; return whether it was written."""
 
     def read_json(self, key: str) -> object:
-        """Return an object's JSON, decoded.
+        """Return the decoded JSON of an object.
 
         Raises
         ------
@@ -28,10 +28,10 @@ class ReportFiles(Protocol):
         """
 
     def count(self, prefix: str) -> int:
-        """Return how many objects there are under a prefix."""
+        """Return the number of objects under a prefix."""
 
     def presigned_url(self, key: str, filename: str) -> str:
-        """Return an address under which the object can be downloaded for a while."""
+        """Return a presigned URL that downloads the object under a file name."""
 
 
 # Plans and the ingest log use older names for these fields.
@@ -84,7 +84,7 @@ class Objects(Protocol):
     """Objects that are no longer needed."""
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are gone already do not matter."""
+        """Delete objects; missing ones are ignored."""
 
 
 class Tables(Protocol):
@@ -102,7 +102,7 @@ class Tables(Protocol):
         """
 
     def read_table(self, key: str) -> "pa.Table":
-        """Return a table that was written whole.
+        """Return a table that `write_table` wrote.
 
         Raises
         ------
@@ -110,10 +110,13 @@ class Tables(Protocol):
         """
 
     def count_rows(self, key: str) -> int | None:
-        """Return how many rows a table has, None if it is not there."""
+        """Return the number of rows of a table; None if it does not exist."""
 
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> "pa.Table":
-        """Return the stores of all files; if one is named, it and some others."""
+        """Return the stores of all files.
+
+        With `store_id`, the result must contain that store and may contain others.
+        """
 
     def read_polls(
         self,
@@ -122,9 +125,9 @@ class Tables(Protocol):
         max_timestamp_us: int,
         store_id: str | None = None,
     ) -> "pa.Table":
-        """Return all polls in [min_timestamp_us, max_timestamp_us], and some others, in any order.
+        """Return all polls in [min_timestamp_us, max_timestamp_us], in any order, and maybe others.
 
-        If a store is named, only its polls need be among them.
+        With `store_id`, only the polls of that store must be among them.
         """
 
     def read_polls_in_batches(
@@ -134,22 +137,22 @@ class Tables(Protocol):
         max_timestamp_us: int,
         store_id: str | None = None,
     ) -> Iterator["pa.Table"]:
-        """Yield what `read_polls` returns, batch by batch: memory does not grow with the files."""
+        """Yield what `read_polls` returns, batch by batch; memory does not grow with the files."""
 
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""
 
     def write_polls(self, key: str, groups: Iterable["pa.Table"]) -> int:
-        """Write polls as row groups, one or more each, of one Parquet object; return its size."""
+        """Write one Parquet object, one or more row groups per table; return its size in bytes."""
 
     def write_part(self, key: str, part: "pa.Table") -> None:
         """Write what one shard computed."""
 
     def write_report(self, key: str, batches: Iterable["pa.Table"]) -> None:
-        """Write a report as Parquet; there is a batch at least."""
+        """Write a report as Parquet; there must be at least one batch."""
 
     def write_file(self, key: str, path: Path) -> None:
         """Write a local file as an object."""
 
     def open_output(self, key: str) -> AbstractContextManager[IO[bytes]]:
-        """Open a stream that becomes the object's content at the end of the context."""
+        """Open a stream whose content becomes the object when the context ends."""

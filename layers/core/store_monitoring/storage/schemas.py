@@ -15,7 +15,7 @@ POLLS_AS_READ = POLLS.set(
     pa.field("store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
 )
 
-"""The same as it is read: the few ids of a row group are no strings for each poll."""
+"""The same when read: with a dictionary, each of a row group's few ids is stored once."""
 
 HOURS_ROW = pa.struct(
     [
@@ -37,11 +37,11 @@ STORES = pa.schema(
     ]
 )
 
-"""One row a store, ascending by `store_id`; null where zone or hours are not known.
+"""One row per store, ascending by `store_id`; null where zone or hours are not known.
 
-With when they were uploaded: an upload that is ingested late does not replace a later one. Partial
-is what an upload says of a store some of whose rows were rejected: true, or null. Older files lack
-these two columns.
+`…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
+true if rows of the store were rejected in the upload, otherwise null. Older files lack the two
+`…_is_partial` columns.
 """
 
 TOTAL_COLUMNS = (
@@ -58,7 +58,7 @@ PART = pa.schema(
     + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
 )
 
-"""What one shard computed: one row a store, ascending by `store_id`, exact microseconds."""
+"""What one shard computed: one row per store, ascending by `store_id`, exact microseconds."""
 
 DETAILED_PART = pa.schema(
     [
@@ -72,7 +72,7 @@ DETAILED_PART = pa.schema(
     ]
 )
 
-"""The same with what the forms beside CSV tell; null where a store has no known poll."""
+"""The same with the columns of the formats other than CSV; null where a store has no known poll."""
 
 STORE_STATES = pa.schema(
     [pa.field("store_id", pa.string(), nullable=False), pa.field("up", pa.bool_())]

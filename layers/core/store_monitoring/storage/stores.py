@@ -1,4 +1,4 @@
-"""Tables of stores: one row a store, with its zone and weekly hours (schema `STORES`)."""
+"""Tables of stores: one row per store, with its zone and weekly hours (schema `STORES`)."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ _UPLOADED_AT = ["timezone_uploaded_at", "hours_uploaded_at"]
 
 
 def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
-    """Return the stores, and those of `store_ids` that are not among them, knowing nothing yet."""
+    """Return the stores, with an empty row added for each of `store_ids` that is missing."""
     every_id = pc.unique(_joined(stores.column("store_id"), store_ids))
     if len(every_id) == len(stores):
         return stores
@@ -31,10 +31,10 @@ def with_zones(
     ----------
     stores : table of schema `STORES`
     zones : table of store_id, timezone
-        A store's last row counts.
+        The last row of a store counts.
     uploaded_at : datetime
     partial : string array, optional
-        Ids of the stores some of whose rows the upload had rejected: see `_replaced`.
+        Ids of the stores of which the upload had rejected rows: see `_replaced`.
 
     Examples
     --------
@@ -51,9 +51,9 @@ def with_zones(
 def with_hours(
     stores: pa.Table, hours: pa.Table, uploaded_at: datetime, partial: pa.Array | None = None
 ) -> pa.Table:
-    """Return the stores with all hours of those that an upload names replaced.
+    """Return the stores with the hours of an upload, unless another upload takes precedence.
 
-    Hours of an upload that takes precedence stay.
+    An upload replaces all hours of the stores that it names.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def with_hours(
         Any order; repeated rows count once.
     uploaded_at : datetime
     partial : string array, optional
-        Ids of the stores some of whose rows the upload had rejected: see `_replaced`.
+        Ids of the stores of which the upload had rejected rows: see `_replaced`.
     """
     keys = ["store_id", "day", "start_us", "end_us"]
     rows = hours.group_by(keys).aggregate([]).sort_by([(key, "ascending") for key in keys])
@@ -84,7 +84,7 @@ def with_hours(
 def with_restored(
     stores: pa.Table, column: str, uploaded_at: datetime, before: pa.Table
 ) -> pa.Table:
-    """Return the stores with what was known before an upload, where that is what counts.
+    """Return the stores with an upload undone: with the values from before it.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def with_restored(
     column : str
         "timezone" or "hours".
     uploaded_at : datetime
-        What an upload of another time said stays.
+        Upload time of the values to undo; values of another upload time stay.
     """
     at = stores.column(f"{column}_uploaded_at")
-    is_its = pc.fill_null(pc.equal(at, pa.scalar(uploaded_at, at.type)), False)
+    is_from_upload = pc.fill_null(pc.equal(at, pa.scalar(uploaded_at, at.type)), False)
     own_row = pa.array(np.arange(len(stores), dtype=np.int32))
     row_before = pc.add(
         pc.index_in(stores.column("store_id"), before.column("store_id")), len(stores)
     )
-    row = pc.if_else(is_its, row_before, own_row)
+    row = pc.if_else(is_from_upload, row_before, own_row)
     names = (column, f"{column}_uploaded_at", f"{column}_is_partial")
     restored = {name: _joined(stores.column(name), before.column(name)).take(row) for name in names}
     return pa.table(
@@ -108,9 +108,9 @@ def with_restored(
     )
 
 
-def know_the_same(some: pa.Table, others: pa.Table) -> bool:
-    """Tell whether two tables of stores differ in nothing but when uploads came."""
-    return bool(some.drop_columns(_UPLOADED_AT).equals(others.drop_columns(_UPLOADED_AT)))
+def equal_except_upload_times(first: pa.Table, second: pa.Table) -> bool:
+    """Return whether two tables of stores are equal except for their upload times."""
+    return bool(first.drop_columns(_UPLOADED_AT).equals(second.drop_columns(_UPLOADED_AT)))
 
 
 def _replaced(
@@ -123,8 +123,9 @@ def _replaced(
 ) -> pa.Table:
     """Return the stores with new values in one column for `store_ids`, new stores included.
 
-    The result does not depend on the order in which uploads are ingested: the last complete value
-    takes precedence; without one, the first partial value, since a partial one never replaces.
+    The result does not depend on the order in which uploads are ingested. The last complete value
+    takes precedence. Without a complete value the first partial one does: a partial value never
+    replaces another.
     """
     stores = with_stores(stores, store_ids)
     old = stores.column(column)
@@ -143,7 +144,7 @@ def _replaced(
     new_row = pc.if_else(takes_precedence, pc.index_in(ids, store_ids), None)
     row = pc.coalesce(pc.add(new_row, len(old)), pa.array(np.arange(len(old), dtype=np.int32)))
     is_new = pc.is_valid(new_row)
-    partial_or_null = pc.if_else(new_partial, True, None)  # as files from before the column have it
+    partial_or_null = pc.if_else(new_partial, True, None)  # null as in files that lack the column
     replaced = {
         column: _joined(old, new).take(row),
         f"{column}_uploaded_at": pc.if_else(is_new, new_at, old_at),
