@@ -62,7 +62,7 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 		$(if $(DATA),--data "$$DATA") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: serve
-serve: $(READY)  ## Leave the embedded cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
+serve: $(READY)  ## Leave the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
 	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(BUILT),--built) $(if $(DATA),--data "$$DATA")
 
@@ -110,7 +110,7 @@ screenshots: $(READY)  ## Make the pictures in docs/images, of sample data; need
 	@$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: bench
-bench: $(READY)  ## Measure the reckoning and the embedded run.
+bench: $(READY)  ## Measure the computation and the local run.
 	$(BIN)/python -m bench
 
 .PHONY: bench-timeline
@@ -118,7 +118,7 @@ bench-timeline: $(READY)  ## Measure what is read for one store's timeline.
 	@$(BIN)/python -m bench.one_store
 
 .PHONY: load
-load: $(READY)  ## Load the embedded API for 30 seconds, and see that nothing is lost.
+load: $(READY)  ## Load the local API for 30 seconds, and see that nothing is lost.
 	@$(BIN)/python -m bench.load
 
 .PHONY: bench-cold-start
@@ -138,9 +138,9 @@ bench-scale: $(BENCH_READY)  ## Measure data sets of 1, 10 and 100 times the sam
 	@$(BENCH_PYTHON) -m bench.merge --shards 1000
 
 .PHONY: bench-sizes
-bench-sizes: $(READY)  ## Measure what shards cost, and reckon what a report of any size does (minutes).
+bench-sizes: $(READY)  ## Measure what shards cost, and estimate what a report of any size does (minutes).
 	@$(BIN)/python -m bench.sizes
-	@$(BIN)/python -m bench.sizes.embedded
+	@$(BIN)/python -m bench.sizes.local_cloud
 
 .PHONY: bench-ingest
 bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them, gzipped, and with bad lines.

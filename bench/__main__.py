@@ -1,4 +1,4 @@
-"""Measure the reckoning in one process, and the main job through the embedded cloud."""
+"""Measure the reckoning in one process, and the main job through the local cloud."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ from local.cli.client import ReportClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
@@ -40,7 +40,7 @@ def main() -> None:
     )
     ingest, cold, warm = [], [], []
     for _ in range(_RUNS):
-        with EmbeddedCloud() as cloud:
+        with LocalCloud() as cloud:
             began = time.perf_counter()
             upload_all(find_inputs(folder), cloud)
             ingest.append(time.perf_counter() - began)

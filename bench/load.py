@@ -1,4 +1,4 @@
-"""Load the embedded API from another process: many connections, for a while.
+"""Load the local API from another process: many connections, for a while.
 
 Most requests ask how a report stands; the others trigger reports, with idempotency keys that are
 used again and again. Nothing may fail, and each key must have one report, which completes.
@@ -19,7 +19,7 @@ from local.cli.client import ReportClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, cached_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 
 _CONNECTIONS = 50
 _SECONDS = 30
@@ -47,8 +47,8 @@ class Answers:
 
 
 def main() -> None:
-    """Load an embedded cloud; print requests a second and latencies, or say what went wrong."""
-    with EmbeddedCloud() as cloud:
+    """Load a local cloud; print requests a second and latencies, or say what went wrong."""
+    with LocalCloud() as cloud:
         upload_all(find_inputs(cached_sample(_DATA, shape=SMALL)), cloud)
         client = ReportClient(cloud.api_url)
         report_id = client.trigger(None)

@@ -1,1 +1,1 @@
-"""What a report costs at each size: measured here, reckoned for AWS, held against embedded runs."""
+"""What a report costs at each size: measured here, estimated for AWS, compared with local runs."""

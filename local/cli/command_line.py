@@ -16,7 +16,7 @@ from local.cli.run import run
 from local.cli.sample_data import FULL, SMALL, cached_sample
 from local.cli.serve import serve
 from local.emulator.artefacts import Artefacts, NotBuiltError, as_built, from_source
-from local.emulator.cloud import EmbeddedCloudError
+from local.emulator.cloud import LocalCloudError
 from local.emulator.ports import PortError, check_ports
 from local.emulator.runtime import NoLambdaRuntimeError
 from store_monitoring.errors import InvalidRequestError
@@ -43,7 +43,7 @@ def main() -> int:
         return 1
     except (
         *(InputError, OutputError, PortError, NotBuiltError, NoLambdaRuntimeError, RunFailedError),
-        *(EmbeddedCloudError, BotoCoreError, ClientError, OSError, RequestException),
+        *(LocalCloudError, BotoCoreError, ClientError, OSError, RequestException),
     ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""The main job, from files to a report, through the embedded cloud."""
+"""The main job, from files to a report, through the local cloud."""
 
 import shutil
 import tempfile
@@ -23,7 +23,7 @@ from local.cli.output import Output, OutputError, is_standard_output, save
 from local.cli.summary import summary
 from local.cli.terminal import console, printable
 from local.emulator.artefacts import Artefacts
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from store_monitoring.reports.report import Format
 
 _IDS_NAMED = 5
@@ -56,10 +56,10 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
     # Where the report goes to standard output, nothing else may.
     console.stderr = any(is_standard_output(output.path) for output in outputs)
     seconds: dict[str, float] = {}
-    with _stage("start of the embedded cloud", seconds):
+    with _stage("start of the local cloud", seconds):
         # The report is about the files, whenever they are from.
         parameters = {"FuturePollToleranceMinutes": "0"}
-        cloud = EmbeddedCloud(artefacts.template, parameters, runtime=artefacts.runtime)
+        cloud = LocalCloud(artefacts.template, parameters, runtime=artefacts.runtime)
     with cloud:
         with _stage("ingest", seconds):
             upload_all(inputs, cloud)
@@ -80,7 +80,7 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
         console.print(f"{took:6.2f} s  {stage}")
 
 
-def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
+def upload_all(inputs: list[InputFile], cloud: LocalCloud) -> None:
     """Upload files, two at a time, and show what each ingest did."""
     uploader = Uploader(
         cloud.client("s3"),
@@ -102,7 +102,7 @@ def upload_all(inputs: list[InputFile], cloud: EmbeddedCloud) -> None:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def describe_upload(file: InputFile, ingested: Ingested, cloud: EmbeddedCloud) -> Text:
+def describe_upload(file: InputFile, ingested: Ingested, cloud: LocalCloud) -> Text:
     """Return what became of an upload: in yellow if stores have rejected rows."""
     line = f"{printable(file.path.name)}: {ingested.status.lower()}, {ingested.rows:,} rows"
     if ingested.rejected:
@@ -160,11 +160,11 @@ def _report(client: ReportClient, as_of: str | None, formats: list[Format]) -> d
     return report
 
 
-def _polled_in_the_week_before(as_of: str, cloud: EmbeddedCloud) -> set[str]:
+def _polled_in_the_week_before(as_of: str, cloud: LocalCloud) -> set[str]:
     """Return the stores with polls in the week, from the Parquet files that ingest wrote."""
     s3 = fs.S3FileSystem(
         access_key="local",
-        secret_key="local",  # noqa: S106  # the embedded cloud takes any
+        secret_key="local",  # noqa: S106  # the local cloud takes any
         region="us-east-1",
         endpoint_override=cloud.endpoint_url,
     )

@@ -1,6 +1,6 @@
 """SAM CLI, its containers on this machine's network: ``python -m local.cli.sam local invoke …``.
 
-The embedded cloud listens on loopback only, which containers on the engine's network do not reach,
+The local cloud listens on loopback only, which containers on the engine's network do not reach,
 and that is where ``sam local --docker-network host`` leaves them. Here they share this machine's
 network, and the emulator in each listens on ports of its own.
 """

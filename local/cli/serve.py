@@ -1,4 +1,4 @@
-"""The embedded cloud, left running for trying and developing."""
+"""The local cloud, left running for trying and developing."""
 
 import shlex
 import signal
@@ -12,7 +12,7 @@ from local.cli.inputs import InputFile, find_inputs
 from local.cli.run import upload_all
 from local.cli.terminal import console
 from local.emulator.artefacts import Artefacts
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 
 _CHECK_EVERY_SECONDS = 0.5
@@ -20,7 +20,7 @@ _EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:0
 
 
 def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
-    """Start the embedded cloud, make a report of a folder if one is given, and wait to be stopped.
+    """Start the local cloud, make a report of a folder if one is given, and wait to be stopped.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
 
     Raises
     ------
-    EmbeddedCloudError
+    LocalCloudError
         If the cloud ends before it is stopped.
     """
     inputs = find_inputs(data) if data else []
     console.print("All data are kept in memory, and are gone when this ends.")
-    with EmbeddedCloud(
+    with LocalCloud(
         artefacts.template,
         api_port=port,
         aws_port=port and port + 1,
@@ -58,7 +58,7 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         cloud.abandon()
 
 
-def _first_report(cloud: EmbeddedCloud, api_key: str | None) -> str | None:
+def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
     """Make a report, so that there is one to look at; None if that fails."""
     client = ReportClient(cloud.api_url, api_key)
     report_id = client.trigger(as_of=None)
@@ -72,7 +72,7 @@ def _first_report(cloud: EmbeddedCloud, api_key: str | None) -> str | None:
 
 
 def _help(
-    cloud: EmbeddedCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
+    cloud: LocalCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
 ) -> str:
     """Return what to do next. Each of its commands works as it is, whenever it is used."""
     api = cloud.api_url
@@ -108,7 +108,7 @@ def _indented(lines: Sequence[str]) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-def _upload(cloud: EmbeddedCloud, inputs: Sequence[InputFile]) -> str:
+def _upload(cloud: LocalCloud, inputs: Sequence[InputFile]) -> str:
     # Without a signature, S3 lets nobody replace a file; which one it is, nothing here checks.
     signed = f"--aws-sigv4 aws:amz:{REGION}:s3 --user {ACCESS_KEY}:{SECRET_KEY}"
     inbox = f"{cloud.endpoint_url}/{cloud.outputs['InboxBucketName']}"

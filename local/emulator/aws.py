@@ -23,8 +23,8 @@ from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3 import notifications
 
-from local.emulator.browsers import OnlySignedFromPages
-from local.emulator.dynamodb import keep_transactions_apart
+from local.emulator.browsers import CrossOriginGuard
+from local.emulator.dynamodb import isolate_transactions
 from local.emulator.execution_environment import (
     EnvironmentStartError,
     FunctionConfiguration,
@@ -36,9 +36,9 @@ from local.emulator.http_server import serve
 from local.emulator.lambda_service import LambdaService, RequestTooLargeError
 from local.emulator.patching import replace
 from local.emulator.permissions import GuardedServices, Permissions
-from local.emulator.s3_versions import keep_versions_apart, name_versions_in_events
+from local.emulator.s3_versions import add_versions_to_events, serialize_puts
 from local.emulator.settings import ACCOUNT, HOST, REGION
-from local.emulator.upload_forms import hold_forms_to_their_policies
+from local.emulator.upload_forms import enforce_form_policies
 
 _ARN_PARTS = 7  # of a function; one more names an alias
 
@@ -75,7 +75,7 @@ class Functions:
         """Accept an event for a function, to be run later; it can come twice, as on AWS."""
         function = self._configuration(name_or_arn)
         self._service.invoke_event(function, payload)
-        if self._injector.strike(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
+        if self._injector.fault_for(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
             self._service.invoke_event(function, payload)
 
     def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
@@ -115,10 +115,10 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
         Its address, the endpoint URL of every service.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    hold_forms_to_their_policies(permissions, secret_key)
-    keep_versions_apart()
-    name_versions_in_events()
-    keep_transactions_apart()
+    enforce_form_policies(permissions, secret_key)
+    serialize_puts()
+    add_versions_to_events()
+    isolate_transactions()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # It looks through the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())
@@ -126,7 +126,7 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     # Pages elsewhere may call what a bucket's own rules let them.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
     services = GuardedServices(DomainDispatcherApplication(_service), permissions)
-    port = serve(OnlySignedFromPages(FaultyServices(services, injector), secret_key), port)
+    port = serve(CrossOriginGuard(FaultyServices(services, injector), secret_key), port)
     # moto's own services call each other there.
     os.environ["MOTO_PORT"] = str(port)
     return f"http://{HOST}:{port}"

@@ -1,7 +1,7 @@
 """What web pages may do with what listens on this machine: next to nothing, unless it is ours.
 
 A browser lets any page send requests to loopback, though not read what is answered. So a page
-that somebody visits could wipe the embedded cloud. Requests that a page of another origin makes
+that somebody visits could wipe the local cloud. Requests that a page of another origin makes
 are told by what the browser adds to them.
 """
 
@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.s3.models import s3_backends
 
-from local.emulator.service_errors import answer_error
+from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT
 
 # Names under which a browser reaches loopback; others are of a page that has changed its address.
@@ -45,7 +45,7 @@ def is_cross_origin(environ: Mapping[str, Any]) -> bool:
     )
 
 
-class OnlySignedFromPages:
+class CrossOriginGuard:
     """Stands before AWS's services: pages of other origins get only what is signed for them.
 
     That is a form that uploads to a bucket, which is looked at where it is read
@@ -68,7 +68,7 @@ class OnlySignedFromPages:
             return self._services(environ, start_response)
         message = "Pages of other origins need a signed form or a presigned URL"
         status = HTTPStatus.FORBIDDEN
-        return answer_error("s3", status, "AccessDenied", message, start_response)
+        return error_response("s3", status, "AccessDenied", message, start_response)
 
     def _is_for_pages(self, environ: WSGIEnvironment) -> bool:
         if "HTTP_AUTHORIZATION" in environ or "HTTP_X_AMZ_TARGET" in environ:

@@ -1,4 +1,4 @@
-"""The embedded cloud, as programs and tests use it."""
+"""The local cloud, as programs and tests use it."""
 
 import contextlib
 import json
@@ -36,11 +36,11 @@ _CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
 
-class EmbeddedCloudError(Exception):
-    """The embedded cloud did not start; the message says why."""
+class LocalCloudError(Exception):
+    """The local cloud did not start; the message says why."""
 
 
-class EmbeddedCloud:
+class LocalCloud:
     """A SAM template, deployed on this machine. Use it as a context manager.
 
     Its processes end with it, and also when the program that made it is killed.
@@ -78,12 +78,12 @@ class EmbeddedCloud:
 
     Raises
     ------
-    EmbeddedCloudError
+    LocalCloudError
         If it could not start or the template could not be deployed.
 
     Examples
     --------
-    >>> with EmbeddedCloud() as cloud:  # doctest: +SKIP
+    >>> with LocalCloud() as cloud:  # doctest: +SKIP
     ...     cloud.client("s3").upload_file("polls.csv", cloud.outputs["InboxBucketName"], "p.csv")
     """
 
@@ -99,7 +99,7 @@ class EmbeddedCloud:
         environments: int | None = None,
     ) -> None:
         runtime = runtime or this_python()
-        self.state = Path(tempfile.mkdtemp(prefix="embedded-cloud-"))
+        self.state = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
         self._process = subprocess.Popen(  # noqa: S603  # our own program
             [
@@ -179,27 +179,27 @@ class EmbeddedCloud:
         """Let these faults, and no others, strike from now on; none: let all be well."""
         self._control("PUT", Faults(faults, seed).to_json())
 
-    def struck(self) -> list[str]:
+    def injected_faults(self) -> list[str]:
         """Return which calls were struck since faults were last injected, and by what."""
         return self._control("GET")
 
     def _control(self, method: str, faults: dict[str, Any] | None = None) -> list[str]:
         url = f"{self.endpoint_url}{FAULTS_PATH}"
-        answer = requests.request(method, url, json=faults, timeout=_CONTROL_SECONDS)
-        answer.raise_for_status()
-        struck: list[str] = answer.json()
-        return struck
+        response = requests.request(method, url, json=faults, timeout=_CONTROL_SECONDS)
+        response.raise_for_status()
+        injected: list[str] = response.json()
+        return injected
 
     def check(self) -> None:
         """Check that it runs.
 
         Raises
         ------
-        EmbeddedCloudError
+        LocalCloudError
             If it has ended although it was not closed.
         """
         if self._process.poll() is not None:
-            raise EmbeddedCloudError("the embedded cloud has died, and its data are gone")
+            raise LocalCloudError("the local cloud has died, and its data are gone")
 
     def close(self) -> None:
         """End all processes and remove what they left. Closing again does nothing."""
@@ -231,7 +231,7 @@ class EmbeddedCloud:
         self._errors.seek(0)
         errors = self._errors.read()
         self.close()
-        raise EmbeddedCloudError(f"the embedded cloud did not start:\n{errors}")
+        raise LocalCloudError(f"the local cloud did not start:\n{errors}")
 
 
 def _server_environment(api_key: str | None) -> dict[str, str]:

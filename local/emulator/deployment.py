@@ -1,4 +1,4 @@
-"""Deploys a template into the embedded cloud, through the services' own APIs.
+"""Deploys a template into the local cloud, through the services' own APIs.
 
 Code is not packed: functions run from the folders that the template names, so an edit holds from
 the next cold start on. Resources that only guard or describe (bucket policies, permissions to call

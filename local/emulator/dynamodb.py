@@ -19,7 +19,7 @@ from moto.dynamodb.responses import DynamoHandler
 from local.emulator.patching import replace
 
 
-def keep_transactions_apart() -> None:
+def isolate_transactions() -> None:
     """Make moto's DynamoDB do one call at a time."""
     lock = threading.Lock()
 

@@ -44,7 +44,7 @@ def route_events(functions: Functions) -> None:
     replace(Rule, "send_to_targets", routing)
 
 
-def tell_execution_ended(execution: Execution) -> None:
+def publish_execution_ended(execution: Execution) -> None:
     """Publish what Step Functions publishes when an execution has ended."""
     bus = events_backends[execution.account_id][execution.region_name].event_buses["default"]
     for rule in list(bus.rules.values()):

@@ -45,7 +45,7 @@ class EventSource:
     concurrency: int
 
 
-def repair_queues() -> None:
+def patch_queues() -> None:
     """Keep moto's queues from losing messages that come meanwhile, and let messages be redriven."""
 
     def alone(original: Callable[[Queue, str], None]) -> Callable[[Queue, str], None]:
@@ -101,7 +101,7 @@ class _Poller:
         try:
             event = json.dumps({"Records": [_record(message, self._queue)]}).encode()
             function = self._source.function.split(":")[6]
-            if self._injector.strike(f"Lambda lambda:Deliver {function}", {Kind.TWICE}):
+            if self._injector.fault_for(f"Lambda lambda:Deliver {function}", {Kind.TWICE}):
                 threading.Thread(target=self._succeeds, args=(event,), daemon=True).start()
             if self._succeeds(event):
                 self._queue.delete_message(cast(str, message.receipt_handle))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from local.emulator.ports import free_ports, hidden_host
+from local.emulator.ports import free_ports, random_loopback_host
 from local.emulator.runtime import Runtime
 
 _AS_IN_LAMBDA = Path(__file__).parent / "as_in_lambda"
@@ -145,7 +145,7 @@ def _start(
     for _ in range(_START_ATTEMPTS):
         # Another program can take a free port before the emulator does; then its process ends.
         # The emulator runs whatever it is sent, also by a web page that finds it.
-        host = hidden_host()
+        host = random_loopback_host()
         runtime_port, emulator_port = free_ports(2, host)
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  # AWS's emulator

@@ -25,7 +25,7 @@ from werkzeug.wsgi import get_input_stream
 
 from local.emulator.faults import Faults, Injector, Kind
 from local.emulator.patching import replace
-from local.emulator.service_errors import answer_error
+from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT, FAULTS_PATH, REGION
 
 _CALL_KINDS = frozenset(set(Kind) - {Kind.ABORTED, Kind.TIMED_OUT})
@@ -73,7 +73,7 @@ class FaultyServices:
         if environ["PATH_INFO"] == FAULTS_PATH:
             return self._control(environ, start_response)
         caller, service, operation = _call(environ)
-        fault = self._injector.strike(f"{caller} {service}:{operation}", _CALL_KINDS)
+        fault = self._injector.fault_for(f"{caller} {service}:{operation}", _CALL_KINDS)
         if fault is None:
             return self._services(environ, start_response)
         body = get_input_stream(environ).read()
@@ -107,15 +107,17 @@ class FaultyServices:
         if environ["REQUEST_METHOD"] == "PUT":
             self._injector.set(Faults.from_json(json.load(get_input_stream(environ))))
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(self._injector.struck()).encode()]
+        return [json.dumps(self._injector.injected()).encode()]
 
 
-def strike_executions(injector: Injector) -> None:
+def inject_into_executions(injector: Injector) -> None:
     """Let faults strike the executions of state machines as they enter a state."""
 
     def struck(original: Callable[[Any, Environment], None]) -> Callable[..., None]:
         def enter(state: CommonStateField, env: Environment) -> None:
-            fault = injector.strike(f"StepFunctions states:EnterState {state.name}", _STATE_KINDS)
+            fault = injector.fault_for(
+                f"StepFunctions states:EnterState {state.name}", _STATE_KINDS
+            )
             if fault is not None:
                 arn = env.states.context_object.context_object_data["Execution"]["Id"]
                 execution = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
@@ -150,7 +152,7 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:
 
 def _refuse(service: str, kind: Kind, start_response: StartResponse) -> Iterable[bytes]:
     status, code = _REFUSALS[service, kind]
-    return answer_error(service, status, code, "as injected", start_response)
+    return error_response(service, status, code, "as injected", start_response)
 
 
 def _end_of_connection(environ: WSGIEnvironment) -> ConnectionResetError:

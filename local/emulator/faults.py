@@ -1,4 +1,4 @@
-"""Faults: what goes wrong in the embedded cloud, with which calls, and when.
+"""Faults: what goes wrong in the local cloud, with which calls, and when.
 
 Every call has a line of its own, which tells who makes it, what it is and what it is about; so does
 every state that an execution enters. A fault names lines by a pattern:
@@ -96,7 +96,7 @@ class Injector:
     Examples
     --------
     >>> injector = Injector(Faults((Fault(Kind.THROTTLED, "* s3:PutObject *", nth=2),)))
-    >>> [injector.strike("me s3:PutObject b/k", set(Kind)) is not None for _ in range(3)]
+    >>> [injector.fault_for("me s3:PutObject b/k", set(Kind)) is not None for _ in range(3)]
     [False, True, False]
     """
 
@@ -110,9 +110,9 @@ class Injector:
             self._faults = faults.faults
             self._random = random.Random(faults.seed)  # noqa: S311  # no secret
             self._seen: Counter[Fault] = Counter()
-            self._struck: list[str] = []
+            self._injected: list[str] = []
 
-    def strike(self, call: str, possible: Set[Kind]) -> Fault | None:
+    def fault_for(self, call: str, possible: Set[Kind]) -> Fault | None:
         """Return the fault that strikes a call, None if it is spared.
 
         Parameters
@@ -127,14 +127,14 @@ class Injector:
                 self._seen[fault] += 1
                 by_number = fault.nth is None or fault.nth == self._seen[fault]
                 if by_number and self._random.random() < fault.probability:
-                    self._struck.append(f"{fault.kind}: {call}")
+                    self._injected.append(f"{fault.kind}: {call}")
                     return fault
         return None
 
-    def struck(self) -> list[str]:
+    def injected(self) -> list[str]:
         """Return which calls were struck so far, and by what."""
         with self._lock:
-            return list(self._struck)
+            return list(self._injected)
 
     def _matching(self, call: str, possible: Set[Kind]) -> Iterable[Fault]:
         return (

@@ -1,4 +1,4 @@
-"""The HTTP server of the embedded cloud: a thread for each connection, kept alive.
+"""The HTTP server of the local cloud: a thread for each connection, kept alive.
 
 werkzeug's own handler ends a connection after its first answer. A report makes hundreds of small
 requests, and then most of the server's time goes to connections and threads.

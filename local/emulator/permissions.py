@@ -17,11 +17,11 @@ from werkzeug.test import run_wsgi_app
 
 from local.emulator.accesses import UnknownRequest, accesses, form_accesses
 from local.emulator.policies import Access, Permission, Role
-from local.emulator.service_errors import answer_error
+from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT
 from local.emulator.template import Template
 
-RECORD_VARIABLE = "EMBEDDED_CLOUD_PERMISSIONS"
+RECORD_VARIABLE = "LOCAL_CLOUD_PERMISSIONS"
 """Names the file to which clouds append which permissions were used, and what was denied."""
 
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
@@ -113,7 +113,7 @@ class Permissions:
             session = fields["x-amz-credential"].partition("/")[0]
             self.check(role_name, session, form_accesses(bucket, fields["key"]))
 
-    def note_unknown(self, role_name: str, error: UnknownRequest) -> None:
+    def record_unknown(self, role_name: str, error: UnknownRequest) -> None:
         """Record that a call was denied because it is not known which permissions it needs."""
         self._note(Permission(role_name, "an unknown action", str(error)), allowed=False)
 
@@ -172,11 +172,11 @@ class GuardedServices:
                 bucket, _, _ = needed[0].resource.partition("/")
                 self._permissions.check(role_name, session, [Access("s3:ListBucket", bucket)])
         except AccessDenied as error:
-            return answer_error(service, status, code, str(error), start_response)
+            return error_response(service, status, code, str(error), start_response)
         except UnknownRequest as error:
-            self._permissions.note_unknown(role_name, error)
-            message = f"the embedded cloud does not know which permissions {error} needs"
-            return answer_error(service, status, code, message, start_response)
+            self._permissions.record_unknown(role_name, error)
+            message = f"the local cloud does not know which permissions {error} needs"
+            return error_response(service, status, code, message, start_response)
         start_response(answer, headers.to_wsgi_list())
         return chunks
 

@@ -23,7 +23,7 @@ def free_ports(count: int, host: str = HOST) -> list[int]:
     return ports
 
 
-def hidden_host() -> str:
+def random_loopback_host() -> str:
     """Return an address of loopback that web pages cannot guess: all of 127.0.0.0/8 is loopback."""
     return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
 

@@ -11,7 +11,7 @@ from moto.s3.models import FakeKey, S3Backend
 from local.emulator.patching import replace
 
 
-def keep_versions_apart() -> None:
+def serialize_puts() -> None:
     """Make moto's S3 put one object at a time: of two at once under one key it forgets one."""
     lock = threading.Lock()
 
@@ -26,7 +26,7 @@ def keep_versions_apart() -> None:
     replace(S3Backend, "put_object", alone)
 
 
-def name_versions_in_events() -> None:
+def add_versions_to_events() -> None:
     """Make moto's notifications name an object's key and version as S3 does."""
 
     def naming(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

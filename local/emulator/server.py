@@ -1,6 +1,6 @@
 """The local cloud's server process: one template, deployed and running.
 
-``local.emulator.cloud.EmbeddedCloud`` starts it under a supervisor that cleans up. When everything
+``local.emulator.cloud.LocalCloud`` starts it under a supervisor that cleans up. When everything
 is ready it prints one line of JSON; then it serves until it is killed.
 """
 
@@ -17,16 +17,16 @@ from local.emulator.api_gateway import start_api
 from local.emulator.api_keys import ApiKeys
 from local.emulator.aws import Functions, route_invocations, start_server
 from local.emulator.deployment import access_log, api_definition, deploy
-from local.emulator.event_bus import route_events, tell_execution_ended
-from local.emulator.event_sources import repair_queues
-from local.emulator.fault_points import strike_executions
+from local.emulator.event_bus import publish_execution_ended, route_events
+from local.emulator.event_sources import patch_queues
+from local.emulator.fault_points import inject_into_executions
 from local.emulator.faults import Faults, Injector
 from local.emulator.intrinsics import TemplateError
 from local.emulator.lambda_service import LambdaService
 from local.emulator.permissions import Permissions, record_path
 from local.emulator.runtime import Runtime
 from local.emulator.settings import ACCOUNT, API_KEY_VARIABLE, REGION, STACK_NAME
-from local.emulator.step_functions import mend
+from local.emulator.step_functions import patch_interpreter
 from local.emulator.template import Stack, Template
 
 
@@ -78,9 +78,9 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     )
     route_invocations(functions)
     route_events(functions)
-    repair_queues()
-    mend(endpoint_url, tell_execution_ended)
-    strike_executions(injector)
+    patch_queues()
+    patch_interpreter(endpoint_url, publish_execution_ended)
+    inject_into_executions(injector)
     deploy(template, functions, permissions, injector, endpoint_url)
     definition = api_definition(template)
     api_key = os.environ.get(API_KEY_VARIABLE)

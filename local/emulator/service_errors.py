@@ -6,7 +6,7 @@ from wsgiref.types import StartResponse
 from xml.sax.saxutils import escape
 
 
-def answer_error(
+def error_response(
     service: str, status: HTTPStatus, code: str, message: str, start_response: StartResponse
 ) -> list[bytes]:
     """Answer a request with an error, in the form of a service.
@@ -16,7 +16,7 @@ def answer_error(
     service
         As in a signature, such as ``"s3"``.
     """
-    headers = [("x-amzn-ErrorType", code), ("x-amzn-RequestId", "embedded")]
+    headers = [("x-amzn-ErrorType", code), ("x-amzn-RequestId", "local")]
     details = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
     match service:
         case "s3":

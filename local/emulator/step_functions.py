@@ -96,7 +96,7 @@ _WAIT_SCALE = 1 / 20
 _LONGEST_WAIT_SECONDS = 0.1
 
 
-def mend(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
+def patch_interpreter(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
     """Mend the interpreter.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Runs the embedded cloud's server, and leaves nothing behind, however either of them ends.
+"""Runs the local cloud's server, and leaves nothing behind, however either of them ends.
 
 Usage: ``python supervisor.py STATE_FOLDER COMMAND...``
 

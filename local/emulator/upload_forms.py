@@ -34,7 +34,7 @@ class FormRefused(Exception):
         self.code = code
 
 
-def hold_forms_to_their_policies(permissions: Permissions, secret_key: str) -> None:
+def enforce_form_policies(permissions: Permissions, secret_key: str) -> None:
     """Make moto's S3 look at the policies of forms, and tell pages what they may read.
 
     Parameters

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
@@ -51,7 +51,7 @@ def _report_page(browser: Browser, folder: Path) -> None:
 
 
 def _console(browser: Browser) -> None:
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         upload_all(find_inputs(cached_sample(_ROOT / ".data")), cloud)
         api = cloud.api_url
         _ended(api, {"store_ids": ["no-such-store"]})

@@ -1,4 +1,4 @@
-"""The console, used as a person does, against the embedded cloud with the real template."""
+"""The console, used as a person does, against the local cloud with the real template."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ from playwright.sync_api import (
 
 from local.cli.inputs import find_inputs
 from local.cli.sample_data import SMALL, write_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.browser.accessibility import serious_problems
 from tests.browser.conftest import DESKTOP
 from tests.e2e.conftest import User
@@ -49,7 +49,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     """A user of a cloud with the small sample, and a store with an id that is markup."""
     folder = tmp_path_factory.mktemp("sample") / "small"
     write_sample(folder, shape=SMALL)
-    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000000"}, api_key=KEY) as cloud:
+    with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}, api_key=KEY) as cloud:
         user = User(cloud, {"x-api-key": KEY})
         for file in find_inputs(folder):
             user.upload(file.key, file.path.read_bytes())

@@ -1,4 +1,4 @@
-"""What is built, and what is packaged, run in the embedded cloud as Lambda would run it."""
+"""What is built, and what is packaged, run in the local cloud as Lambda would run it."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from local.cli.output import outputs_of
 from local.cli.run import run
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.artefacts import Artefacts, from_source
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.execution_environment import ExecutionEnvironment, FunctionConfiguration
 from local.emulator.runtime import LAMBDA_VERSION, Runtime
 from local.emulator.runtime import lambda_python as lambda_runtime
@@ -63,7 +63,7 @@ def test_what_is_built_makes_the_same_report(
 def test_what_is_packaged_makes_the_same_report(
     builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes, tmp_path: Path
 ) -> None:
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         cloud.client("s3").create_bucket(Bucket=PACKAGES)
         packaged = package(builder(NATIVE) / "template.yaml", cloud)
         unpack(packaged, cloud, tmp_path)
@@ -106,7 +106,7 @@ def report(artefacts: Artefacts, data: Path) -> bytes:
         return out.read_bytes()
 
 
-def package(template: Path, cloud: EmbeddedCloud) -> str:
+def package(template: Path, cloud: LocalCloud) -> str:
     """Have `sam package` upload what a template names; return one that names the uploads."""
     done = subprocess.run(
         [
@@ -129,7 +129,7 @@ def package(template: Path, cloud: EmbeddedCloud) -> str:
     return done.stdout
 
 
-def unpack(packaged: str, cloud: EmbeddedCloud, folder: Path) -> None:
+def unpack(packaged: str, cloud: LocalCloud, folder: Path) -> None:
     """Put a packaged template and all that was uploaded into a folder, each by its key."""
     s3 = cloud.client("s3")
     for upload in s3.list_objects_v2(Bucket=PACKAGES)["Contents"]:

@@ -1,4 +1,4 @@
-"""What is built, run in containers by SAM CLI, against the embedded cloud."""
+"""What is built, run in containers by SAM CLI, against the local cloud."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from local.cli.client import ReportClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, write_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.ports import free_ports
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
@@ -60,17 +60,17 @@ def _engine() -> None:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """Leave a cloud running that has ingested the small sample."""
     folder = tmp_path_factory.mktemp("sample") / "small"
     write_sample(folder, shape=SMALL)
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         upload_all(find_inputs(folder), cloud)
         yield cloud
 
 
 @pytest.fixture(scope="module")
-def report_id(cloud: EmbeddedCloud) -> str:
+def report_id(cloud: LocalCloud) -> str:
     client = ReportClient(cloud.api_url)
     report_id = client.trigger(as_of=None)
     for _ in client.follow(report_id):
@@ -80,7 +80,7 @@ def report_id(cloud: EmbeddedCloud) -> str:
 
 @pytest.fixture(scope="module")
 def options(
-    builder: Builder, cloud: EmbeddedCloud, tmp_path_factory: pytest.TempPathFactory
+    builder: Builder, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
     """Return the options that README gives to `sam local`, but for the port of this cloud."""
     variables = tmp_path_factory.mktemp("events") / "env.json"
@@ -94,7 +94,7 @@ def options(
     ]
 
 
-def test_variables_name_what_make_serve_makes(cloud: EmbeddedCloud) -> None:
+def test_variables_name_what_make_serve_makes(cloud: LocalCloud) -> None:
     outputs = cloud.outputs
     assert served_variables() == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:3001",  # the port after PORT's default

@@ -1,4 +1,4 @@
-"""One embedded cloud with the real template, and what a user does with it."""
+"""One local cloud with the real template, and what a user does with it."""
 
 import gzip
 import time
@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from local.cli.sample_data import SMALL, write_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +30,7 @@ _KINDS = {
 class User:
     """Uploads files and asks the API, as README tells users to."""
 
-    cloud: EmbeddedCloud
+    cloud: LocalCloud
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -125,7 +125,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a cloud that has ingested the small sample; shards are small, so there are some."""
-    with EmbeddedCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
+    with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
         user = User(cloud)
         for key, content in sample.items():
             outcome = user.upload(f"{key}.gz", gzip.compress(content))

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 import requests
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault
 from tests.e2e.conftest import User, until
 from tests.e2e.inputs import NOW, Inputs, a_few_stores
@@ -52,7 +52,9 @@ class Trials:
         self.user.cloud.inject(*faults, seed=seed)
         try:
             yield
-            assert self.user.cloud.struck() or any(fault.probability < 1 for fault in faults)
+            assert self.user.cloud.injected_faults() or any(
+                fault.probability < 1 for fault in faults
+            )
         finally:
             self.user.cloud.inject()
 
@@ -228,7 +230,7 @@ class Trials:
 def trials_in_new_cloud() -> Iterator[Trials]:
     """A cloud in which a report has two shards."""
     small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
-    with EmbeddedCloud(parameter_overrides=small) as cloud:
+    with LocalCloud(parameter_overrides=small) as cloud:
         trials = Trials(User(cloud))
         trials.ingest()
         yield trials

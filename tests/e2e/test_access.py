@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 KEY = {"x-api-key": "open-sesame"}
@@ -25,7 +25,7 @@ OPEN = ["/", "/console/console.js", "/healthz"]
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[User]:
-    with EmbeddedCloud(api_key=KEY["x-api-key"]) as cloud:
+    with LocalCloud(api_key=KEY["x-api-key"]) as cloud:
         yield User(cloud)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 from tests.e2e.conftest import User
 
@@ -21,7 +21,7 @@ ADDRESS = "/reports"
 
 @pytest.fixture
 def user() -> Iterator[User]:
-    with EmbeddedCloud(api_key=KEY) as cloud:
+    with LocalCloud(api_key=KEY) as cloud:
         yield User(cloud)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()
@@ -16,7 +16,7 @@ EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()
 @pytest.fixture
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a cloud of their own, who uploads the sample's polls in four files."""
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         user = User(cloud)
         for key, content in sample.items():
             header, *lines = content.splitlines(keepends=True)

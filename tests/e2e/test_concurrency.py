@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.cases import EVERY_DAY, opens
 from tests.e2e.conftest import User
 from tests.e2e.inputs import NOW, Inputs, a_few_stores, hourly_polls, hours_csv, polls_csv
@@ -40,7 +40,7 @@ class Upload:
 def user() -> Iterator[User]:
     """A user of a cloud of their own, in which a report has two shards."""
     small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
-    with EmbeddedCloud(parameter_overrides=small) as cloud:
+    with LocalCloud(parameter_overrides=small) as cloud:
         user = User(cloud)
         for key, content in a_few_stores().files().items():
             assert user.upload(key, content)["status"] == "Committed"

@@ -57,7 +57,7 @@ def test_a_report_is_closed_when_its_execution_ends_though_nobody_asks(
     with trials.faults(ABORTED, trouble):
         report_id = user.trigger(**AS_OF)
         until(lambda: is_closed(user, report_id) or None)
-        assert len(user.cloud.struck()) == 2
+        assert len(user.cloud.injected_faults()) == 2
     assert user.ended(report_id)["error"] == ABORTED_REASON
 
 
@@ -116,7 +116,7 @@ def left_running(trials: Trials) -> str:
     with trials.faults(ABORTED, NOT_CLOSED):
         report_id = trials.user.trigger(**AS_OF)
         # Lambda calls the function three times, then it gives up.
-        until(lambda: len(trials.user.cloud.struck()) >= 4 or None)
+        until(lambda: len(trials.user.cloud.injected_faults()) >= 4 or None)
     assert trials.row(report_id)["status"]["S"] == "Running"
     return report_id
 
@@ -153,7 +153,7 @@ def test_a_failed_report_is_tried_again_from_where_it_failed(
         assert retried.status_code == 202
         assert retried.json() == {"report_id": failed, "status": "Running"}
         answer = user.ended(failed)
-        [written] = user.cloud.struck()
+        [written] = user.cloud.injected_faults()
     assert answer["status"] == "Complete", answer
     assert requests.get(answer["url"], timeout=30).content == trials.inputs.report()
     assert trials.row(failed)["attempt"]["N"] == "2"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import User, until
 from tests.template.translation import only, translated
@@ -19,11 +19,11 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:readers"
 class Listener:
     """A queue, and what came into it."""
 
-    cloud: EmbeddedCloud
+    cloud: LocalCloud
     url: str
 
     @classmethod
-    def queue(cls, cloud: EmbeddedCloud, name: str) -> "Listener":
+    def queue(cls, cloud: LocalCloud, name: str) -> "Listener":
         return cls(cloud, cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"])
 
     @property
@@ -49,7 +49,7 @@ def user() -> Iterator[User]:
         "NotificationTopicArn": TOPIC,
         "ReportSchedule": "rate(1 hour)",
     }
-    with EmbeddedCloud(parameter_overrides=overrides) as cloud:
+    with LocalCloud(parameter_overrides=overrides) as cloud:
         cloud.client("sns").create_topic(Name="readers")
         yield User(cloud)
 

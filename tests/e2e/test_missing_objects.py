@@ -81,7 +81,7 @@ def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     user.cloud.client("s3").put_object(
         Bucket=user.cloud.outputs["InboxBucketName"], Key=key, Body=b"store_id"
     )
-    until(lambda: user.cloud.struck() or None)
+    until(lambda: user.cloud.injected_faults() or None)
     delete(user, "InboxBucketName", key)
     user.cloud.inject()
     removed = f"{key} was replaced or removed"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 KEY = "open-sesame"
@@ -16,7 +16,7 @@ KEY = "open-sesame"
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[User]:
-    with EmbeddedCloud(api_key=KEY) as cloud:
+    with LocalCloud(api_key=KEY) as cloud:
         user = User(cloud, {"x-api-key": KEY})
         polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
         assert user.upload("polls/store_status.csv", polls)["status"] == "Committed"

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -21,7 +21,7 @@ ZONES = "store_id,timezone_str\n"
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     """A user of a cloud of their own, in which all stores share one bucket's files."""
-    with EmbeddedCloud(parameter_overrides={"BucketCount": "1"}) as cloud:
+    with LocalCloud(parameter_overrides={"BucketCount": "1"}) as cloud:
         yield User(cloud)
 
 

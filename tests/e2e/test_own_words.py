@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
 from store_monitoring.reports.failures import own_words
 from tests.e2e.conftest import User, until
@@ -44,7 +44,7 @@ NOWHERE = {
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     with unrecorded():  # there are calls that are denied
-        cloud = EmbeddedCloud()
+        cloud = LocalCloud()
     with cloud:
         user = User(cloud)
         assert user.upload("polls/store_status.csv", POLLS)["status"] == "Committed"

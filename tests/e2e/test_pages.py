@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 ORIGIN = "https://example.com"
@@ -13,7 +13,7 @@ PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[User]:
-    with EmbeddedCloud(parameter_overrides={"CorsOrigin": ORIGIN}) as cloud:
+    with LocalCloud(parameter_overrides={"CorsOrigin": ORIGIN}) as cloud:
         yield User(cloud)
 
 

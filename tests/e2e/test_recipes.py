@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 KEY = "open-sesame"
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def environment(sample: dict[str, bytes]) -> Iterator[Mapping[str, str]]:
-    with EmbeddedCloud(api_key=KEY) as cloud:
+    with LocalCloud(api_key=KEY) as cloud:
         user = User(cloud, {"x-api-key": KEY})
         for key, content in sample.items():
             assert user.upload(key, content)["status"] == "Committed"

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 AS_OF = "2024-10-14T12:00:00Z"
@@ -87,7 +87,7 @@ STEPS = [".", ".."]  # of a path, as HTTP clients have it, encoded or not
 
 @pytest.fixture(scope="module")
 def diner() -> Iterator[User]:
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         user = User(cloud)
         rows = [
             '"{}",active,2024-10-14 12:00:00'.format(id_.replace('"', '""')) for id_ in IDS + STEPS

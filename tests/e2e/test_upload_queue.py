@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
 from store_monitoring.ingest.outcomes import NO_REASON
 from tests.e2e.conftest import User, until
@@ -23,7 +23,7 @@ CONCURRENCY = 8
 def user() -> Iterator[User]:
     """A user of a cloud that ingests as many files at once as the mapping lets it."""
     overrides = {"IngestConcurrency": str(CONCURRENCY), "BucketCount": "4"}
-    with EmbeddedCloud(parameter_overrides=overrides, environments=CONCURRENCY) as cloud:
+    with LocalCloud(parameter_overrides=overrides, environments=CONCURRENCY) as cloud:
         yield User(cloud)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from store_monitoring.ingest.parsing.kinds import Kind as UploadKind
 from tests.e2e.conftest import User, until
 
@@ -22,7 +22,7 @@ POLLS = (
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     """A user of a cloud of one's own: what is uploaded here is in no other test's reports."""
-    with EmbeddedCloud() as cloud:
+    with LocalCloud() as cloud:
         yield User(cloud)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from local.emulator.cloud import EmbeddedCloud, EmbeddedCloudError
+from local.emulator.cloud import LocalCloud, LocalCloudError
 from local.emulator.permissions import RECORD_VARIABLE
 
-TEMPLATE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
+TEMPLATE = Path(__file__).parent / "fixtures" / "local_cloud" / "template.yaml"
 ACCOUNT = "us-east-1:123456789012"
 RECORDS = "local-recordsbucket"
 MACHINE = f"arn:aws:states:{ACCOUNT}:stateMachine:local-Machine"
@@ -31,10 +31,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cloud(record: Path) -> Iterator[EmbeddedCloud]:
+def cloud(record: Path) -> Iterator[LocalCloud]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(RECORD_VARIABLE, str(record))
-        cloud = EmbeddedCloud(TEMPLATE)
+        cloud = LocalCloud(TEMPLATE)
     with cloud:
         cloud.client("sns").create_topic(Name="mine")
         cloud.client("sqs").create_queue(QueueName="mine")
@@ -44,7 +44,7 @@ def cloud(record: Path) -> Iterator[EmbeddedCloud]:
         yield cloud
 
 
-def invoke(cloud: EmbeddedCloud, event: dict[str, Any]) -> dict[str, Any]:
+def invoke(cloud: LocalCloud, event: dict[str, Any]) -> dict[str, Any]:
     answer = cloud.client("lambda").invoke(
         FunctionName="local-CallFunction", Payload=json.dumps(event)
     )
@@ -54,7 +54,7 @@ def invoke(cloud: EmbeddedCloud, event: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def call(cloud: EmbeddedCloud) -> Call:
+def call(cloud: LocalCloud) -> Call:
     """Let the function call a service; return the error."""
 
     def call(service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_what_the_role_does_not_allow_is_denied_as_the_service_denies(
 
 
 def test_only_who_may_list_a_bucket_hears_that_an_object_is_not_there(
-    cloud: EmbeddedCloud, call: Call
+    cloud: LocalCloud, call: Call
 ) -> None:
     # The prefix that the role may list is not part of a request for an object.
     error = call("s3", "get_object", Bucket=RECORDS, Key="mine/nothing")
@@ -190,7 +190,7 @@ def test_only_who_may_list_a_bucket_hears_that_an_object_is_not_there(
     [("mine/a", True, True), ("mine/secret", False, True), ("theirs", False, False)],
 )
 def test_what_a_function_signs_can_do_no_more_than_itself(
-    cloud: EmbeddedCloud, key: str, may_read: bool, may_write: bool
+    cloud: LocalCloud, key: str, may_read: bool, may_write: bool
 ) -> None:
     signed = invoke(cloud, {"presign": key, "bucket": RECORDS})
 
@@ -204,7 +204,7 @@ def test_what_a_function_signs_can_do_no_more_than_itself(
         assert may or "<Code>AccessDenied</Code>" in answer.text
 
 
-def test_a_state_machine_may_do_what_its_role_allows(cloud: EmbeddedCloud) -> None:
+def test_a_state_machine_may_do_what_its_role_allows(cloud: LocalCloud) -> None:
     machines = cloud.client("stepfunctions")
     role = cloud.client("iam").get_role(RoleName="local-ImpatientMachineRole")["Role"]["Arn"]
     task = {
@@ -226,7 +226,7 @@ def test_a_state_machine_may_do_what_its_role_allows(cloud: EmbeddedCloud) -> No
 
 
 def test_it_is_recorded_what_was_used_and_what_was_denied(
-    cloud: EmbeddedCloud, call: Call, record: Path
+    cloud: LocalCloud, call: Call, record: Path
 ) -> None:
     call("lambda", "invoke", FunctionName="local-MisbehaveFunction", Payload="{}")
     call("lambda", "invoke", FunctionName="local-FlakyFunction", Payload="{}")
@@ -259,8 +259,8 @@ Resources:
               Condition: { IpAddress: { aws:SourceIp: 10.0.0.0/8 } }
 """
     )
-    with pytest.raises(EmbeddedCloudError, match="local-Role: the condition operator IpAddress"):
-        EmbeddedCloud(template)
+    with pytest.raises(LocalCloudError, match="local-Role: the condition operator IpAddress"):
+        LocalCloud(template)
 
 
 def test_who_may_not_poll_a_queue_is_not_deployed_to_do_so(tmp_path: Path) -> None:
@@ -292,5 +292,5 @@ Resources:
         Message: { Type: SQS, Properties: { Queue: !GetAtt Line.Arn, BatchSize: 1 } }
 """
     )
-    with pytest.raises(EmbeddedCloudError, match="not authorized to perform: sqs:DeleteMessage"):
-        EmbeddedCloud(template)
+    with pytest.raises(LocalCloudError, match="not authorized to perform: sqs:DeleteMessage"):
+        LocalCloud(template)

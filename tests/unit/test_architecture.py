@@ -141,7 +141,7 @@ def test_the_domain_has_no_input_output_and_no_clock(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", sorted([*LIBRARY.rglob("*.py"), *FUNCTIONS.rglob("*.py")]), ids=lambda path: path.stem
 )
-def test_nothing_that_is_deployed_knows_the_embedded_cloud_or_the_tests(path: Path) -> None:
+def test_nothing_that_is_deployed_imports_the_local_cloud_or_the_tests(path: Path) -> None:
     assert not {"local", "tests", "bench", "moto", "samcli"}.intersection(
         map(top_level, imports(path))
     )

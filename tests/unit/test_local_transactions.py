@@ -7,14 +7,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.emulator.dynamodb import keep_transactions_apart
+from local.emulator.dynamodb import isolate_transactions
 
 VALUE = {":value": {"S": "new"}}
 
 
 @pytest.fixture
 def dynamodb() -> Iterator[Any]:
-    keep_transactions_apart()
+    isolate_transactions()
     with mock_aws():
         client: Any = boto3.client("dynamodb")
         for name, keys in (("one", ["a"]), ("two", ["a", "b"])):

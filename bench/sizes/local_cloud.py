@@ -1,7 +1,7 @@
-"""The same report through the embedded cloud, in 1, 8, 64 and 1,000 shards.
+"""The same report through the local cloud, in 1, 8, 64 and 1,000 shards.
 
 Every cut must give the same bytes, and shards must take what the model says. Two costs are the
-embedded cloud's own, that of a call and that of a file from its S3: they are fitted to the runs of
+local cloud's own, that of a call and that of a file from its S3: they are fitted to the runs of
 fewest and of most shards; what is between them is foretold.
 """
 
@@ -20,7 +20,7 @@ from local.cli.client import ReportClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
 from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS
 
@@ -87,7 +87,7 @@ def _run(cut: int) -> Run:
         "ShardPolls": str(-(-_COST // cut) if cut < _BUCKETS else 1),
         "MapConcurrency": "1",
     }
-    with EmbeddedCloud(parameter_overrides=parameters) as cloud:
+    with LocalCloud(parameter_overrides=parameters) as cloud:
         upload_all(find_inputs(cached_sample(_DATA, shape=DENSE)), cloud)
         _report(cloud)  # starts cold
         reports = [_report(cloud) for _ in range(_RUNS)]
@@ -97,13 +97,13 @@ def _run(cut: int) -> Run:
         slow_report = _report(cloud)
         return replace(
             slow_report,
-            requests=len(cloud.struck()),
+            requests=len(cloud.injected_faults()),
             seconds=statistics.median(report.seconds for report in reports),
             slow_seconds=slow_report.seconds,
         )
 
 
-def _report(cloud: EmbeddedCloud) -> Run:
+def _report(cloud: LocalCloud) -> Run:
     """Make a report; what its shards took is what their functions' logs say."""
     before = len(_durations(cloud))
     client = ReportClient(cloud.api_url)
@@ -121,7 +121,7 @@ def _report(cloud: EmbeddedCloud) -> Run:
     return Run(len(durations), files, digest, seconds=sum(durations))
 
 
-def _durations(cloud: EmbeddedCloud) -> list[float]:
+def _durations(cloud: LocalCloud) -> list[float]:
     log = cloud.logs("ComputeShardFunction")
     return [float(duration) / 1000 for duration in _REPORT_LINE.findall(log)]
 

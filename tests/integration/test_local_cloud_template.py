@@ -8,7 +8,7 @@ import pytest
 from local.emulator.intrinsics import Intrinsics, TemplateError
 from local.emulator.template import Stack, Template
 
-FIXTURE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
+FIXTURE = Path(__file__).parent / "fixtures" / "local_cloud" / "template.yaml"
 STACK = Stack("here", "us-east-1", "123456789012")
 
 DOCUMENT = {

@@ -1,4 +1,4 @@
-"""The embedded cloud does as AWS does, whatever functions do."""
+"""The local cloud does as AWS does, whatever functions do."""
 
 import base64
 import json
@@ -17,15 +17,15 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 
-STACK = Path(__file__).parent / "fixtures" / "embedded_cloud"
+STACK = Path(__file__).parent / "fixtures" / "local_cloud"
 LARGEST_ANSWER_BYTES = 6_291_556
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[EmbeddedCloud]:
-    with EmbeddedCloud(STACK / "template.yaml", {"Greeting": "good day"}) as cloud:
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(STACK / "template.yaml", {"Greeting": "good day"}) as cloud:
         yield cloud
 
 
@@ -39,7 +39,7 @@ Invoke = Callable[..., Answer]
 
 
 @pytest.fixture(scope="module")
-def invoke(cloud: EmbeddedCloud) -> Invoke:
+def invoke(cloud: LocalCloud) -> Invoke:
     functions = cloud.client("lambda")
 
     def invoke(function: str, **event: Any) -> Answer:
@@ -58,7 +58,7 @@ def eventually(look: Callable[[], Any], seconds: float = 600) -> Any:
     return seen
 
 
-def objects(cloud: EmbeddedCloud, prefix: str) -> list[Any]:
+def objects(cloud: LocalCloud, prefix: str) -> list[Any]:
     s3, bucket = cloud.client("s3"), cloud.outputs["RecordsBucket"]
     listing = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
     return [
@@ -113,7 +113,7 @@ def test_a_pool_grows_to_a_limit_and_then_queues(invoke: Invoke) -> None:
     assert len(pids) == limit
 
 
-def test_a_raised_exception_is_reported_by_its_name(cloud: EmbeddedCloud, invoke: Invoke) -> None:
+def test_a_raised_exception_is_reported_by_its_name(cloud: LocalCloud, invoke: Invoke) -> None:
     answer = invoke("MisbehaveFunction", do="raise")
 
     assert answer.error == "Unhandled"
@@ -179,7 +179,7 @@ def test_code_that_cannot_be_imported(invoke: Invoke) -> None:
     ("invocation", "limit_bytes"), [("RequestResponse", 6_291_456), ("Event", 1_048_576)]
 )
 def test_a_request_that_is_too_large_is_refused(
-    cloud: EmbeddedCloud, invocation: str, limit_bytes: int
+    cloud: LocalCloud, invocation: str, limit_bytes: int
 ) -> None:
     with pytest.raises(ClientError) as refusal:
         cloud.client("lambda").invoke(
@@ -192,7 +192,7 @@ def test_a_request_that_is_too_large_is_refused(
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
 
 
-def test_an_unknown_function(cloud: EmbeddedCloud) -> None:
+def test_an_unknown_function(cloud: LocalCloud) -> None:
     functions = cloud.client("lambda")
 
     with pytest.raises(functions.exceptions.ResourceNotFoundException):
@@ -200,7 +200,7 @@ def test_an_unknown_function(cloud: EmbeddedCloud) -> None:
 
 
 def test_a_changed_configuration_holds_from_the_next_call_on(
-    cloud: EmbeddedCloud, invoke: Invoke
+    cloud: LocalCloud, invoke: Invoke
 ) -> None:
     before = invoke("DescribeFunction").value
     cloud.client("lambda").update_function_configuration(
@@ -215,7 +215,7 @@ def test_a_changed_configuration_holds_from_the_next_call_on(
 
 @pytest.mark.parametrize(("failures", "attempts"), [(0, 1), (1, 2), (9, 3)])
 def test_an_event_is_accepted_at_once_and_retried_twice(
-    cloud: EmbeddedCloud, failures: int, attempts: int
+    cloud: LocalCloud, failures: int, attempts: int
 ) -> None:
     name = uuid.uuid4().hex
     response = cloud.client("lambda").invoke(
@@ -232,7 +232,7 @@ def test_an_event_is_accepted_at_once_and_retried_twice(
 # --- S3 -------------------------------------------------------------------------------------------
 
 
-def test_an_upload_calls_its_function_and_does_not_wait_for_it(cloud: EmbeddedCloud) -> None:
+def test_an_upload_calls_its_function_and_does_not_wait_for_it(cloud: LocalCloud) -> None:
     s3, inbox = cloud.client("s3"), cloud.outputs["InboxBucket"]
     key = f"in/{uuid.uuid4().hex} ü.csv"
 
@@ -254,13 +254,13 @@ def test_an_upload_calls_its_function_and_does_not_wait_for_it(cloud: EmbeddedCl
 # --- Step Functions and EventBridge ---------------------------------------------------------------
 
 
-def start(cloud: EmbeddedCloud, **test: Any) -> str:
+def start(cloud: LocalCloud, **test: Any) -> str:
     return cloud.client("stepfunctions").start_execution(
         stateMachineArn=cloud.outputs["Machine"], input=json.dumps(test)
     )["executionArn"]
 
 
-def outcome(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
+def outcome(cloud: LocalCloud, execution: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         found = cloud.client("stepfunctions").describe_execution(executionArn=execution)
         return None if found["status"] == "RUNNING" else found
@@ -268,7 +268,7 @@ def outcome(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
     return eventually(look)
 
 
-def put_items(cloud: EmbeddedCloud, items: list[dict[str, Any]]) -> str:
+def put_items(cloud: LocalCloud, items: list[dict[str, Any]]) -> str:
     key = f"items/{uuid.uuid4().hex}.json"
     cloud.client("s3").put_object(
         Bucket=cloud.outputs["RecordsBucket"], Key=key, Body=json.dumps(items)
@@ -276,14 +276,14 @@ def put_items(cloud: EmbeddedCloud, items: list[dict[str, Any]]) -> str:
     return key
 
 
-def test_retry_sees_the_name_of_the_exception(cloud: EmbeddedCloud) -> None:
+def test_retry_sees_the_name_of_the_exception(cloud: LocalCloud) -> None:
     end = outcome(cloud, start(cloud, test="retry", name=uuid.uuid4().hex, failures=1))
 
     assert end["status"] == "SUCCEEDED"
     assert json.loads(end["output"]) == {"attempts": 2}
 
 
-def test_catch_sees_the_name_of_the_exception_and_its_report(cloud: EmbeddedCloud) -> None:
+def test_catch_sees_the_name_of_the_exception_and_its_report(cloud: LocalCloud) -> None:
     end = outcome(cloud, start(cloud, test="catch", do="raise"))
 
     error = json.loads(end["output"])["error"]
@@ -291,14 +291,14 @@ def test_catch_sees_the_name_of_the_exception_and_its_report(cloud: EmbeddedClou
     assert json.loads(error["Cause"])["errorMessage"] == "as asked"
 
 
-def test_an_uncaught_name_goes_to_the_next_catcher(cloud: EmbeddedCloud) -> None:
+def test_an_uncaught_name_goes_to_the_next_catcher(cloud: LocalCloud) -> None:
     end = outcome(cloud, start(cloud, test="catch", do="exit"))
 
     assert (end["status"], end["error"]) == ("FAILED", "Runtime.ExitError")
 
 
 @pytest.mark.parametrize("child", ["raise", "exit"])
-def test_a_distributed_map_fails_with_its_child(cloud: EmbeddedCloud, child: str) -> None:
+def test_a_distributed_map_fails_with_its_child(cloud: LocalCloud, child: str) -> None:
     items = put_items(cloud, [{"do": "nothing"}, {"do": child}, {"do": "nothing"}])
 
     end = outcome(cloud, start(cloud, test="map", items_key=items, tolerated=0))
@@ -310,7 +310,7 @@ def test_a_distributed_map_fails_with_its_child(cloud: EmbeddedCloud, child: str
 
 @pytest.mark.parametrize(("failures", "fails"), [(1, False), (2, True)])
 def test_a_distributed_map_tolerates_what_it_says(
-    cloud: EmbeddedCloud, failures: int, fails: bool
+    cloud: LocalCloud, failures: int, fails: bool
 ) -> None:
     items = put_items(cloud, [{"do": "nothing"}] + [{"do": "raise"}] * failures)
 
@@ -319,7 +319,7 @@ def test_a_distributed_map_tolerates_what_it_says(
     assert ("error" in json.loads(end["output"])) == fails
 
 
-def test_a_distributed_map_runs_many_children(cloud: EmbeddedCloud) -> None:
+def test_a_distributed_map_runs_many_children(cloud: LocalCloud) -> None:
     items = put_items(cloud, [{"do": "nothing"}] * 40)
 
     end = outcome(cloud, start(cloud, test="map", items_key=items, tolerated=0))
@@ -329,7 +329,7 @@ def test_a_distributed_map_runs_many_children(cloud: EmbeddedCloud) -> None:
 
 
 def test_a_distributed_map_runs_more_children_one_by_one_than_pythons_stack_is_deep(
-    cloud: EmbeddedCloud,
+    cloud: LocalCloud,
 ) -> None:
     items = put_items(cloud, [{"do": "nothing"}] * (sys.getrecursionlimit() + 100))
 
@@ -338,13 +338,13 @@ def test_a_distributed_map_runs_more_children_one_by_one_than_pythons_stack_is_d
     assert end["status"] == "SUCCEEDED"
 
 
-def test_a_task_times_out(cloud: EmbeddedCloud) -> None:
+def test_a_task_times_out(cloud: LocalCloud) -> None:
     end = outcome(cloud, start(cloud, test="task_timeout"))
 
     assert json.loads(end["output"])["error"]["Error"] == "States.Timeout"
 
 
-def told(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
+def told(cloud: LocalCloud, execution: str) -> dict[str, Any]:
     """Wait for the event about an execution that the rule's function got."""
 
     def look() -> list[dict[str, Any]]:
@@ -355,7 +355,7 @@ def told(cloud: EmbeddedCloud, execution: str) -> dict[str, Any]:
     return event
 
 
-def test_a_failed_execution_reaches_the_rules_function(cloud: EmbeddedCloud) -> None:
+def test_a_failed_execution_reaches_the_rules_function(cloud: LocalCloud) -> None:
     execution = start(cloud, test="catch", do="exit")
 
     event = told(cloud, execution)
@@ -371,7 +371,7 @@ def test_a_failed_execution_reaches_the_rules_function(cloud: EmbeddedCloud) -> 
     assert detail["startDate"] <= detail["stopDate"]
 
 
-def test_an_execution_that_takes_too_long_reaches_the_rules_function(cloud: EmbeddedCloud) -> None:
+def test_an_execution_that_takes_too_long_reaches_the_rules_function(cloud: LocalCloud) -> None:
     execution = cloud.client("stepfunctions").start_execution(
         stateMachineArn=cloud.outputs["ImpatientMachine"]
     )["executionArn"]
@@ -381,7 +381,7 @@ def test_an_execution_that_takes_too_long_reaches_the_rules_function(cloud: Embe
 
 
 def test_a_stopped_execution_ends_at_once_and_reaches_the_rules_function(
-    cloud: EmbeddedCloud,
+    cloud: LocalCloud,
 ) -> None:
     execution = start(cloud, test="wait", seconds=9)
     cloud.client("stepfunctions").stop_execution(executionArn=execution)
@@ -392,7 +392,7 @@ def test_a_stopped_execution_ends_at_once_and_reaches_the_rules_function(
     assert told(cloud, execution)["detail"]["status"] == "ABORTED"
 
 
-def test_a_stop_ends_an_execution_while_its_task_runs(cloud: EmbeddedCloud) -> None:
+def test_a_stop_ends_an_execution_while_its_task_runs(cloud: LocalCloud) -> None:
     execution = start(cloud, test="task_timeout")
     cloud.client("stepfunctions").stop_execution(executionArn=execution)
 
@@ -402,7 +402,7 @@ def test_a_stop_ends_an_execution_while_its_task_runs(cloud: EmbeddedCloud) -> N
 # --- EventBridge ----------------------------------------------------------------------------------
 
 
-def listen(cloud: EmbeddedCloud, name: str, state: str = "ENABLED") -> str:
+def listen(cloud: LocalCloud, name: str, state: str = "ENABLED") -> str:
     """Let a rule pass events of a source to a function, and to a queue; return the queue's URL."""
     queue_url: str = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     functions = cloud.client("lambda")
@@ -415,12 +415,12 @@ def listen(cloud: EmbeddedCloud, name: str, state: str = "ENABLED") -> str:
     return queue_url
 
 
-def publish(cloud: EmbeddedCloud, source: str) -> None:
+def publish(cloud: LocalCloud, source: str) -> None:
     entry = {"Source": source, "DetailType": "Tried", "Detail": '{"a": 1}', "Resources": ["arn"]}
     assert cloud.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def test_an_event_reaches_a_rules_function_and_queue(cloud: EmbeddedCloud) -> None:
+def test_an_event_reaches_a_rules_function_and_queue(cloud: LocalCloud) -> None:
     queue_url = listen(cloud, "heard")
     publish(cloud, "heard")
 
@@ -442,7 +442,7 @@ def test_an_event_reaches_a_rules_function_and_queue(cloud: EmbeddedCloud) -> No
     assert json.loads(message["Body"])["id"] == event["id"]
 
 
-def test_a_rule_that_is_disabled_passes_nothing_on(cloud: EmbeddedCloud) -> None:
+def test_a_rule_that_is_disabled_passes_nothing_on(cloud: LocalCloud) -> None:
     ignored, heard = listen(cloud, "ignored", "DISABLED"), listen(cloud, "heard-after")
     publish(cloud, "ignored")
     publish(cloud, "heard-after")
@@ -455,7 +455,7 @@ def test_a_rule_that_is_disabled_passes_nothing_on(cloud: EmbeddedCloud) -> None
 # --- API Gateway ----------------------------------------------------------------------------------
 
 
-def call(cloud: EmbeddedCloud, path: str, **request: Any) -> tuple[int, Any, bytes]:
+def call(cloud: LocalCloud, path: str, **request: Any) -> tuple[int, Any, bytes]:
     try:
         with urlopen(Request(cloud.api_url + path, **request), timeout=10) as response:
             return response.status, response.headers, response.read()
@@ -464,7 +464,7 @@ def call(cloud: EmbeddedCloud, path: str, **request: Any) -> tuple[int, Any, byt
             return error.code, error.headers, error.read()
 
 
-def test_a_get_becomes_a_proxy_event(cloud: EmbeddedCloud) -> None:
+def test_a_get_becomes_a_proxy_event(cloud: LocalCloud) -> None:
     status, headers, body = call(cloud, "/show?a=1&a=2&b=%C3%BC", headers={"X-Question": "what?"})
     event = json.loads(body)
 
@@ -477,7 +477,7 @@ def test_a_get_becomes_a_proxy_event(cloud: EmbeddedCloud) -> None:
     assert event["headers"]["X-Question"] == "what?"
 
 
-def test_a_post_brings_its_body(cloud: EmbeddedCloud) -> None:
+def test_a_post_brings_its_body(cloud: LocalCloud) -> None:
     body = json.dumps({"größe": 1}, ensure_ascii=False)
     status, _, answer = call(
         cloud,
@@ -491,7 +491,7 @@ def test_a_post_brings_its_body(cloud: EmbeddedCloud) -> None:
     assert json.loads(answer)["body"] == body
 
 
-def test_parameters_in_the_path(cloud: EmbeddedCloud) -> None:
+def test_parameters_in_the_path(cloud: LocalCloud) -> None:
     _, _, body = call(cloud, "/items/a%20b%2Fc")
     event = json.loads(body)
 
@@ -501,13 +501,13 @@ def test_parameters_in_the_path(cloud: EmbeddedCloud) -> None:
     assert event["path"] == "/items/a%20b%2Fc"
 
 
-def test_a_binary_answer(cloud: EmbeddedCloud) -> None:
+def test_a_binary_answer(cloud: LocalCloud) -> None:
     status, headers, body = call(cloud, "/picture", headers={"Accept": "image/png"})
 
     assert (status, headers["Content-Type"], body) == (200, "image/png", b"\x89PNG\xff\x00")
 
 
-def test_a_binary_request_is_base64_in_the_event(cloud: EmbeddedCloud) -> None:
+def test_a_binary_request_is_base64_in_the_event(cloud: LocalCloud) -> None:
     picture = b"\x89PNG\xff"
     _, _, body = call(
         cloud, "/show", data=picture, headers={"Content-Type": "image/png"}, method="POST"
@@ -518,7 +518,7 @@ def test_a_binary_request_is_base64_in_the_event(cloud: EmbeddedCloud) -> None:
     assert base64.b64decode(event["body"]) == picture
 
 
-def test_a_handlers_error_stays_inside(cloud: EmbeddedCloud) -> None:
+def test_a_handlers_error_stays_inside(cloud: LocalCloud) -> None:
     status, _, body = call(cloud, "/failure")
 
     assert (status, json.loads(body)) == (502, {"message": "Internal server error"})
@@ -527,17 +527,17 @@ def test_a_handlers_error_stays_inside(cloud: EmbeddedCloud) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/nowhere"), ("DELETE", "/show"), ("GET", "/items")]
 )
-def test_an_unknown_route(cloud: EmbeddedCloud, method: str, path: str) -> None:
+def test_an_unknown_route(cloud: LocalCloud, method: str, path: str) -> None:
     status, _, body = call(cloud, path, method=method)
 
     assert (status, json.loads(body)) == (403, {"message": "Missing Authentication Token"})
 
 
-def test_head_is_no_get(cloud: EmbeddedCloud) -> None:
+def test_head_is_no_get(cloud: LocalCloud) -> None:
     assert call(cloud, "/show", method="HEAD")[0] == 403
 
 
-def test_a_transaction_that_fails_undoes_nothing_else(cloud: EmbeddedCloud) -> None:
+def test_a_transaction_that_fails_undoes_nothing_else(cloud: LocalCloud) -> None:
     dynamodb = cloud.client("dynamodb")
     dynamodb.create_table(
         TableName="notes",

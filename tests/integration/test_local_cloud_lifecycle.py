@@ -1,4 +1,4 @@
-"""The embedded cloud starts with a clear word or not at all, and leaves nothing behind."""
+"""The local cloud starts with a clear word or not at all, and leaves nothing behind."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator.cloud import EmbeddedCloud, EmbeddedCloudError
+from local.emulator.cloud import LocalCloud, LocalCloudError
 
-TEMPLATE = Path(__file__).parent / "fixtures" / "embedded_cloud" / "template.yaml"
+TEMPLATE = Path(__file__).parent / "fixtures" / "local_cloud" / "template.yaml"
 ROOT = Path(__file__).parents[2]
 
 # Starts a cloud, lets a handler run in it, and says which processes and files there are.
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from local.emulator.cloud import EmbeddedCloud
+from local.emulator.cloud import LocalCloud
 
-cloud = EmbeddedCloud(Path(sys.argv[1]))
+cloud = LocalCloud(Path(sys.argv[1]))
 invoke = cloud.client("lambda").invoke
 busy = {"do": "sleep", "seconds": 0.9}
 pid = json.load(invoke(FunctionName="local-MisbehaveFunction", Payload=b"{}")["Payload"])["pid"]
@@ -74,14 +74,14 @@ def test_nothing_is_left_when_the_program_is_killed() -> None:
         state = Path(found["folder"]).parent
         assert len(family) == 6
         assert all(is_running(pid) for pid in family)
-        assert state.name.startswith("embedded-cloud-")
+        assert state.name.startswith("local-cloud-")
         program.kill()
 
     eventually(lambda: not any(is_running(pid) for pid in family))
     eventually(lambda: not state.exists())
 
 
-def describe(cloud: EmbeddedCloud) -> tuple[list[int], Path]:
+def describe(cloud: LocalCloud) -> tuple[list[int], Path]:
     """Run a handler; tell its family and the cloud's folder."""
     answer = cloud.client("lambda").invoke(FunctionName="local-DescribeFunction", Payload=b"{}")
     found = json.load(answer["Payload"])
@@ -89,7 +89,7 @@ def describe(cloud: EmbeddedCloud) -> tuple[list[int], Path]:
 
 
 def test_nothing_is_left_when_it_is_closed() -> None:
-    with EmbeddedCloud(TEMPLATE) as cloud:
+    with LocalCloud(TEMPLATE) as cloud:
         family, state = describe(cloud)
     cloud.close()
 
@@ -98,7 +98,7 @@ def test_nothing_is_left_when_it_is_closed() -> None:
 
 
 def test_nothing_is_left_when_its_server_is_killed() -> None:
-    with EmbeddedCloud(TEMPLATE) as cloud:
+    with LocalCloud(TEMPLATE) as cloud:
         family, state = describe(cloud)
         _handler, _emulator, server, _supervisor = family
         os.kill(server, signal.SIGKILL)
@@ -111,7 +111,7 @@ def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("Resources: {}")
 
-    with pytest.raises(EmbeddedCloudError, match="the template has no parameter NoSuch") as failure:
-        EmbeddedCloud(template, {"NoSuch": "1"})
+    with pytest.raises(LocalCloudError, match="the template has no parameter NoSuch") as failure:
+        LocalCloud(template, {"NoSuch": "1"})
 
     assert "Traceback" not in str(failure.value)
