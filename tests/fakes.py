@@ -501,7 +501,7 @@ class MemoryExecutions:
 
 
 @dataclass
-class MemoryLastTold:
+class MemoryCheckpointStore:
     """The last report that was told, and one that another tells in the meantime, if any."""
 
     told: Checkpoint | None = None
@@ -531,7 +531,7 @@ class RecordedEvents:
 
 
 @dataclass
-class RecordedNotices:
+class RecordedNotifications:
     """Notices that are sent, or not, as it is told."""
 
     error: Exception | None = None

@@ -9,7 +9,7 @@ import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
-from store_monitoring.reports.shard import compute_shard, polls_that_fit
+from store_monitoring.reports.shard import compute_shard, max_polls_in_memory
 from store_monitoring.settings import Settings
 
 settings = Settings.from_environment()
@@ -21,8 +21,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Compute one item of the Distributed Map: a shard. Return its receipt."""
     report_id, shard = event["report_id"], event["shard"]
     with about(report_id=report_id, shard=shard):
-        most_polls = polls_that_fit(int(context.memory_limit_in_mb))
-        receipt = compute_shard(report_id, shard, tables, most_polls)
+        max_polls = max_polls_in_memory(int(context.memory_limit_in_mb))
+        receipt = compute_shard(report_id, shard, tables, max_polls)
         emit({Metric.POLLS_READ: receipt.polls_read})
         logger.info("shard computed", stores=receipt.stores, polls_read=receipt.polls_read)
         return asdict(receipt)

@@ -22,7 +22,7 @@ _CLOSE_SECONDS = 5  # an event, and its function's three attempts, take less
 _LONG_AGO = "2024-01-01T00:00:00.000000Z"
 _REASON = re.compile(
     r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?: "
-    r"|the report's execution (is not there any more|is [A-Z_]+|could not be started)$"
+    r"|the report's execution (no longer exists|is [A-Z_]+|could not be started)$"
 )
 
 

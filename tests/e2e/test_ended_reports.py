@@ -101,7 +101,7 @@ def test_a_report_whose_execution_vanished_is_failed_with_that_reason(
     assert found["status"] == "Failed"
     assert found["error"] == {
         "code": "ExecutionDoesNotExist",
-        "message": "the report's execution is not there any more",
+        "message": "the report's execution no longer exists",
     }
 
 

@@ -20,7 +20,7 @@ import pytest
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.time_units import DAY_US, HOUR_US
 from store_monitoring.instants import to_us
-from store_monitoring.reports.formats import detailed
+from store_monitoring.reports.formats import detailed_rows
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
@@ -83,7 +83,7 @@ def page_of(*stores: dict[str, Any], about: About = ABOUT) -> str:
 
 def page_of_part(part: pa.Table, about: About = ABOUT) -> str:
     output = io.BytesIO()
-    write_html(part, detailed(part), about, output)
+    write_html(part, detailed_rows(part), about, output)
     return output.getvalue().decode()
 
 

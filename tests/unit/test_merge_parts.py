@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.reports import merge_parts
-from store_monitoring.reports.merge_parts import in_batches, merged
+from store_monitoring.reports.merge_parts import merge_sorted, rebatched
 
 SCHEMA = pa.schema([("store_id", pa.string()), ("shard", pa.int64())])
 
@@ -36,7 +36,7 @@ def test_all_rows_come_in_order_whatever_the_parts(
     parts = [part_of(ids, shard, piece_rows) for shard, ids in enumerate(by_shard)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge_parts, "_STRETCH_ROWS", stretch_rows)
-        tables = list(merged(parts, SCHEMA))
+        tables = list(merge_sorted(parts, SCHEMA))
     assert ids_of(tables) == sorted(store_id for store_id, _ in placed)
     assert all(len(table) < stretch_rows + len(parts) for table in tables)
     shard_of = dict(placed)
@@ -55,26 +55,26 @@ def test_a_part_is_read_no_further_than_needed() -> None:
 
     first, second = ([f"{n:03d}" for n in range(begin, 200, 2)] for begin in (0, 1))
     out: list[str] = []
-    for table in merged([watched(first, 0), watched(second, 1)], SCHEMA):
+    for table in merge_sorted([watched(first, 0), watched(second, 1)], SCHEMA):
         out += table.column("store_id").to_pylist()
         assert len(read) - len(out) <= 4
     assert sorted(read) == out
 
 
 def test_no_parts_are_no_rows() -> None:
-    assert ids_of(list(merged([], SCHEMA))) == []
+    assert ids_of(list(merge_sorted([], SCHEMA))) == []
 
 
 @pytest.mark.parametrize("cuts", [[0, 10], [0, 3, 4, 10], [0, 0, 10, 10], list(range(11))])
 def test_batches_are_the_same_however_tables_were_cut(cuts: list[int]) -> None:
     whole = pa.table([[str(n) for n in range(10)], list(range(10))], schema=SCHEMA)
     tables = (whole.slice(begin, end - begin) for begin, end in pairwise(cuts))
-    batches = list(in_batches(tables, SCHEMA, 4))
+    batches = list(rebatched(tables, SCHEMA, 4))
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert all(batch.column("store_id").num_chunks == 1 for batch in batches)
     assert pa.concat_tables(batches).equals(whole)
 
 
 def test_no_rows_are_one_batch() -> None:
-    [batch] = in_batches(iter([]), SCHEMA, 4)
+    [batch] = rebatched(iter([]), SCHEMA, 4)
     assert batch.equals(SCHEMA.empty_table())

@@ -21,7 +21,7 @@ from store_monitoring.notifications.report_events import announce_end, end_event
 from store_monitoring.notifications.store_changes import Checkpoint, CheckpointStore
 from store_monitoring.reports.report import Failure, Report, Status
 from tests.cases import utc
-from tests.fakes import MemoryLastTold, RecordedEvents, RecordedNotices
+from tests.fakes import MemoryCheckpointStore, RecordedEvents, RecordedNotifications
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:readers"
@@ -111,7 +111,7 @@ def measured(
 def test_the_end_of_a_report_is_measured_and_announced(
     report: Report, names: set[str], measured: Callable[[], set[str]]
 ) -> None:
-    bus, notifications = RecordedEvents(), RecordedNotices()
+    bus, notifications = RecordedEvents(), RecordedNotifications()
     announce_end(report, bus, notifications)
     assert measured() == names
     assert bus.events == [end_event(report)]
@@ -124,7 +124,7 @@ def test_the_end_of_a_report_is_measured_and_announced(
 def test_an_event_that_is_refused_hides_no_failed_report(
     error: Exception, measured: Callable[[], set[str]]
 ) -> None:
-    notifications = RecordedNotices()
+    notifications = RecordedNotifications()
     with pytest.raises(type(error)):  # Lambda shall try again
         announce_end(FAILED, RecordedEvents(error), notifications)
     assert measured() == {"ReportsFailed"}
@@ -134,7 +134,7 @@ def test_an_event_that_is_refused_hides_no_failed_report(
 def test_a_notice_that_is_refused_hides_no_failed_report(measured: Callable[[], set[str]]) -> None:
     bus = RecordedEvents()
     with pytest.raises(TransientError):
-        announce_end(FAILED, bus, RecordedNotices(TransientError("slow down")))
+        announce_end(FAILED, bus, RecordedNotifications(TransientError("slow down")))
     assert measured() == {"ReportsFailed"}
     assert bus.events == [end_event(FAILED)]
 
@@ -217,7 +217,7 @@ def table() -> Iterator[str]:
 @pytest.fixture(params=["memory", "dynamodb"])
 def checkpoints(request: pytest.FixtureRequest, table: str) -> CheckpointStore:
     if request.param == "memory":
-        return MemoryLastTold()
+        return MemoryCheckpointStore()
     boto3.client("dynamodb").delete_item(TableName=table, Key={"report_id": {"S": "last_told"}})
     return DynamoDbCheckpointStore(table)
 

@@ -32,7 +32,7 @@ FOREIGN = (
     " perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/ingest"
 )
 LEAK = r"arn:|\d{12}|assumed-role"
-BUG = "something went wrong on our side; our logs say what"
+BUG = "something went wrong on our side; the details are in our logs"
 FAILURE = Failure("NoPolls", "no polls yet")
 
 
@@ -282,11 +282,11 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
         ),
         (
             {"Error": "States.Timeout"},
-            Failure("States.Timeout", "plan: it took longer than it may"),
+            Failure("States.Timeout", "plan: it took longer than allowed"),
         ),
         (
             {"Error": "States.Timeout", "Cause": ""},
-            Failure("States.Timeout", "plan: it took longer than it may"),
+            Failure("States.Timeout", "plan: it took longer than allowed"),
         ),
         (
             {"Error": "ClientError", "Cause": json.dumps({"errorMessage": FOREIGN})},
@@ -294,9 +294,7 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
         ),
         (
             {"Error": "DynamoDB.AmazonDynamoDBException", "Cause": FOREIGN},
-            Failure(
-                "DynamoDB.AmazonDynamoDBException", "plan: DynamoDB did not do its part; try again"
-            ),
+            Failure("DynamoDB.AmazonDynamoDBException", "plan: DynamoDB failed; try again"),
         ),
     ],
 )
@@ -356,7 +354,7 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
         ('{"errorMessage": "no polls yet", "stackTrace": ["secret"]}', "no polls yet"),
         ('merge: {"errorMessage": "slow down"}', "merge: slow down"),
         ('merge: {"Error": "NoPolls", "Cause": "{\\"errorMessage\\": \\"none\\"}"}', "merge: none"),
-        ('shard 12: {"Error": "States.Timeout"}', "shard 12: it took longer than it may"),
+        ('shard 12: {"Error": "States.Timeout"}', "shard 12: it took longer than allowed"),
         ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"secret\\"}"}', f"merge: {BUG}"),
         ('{"Error": "E", "Cause": "out of {memory}"}', BUG),
         ('{"errorMessage": "cut off, and then "stackTr', BUG),

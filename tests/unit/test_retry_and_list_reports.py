@@ -20,7 +20,7 @@ FAILED = replace(
     RUNNING, status=Status.FAILED, failure=Failure("NoPolls", "no polls yet"), ended_at=LATER
 )
 COMPLETE = replace(RUNNING, status=Status.COMPLETE, stores=7)
-VANISHED = Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+VANISHED = Failure("ExecutionDoesNotExist", "the report's execution no longer exists")
 THROTTLED = MemoryExecutions(start_error=TransientError("cannot start the report: slow down"))
 SECOND_ATTEMPT = replace(RUNNING, attempt=2, restarted_at=LATER)
 

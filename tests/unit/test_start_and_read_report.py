@@ -238,7 +238,7 @@ def test_a_report_whose_execution_ended_without_it_is_failed(tmp_path: Path) -> 
 
 
 def test_an_execution_that_may_not_have_started_yet_is_waited_for(tmp_path: Path) -> None:
-    not_there = Failure("ExecutionDoesNotExist", "the report's execution is not there any more")
+    not_there = Failure("ExecutionDoesNotExist", "the report's execution no longer exists")
     executions = MemoryExecutions(failures={"r": not_there})
     view = read_report("r", SOON, reports_of(RUNNING), executions, FolderFiles(tmp_path))
     assert view.report.status is Status.RUNNING

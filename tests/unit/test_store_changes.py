@@ -15,7 +15,7 @@ from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import report_key, store_states_key
-from tests.fakes import MemoryLastTold, RecordedEvents
+from tests.fakes import MemoryCheckpointStore, RecordedEvents
 from tests.pipeline import Pipeline
 
 LIMIT = 4
@@ -32,7 +32,7 @@ class Series:
     """Polls come in and reports are made, one after the other."""
 
     pipeline: Pipeline
-    checkpoints: MemoryLastTold = field(default_factory=MemoryLastTold)
+    checkpoints: MemoryCheckpointStore = field(default_factory=MemoryCheckpointStore)
     events: RecordedEvents = field(default_factory=RecordedEvents)
     numbers: count = field(default_factory=lambda: count(1))
 

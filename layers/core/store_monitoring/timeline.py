@@ -275,7 +275,7 @@ def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
 
 def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
     """Return the snapshot that a report read."""
-    if not plan.asks_for(store_id):
+    if not plan.includes(store_id):
         raise UnknownStoreError(
             f"the report {plan.report_id} was not requested for the store {store_id!r}"
         )

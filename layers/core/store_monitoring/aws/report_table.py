@@ -17,7 +17,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import logger
-from store_monitoring.reports.failures import error_code, is_ours, own_words
+from store_monitoring.reports.failures import error_code, has_public_message, public_message
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Format, Report, Status, report_id_of
@@ -297,14 +297,14 @@ def failure_from_cause(error: str, cause: str) -> Failure:
     before, brace, rest = cause.partition("{")
     step = before if _STEP.fullmatch(before) else ""
     match _decoded(brace + rest):
-        case {"errorMessage": str(message)} if message and is_ours(error):
+        case {"errorMessage": str(message)} if message and has_public_message(error):
             return Failure(error, f"{step}{message}", cause)
         case {"Error": str()} as output:
             return Failure(error, f"{step}{_failure_from_output(output).message}", cause)
-        case _ if is_ours(error) and not brace:  # as `fail` has written it
+        case _ if has_public_message(error) and not brace:  # as `fail` has written it
             return Failure(error, cause)
         case _:
-            return Failure(error, f"{step}{own_words(error)}", cause)
+            return Failure(error, f"{step}{public_message(error)}", cause)
 
 
 def _decoded(text: str) -> Any:

@@ -90,7 +90,7 @@ def publish_store_changes(
     plan = read_plan(report_id, tables)
     before = checkpoints.get()
     told = Checkpoint(report_id, plan.now_us, started_at)
-    if not plan.follows_stores or not _is_news(told, before):
+    if not plan.follows_stores or not _is_newer(told, before):
         return StoreChanges()
     known = before if before is not None and before.now_us <= told.now_us else None
     states = _next_states(_states(known, tables), _rows(plan, tables))
@@ -101,7 +101,7 @@ def publish_store_changes(
     return changes
 
 
-def _is_news(told: Checkpoint, before: Checkpoint | None) -> bool:
+def _is_newer(told: Checkpoint, before: Checkpoint | None) -> bool:
     if before is None:
         return True
     if before.report_id == told.report_id:

@@ -1,21 +1,21 @@
-"""Why reports failed, in our own words: what services say names ARNs, accounts and buckets."""
+"""Why reports failed, as messages for callers: those of AWS name ARNs, accounts and buckets."""
 
 from store_monitoring.errors import StoreMonitoringError, TransientError
 from store_monitoring.reports.report import Failure
 
-# The code in the API is the class's name without "Error", which the API had first.
-_OUR_CODES = {
+# The code in the API is the class's name without "Error": the codes are older than the suffix.
+_PUBLIC_CODES = {
     error.__name__: error.__name__.removesuffix("Error")
     for error in StoreMonitoringError.__subclasses__()
 } | {TransientError.__name__: TransientError.__name__}
 
 _NO_RESPONSE = "the function ended without a response: it ran out of time or memory"
 
-_NO_TIME = "it took longer than it may"
+_TIMED_OUT = "it took longer than allowed"
 
-_WORDS = {
+_MESSAGES = {
     "ABORTED": "the report's execution is ABORTED",
-    "ExecutionDoesNotExist": "the report's execution is not there any more",
+    "ExecutionDoesNotExist": "the report's execution no longer exists",
     "Lambda.ClientExecutionTimeoutException": _NO_RESPONSE,
     "Lambda.TooManyRequestsException": "too many functions ran at a time; try again",
     "Lambda.Unknown": _NO_RESPONSE,
@@ -23,50 +23,48 @@ _WORDS = {
     "Runtime.ExitError": _NO_RESPONSE,
     "Runtime.OutOfMemory": _NO_RESPONSE,
     "Sandbox.Timedout": _NO_RESPONSE,
-    "States.Timeout": _NO_TIME,
+    "States.Timeout": _TIMED_OUT,
     "TIMED_OUT": "the report's execution is TIMED_OUT",
 }
 
-_WORDS_OF_SERVICES = {
-    name: f"{name} did not do its part; try again" for name in ("DynamoDB", "Lambda", "S3")
-}
+_SERVICE_MESSAGES = {name: f"{name} failed; try again" for name in ("DynamoDB", "Lambda", "S3")}
 
-_BUG = "something went wrong on our side; our logs say what"
+_UNEXPECTED = "something went wrong on our side; the details are in our logs"
 
 
 def error_code(error: str) -> str:
-    """Return the code by which callers know an error, given its name.
+    """Return the API's code of an error, given the error's name.
 
     >>> error_code("NoPollsError"), error_code("TransientError"), error_code("KeyError")
     ('NoPolls', 'TransientError', 'KeyError')
     """
-    return _OUR_CODES.get(error, error)
+    return _PUBLIC_CODES.get(error, error)
 
 
-def is_ours(code: str) -> bool:
-    """Return whether a code is that of one of our errors, whose messages are for callers."""
-    return code in _OUR_CODES.values()
+def has_public_message(code: str) -> bool:
+    """Return whether a code is that of one of our own errors: their messages are for callers."""
+    return code in _PUBLIC_CODES.values()
 
 
-def own_words(error: str) -> str:
-    """Return what callers are told of an error that is not one of ours, by its name.
+def public_message(error: str) -> str:
+    """Return the message for callers of an error that is not one of our own, by its name.
 
-    >>> own_words("S3.SdkClientException")
-    'S3 did not do its part; try again'
-    >>> own_words("KeyError")
-    'something went wrong on our side; our logs say what'
+    >>> public_message("S3.SdkClientException")
+    'S3 failed; try again'
+    >>> public_message("KeyError")
+    'something went wrong on our side; the details are in our logs'
     """
     service, _, _ = error.partition(".")
-    return _WORDS.get(error) or _WORDS_OF_SERVICES.get(service) or _BUG
+    return _MESSAGES.get(error) or _SERVICE_MESSAGES.get(service) or _UNEXPECTED
 
 
 def failure(error: str, detail: str | None = None) -> Failure:
-    """Return a failure that is told in our own words.
+    """Return a failure whose message is safe to show to callers.
 
     >>> failure("States.Timeout", "task timed out")
-    Failure(error='States.Timeout', message='it took longer than it may')
+    Failure(error='States.Timeout', message='it took longer than allowed')
     """
-    return Failure(error, own_words(error), detail)
+    return Failure(error, public_message(error), detail)
 
 
 NOT_STARTED = failure("NotStarted")

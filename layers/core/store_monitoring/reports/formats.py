@@ -1,4 +1,4 @@
-"""The forms of a report: CSV for everyone, and others that tell more."""
+"""The formats of a report: CSV, and those with more columns."""
 
 import json
 import tempfile
@@ -42,7 +42,7 @@ _NARROW, _WIDE = 12, 38  # widths of columns, in characters
 
 
 def write_csv(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
-    """Write rows of schema `PART`, or one with more columns, as the report proper (rule 14)."""
+    """Write rows of schema `PART`, or one with more columns, as the CSV report (rule 14)."""
     output.write(f"{CSV_HEADER}\n".encode())
     for rows in batches:
         for batch in rows.to_batches():
@@ -50,7 +50,7 @@ def write_csv(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
 
 
 def csv_lines(batch: pa.RecordBatch) -> bytes:
-    r"""Return rows as lines of the report (rule 14).
+    r"""Return rows as lines of the CSV report (rule 14).
 
     >>> from store_monitoring.storage.schemas import PART
     >>> row = pa.record_batch([["a,b"], *([[90_000_000]] * 6)], schema=PART)
@@ -68,17 +68,17 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
 
 
 def _quoted(store_ids: pa.StringArray) -> pa.StringArray:
-    """Quote the ids that need it, as RFC 4180 says."""
+    """Quote ids where RFC 4180 requires it."""
     doubled = pc.replace_substring(store_ids, '"', '""')
     quoted = pc.binary_join_element_wise('"', doubled, '"', "")
     return pc.if_else(pc.match_substring_regex(store_ids, '[",]'), quoted, store_ids)
 
 
-def detailed(part: pa.Table) -> pa.Table:
-    """Return rows of schema `DETAILED_PART` as JSON, Parquet and XLSX tell them.
+def detailed_rows(part: pa.Table) -> pa.Table:
+    """Return rows of schema `DETAILED_PART` with the columns of JSON, Parquet and XLSX.
 
-    The CSV's columns, with its names and its rounded values, as numbers; then business time in
-    each window, and what is known of the store's polls and outages.
+    First come the CSV's columns, with the same names and rounded values, as numbers; then the
+    business time in each window, and columns about the store's polls and outages.
     """
     totals_us = {name: part.column(name).to_numpy() for name in TOTAL_COLUMNS}
     columns: dict[str, Any] = {"store_id": part.column("store_id")} | rounded_totals(totals_us)
@@ -97,7 +97,7 @@ def detailed(part: pa.Table) -> pa.Table:
 
 
 def rounded_totals(totals_us: Mapping[str, Int64s]) -> dict[str, Float64s]:
-    """Return the CSV's columns and values (rule 14), as numbers, from those of `TOTAL_COLUMNS`.
+    """Return the CSV's columns and values (rule 14), as numbers.
 
     >>> rounded_totals({name: np.array([90_000_000]) for name in TOTAL_COLUMNS})[
     ...     "uptime_last_hour(in minutes)"
@@ -116,7 +116,7 @@ def _rounded(length_us: Int64s, unit_us: int) -> Float64s:
 
 
 def write_json(batches: Iterable[pa.Table], output: IO[bytes]) -> None:
-    """Write detailed rows as a JSON array of objects, one a line."""
+    """Write detailed rows as a JSON array, one object per line."""
     separator = "[\n"
     for record in _records(batches):
         output.write(f"{separator}{json.dumps(record, default=datetime.isoformat)}".encode())
@@ -135,25 +135,25 @@ def write_xlsx(batches: Iterable[pa.Table], now_us: int, path: Path) -> None:
     Parameters
     ----------
     batches : tables
-        As `detailed` returns them.
+        Rows that `detailed_rows` returned.
     now_us : int
-        What the workbook says it was made at: the same report is the same bytes.
+        The workbook's creation time. The report's own time makes its bytes reproducible.
     path : Path
     """
-    import xlsxwriter  # seldom wanted, and most of this function's import time
+    import xlsxwriter  # rarely used, and the slowest import of the function
 
-    made_at = datetime.fromtimestamp(now_us // 1_000_000, EPOCH.tzinfo).replace(tzinfo=None)
+    created_at = datetime.fromtimestamp(now_us // 1_000_000, EPOCH.tzinfo).replace(tzinfo=None)
     with (
         tempfile.TemporaryDirectory() as folder,
         xlsxwriter.Workbook(
             path, {"constant_memory": True, "remove_timezone": True, "tmpdir": folder}
         ) as workbook,
     ):
-        workbook.set_properties({"created": made_at})
+        workbook.set_properties({"created": created_at})
         sheet = workbook.add_worksheet("report")
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, 0, _WIDE)
-        names = detailed(DETAILED_PART.empty_table()).column_names
+        names = detailed_rows(DETAILED_PART.empty_table()).column_names
         sheet.set_column(1, len(names) - 1, _NARROW)
         time_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         number_format = workbook.add_format({"num_format": "0.00"})

@@ -1,4 +1,4 @@
-"""Idempotency keys: a request sent again is known as the same request."""
+"""Idempotency keys: they identify repeated requests."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A caller's key and the request that it came with, as digests.
+    """A caller's key and its request, as digests.
 
     Attributes
     ----------
     digest : str
-        Of the caller and the key: two callers' equal keys are two keys.
+        Digest of the caller and the key, so callers cannot use each other's keys.
     request_digest : str
-        Of the request as it is understood: spaces and the order of fields say nothing.
+        Digest of the parsed request; white space and the order of fields do not matter.
     """
 
     digest: str
@@ -29,12 +29,12 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, caller: str, key: str, request: ReportRequest) -> Self:
-        """Return what is kept of a caller's key.
+        """Return the digests of a caller's key and its request.
 
         Raises
         ------
         InvalidRequestError
-            If the key is not of the form that we take.
+            If the key is not 1 to 255 visible ASCII characters.
         """
         if not _KEY.fullmatch(key):
             raise InvalidRequestError("Idempotency-Key: not 1 to 255 visible ASCII characters")

@@ -1,4 +1,4 @@
-"""The life cycle of a report: started, retried, refreshed, ended."""
+"""The life cycle of a report: start it, refresh its status, retry it, end it."""
 
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -13,11 +13,11 @@ from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import request_key
 from store_monitoring.storage.ports import ReportFiles
 
-_START_GRACE = timedelta(minutes=1)  # a report is recorded a moment before its execution starts
+_START_GRACE = timedelta(minutes=1)  # a report is recorded before its execution starts
 
 
 def find_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:
-    """Return a report as it stands.
+    """Return a report with its current status.
 
     Raises
     ------
@@ -32,10 +32,10 @@ def find_report(report_id: str, now: datetime, reports: Reports, executions: Exe
 def refresh_status(
     report: Report, now: datetime, reports: Reports, executions: Executions
 ) -> Report:
-    """Return a report, made Failed if it says it is Running and its execution has failed.
+    """Return a report with its current status: mark a Running one Failed if its execution failed.
 
-    The state machine marks its report itself, and `end_report` is told of its end: this is for
-    what neither could see, such as an execution that never started.
+    Usually the state machine marks the report, or `end_report` does after the execution. This
+    covers the rest, such as an execution that never started.
     """
     if report.status is not Status.RUNNING or now - report.attempted_at <= _START_GRACE:
         return report
@@ -56,25 +56,24 @@ def start_report(
 ) -> Report:
     """Record a new report as Running and start its execution.
 
-    The request is an object of its own: ten thousand store ids are more than the state machine
-    carries.
+    The request is written to S3: ten thousand store ids exceed the input limit of Step Functions.
 
-    A request whose key was used before gets the report of that time, as it stands. Should that
-    not have come to its plan, it is started again: who asked first may have broken down halfway,
-    and each step done twice does no harm.
+    A repeated idempotency key returns its first report, with the current status. If that report
+    is not planned yet, it is started again: the first caller may have crashed, and every step is
+    idempotent.
 
     Raises
     ------
     IdempotencyKeyReusedError
-        If the key came with another request before.
+        If the key was used with another request.
     TransientError
-        If the report could not be started; it is then Failed, not left Running, and its key free.
+        If the report could not be started. It is then marked Failed, and the key can be reused.
     """
     own_id = str(uuid4())
     report_id = own_id if key is None else reports.claim(key, own_id, now)
     with ExitStack() as undo:
         if report_id == own_id:
-            undo.callback(_give_up, report_id, now, reports, key)
+            undo.callback(_record_not_started, report_id, now, reports, key)
         report = Report(
             report_id,
             Status.RUNNING,
@@ -90,24 +89,26 @@ def start_report(
     return report
 
 
-def _give_up(report_id: str, now: datetime, reports: Reports, key: IdempotencyKey | None) -> None:
+def _record_not_started(
+    report_id: str, now: datetime, reports: Reports, key: IdempotencyKey | None
+) -> None:
     reports.fail(report_id, NOT_STARTED, now)
     if key is not None:
         reports.release(key)
 
 
 def retry_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:
-    """Start another execution for a Failed report; what the last ones left is not done again.
+    """Start another execution for a Failed report. It reuses the parts of earlier executions.
 
-    Of several calls at the same time each starts the same execution: it starts once.
+    Concurrent calls start the same execution, so it runs once.
 
     Raises
     ------
     UnknownReportError
     ReportNotFailedError
-        If it is Running or Complete.
+        If the report is Running or Complete.
     TransientError
-        If the execution could not be started; the report is then Failed, as before.
+        If the execution could not be started. The report stays Failed.
     """
     report = find_report(report_id, now, reports, executions)
     if report.status is not Status.FAILED:
@@ -116,7 +117,7 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
         )
     restarted = reports.restart(report, now)
     with ExitStack() as undo:
-        if restarted.restarted_at == now:  # by this call, not by one at the same time
+        if restarted.restarted_at == now:  # by this call, not by a concurrent one
             undo.callback(reports.fail, restarted.execution, NOT_STARTED, now)
         if restarted.status is Status.RUNNING:
             executions.start(restarted)
@@ -127,22 +128,22 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
 def end_report(
     execution: str, failure: Failure | None, now: datetime, reports: Reports
 ) -> Report | None:
-    """Return how a report stands now that an execution that makes it has ended.
+    """Return the report whose execution has ended; mark it Failed if the execution could not.
 
-    The execution marked it Complete or Failed itself, unless it was aborted or timed out.
+    An execution marks its report Complete or Failed itself, unless it was aborted or timed out.
 
     Parameters
     ----------
     execution : str
     failure : Failure or None
-        Why the execution ended without success, if it did.
+        Why the execution failed; None if it succeeded.
     now : datetime
     reports : port
 
     Returns
     -------
     Report or None
-        None if there is no such report, or if another execution makes it by now.
+        None if the report does not exist, or a later execution has taken over.
     """
     if failure is not None:
         reports.fail(execution, failure, now)

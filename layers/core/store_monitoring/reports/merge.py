@@ -1,4 +1,4 @@
-"""Merge a report's parts into the report, once they are all there."""
+"""Merge a report's parts into the report, in all its formats."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import IO
 import pyarrow as pa
 
 from store_monitoring.errors import IncompleteReportError, MissingObjectError
-from store_monitoring.reports.formats import detailed, write_csv, write_json, write_xlsx
-from store_monitoring.reports.merge_parts import in_batches, merged
+from store_monitoring.reports.formats import detailed_rows, write_csv, write_json, write_xlsx
+from store_monitoring.reports.merge_parts import merge_sorted, rebatched
 from store_monitoring.reports.plan import Plan, Shard, read_plan
 from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import part_key, report_key
@@ -23,8 +23,8 @@ _BATCH_ROWS = 100_000
 def merge_report(report_id: str, tables: Tables) -> int:
     """Write the report from its parts, in byte order of store ids (rule 12).
 
-    Parts are sorted, so they are merged as streams, once for each form: memory does not grow with
-    the report, but for HTML, whose figures are about all rows.
+    Parts are sorted, so they are merged as streams, once per format. Memory does not grow with the
+    report, except for HTML, whose figures need all rows.
 
     Returns
     -------
@@ -34,12 +34,12 @@ def merge_report(report_id: str, tables: Tables) -> int:
     Raises
     ------
     IncompleteReportError
-        If a shard's part is missing or has not as many stores as the plan says.
+        If a shard's part is missing, or its number of stores differs from the plan's.
     UnknownStoreError
-        If requested stores are in no part, for no input knows them.
+        If requested stores are in no part: no input file names them.
     """
     plan = read_plan(report_id, tables)
-    if not plan.of_all_stores:
+    if not plan.covers_all_stores:
         _check_known(plan, tables)
     _write(plan, Format.CSV, tables)
     for format_ in plan.formats:
@@ -67,13 +67,13 @@ def _write(plan: Plan, format_: Format, tables: Tables) -> None:
                 write_csv(rows, output)
         case Format.JSON:
             with tables.open_output(key) as output:
-                write_json(map(detailed, rows), output)
+                write_json(map(detailed_rows, rows), output)
         case Format.PARQUET:
-            tables.write_report(key, map(detailed, rows))
+            tables.write_report(key, map(detailed_rows, rows))
         case Format.XLSX:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "report.xlsx")
-                write_xlsx(map(detailed, rows), plan.now_us, path)
+                write_xlsx(map(detailed_rows, rows), plan.now_us, path)
                 tables.write_file(key, path)
         case Format.HTML:
             with tables.open_output(key) as output:
@@ -81,27 +81,30 @@ def _write(plan: Plan, format_: Format, tables: Tables) -> None:
 
 
 def _write_html(plan: Plan, part: pa.Table, output: IO[bytes]) -> None:
-    from store_monitoring.reports.html.page import About, write_html  # seldom wanted, and slow
+    from store_monitoring.reports.html.page import (
+        About,
+        write_html,
+    )  # rarely used, and slow to import
 
     about = About(
         now_us=plan.now_us,
         snapshot=plan.version,
         memory_us=plan.memory_us,
         poll_filter=plan.poll_filter,
-        all_stores=plan.of_all_stores,
+        all_stores=plan.covers_all_stores,
     )
-    write_html(part, detailed(part), about, output)
+    write_html(part, detailed_rows(part), about, output)
 
 
 def _rows(plan: Plan, tables: Tables) -> Iterator[pa.Table]:
     """Yield the report's rows, batch by batch."""
     schema = DETAILED_PART if plan.in_detail else PART
     parts = [_part(plan, shard, tables) for shard in plan.shards]
-    return in_batches(merged(parts, schema), schema, _BATCH_ROWS)
+    return rebatched(merge_sorted(parts, schema), schema, _BATCH_ROWS)
 
 
 def _part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
-    """Yield the rows of a shard's part, piece by piece; they are as many as the plan says."""
+    """Yield the rows of a shard's part, piece by piece; check their number."""
     count = 0
     for rows in _read_part(plan, shard, tables):
         count += len(rows)

@@ -1,4 +1,4 @@
-"""Many sorted tables as one, in the memory of a few pieces of each."""
+"""Merge many sorted tables, holding only a few pieces of each in memory."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -8,17 +8,17 @@ import pyarrow as pa
 
 _STRETCH_ROWS = 500_000
 
-_READERS = 24  # waiting for S3, not reading, takes the time
+_READERS = 24  # the time is spent waiting for S3
 
 
-def merged(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows of all parts by store id, one stretch of ids after the other.
+def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the rows of all parts in order of store id, one range of ids per table.
 
     Parameters
     ----------
     parts : sequence of iterators of tables
-        Each part, piece by piece; ascending by `store_id`, a column without repeats. Of each, two
-        pieces are held at a time.
+        Each part, piece by piece, ascending by `store_id`, which is unique. At most two pieces of
+        each part are in memory.
     schema : schema of all tables
     """
     runs = [_Run(part, schema) for part in parts]
@@ -31,10 +31,10 @@ def merged(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[p
             runs = [run for run in runs if not run.ended or len(run.rows)]
 
 
-def in_batches(tables: Iterator[pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """Yield the rows of tables again, so many at a time; at least one table, though it be empty.
+def rebatched(tables: Iterator[pa.Table], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of `rows` rows; at least one table, even if it is empty.
 
-    So what is written batch by batch is the same bytes, however the tables were cut.
+    Files written batch by batch then have the same bytes, however the input was split.
     """
     held = schema.empty_table()
     begun = False
@@ -48,16 +48,16 @@ def in_batches(tables: Iterator[pa.Table], schema: pa.Schema, rows: int) -> Iter
 
 
 class _Run:
-    """A part, of which the rows that were read and not yet taken are held."""
+    """A part, and its rows that were read but not yet merged."""
 
     def __init__(self, part: Iterator[pa.Table], schema: pa.Schema) -> None:
         self._part = part
-        self._piece_rows = 0  # of the last piece
+        self._piece_rows = 0  # rows of the last piece
         self.rows = schema.empty_table()
         self.ended = False
 
     def refill(self) -> None:
-        """Read another piece if less than one is held."""
+        """Read another piece if at most half a piece is left."""
         while not self.ended and len(self.rows) <= self._piece_rows // 2:
             piece = next(self._part, None)
             if piece is None:
@@ -67,9 +67,9 @@ class _Run:
                 self.rows = pa.concat_tables([self.rows, piece]).combine_chunks()
 
     def bound(self, share: int) -> str | None:
-        """Return an id up to which the run has at most so many rows, all of them read.
+        """Return an id up to which at most `share` rows are left, all of them read.
 
-        None if all that is left of it are no more.
+        None if at most `share` rows are left in all.
         """
         if self.ended and len(self.rows) <= share:
             return None
@@ -77,7 +77,7 @@ class _Run:
         return last
 
     def take(self, bound: str | None) -> pa.Table:
-        """Return the rows up to an id, or all, and hold them no longer."""
+        """Remove and return the rows up to an id; all rows if it is None."""
         count = len(self.rows) if bound is None else self._count(bound)
         taken, self.rows = self.rows.slice(0, count), self.rows.slice(count)
         return taken

@@ -20,12 +20,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended: the last report on it.
+    """The position after a page: its last report.
 
     Examples
     --------
-    >>> place = Cursor("2024-10-15T00:00:00.000000Z", "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11")
-    >>> Cursor.from_token(place.to_token()) == place
+    >>> cursor = Cursor("2024-10-15T00:00:00.000000Z", "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11")
+    >>> Cursor.from_token(cursor.to_token()) == cursor
     True
     """
 
@@ -34,12 +34,12 @@ class Cursor:
 
     @classmethod
     def from_token(cls, token: str) -> Self:
-        """Read what `to_token` wrote.
+        """Parse a token that `to_token` returned.
 
         Raises
         ------
         InvalidRequestError
-            If it wrote no such thing.
+            If the token is anything else.
         """
         wrong = InvalidRequestError("page_token: not a next_page_token that GET /reports returned")
         if not _TOKEN.fullmatch(token):
@@ -47,8 +47,8 @@ class Cursor:
         try:
             match json.loads(urlsafe_b64decode(token)):
                 case [str(started_at), str(report_id)]:
-                    # Written anew, each must be the same: DynamoDB takes no other key for one.
-                    place = cls(
+                    # Normalise both: DynamoDB compares keys byte by byte.
+                    cursor = cls(
                         to_text(to_us(datetime.fromisoformat(started_at))),
                         checked_report_id(report_id),
                     )
@@ -56,30 +56,30 @@ class Cursor:
                     raise wrong
         except (ValueError, TypeError, OverflowError, MalformedReportIdError):
             raise wrong from None
-        if place.to_token() != token:
+        if cursor.to_token() != token:
             raise wrong
-        return place
+        return cursor
 
     def to_token(self) -> str:
-        """Return the place as text that goes into a URL as it is."""
+        """Return the cursor as URL-safe text."""
         return urlsafe_b64encode(json.dumps([self.started_at, self.report_id]).encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is asked for: how many reports, and after which."""
+    """The requested page: its size, and the cursor that it begins after."""
 
     limit: int
     after: Cursor | None = None
 
     @classmethod
     def from_query(cls, limit: str | None, page_token: str | None) -> Self:
-        """Read a request's query string.
+        """Parse the parameters of a query string.
 
         Raises
         ------
         InvalidRequestError
-            Naming the parameter that is wrong.
+            If a parameter is invalid; the message names it.
         """
         limit = _DEFAULT_LIMIT if limit is None else limit
         if not _LIMIT.fullmatch(limit):
@@ -89,7 +89,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """Some reports, newest first, and where the next page begins, if there is one."""
+    """A page of reports, newest first, and the cursor of the next page, None on the last page."""
 
     reports: tuple[Report, ...]
     end: Cursor | None = None

@@ -1,4 +1,4 @@
-"""The plan of a report: its snapshot, cut into shards."""
+"""The plan of a report: its snapshot, split into shards."""
 
 import json
 from collections import defaultdict
@@ -25,13 +25,13 @@ class Shard:
     Attributes
     ----------
     shard : int
-        Its number, from 0.
+        Number of the shard, from 0.
     stores : int
-        Number of its rows.
+        Number of rows of its part.
     stores_files, polls_files : tuples of files
-        What it reads.
+        The files that it reads.
     store_ids : tuple of str or None
-        The stores that it is about; None: all in its files.
+        The requested stores; None for all stores in the files.
     """
 
     shard: int
@@ -41,7 +41,7 @@ class Shard:
     store_ids: tuple[str, ...] | None
 
     def batches(self, polls: int) -> Iterator[tuple[list[StoresFile], list[PollsFile]]]:
-        """Yield the files of some buckets after the others, of about as many polls at a time."""
+        """Yield batches of whole buckets' files; each but the last has at least `polls` polls."""
         polls_of: dict[int, list[PollsFile]] = defaultdict(list)
         for file in self.polls_files:
             polls_of[file.bucket].append(file)
@@ -64,20 +64,20 @@ class Plan:
     ----------
     report_id : str
     version : int
-        Version of the ingest log that it was planned from.
+        Version of the ingest log that the plan was made from.
     now_us : int
         End of all windows.
     max_timestamp_us : int or None
         Greatest poll timestamp of the snapshot.
     memory_us : int
-        For how long before that a poll is evidence (rule 9).
+        Length of the poll memory: older polls are not known (rule 9).
     poll_filter : PollFilter
     formats : tuple of Format
     follows_stores : bool
-        Whether the changes of stores are told from it.
+        Whether store changes are published from this report.
     shards : tuple of Shard
     unknown_store_ids : tuple of str
-        Requested stores that are in no shard, for no input knows them.
+        Requested stores that are in no shard: no input file names them.
     """
 
     report_id: str
@@ -93,12 +93,12 @@ class Plan:
 
     @property
     def in_detail(self) -> bool:
-        """Whether its parts tell more than the CSV does."""
+        """Whether the parts have more columns than the CSV needs."""
         return self.follows_stores or self.formats != (Format.CSV,)
 
     @property
-    def of_all_stores(self) -> bool:
-        """Whether it is about all stores that are known."""
+    def covers_all_stores(self) -> bool:
+        """Whether the report covers all known stores."""
         return all(shard.store_ids is None for shard in self.shards)
 
     @property
@@ -106,19 +106,19 @@ class Plan:
         """Number of the report's rows."""
         return sum(shard.stores for shard in self.shards)
 
-    def asks_for(self, store_id: str) -> bool:
-        """Tell whether the report is of all stores, or of this one and perhaps others."""
-        return self.of_all_stores or any(
+    def includes(self, store_id: str) -> bool:
+        """Return whether the report covers a store, if that is known."""
+        return self.covers_all_stores or any(
             store_id in (shard.store_ids or ()) for shard in self.shards
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
+        """Return the JSON object that `from_json` parses."""
         return asdict(self, dict_factory=to_stored_names)
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
-        """Read a plan from its object, decoded."""
+        """Parse the JSON object that `to_json` returned."""
         plan = from_stored_names(document)
         shards = tuple(
             Shard(
@@ -132,7 +132,7 @@ class Plan:
         )
         poll_filter = PollFilter(plan.pop("poll_filter"))
         formats = tuple(Format(name) for name in plan.pop("formats"))
-        unknown = tuple(plan.pop("unknown_store_ids", ()))  # earlier plans do not have it
+        unknown = tuple(plan.pop("unknown_store_ids", ()))  # not in plans of older versions
         return cls(
             **plan,
             poll_filter=poll_filter,
@@ -143,5 +143,5 @@ class Plan:
 
 
 def read_plan(report_id: str, tables: Tables) -> Plan:
-    """Return a report's plan, once it is written."""
+    """Read a report's plan."""
     return Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))

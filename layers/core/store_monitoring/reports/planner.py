@@ -1,4 +1,4 @@
-"""Plan a report: fix its snapshot and cut it into shards."""
+"""Plan a report: fix its snapshot and split it into shards."""
 
 import math
 from collections import defaultdict
@@ -15,15 +15,15 @@ from store_monitoring.storage.keys import plan_key, request_key, shards_key
 from store_monitoring.storage.ports import PollsFile, ReportFiles, StoresFile
 from store_monitoring.store_ids import unknown_stores
 
-# What a shard reads costs as much as so many polls (docs/performance.md, "What a size costs").
-FILE_COST_POLLS = 100_000  # waiting for S3, mostly
+# Costs of what a shard reads, in polls (docs/performance.md, "What a size costs").
+FILE_COST_POLLS = 100_000  # mostly waiting for S3
 
-STORE_COST_POLLS = 150  # its business time
+STORE_COST_POLLS = 150  # computing its business time
 
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """What a report reads of a bucket, and as many polls as that costs."""
+    """The files that a report reads of a bucket, and their cost in polls."""
 
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
@@ -40,31 +40,31 @@ def plan_report(
     *,
     follow_stores: bool,
 ) -> Plan:
-    """Plan a report from what is committed now, and write the plan.
+    """Plan a report from the latest committed data, and write the plan.
 
-    A report has one plan for ever: whatever was computed was computed from that one. Should it be
-    planned again, by a second attempt or a second call, the first plan is what is returned.
+    The first plan of a report is final, since parts may exist that were computed from it. A later
+    attempt or call returns that plan.
 
     Parameters
     ----------
     report_id : str
     memory_us : int
-        For how long a poll is evidence (rule 9).
+        Length of the poll memory (rule 9).
     shard_polls : int
-        About how much a shard may cost, in polls; a store and a file cost as much as some.
+        Target cost of a shard, in polls. Stores and files count as a number of polls each.
     bucket_count : int
     log, files : ports
     follow_stores : bool
-        Whether changes of stores are told.
+        Whether store changes are published for reports of all stores, as of now.
 
     Raises
     ------
     NoPollsError
-        If no polls were ingested and the request names no `as_of`.
+        If no polls were ingested and the request has no `as_of`.
     NoStoresError
-        If the request names an `as_of`, and no store is known: there is nothing to compute.
+        If the request has an `as_of`, but no store is known.
     UnknownStoreError
-        If all requested stores lie in buckets that have none.
+        If the buckets of all requested stores are empty.
     TooManyStoresError
         If a requested format cannot hold the report.
     """
@@ -73,19 +73,19 @@ def plan_report(
     now_us = request.as_of_us if request.as_of_us is not None else snapshot.max_timestamp_us
     if now_us is None:
         raise NoPollsError("no polls have been ingested yet: upload a polls file first")
-    ingests = log.manifest(snapshot.version, now_us - memory_us, now_us)
+    entries = log.manifest(snapshot.version, now_us - memory_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
     unknown: tuple[str, ...] = ()
     if requested is None:
         stores = list(snapshot.stores.values())
     else:
         stores = [file for bucket, file in snapshot.stores.items() if bucket in requested]
-        unknown = _in_no_file(requested, snapshot)
+        unknown = _in_empty_buckets(requested, snapshot)
         if not stores:
             raise unknown_stores(unknown)
     if not stores:
         raise NoStoresError("no store is known yet: upload a file first")
-    groups = _groups(_buckets(stores, ingests, now_us - memory_us, now_us), shard_polls)
+    groups = _groups(_buckets(stores, entries, now_us - memory_us, now_us), shard_polls)
     plan = Plan(
         report_id,
         snapshot.version,
@@ -94,7 +94,7 @@ def plan_report(
         memory_us,
         request.poll_filter,
         request.formats,
-        follow_stores and request.is_on_all_stores_now,
+        follow_stores and request.covers_all_stores_now,
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
         unknown,
     )
@@ -116,8 +116,8 @@ def _ids_by_bucket(
     return by_bucket
 
 
-def _in_no_file(requested: dict[int, list[str]], snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the requested stores whose buckets have none; merge says so of all unknown ones."""
+def _in_empty_buckets(requested: dict[int, list[str]], snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the requested stores whose buckets have no stores; merge finds other unknown ones."""
     return tuple(
         sorted(
             store_id
@@ -129,14 +129,14 @@ def _in_no_file(requested: dict[int, list[str]], snapshot: Snapshot) -> tuple[st
 
 
 def _buckets(
-    stores: Iterable[StoresFile], ingests: Iterable[ManifestEntry], since_us: int, now_us: int
+    stores: Iterable[StoresFile], entries: Iterable[ManifestEntry], since_us: int, now_us: int
 ) -> list[_Bucket]:
-    """Return what is read of each bucket, ascending."""
+    """Return what the report reads of each bucket, in order of bucket numbers."""
     polls_files: dict[int, list[PollsFile]] = defaultdict(list)
     cost_polls: dict[int, float] = defaultdict(float)
-    for ingest in ingests:
-        share = ingest.share_read(since_us, now_us)
-        for file in ingest.files_within(since_us, now_us):
+    for entry in entries:
+        share = entry.share_read(since_us, now_us)
+        for file in entry.files_within(since_us, now_us):
             polls_files[file.bucket].append(file)
             cost_polls[file.bucket] += FILE_COST_POLLS + share * file.rows
     return [
@@ -150,11 +150,11 @@ def _buckets(
 
 
 def _groups(buckets: Sequence[_Bucket], shard_polls: int) -> list[list[_Bucket]]:
-    """Group buckets, in their order, into groups of about the same cost, about `shard_polls`.
+    """Group adjacent buckets into groups of about equal cost, at most about `shard_polls`.
 
-    Laid end to end, the buckets are a line as long as their cost. It is cut into equal pieces, as
-    few as are no longer than `shard_polls`, and a bucket is in the group of the piece that its
-    middle lies in.
+    Buckets are laid end to end on a line, each as long as its cost. The line is split into equal
+    pieces, as few as possible but none longer than `shard_polls`. The midpoint of a bucket decides
+    to which piece, and so to which group, it belongs.
     """
     line = sum(bucket.cost_polls for bucket in buckets)
     piece = line / max(1, math.ceil(line / shard_polls))

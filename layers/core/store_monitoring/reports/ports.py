@@ -1,62 +1,59 @@
-"""What the reports need from outside, as protocols; `aws` implements them."""
+"""Ports of the reports, as protocols. `aws` implements them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.pages import PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Report
 from store_monitoring.reports.request import ReportRequest
 
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
-    pass
-
 
 class Reports(Protocol):
     """The table of reports."""
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
-        """Let a key stand for a report for a day; return the id of the one that it stands for.
+        """Reserve a key for a report for one day. Return the id of the report that holds it.
 
         Raises
         ------
         IdempotencyKeyReusedError
-            If it stands for the report of another request.
+            If a report with another request holds the key.
         """
 
     def release(self, key: IdempotencyKey) -> None:
-        """Let a key stand for nothing."""
+        """Delete the reservation of a key."""
 
     def add(self, report: Report, request: ReportRequest) -> Report:
-        """Add a report that is Running; return it, or the one of its id that is there already."""
+        """Add a Running report. Return it, or the existing report with its id."""
 
     def get(self, report_id: str) -> Report | None:
-        """Return a report as it stands, strongly consistent; None if it has expired."""
+        """Read a report with strong consistency; None if it does not exist or has expired."""
 
     def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
-        """Mark the report that an execution makes Failed.
+        """Mark the report of an execution Failed.
 
-        Change nothing if it is not Running, or another execution makes it by now.
+        Change nothing if the report is not Running, or a later execution has taken over.
         """
 
     def restart(self, failed: Report, now: datetime) -> Report:
-        """Mark a Failed report Running, with its next attempt; return it.
+        """Mark a Failed report Running, with the next attempt number, and return it.
 
-        Should it have been restarted since it was read, return it as it stands.
+        If it was restarted since it was read, return its current state.
         """
 
     def newest(self, page: PageRequest) -> ReportPage:
-        """Return a page of reports, newest first; a report of a moment ago may be missing."""
+        """Return a page of reports, newest first. The read is eventually consistent."""
 
 
 class Executions(Protocol):
-    """The executions of the state machine, one an attempt at a report."""
+    """The executions of the state machine, one per attempt at a report."""
 
     def start(self, report: Report) -> None:
-        """Start a report's execution; starting it again does nothing."""
+        """Start a report's execution. This is idempotent."""
 
     def failure(self, execution: str) -> Failure | None:
-        """Return why an execution ended without success, None if it did not.
+        """Return why an execution failed; None if it is running or succeeded.
 
-        An execution that does not exist is a failure too.
+        An execution that does not exist counts as failed.
         """

@@ -1,4 +1,4 @@
-"""A report and its states."""
+"""A report, its status and its formats."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Status(StrEnum):
-    """How a report stands. Running becomes Complete or Failed, once an attempt."""
+    """Status of a report. In each attempt, Running changes once, to Complete or Failed."""
 
     RUNNING = "Running"
     COMPLETE = "Complete"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class Format(StrEnum):
-    """A form in which a report can be had; its value is the file's ending."""
+    """A file format of reports. The value is the file name extension."""
 
     CSV = "csv"
     JSON = "json"
@@ -34,12 +34,12 @@ class Format(StrEnum):
 
 
 def check_formats_hold(formats: tuple[Format, ...], stores: int) -> None:
-    """Make sure that all formats can hold a report of so many stores.
+    """Check that all formats can hold a report of `stores` rows.
 
     Raises
     ------
     TooManyStoresError
-        Naming the format that cannot.
+        If a format cannot; the message names it.
     """
     if Format.XLSX in formats and stores >= _SHEET_ROWS:  # its first row is the header
         raise TooManyStoresError(
@@ -56,9 +56,9 @@ class Failure:
     error : str
         The error's name.
     message : str
-        For callers, in our own words.
+        For callers.
     detail : str or None
-        What Step Functions or another service said: for the log and the table, not for callers.
+        The message of Step Functions or another service: for the log and the table only.
     """
 
     error: str
@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report as it stands.
+    """A report, as recorded in the report table.
 
     Attributes
     ----------
@@ -78,19 +78,19 @@ class Report:
     ended_at : datetime or None
         When it became Complete or Failed.
     as_of : str or None
-        End of its windows, ISO 8601; known once it is planned.
+        End of the windows, ISO 8601; known once the report is planned.
     shards_total : int or None
-        Known once it is planned.
+        Number of shards; known once the report is planned.
     stores : int or None
-        Number of its rows; known once it is complete.
+        Number of rows; known once the report is Complete.
     failure : Failure or None
     poll_filter : PollFilter
     formats : tuple of Format
-        The forms that it was asked for.
+        The requested formats.
     attempt : int
-        How many times it was started.
+        Number of the current attempt, from 1.
     restarted_at : datetime or None
-        When the last attempt began, unless it is the first.
+        When the current attempt began; None for the first attempt.
     """
 
     report_id: str
@@ -108,7 +108,7 @@ class Report:
 
     @property
     def execution(self) -> str:
-        """Name of the execution that makes it: its id, from the second attempt on with a number.
+        """Name of the current execution: the report id; from the second attempt on, with a number.
 
         >>> Report("0b6c", Status.RUNNING, datetime(2024, 10, 14), attempt=2).execution
         '0b6c-2'
@@ -117,12 +117,12 @@ class Report:
 
     @property
     def attempted_at(self) -> datetime:
-        """When its last attempt began."""
+        """When the current attempt began."""
         return self.restarted_at or self.started_at
 
 
 def report_id_of(execution: str) -> str:
-    """Return the id of the report that an execution makes.
+    """Return the id of the report that an execution belongs to.
 
     >>> report_id_of("0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11-2")
     '0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11'
@@ -131,12 +131,12 @@ def report_id_of(execution: str) -> str:
 
 
 def checked_report_id(text: str) -> str:
-    """Return a report id as we write it.
+    """Validate a report id and return it in lower case.
 
     Raises
     ------
     MalformedReportIdError
-        If it is not a UUID; so it is never a key or a path of another kind.
+        If the text is not a UUID. A valid id is safe as part of keys and paths.
     """
     report_id = text.lower()
     if not _REPORT_ID.fullmatch(report_id):

@@ -1,4 +1,4 @@
-"""What a caller asks a report for."""
+"""Requests for reports, as parsed from JSON."""
 
 import re
 from dataclasses import dataclass, replace
@@ -18,17 +18,17 @@ _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{7}")
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """What a report is asked for.
+    """A request for a report.
 
     Attributes
     ----------
     as_of_us : int or None
-        The instant that the report is about; None: the greatest poll timestamp.
+        End of the windows; None for the greatest poll timestamp.
     poll_filter : PollFilter
     store_ids : tuple of str or None
-        The stores that it is about, ascending; None: all.
+        The requested stores, ascending; None for all.
     formats : tuple of Format
-        The forms that it is wanted in; CSV is made in any case.
+        The requested formats. CSV is written in any case.
     """
 
     as_of_us: int | None = None
@@ -37,18 +37,18 @@ class ReportRequest:
     formats: tuple[Format, ...] = (Format.CSV,)
 
     @property
-    def is_on_all_stores_now(self) -> bool:
-        """Whether it is on all stores, as of the last poll, and by all polls."""
+    def covers_all_stores_now(self) -> bool:
+        """Whether the report covers all stores, as of the last poll, with all polls."""
         return replace(self, formats=()) == ReportRequest(formats=())
 
     @classmethod
     def from_json(cls, body: object) -> Self:
-        """Read a request's decoded JSON body.
+        """Parse the decoded JSON body of a request.
 
         Raises
         ------
         InvalidRequestError
-            Naming the field that is unknown, of a wrong type or out of range.
+            If a field is unknown, of a wrong type or out of range; the message names it.
 
         Examples
         --------
@@ -67,7 +67,7 @@ class ReportRequest:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
+        """Return the JSON object that `from_json` parses."""
         return {
             "as_of": None if self.as_of_us is None else to_text(self.as_of_us),
             "store_ids": None if self.store_ids is None else list(self.store_ids),
@@ -77,12 +77,12 @@ class ReportRequest:
 
 
 def instant_us(value: object, field: str) -> int | None:
-    """Return the instant that a field of a request names, None if it names none.
+    """Parse a timestamp in a field of a request; None stays None.
 
     Raises
     ------
     InvalidRequestError
-        If it is none, or none that we take; the message begins with the name of the field.
+        If it is malformed or out of range; the message begins with the name of the field.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def _poll_filter(value: object) -> PollFilter:
 def _formats(value: object) -> tuple[Format, ...]:
     if value is None:
         return (Format.CSV,)
-    known = list(Format)  # not a set: an item need not be hashable
+    known = list(Format)  # not a set: items of the request may not be hashable
     if not isinstance(value, list) or not value or not all(item in known for item in value):
         raise InvalidRequestError(f"formats: not a list of some of {', '.join(Format)}")
     return tuple(format_ for format_ in Format if format_ in value)

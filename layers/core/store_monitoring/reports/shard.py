@@ -22,6 +22,14 @@ from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.schemas import DETAILED_PART, PART
 
+_BATCH_POLLS = 500_000  # smaller batches are not worth a call
+
+_POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
+
+_PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
+
+_AHEAD = 1  # batches that are read while one is computed
+
 _Item = TypeVar("_Item")
 
 _Read = TypeVar("_Read")
@@ -30,7 +38,7 @@ _Read = TypeVar("_Read")
 def read_ahead(
     read: Callable[[_Item], _Read], items: Iterable[_Item], ahead: int
 ) -> Iterator[_Read]:
-    """Yield what `read` returns for each item, in order; at most `ahead` more are at hand.
+    """Yield what `read` returns for each item, in order. Read at most `ahead` items in advance.
 
     >>> list(read_ahead(str.upper, "abc", ahead=2))
     ['A', 'B', 'C']
@@ -45,26 +53,17 @@ def read_ahead(
             yield reading.popleft().result()
 
 
-_BATCH_POLLS = 500_000  # no fewer are worth a call of their own
-
-_POLLS_A_MEGABYTE = 6000  # with what else is held: docs/performance.md, "What a size costs"
-
-_OF_WHICH_A_PIECE = 2  # part of them; twice as many are held while it is found
-
-_AHEAD = 1  # batches that are read while one is reckoned
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a shard says of itself; its data are in its part.
+    """What compute_shard returns to the state machine; the rows are in the part.
 
     Attributes
     ----------
     shard : int
     stores : int
-        Number of its rows.
+        Number of rows of the part.
     polls_read : int
-        0 also if its part was there already.
+        Number of polls that were read; 0 if the part existed already.
     """
 
     shard: int
@@ -74,35 +73,35 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some buckets: their stores, those that are asked for, and their polls, if they fit."""
+    """Some buckets: their requested stores, and their polls if those fit into memory."""
 
     stores: pa.Table
     polls_files: list[PollsFile]
     polls: pa.Table | None
 
 
-def polls_that_fit(memory_mb: int) -> int:
-    """Return how many polls can be held at once, by the memory of the function.
+def max_polls_in_memory(memory_mb: int) -> int:
+    """Return how many polls fit into the memory of the function.
 
-    >>> polls_that_fit(1769)
+    >>> max_polls_in_memory(1769)
     10614000
     """
-    return memory_mb * _POLLS_A_MEGABYTE
+    return memory_mb * _POLLS_PER_MEGABYTE
 
 
 def compute_shard(
-    report_id: str, shard: int, tables: Tables, most_polls: int = polls_that_fit(1769)
+    report_id: str, shard: int, tables: Tables, max_polls: int = max_polls_in_memory(1769)
 ) -> Receipt:
-    """Read a shard's files, reckon, and write its part, unless that is there already.
+    """Read a shard's files, compute the uptime of its stores, and write its part.
 
-    A report has one plan, so a part with as many rows as that says is the one.
+    If a part with the planned number of rows exists, it is kept: the plan of a report is final.
 
-    Buckets share no store, so they are read and reckoned a few at a time. The polls of a bucket
-    that has more than `most_polls` are reckoned piece by piece: what a shard needs of memory does
-    not grow with the number of polls.
+    No store is in two buckets, so buckets are computed a few at a time. If they have more than
+    `max_polls` polls, those are computed piece by piece. Memory does not grow with the number of
+    polls.
 
-    A requested store that is in none of the files has no row: `merge_report`, which sees all
-    parts, names all such stores.
+    A requested store that is in none of the files has no row. `merge_report` reports all such
+    stores, since it sees all parts.
     """
     plan = read_plan(report_id, tables)
     files = plan.shards[shard]
@@ -110,14 +109,14 @@ def compute_shard(
         return Receipt(shard, files.stores, polls_read=0)
     parts = [(DETAILED_PART if plan.in_detail else PART).empty_table()]
     polls_read = 0
-    read = partial(_read, plan, files, tables, most_polls)
+    read = partial(_read, plan, files, tables, max_polls)
     for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
-        for begin, end in _runs(plan, batch.stores):
+        for begin, end in _store_ranges(plan, batch.stores):
             stores = batch.stores.slice(begin, end - begin)
             if batch.polls is not None:
                 parts.append(_part(plan, stores, batch.polls))
             else:
-                parts.append(_part_by_pieces(plan, stores, batch.polls_files, tables, most_polls))
+                parts.append(_part_by_pieces(plan, stores, batch.polls_files, tables, max_polls))
         polls_read += (
             sum(file.rows for file in batch.polls_files)
             if batch.polls is None
@@ -132,7 +131,7 @@ def _read(
     plan: Plan,
     shard: Shard,
     tables: Tables,
-    most_polls: int,
+    max_polls: int,
     files: tuple[list[StoresFile], list[PollsFile]],
 ) -> _Batch:
     stores_files, polls_files = files
@@ -140,14 +139,14 @@ def _read(
     if shard.store_ids is not None:
         wanted = pa.array(shard.store_ids, pa.string())
         stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
-    if sum(file.rows for file in polls_files) > most_polls:
+    if sum(file.rows for file in polls_files) > max_polls:
         return _Batch(stores, polls_files, None)
     polls = tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
     return _Batch(stores, polls_files, polls)
 
 
-def _runs(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
-    """Return which stores, which are neighbours, can be reckoned at once."""
+def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
+    """Return ranges of rows: the stores of each can be computed at once."""
     hours = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
     by_hours = plan.poll_filter is PollFilter.BUSINESS_HOURS
     span_us = plan.memory_us if by_hours else max(WINDOWS_US)
@@ -170,9 +169,9 @@ def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:
 
 
 def _part_by_pieces(
-    plan: Plan, stores: pa.Table, files: list[PollsFile], tables: Tables, most_polls: int
+    plan: Plan, stores: pa.Table, files: list[PollsFile], tables: Tables, max_polls: int
 ) -> pa.Table:
-    """Return what `_part` does, of polls that are read again for each piece."""
+    """Return the same as `_part`, but read the polls again for each piece."""
     store_ids = stores.column("store_id").combine_chunks()
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
@@ -180,7 +179,7 @@ def _part_by_pieces(
             yield polls_of(polls, store_ids)
 
     pieces = cut_by_time(
-        read, plan.now_us - plan.memory_us, plan.now_us, most_polls // _OF_WHICH_A_PIECE
+        read, plan.now_us - plan.memory_us, plan.now_us, max_polls // _PIECE_DIVISOR
     )
     totals, details = compute_uptime_by_pieces(
         stores_of(stores), pieces, plan.now_us, plan.memory_us, plan.poll_filter

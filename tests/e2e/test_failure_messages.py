@@ -11,7 +11,7 @@ import pytest
 
 from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
-from store_monitoring.reports.failures import own_words
+from store_monitoring.reports.failures import public_message
 from tests.e2e.conftest import User, until
 from tests.permissions import unrecorded
 
@@ -161,7 +161,7 @@ def test_the_table_has_what_callers_are_not_told(user: User) -> None:
     with without_rights(user, "PlanFunction"):
         report_id = user.trigger()
         answer = user.ended(report_id)
-    assert answer["error"]["message"] == f"plan: {own_words(answer['error']['code'])}"
+    assert answer["error"]["message"] == f"plan: {public_message(answer['error']['code'])}"
     item = user.dynamodb.get_item(
         TableName=user.cloud.outputs["ReportTableName"], Key={"report_id": {"S": report_id}}
     )["Item"]
