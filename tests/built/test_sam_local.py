@@ -43,7 +43,7 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
     "merge": {"stores": STORES},
     "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
     "start_scheduled_report": None,
-    "take_back_ingest": {"errorType": "UnknownIngest"},
+    "take_back_ingest": {"errorType": "UnknownIngestError"},
     "publish_store_changes": None,
 }
 

@@ -61,7 +61,7 @@ def test_a_report_without_its_request_or_plan(user: User, function: str) -> None
     )
     event["detail"]["report_id"] = report_id
     name, message = error_of(user, function, event)
-    assert name == "MissingObject"
+    assert name == "MissingObjectError"
     assert report_id in message
     assert GONE in message
 
@@ -95,9 +95,9 @@ def test_what_is_committed_and_gone(user: User) -> None:
     for prefix in ("polls/", "stores/"):
         delete(user, "DataBucketName", prefix)
     name, message = error_of(user, "CompactFunction", {})
-    assert (name, GONE in message) == ("MissingObject", True)
+    assert (name, GONE in message) == ("MissingObjectError", True)
     name, _ = error_of(user, "TakeBackIngestFunction", {"ingest_id": zones["ingest_id"]})
-    assert name == "CannotTakeBack"
+    assert name == "CannotTakeBackError"
 
     user.cloud.client("s3").put_object(
         Bucket=user.cloud.outputs["InboxBucketName"],

@@ -104,7 +104,7 @@ def test_every_line_of_a_call_has_the_report_and_the_request(
 
 def test_the_error_of_a_step_is_told_with_its_report(failed: dict[str, Lines]) -> None:
     errors = [line for found in failed.values() for line in found if line.get("level") == "ERROR"]
-    assert {line["exception_name"] for line in errors} == {"UnknownStore"}
+    assert {line["exception_name"] for line in errors} == {"UnknownStoreError"}
 
 
 def test_what_is_measured_of_a_complete_report(

@@ -67,7 +67,7 @@ def test_ingests_are_taken_back(user: User) -> None:
 def test_an_ingest_that_is_not_committed_is_an_error(user: User) -> None:
     event = json.loads((EVENTS / "take_back_ingest.json").read_bytes())
     error = call(user, "TakeBackIngest", **event)
-    assert error["errorType"] == "UnknownIngest"
+    assert error["errorType"] == "UnknownIngestError"
     assert error["errorMessage"].startswith(f"no ingest '{event['ingest_id']}' is committed")
 
 
@@ -130,4 +130,4 @@ def test_an_ingest_whose_files_are_gone_is_not_taken_back(user: User) -> None:
     for stored in user.s3.list_objects_v2(Bucket=bucket, Prefix="stores/")["Contents"]:
         user.s3.delete_object(Bucket=bucket, Key=stored["Key"])
     error = call(user, "TakeBackIngest", ingest_id=outcome["ingest_id"])
-    assert error["errorType"] == "CannotTakeBack"
+    assert error["errorType"] == "CannotTakeBackError"
