@@ -313,6 +313,14 @@ class MemoryLog:
                 kept += (written,) if written is not None else ()
                 rows = sum(each.file.rows for each in kept)
                 self.commits[nth] = replace(commit, written=kept, rows=rows)
+        current = [
+            file.max_timestamp_us
+            for commit in self.commits
+            if commit.ingest_id not in self.replaced_in
+            for file in commit.polls_files
+        ]
+        latest = replace(self.snapshots[-1], max_timestamp_us=max(current, default=None))
+        self.snapshots[-1] = latest
 
     def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
         stores = snapshot.stores | {file.bucket: file for file in new_stores}

@@ -18,6 +18,8 @@ from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.take_back import take_back_ingest
+from store_monitoring.instants import to_us
+from tests.cases import utc
 from tests.fakes import FolderObjects
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 from tests.unit.ingest_table import ingest_table
@@ -118,6 +120,17 @@ def test_nothing_is_left_of_it_and_the_others_are_as_they_were(pipeline: Pipelin
     assert pipeline.polls() == polls
     assert pipeline.zones() == {"a": "UTC", "c": None}
     assert pipeline.report().splitlines() == report
+
+
+def test_its_newest_poll_no_longer_dates_reports(pipeline: Pipeline) -> None:
+    before = pipeline.log.snapshot().max_timestamp_us
+    content = "store_id,status,timestamp_utc\nb,active,2199-12-31 10:00:00\n"
+    pipeline.ingest("polls/future.csv", content)
+    delete(pipeline)
+    newest = max(timestamp for _, timestamp, _ in pipeline.polls())
+    assert newest == utc("2024-10-14 10:03")
+    assert pipeline.log.snapshot().max_timestamp_us == to_us(newest)
+    assert before != to_us(newest)  # of that store, too
 
 
 def test_to_delete_it_again_changes_nothing(pipeline: Pipeline) -> None:

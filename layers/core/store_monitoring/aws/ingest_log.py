@@ -17,7 +17,7 @@ the outcome of the upload, in the format of `upload_table`.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -185,7 +185,10 @@ class DynamoDbIngestLog:
         writes: list[dict[str, Any]] = [{"Update": mark}]
         if reversal.kind == Kind.POLLS:
             mark["UpdateExpression"] += ", replaced_in = if_not_exists(replaced_in, :version)"
-            max_timestamp_us = self._max_timestamp_us(reversal)
+            max_timestamp_us = self._max_timestamp_us(
+                {reversal.ingest_id, *reversal.stale_ids},
+                reversal.compacted.polls_files if reversal.compacted else (),
+            )
         if reversal.compacted is not None:
             *within, current = reversal.stale_ids
             writes += self._replacing([current], reversal.compacted, version)
@@ -212,10 +215,8 @@ class DynamoDbIngestLog:
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
         self._transact(snapshot, Snapshot(version, stores, max_timestamp_us), writes)
 
-    def _max_timestamp_us(self, reversal: Reversal) -> int | None:
-        """Return the greatest poll timestamp once an ingest is taken back."""
-        gone = (reversal.ingest_id, *reversal.stale_ids)
-        files = reversal.compacted.polls_files if reversal.compacted else ()
+    def _max_timestamp_us(self, gone: Container[str], files: Iterable[PollsFile]) -> int | None:
+        """Return the greatest poll timestamp once some files take the place of some ingests."""
         known_us = [file.max_timestamp_us for file in files]
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -264,9 +265,11 @@ class DynamoDbIngestLog:
             "rows_by_week": {str(week_us): rows for week_us, rows in by_week.items()},
             **_files_item(ingest_id, files),
         }
-        self._transact(
-            snapshot, replace(snapshot, version=snapshot.version + 1), [self._put(entry)]
-        )
+        max_timestamp_us = snapshot.max_timestamp_us
+        if "replaced_in" not in entry:
+            max_timestamp_us = self._max_timestamp_us({ingest_id}, files)
+        after = Snapshot(snapshot.version + 1, snapshot.stores, max_timestamp_us)
+        self._transact(snapshot, after, [self._put(entry)])
 
     def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
         """Put other stores files in the place of the current ones."""
