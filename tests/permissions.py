@@ -30,6 +30,7 @@ _PARAMETERS = {"NotificationTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"
 UNUSED = {
     "* logs:* *": "Lambda and Step Functions write logs; the local cloud writes files",
     "* xray:* *": "Lambda and Step Functions write traces; the local cloud has none",
+    "IngestRole s3:GetObject *inbox*": "only for uploads without a version, in a new bucket",
     "*Role s3:AbortMultipartUpload *": "only when a write of several parts fails midway",
     "ReportTimerRole lambda:InvokeFunction *": "the local cloud keeps no schedules; tests call",
     "ReportStateMachineRole s3:GetObject *receipts/*": "moto's interpreter reads no receipts",

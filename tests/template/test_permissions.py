@@ -136,6 +136,13 @@ def test_a_notice_goes_to_the_topic_that_was_named(roles: dict[str, Resource]) -
     assert with_notices == _allowed(roles[name]) | {"sns:Publish": {topic}}
 
 
+def test_an_upload_is_read_with_and_without_a_version(roles: dict[str, Resource]) -> None:
+    """S3 may store what comes right after a bucket was made without a version."""
+    allowed = _allowed(roles["IngestFunction"])
+    (inbox,) = allowed["s3:GetObjectVersion"]
+    assert inbox in allowed["s3:GetObject"]
+
+
 def test_whoever_counts_parts_cannot_list_anything_else(roles: dict[str, Resource]) -> None:
     (listing,) = [
         statement
