@@ -1,4 +1,4 @@
-"""The errors that callers tell apart. Their names are a contract with the state machine."""
+"""The errors of the library. The state machine refers to some of them by name."""
 
 from typing import Self
 
@@ -8,15 +8,15 @@ class StoreMonitoringError(Exception):
 
 
 class TransientError(StoreMonitoringError):
-    """Something outside failed in a way that can pass; the same call may succeed later.
+    """An AWS service failed temporarily; the same call may succeed later.
 
-    The only one of our errors that the state machine retries. Its message is for callers, too: what
-    the service said is its `__cause__`, for the log.
+    This is the only error of the library that the state machine retries. Its message is for
+    callers; the service's own message is in `__cause__`, for the log.
     """
 
     @classmethod
     def cannot(cls, action: str) -> Self:
-        """Return the error of an action that a service did not let us do.
+        """Return the error for an action that failed because of a service.
 
         >>> TransientError.cannot("read the report")
         TransientError('cannot read the report: a service behind it is busy or does not answer')
@@ -25,11 +25,11 @@ class TransientError(StoreMonitoringError):
 
 
 class MissingObjectError(StoreMonitoringError):
-    """An object that should be there is not."""
+    """An object that should exist does not."""
 
 
 class UnreadableFileError(StoreMonitoringError):
-    """An uploaded file cannot be read as a whole; nothing of it was taken."""
+    """An uploaded file cannot be read as a whole; none of its rows are ingested."""
 
 
 class SupersededUploadError(StoreMonitoringError):
@@ -41,11 +41,11 @@ class UploadFailedError(StoreMonitoringError):
 
 
 class BucketCountChangedError(StoreMonitoringError):
-    """The stack's number of buckets is not the one that its data are stored by."""
+    """The stack's number of buckets differs from that of its stored data."""
 
 
 class OutcomeRecordedError(StoreMonitoringError):
-    """An upload has ended already: its event was delivered twice."""
+    """An upload has a final outcome already: its event was delivered twice."""
 
 
 class CommitConflictError(StoreMonitoringError):
@@ -61,47 +61,47 @@ class CannotTakeBackError(StoreMonitoringError):
 
 
 class NoPollsError(StoreMonitoringError):
-    """A report or timeline was asked for before any poll was ingested."""
+    """A report or timeline was requested before any poll was ingested."""
 
 
 class NoStoresError(StoreMonitoringError):
-    """A report was asked for before any store was known."""
+    """A report was requested before any store was known."""
 
 
 class UnknownStoreError(StoreMonitoringError):
-    """A report or timeline was asked for a store that no input knows; the message names it."""
+    """A report or timeline was requested for a store that no input names; the message names it."""
 
 
 class TooManyStoresError(StoreMonitoringError):
-    """A report has more rows than a form that it was asked for can hold."""
+    """A report has more rows than a requested format can hold."""
 
 
 class IncompleteReportError(StoreMonitoringError):
-    """The parts of a report are not what its plan says."""
+    """The parts of a report do not match its plan."""
 
 
 class InvalidRequestError(StoreMonitoringError):
-    """A request says something that we do not understand; the message names it."""
+    """A request is malformed; the message names the field or parameter."""
 
 
 class RequestTooLargeError(StoreMonitoringError):
-    """A request is larger than any that makes sense."""
+    """A request body is too large."""
 
 
 class ResponseTooLargeError(StoreMonitoringError):
-    """A response is larger than a function can return; the message says how to ask for less."""
+    """A response is larger than a function can return; the message says how to reduce it."""
 
 
 class IdempotencyKeyReusedError(StoreMonitoringError):
-    """An idempotency key came with another request before."""
+    """An idempotency key was used before, with another request."""
 
 
 class RouteNotFoundError(StoreMonitoringError):
-    """There is nothing at this address."""
+    """There is no such route."""
 
 
 class MalformedReportIdError(StoreMonitoringError):
-    """A report id is not of the form that we give out."""
+    """A report id is not a UUID."""
 
 
 class UnknownReportError(StoreMonitoringError):
@@ -113,12 +113,12 @@ class UnknownUploadError(StoreMonitoringError):
 
 
 class ReportRunningError(StoreMonitoringError):
-    """What was asked for comes with the end of a report, and it is still Running."""
+    """The request needs a Complete report, but the report is Running."""
 
 
 class ReportFailedError(StoreMonitoringError):
-    """What was asked for comes with the success of a report, and it Failed."""
+    """The request needs a Complete report, but the report is Failed."""
 
 
 class ReportNotFailedError(StoreMonitoringError):
-    """A report that is to be tried again has not failed."""
+    """A report cannot be retried, since it has not failed."""

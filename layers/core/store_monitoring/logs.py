@@ -1,4 +1,4 @@
-"""One logger for all functions: JSON lines, with what each call is about."""
+"""One logger for all functions: JSON lines, with keys such as the report id."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ logger = Logger()
 
 @contextmanager
 def about(**keys: object) -> Iterator[None]:
-    """Put keys on every line that is logged within, that of an error included.
+    """Add keys to every line that is logged in the context, including that of an exception.
 
-    Lambda logs an error too, but knows only its own request id.
+    Lambda logs exceptions too, but only with the request id.
 
     Examples
     --------

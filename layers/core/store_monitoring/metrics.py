@@ -1,6 +1,6 @@
-"""What is measured, in CloudWatch's embedded metric format: a line of the log is a metric.
+"""Metrics in CloudWatch's embedded metric format, which are lines of the log.
 
-The template sets the namespace, and the one dimension, `service`: the stack.
+The template sets the namespace and the only dimension, `service`, which is the stack's name.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from store_monitoring.logs import logger
 
-_KEYS = ("report_id", "shard", "function_request_id", "correlation_id")  # of the log's lines
+_KEYS = ("report_id", "shard", "function_request_id", "correlation_id")  # keys of log lines
 
 _metrics = Metrics()
 
@@ -32,7 +32,7 @@ class Metric(Enum):
 
 
 def emit(values: Mapping[Metric, float]) -> None:
-    """Write metrics as one line, with what the log's lines are about."""
+    """Write metrics as one line of the log, with the logger's current keys as metadata."""
     for metric, value in values.items():
         name, unit = metric.value
         _metrics.add_metric(name, unit, value)

@@ -1,4 +1,4 @@
-"""What a function is told by its environment, checked when it starts."""
+"""The settings of functions: environment variables, checked when a function starts."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from store_monitoring.errors import StoreMonitoringError
 
 
 class InvalidSettingsError(StoreMonitoringError):
-    """The environment lacks a variable, or has one that is not of its type."""
+    """An environment variable is missing or of the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of all functions; `template.yaml` gives each of them all."""
+    """The settings of all functions; `template.yaml` sets all of them for every function."""
 
     data_bucket: str
     inbox_bucket: str
@@ -40,7 +40,7 @@ class Settings:
         Raises
         ------
         InvalidSettingsError
-            If a variable is missing, or no whole number where one is needed.
+            If a variable is missing, or should be a whole number and is not.
         """
         values: dict[str, str | int] = {}
         for name, kind in cls.__annotations__.items():
@@ -51,4 +51,4 @@ class Settings:
                 raise InvalidSettingsError(f"{variable} is not set") from None
             except ValueError:
                 raise InvalidSettingsError(f"{variable} is not a whole number") from None
-        return cls(**values)  # type: ignore[arg-type]  # each is of its field's own type
+        return cls(**values)  # type: ignore[arg-type]  # each has the type of its field

@@ -1,1 +1,1 @@
-"""Events and notifications for others."""
+"""Events for other systems and notifications for people."""

@@ -1,16 +1,13 @@
-"""Events and notifications: what other systems and people are sent."""
+"""Ports for events, which other systems subscribe to, and for notifications to people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
-    pass
+from typing import Any, Protocol
 
 
 class EventType(StrEnum):
-    """The kinds of events, by their names; docs/operations.md describes them."""
+    """The types of events; docs/operations.md describes them."""
 
     REPORT_COMPLETED = "ReportCompleted"
     REPORT_FAILED = "ReportFailed"
@@ -21,22 +18,22 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event; its detail is JSON."""
+    """An event; its detail is a JSON object."""
 
     type: EventType
     detail: Mapping[str, Any]
 
 
 class Events(Protocol):
-    """Where others listen."""
+    """The event bus."""
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Publish events, in their order; should that fail halfway, some are published."""
+        """Publish events in order. If this fails halfway, some are published."""
 
 
 class Notifications(Protocol):
-    """Messages to people."""
+    """Messages to people, through an optional topic."""
 
     def send(self, subject: str, text: str) -> None:
-        """Send a message, if anybody is to be told."""
+        """Send a message, if there is a topic."""
         ...

@@ -1,4 +1,4 @@
-"""The end of a report: what is measured and published of it."""
+"""The end of a report: its metrics, its event and its notification."""
 
 import json
 
@@ -9,24 +9,24 @@ from store_monitoring.reports.report import Report, Status
 
 
 def announce_end(report: Report, events: Events, notifications: Notifications) -> None:
-    """Measure a report that has ended, publish the event, and send the notice.
+    """Emit the metrics of an ended report, publish its event, and send its notification.
 
-    The metrics come first, and each of the others is tried whatever becomes of the one before: an
-    event that is refused must hide neither a failed report's alarm nor its notice.
+    Metrics come first, and the notification is sent even if publishing the event fails: that must
+    hide neither the alarm of a failed report nor its notification.
 
     Raises
     ------
     TransientError
-        If one of them could not be sent. To call this again sends all of them again.
+        If the event or the notification could not be sent. A repeated call sends all again.
     """
-    emit(_measures(report))
+    emit(_metrics(report))
     try:
         events.publish([end_event(report)])
     finally:
         notifications.send(*end_notification(report))
 
 
-def _measures(report: Report) -> dict[Metric, float]:
+def _metrics(report: Report) -> dict[Metric, float]:
     if report.status is Status.FAILED or report.ended_at is None or report.stores is None:
         return {Metric.REPORTS_FAILED: 1}
     return {
@@ -37,12 +37,12 @@ def _measures(report: Report) -> dict[Metric, float]:
 
 
 def end_event(report: Report) -> Event:
-    """Return the event that tells that a report has ended."""
+    """Return the event for the end of a report."""
     is_complete = report.status is Status.COMPLETE
     kind = EventType.REPORT_COMPLETED if is_complete else EventType.REPORT_FAILED
     return Event(kind, report_entry(report))
 
 
 def end_notification(report: Report) -> tuple[str, str]:
-    """Return the subject and the text of a message to people that a report has ended."""
+    """Return the subject and text of the notification for the end of a report."""
     return f"Store report: {report.status.value}", json.dumps(report_entry(report), indent=2)

@@ -1,8 +1,8 @@
-"""Publish which stores went down, and which recovered, from one report to the next."""
+"""Publish which stores went down or recovered between one report and the next."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,32 +15,29 @@ from store_monitoring.storage.keys import part_key, store_states_key
 from store_monitoring.storage.ports import Tables
 from store_monitoring.storage.schemas import STORE_STATES
 
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
-    import pyarrow as pa
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A report that changes of stores were told from, the end of its windows, and its start."""
+    """The report that store changes were last published from, its `now` and its start."""
 
     report_id: str
     now_us: int
-    started_at: str = ""  # in ISO 8601; of older ones it was not recorded
+    started_at: str = ""  # in ISO 8601; empty in checkpoints of older versions
 
 
 class CheckpointStore(Protocol):
-    """The last report that changes of stores were told from."""
+    """The stored checkpoint."""
 
     def get(self) -> Checkpoint | None:
-        """Return it, strongly consistent; None if none was told yet."""
+        """Read the checkpoint with strong consistency; None if there is none yet."""
 
     def advance(self, before: Checkpoint | None, after: Checkpoint) -> None:
-        """Put another in its place.
+        """Replace the checkpoint.
 
         Raises
         ------
         TransientError
-            If it is not the one of before any more.
+            If the stored checkpoint is not `before`.
         """
 
 
@@ -60,53 +57,53 @@ def publish_store_changes(
     checkpoints: CheckpointStore,
     events: Events,
 ) -> StoreChanges:
-    """Publish what has changed since the last report that changes were told from.
+    """Publish the store changes since the last report that changes were published from.
 
-    A store is up or down as it was when it was last seen open. So closing time changes nothing: a
-    store that closes while it is down and opens again while it is up has recovered, and one whose
-    tablet is off at night has not gone down. A store that was never seen open is neither.
+    The state of a store, up or down, is the one when it was last open. So closing time is no
+    change: a store that closes while down and opens while up has recovered, and one whose tablet is
+    off at night has not gone down. A store that has never been open in a report has no state.
 
-    A report changes nothing if it is on some stores only, or was started before the last one and
-    is about an earlier time. The first report only says how things stand; so does one that was
-    started after the last one and is about an earlier time: polls of the future, say, were taken
-    back.
+    Nothing is published from a report with its own `as_of`, store ids or poll filter, nor from one
+    that was started before the last one and has an earlier `now`. The first report only records
+    states. So does a report that was started after the last one but has an earlier `now`, for
+    example because polls from the future were taken back.
 
     Parameters
     ----------
     report_id : str
         A complete report.
     started_at : str
-        When it was started, in ISO 8601.
+        When the report was started, in ISO 8601.
     limit : int
-        If more stores than this have changed, one event tells how many.
+        If more stores than this changed, a single event with their number is published.
     tables, checkpoints, events : ports
 
     Raises
     ------
     TransientError
-        If events could not be published, or another report was told at the same time. Events may
-        then be published again.
+        If events could not be published, or another report was published concurrently. A retry may
+        publish events again.
     """
     plan = read_plan(report_id, tables)
     before = checkpoints.get()
-    told = Checkpoint(report_id, plan.now_us, started_at)
-    if not plan.follows_stores or not _is_newer(told, before):
+    current = Checkpoint(report_id, plan.now_us, started_at)
+    if not plan.follows_stores or not _is_newer(current, before):
         return StoreChanges()
-    known = before if before is not None and before.now_us <= told.now_us else None
+    known = before if before is not None and before.now_us <= current.now_us else None
     states = _next_states(_states(known, tables), _rows(plan, tables))
     changes = _changes(states)
     tables.write_table(store_states_key(report_id), states.select(STORE_STATES.names))
     events.publish(list(_events(plan, changes, limit)))
-    checkpoints.advance(before, told)
+    checkpoints.advance(before, current)
     return changes
 
 
-def _is_newer(told: Checkpoint, before: Checkpoint | None) -> bool:
+def _is_newer(current: Checkpoint, before: Checkpoint | None) -> bool:
     if before is None:
         return True
-    if before.report_id == told.report_id:
+    if before.report_id == current.report_id:
         return False
-    return before.now_us <= told.now_us or before.started_at < told.started_at
+    return before.now_us <= current.now_us or before.started_at < current.started_at
 
 
 def _states(before: Checkpoint | None, tables: Tables) -> pa.Table:
@@ -114,7 +111,7 @@ def _states(before: Checkpoint | None, tables: Tables) -> pa.Table:
         return STORE_STATES.empty_table()
     try:
         return tables.read_table(store_states_key(before.report_id))
-    except MissingObjectError:  # it has expired with its report
+    except MissingObjectError:  # expired together with its report
         return STORE_STATES.empty_table()
 
 
@@ -126,7 +123,7 @@ def _rows(plan: Plan, tables: Tables) -> pa.Table:
 
 
 def _next_states(before: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return for each store whether it is up, and whether it was; null where that is not known."""
+    """Return whether each store is up, and whether it was up before; null if unknown."""
     row_before = pc.index_in(rows.column("store_id"), before.column("store_id"))
     was_up = before.column("up").take(row_before)
     is_active = pc.fill_null(rows.column("last_poll_active"), False)  # rule 11

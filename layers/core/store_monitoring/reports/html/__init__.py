@@ -1,1 +1,1 @@
-"""The report as one HTML file that asks for nothing: figures, charts and a table of all stores."""
+"""The report as one self-contained HTML file: figures, charts and a table of all stores."""

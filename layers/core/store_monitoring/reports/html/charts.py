@@ -1,4 +1,4 @@
-"""Charts as SVG that is part of a page: drawn by pygal, styled and brought to life by the page."""
+"""Charts as inline SVG: drawn by pygal; the page adds styles and tooltips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from pygal.style import Style
 from store_monitoring.reports.html.summary import Column, Summary
 from store_monitoring.reports.html.texts import days, percent
 
-_WIDTH, _HEIGHT = 360, 190  # about as many pixels as they have on a screen, or on a phone's
+_WIDTH, _HEIGHT = 360, 190  # pixels, about the displayed size
 
 _TEXT = 11
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: what it is of, what it says in words and in numbers, and the picture."""
+    """A chart: title, unit, summary in words, numbers, and SVG."""
 
     title: str
     unit: str
@@ -28,13 +28,13 @@ class Chart:
 
 
 def charts(summary: Summary, memory_us: int) -> list[Chart]:
-    """Return the page's charts: how stores are spread.
+    """Return the page's charts, which are histograms of stores.
 
     Parameters
     ----------
-    glance : Summary
+    summary : Summary
     memory_us : int
-        For how long a poll is evidence (rule 9).
+        Length of the poll memory (rule 9).
     """
     unseen, never_up, *_, always_up = summary.weekly_uptime
     open_stores = sum(column.stores for column in summary.weekly_uptime)
@@ -72,7 +72,7 @@ def _chart(title: str, unit: str, summary: str, columns: tuple[Column, ...]) -> 
 
 
 def _bars(title: str, columns: Sequence[Column]) -> Markup:
-    """Return a bar for each column, about its value printed over it and told in its tooltip."""
+    """Return a bar chart: rounded values above the bars, exact ones in tooltips."""
     chart = pygal.Bar(
         width=_WIDTH,
         height=_HEIGHT,
@@ -88,20 +88,20 @@ def _bars(title: str, columns: Sequence[Column]) -> Markup:
         print_values=True,
         print_values_position="top",
         truncate_label=-1,
-        value_formatter=_in_brief,
+        value_formatter=_abbreviated,
         x_labels=[column.label for column in columns],
     )
     all_stores = sum(column.stores for column in columns)
     chart.add(None, [_bar(column, all_stores) for column in columns])
-    chart.add_xml_filter(_as_part_of_a_page)
+    chart.add_xml_filter(_as_inline_svg)
     chart.add_xml_filter(lambda svg: _named(svg, title))
-    return Markup(chart.render(is_unicode=True))  # noqa: S704  # pygal escapes what it is given
+    return Markup(chart.render(is_unicode=True))  # noqa: S704  # pygal escapes its input
 
 
-def _in_brief(stores: float) -> str:
-    """Return a number that fits over a bar.
+def _abbreviated(stores: float) -> str:
+    """Return a number short enough to fit above a bar.
 
-    >>> [_in_brief(n) for n in (999, 1_234, 99_999, 1_234_567)]
+    >>> [_abbreviated(n) for n in (999, 1_234, 99_999, 1_234_567)]
     ['999', '1.2k', '100k', '1.2M']
     """
     for unit, name in ((1_000_000, "M"), (1_000, "k")):
@@ -120,15 +120,15 @@ def _bar(column: Column, all_stores: int) -> dict[str, object]:
     }
 
 
-def _as_part_of_a_page(svg: Element) -> Element:
-    """Remove what makes the chart stand alone; some of it differs from day to day."""
+def _as_inline_svg(svg: Element) -> Element:
+    """Remove what only a stand-alone SVG needs; some of it changes from day to day."""
     for parent in list(svg.iter()):
         for child in list(parent):
             is_comment = not isinstance(child.tag, str)
-            is_title_of_all = parent is svg and child.tag == "title"
+            is_main_title = parent is svg and child.tag == "title"
             if (
                 is_comment
-                or is_title_of_all
+                or is_main_title
                 or child.tag in ("defs", "desc")
                 or "tooltip-overlay" in child.get("class", "")
             ):

@@ -1,4 +1,4 @@
-"""The page: figures, charts and the table of stores, filled into the template."""
+"""Render the page: figures, charts and the table of stores."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from store_monitoring.reports.html.summary import summary
 
 WHOLE_TABLE_STORES = 20_000
 
-WORST_STORES = 5_000  # in the table of a report of more stores than that
+WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
 
-_WORST_AT_A_GLANCE = 10
+_WORST_IN_SUMMARY = 10
 
 _PACKAGE = "store_monitoring.reports.html"
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a report is about.
+    """The parameters of a report.
 
     Attributes
     ----------
     now_us : int
-        End of its windows.
+        End of the windows.
     snapshot : int
-        Version of the ingest log that it was planned from.
+        Version of the ingest log that the report was planned from.
     memory_us : int
-        For how long a poll is evidence (rule 9).
+        Length of the poll memory (rule 9).
     poll_filter : PollFilter
     all_stores : bool
-        Whether it is about all stores, rather than some that were asked for.
+        Whether it covers all stores, not only requested ones.
     """
 
     now_us: int
@@ -52,33 +52,33 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Inlined:
-    """A style or script within the page, and the source by which the page's policy allows it."""
+    """An inline style or script, and its hash for the page's Content-Security-Policy."""
 
     text: Markup
     source: str
 
 
 def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) -> None:
-    """Write a report as one page that asks for nothing.
+    """Write a report as one self-contained page.
 
     Parameters
     ----------
     part : table
         Rows of schema `DETAILED_PART`, ascending by `store_id`: exact microseconds.
     rows : table
-        The same rows as the report tells them.
+        The same rows, as `detailed_rows` returns them.
     about : About
     output : binary stream
     """
-    at_a_glance = summary(part, about.now_us)
+    page_summary = summary(part, about.now_us)
     table = stores_table(part, rows)
     is_whole = len(table) <= WHOLE_TABLE_STORES
     page = _environment().get_template("page.html.j2")
     text = page.render(
         about=about,
-        summary=at_a_glance,
-        charts=charts(at_a_glance, about.memory_us),
-        worst=polled_and_down(table, _WORST_AT_A_GLANCE),
+        summary=page_summary,
+        charts=charts(page_summary, about.memory_us),
+        worst=polled_and_down(table, _WORST_IN_SUMMARY),
         columns=COLUMNS,
         is_whole=is_whole,
         table=(table if is_whole else table[:WORST_STORES]).to_pydict(),

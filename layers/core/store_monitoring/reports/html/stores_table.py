@@ -1,4 +1,4 @@
-"""The table of stores: what the page carries of each, the worst first."""
+"""The data of the page's table of stores, the worst first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from store_monitoring.reports.html.summary import is_down, weekly_share, worst_f
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column: its name in the data, its head, and how the page's script shows it."""
+    """A column: its name in the data, its header, and how the page's script formats it."""
 
     name: str
     title: str
@@ -40,32 +40,34 @@ COLUMNS = (
 
 
 def stores_table(part: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return a row a store with `COLUMNS`, the worst first.
+    """Return one row per store with `COLUMNS`, the worst first.
 
     Parameters
     ----------
     part : table
         Rows of schema `DETAILED_PART`.
     rows : table
-        The same rows as the report tells them.
+        The same rows, as `detailed_rows` returns them.
     """
     state = pc.if_else(is_down(part), "down", pc.if_else(part.column("open_now"), "up", "closed"))
     percentage = np.round(100 * weekly_share(part), 2)
     last_poll_us = part.column("last_poll_at").cast(pa.int64())
-    reckoned: dict[str, Any] = {
+    computed: dict[str, Any] = {
         "now": state,
         "weekly_uptime": pa.array(percentage, from_pandas=True),  # NaN becomes null
-        "last_poll_at": pc.divide(last_poll_us, SECOND_US),  # JavaScript's numbers are short
+        "last_poll_at": pc.divide(
+            last_poll_us, SECOND_US
+        ),  # microseconds would exceed JavaScript's integers
     }
-    told = dict(zip(rows.column_names, rows.columns, strict=True))
-    table = pa.table(told | reckoned).select([column.name for column in COLUMNS])
+    report_columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    table = pa.table(report_columns | computed).select([column.name for column in COLUMNS])
     return table.take(worst_first(part))
 
 
 def polled_and_down(table: pa.Table, count: int) -> list[dict[str, Any]]:
-    """Return the first of a table's stores that were polled and down in the last week."""
-    was_seen_down = (pc.field("polls_last_week") > 0) & (
+    """Return the first `count` stores that were both polled and down in the last week."""
+    was_polled_and_down = (pc.field("polls_last_week") > 0) & (
         pc.field("downtime_last_week(in hours)") > 0
     )
-    stores: list[dict[str, Any]] = table.filter(was_seen_down)[:count].to_pylist()
+    stores: list[dict[str, Any]] = table.filter(was_polled_and_down)[:count].to_pylist()
     return stores

@@ -1,4 +1,4 @@
-"""The fleet at a glance: what a report's rows come to, from their exact microseconds."""
+"""Summary figures of all stores, computed from exact microseconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ _NO_POLL = "no poll"
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """Uptime of all stores together in one window, and the business time that it is part of."""
+    """Total uptime and business time of all stores in one window."""
 
     uptime_us: int
     business_us: int
 
     @property
     def share(self) -> float | None:
-        """Uptime as a part of business time; None if there is none."""
+        """Uptime as a fraction of business time; None without business time."""
         return self.uptime_us / self.business_us if self.business_us else None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How many stores there are of one sort; muted if nothing was seen of them."""
+    """A column of a chart: its label and number of stores; muted for stores without polls."""
 
     label: str
     stores: int
@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the rows come to.
+    """Summary figures of a report.
 
     Attributes
     ----------
@@ -56,14 +56,14 @@ class Summary:
     open_now : int
         Stores for which now is business time.
     down_now : int
-        Those of them that are down: their last poll says so, or there is none (rule 11).
+        Open stores that are down: inactive at the last poll, or without a known poll (rule 11).
     down_unpolled : int
-        Those of them that have no known poll.
+        Stores of `down_now` that have no known poll.
     polled : int
         Stores that have a known poll.
     polled_last_week : int
     median_weekly_uptime : float or None
-        Of the stores with business time in the week; None if there is no such store.
+        Median over the stores with business time in the week; None without such stores.
     weekly_uptime : tuple of Column
         Stores with business time in the week, by their uptime as a percentage of it.
     longest_outage : tuple of Column
@@ -88,7 +88,7 @@ class Summary:
 
 
 def summary(part: pa.Table, now_us: int) -> Summary:
-    """Return what rows of schema `DETAILED_PART` come to.
+    """Summarise rows of schema `DETAILED_PART`.
 
     Parameters
     ----------
@@ -124,23 +124,23 @@ def summary(part: pa.Table, now_us: int) -> Summary:
 
 
 def is_polled(part: pa.Table) -> Bools:
-    """Tell which stores have a known poll."""
+    """Return which stores have a known poll."""
     polled: Bools = part.column("last_poll_at").is_valid().to_numpy()
     return polled
 
 
 def is_down(part: pa.Table) -> Bools:
-    """Tell which stores are down now: it is business time, and they are not active (rule 11)."""
+    """Return which stores are open now, but not active (rule 11)."""
     return _flags(part, "open_now") & ~_flags(part, "last_poll_active")
 
 
 def business_us(part: pa.Table, window: str) -> Int64s:
-    """Return each store's business time in a window, one of hour, day and week."""
+    """Return each store's business time in a window, which is `hour`, `day` or `week`."""
     return _numbers(part, f"uptime_last_{window}_us") + _numbers(part, f"downtime_last_{window}_us")
 
 
 def weekly_share(part: pa.Table) -> npt.NDArray[np.float64]:
-    """Return each store's uptime as a part of its business time in the week; NaN without any."""
+    """Return each store's share of uptime in the week's business time; NaN without any."""
     week_us = business_us(part, "week").astype(np.float64)
     share = np.full(len(part), np.nan)
     np.divide(_numbers(part, "uptime_last_week_us"), week_us, out=share, where=week_us > 0)
@@ -148,11 +148,10 @@ def weekly_share(part: pa.Table) -> npt.NDArray[np.float64]:
 
 
 def worst_first(part: pa.Table) -> Int64s:
-    """Return the rows' order from the worst store on.
+    """Return the indices that sort rows from the worst store to the best.
 
-    Stores polled in the last week come before those of which it has seen nothing; then it goes by
-    the share of business time that they were up, downtime, and id. Stores without business time
-    come last.
+    Stores polled in the last week come before those without polls. Each group is sorted by share
+    of uptime, then by downtime, descending, then by id. Stores without business time come last.
     """
     share = weekly_share(part)
     keys = (
@@ -161,7 +160,7 @@ def worst_first(part: pa.Table) -> Int64s:
         _numbers(part, "polls_last_week") == 0,
         np.isnan(share),
     )
-    return np.lexsort(keys)  # stable: the rows are in order of ids
+    return np.lexsort(keys)  # a stable sort; rows are in order of ids
 
 
 def _by_weekly_uptime(part: pa.Table, polled: Bools) -> tuple[Column, ...]:
@@ -169,7 +168,7 @@ def _by_weekly_uptime(part: pa.Table, polled: Bools) -> tuple[Column, ...]:
     is_open = week_us > 0
     shown = is_open & polled
     uptime_us, week_us = uptime_us[shown], week_us[shown]
-    # Never up and always up are columns of their own: both are many, and no matter of degree.
+    # Never up and always up have their own columns, since both are frequent.
     place = 1 + _TENTHS * uptime_us // week_us
     place[uptime_us == 0] = 0
     labels = ["0", "> 0", *(f"{10 * n}+" for n in range(1, _TENTHS)), "100"]

@@ -1,4 +1,4 @@
-"""How the page writes shares, lengths of time and instants."""
+"""Format percentages, durations and timestamps for the page."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def percent(share: float | None) -> str:
 
 
 def hours(length_us: int) -> str:
-    """Return a length of time in whole hours.
+    """Return a duration in whole hours.
 
     >>> hours(12_345 * HOUR_US)
     '12,345'
@@ -25,7 +25,7 @@ def hours(length_us: int) -> str:
 
 
 def days(length_us: int) -> str:
-    """Return a length of time in days.
+    """Return a duration in days.
 
     >>> days(14 * DAY_US)
     '14'
@@ -34,7 +34,7 @@ def days(length_us: int) -> str:
 
 
 def date(instant_us: int) -> str:
-    """Return an instant as a heading.
+    """Return a timestamp for a heading.
 
     >>> date(1_728_950_118_727_055)
     '14 October 2024, 23:55 UTC'
@@ -44,7 +44,7 @@ def date(instant_us: int) -> str:
 
 
 def instant(instant_us: int) -> str:
-    """Return an instant as it stands in a table.
+    """Return a timestamp for a table.
 
     >>> instant(1_728_950_118_727_055)
     '2024-10-14 23:55'
