@@ -112,16 +112,16 @@ def test_where_zone_and_hours_come_from_is_told(sample: Pipeline) -> None:
 # --- the documented example -----------------------------------------------------------------
 
 
-def test_the_documents_example_is_what_is_answered(tmp_path: Path) -> None:
+def test_the_documented_example_is_the_response(tmp_path: Path) -> None:
     text = (ROOT / "docs/timeline.md").read_text(encoding="utf-8")
     pipeline = Pipeline(tmp_path)
     for kind, content in re.findall(r"^```csv (\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         outcome = pipeline.ingest(f"{kind}/a.csv", content)
         assert (outcome.error, outcome.rejected) == (None, 0)
-    [query] = re.findall(r"^`GET /timeline\?(\S+)` answers", text, re.MULTILINE)
-    [answer] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    [query] = re.findall(r"^`GET /timeline\?(\S+)` returns", text, re.MULTILINE)
+    [expected] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     told = pipeline.timeline(**dict(parse_qsl(query)))
-    assert told == json.loads(answer)
+    assert told == json.loads(expected)
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
     response = document["components"]["responses"]["Timeline"]
     assert told == response["content"]["application/json"]["example"]
