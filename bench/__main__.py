@@ -1,4 +1,4 @@
-"""Measure the reckoning in one process, and the main job through the local cloud."""
+"""Measure the computation of uptime in one process, and the main job through the local cloud."""
 
 import statistics
 import time
@@ -32,10 +32,11 @@ def main() -> None:
     dense = _within(polls, now_us, 8 * DAY_US)
     memory_us = 14 * DAY_US
     _show(
-        "reckoning, the sample", _seconds(lambda: compute_uptime(stores, polls, now_us, memory_us))
+        "computing uptime, the sample",
+        _seconds(lambda: compute_uptime(stores, polls, now_us, memory_us)),
     )
     _show(
-        "reckoning, all polls in eight days",
+        "computing uptime, all polls in eight days",
         _seconds(lambda: compute_uptime(stores, dense, now_us, memory_us)),
     )
     ingest, cold, warm = [], [], []
@@ -58,7 +59,7 @@ def _report(client: ReportClient) -> None:
 
 
 def _arrays(folder: Path) -> tuple[Stores, Polls]:
-    """Return the sample as the arrays that the reckoning takes."""
+    """Return the sample as the arrays that `compute_uptime` takes."""
     polls, hours, zones = (
         _read(folder / name)
         for name in ("store_status.csv", "menu_hours.csv", "store_timezones.csv")

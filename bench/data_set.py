@@ -69,7 +69,7 @@ class DataSet:
         shard_polls: int = sys.maxsize,
         request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
     ) -> Plan:
-        """Plan a report of it: of one shard, unless told otherwise."""
+        """Plan a report of it: of one shard by default."""
         files = FolderFiles(self.folder)
         files.write_json(request_key(report_id), request.to_json())
         return plan_report(

@@ -27,7 +27,7 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
 def peak_mb() -> float:
     """Return the most memory that this program had so far.
 
-    `getrusage` tells it too, but counts what the process was before it became this program.
+    `getrusage` returns it, too, but counts what the process was before it became this program.
     """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -1,4 +1,4 @@
-"""Measure what shards cost, and reckon what a report costs at any size: `make bench-sizes`."""
+"""Measure what shards cost, and compute a model of reports of any size: `make bench-sizes`."""
 
 from bench.sizes.model import Size, estimate
 from bench.sizes.shard_costs import measure

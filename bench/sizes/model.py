@@ -27,8 +27,8 @@ _COMPACT_EVERY_HOURS = 6
 
 # Measured here (docs/performance.md): processor seconds, and bytes.
 MERGE_STORE_SECONDS = 2.2e-6  # of a thousand parts; of 64, 1.4
-PLAN_FILE_SECONDS = 25e-6  # a file in the plan, of whoever writes it
-READ_PLAN_FILE_SECONDS = 3e-6  # of whoever reads it
+PLAN_FILE_SECONDS = 25e-6  # for each file, when the plan is written
+READ_PLAN_FILE_SECONDS = 3e-6  # for each file, when the plan is read
 POLL_BYTES = 5.3
 CSV_ROW_BYTES = 75
 
@@ -149,10 +149,10 @@ def estimate(size: Size, costs: ShardCosts) -> Estimate:
 
 
 def _shard_seconds(costs: ShardCosts, files: int, stores: int, polls: int) -> float:
-    """Return how long a shard takes: what it reads comes while it reckons, or is waited for."""
-    reckoning = SLOWER * costs.cpu_seconds(files, stores, polls)
+    """Return how long a shard takes: it reads and computes at the same time."""
+    computation = SLOWER * costs.cpu_seconds(files, stores, polls)
     transfer = polls * POLL_BYTES / S3_BYTES_PER_SECOND
-    return COLD_START_SECONDS + max(reckoning, transfer) + waiting_seconds(files)
+    return COLD_START_SECONDS + max(computation, transfer) + waiting_seconds(files)
 
 
 def waiting_seconds(files: int) -> float:

@@ -95,7 +95,7 @@ def _of_shape(scale: float, buckets: int) -> list[MeasuredShard]:
 
 
 def _plan(data_set: DataSet) -> None:
-    """Plan two reports of one shard each; polls say nothing any more of the second's week."""
+    """Plan two reports of one shard each; all polls are too old for the second."""
     max_timestamp_us = data_set.log.snapshot().max_timestamp_us
     assert max_timestamp_us is not None
     later = ReportRequest(as_of_us=max_timestamp_us + 40 * DAY_US)
