@@ -1,4 +1,4 @@
-"""The access log of the API: a line for each request, in the format that the stage has."""
+"""The access log of the API: one line for each request, in the stage's format."""
 
 import json
 import re
@@ -15,16 +15,16 @@ _UNKNOWN = "-"
 
 
 class AccessLog:
-    """Writes requests into a file.
+    """Writes a line for each request to a file.
 
     Parameters
     ----------
     line_format
-        With API Gateway's `$context` variables.
+        The format, with API Gateway's `$context` variables.
     path
         The file.
     identity
-        Returns what is known of the current request's caller.
+        Returns what is known about the current request's caller.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class AccessLog:
         self._identity = identity
 
     def record(self, app: Flask) -> None:
-        """Write a line for each request of an application from now on."""
+        """Start logging an application's requests."""
         app.before_request(self._begin)
         app.after_request(self._end)
 

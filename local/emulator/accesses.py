@@ -1,6 +1,6 @@
-"""What a request to a service does: the accesses that AWS would look at.
+"""Which actions on which resources a request needs, as IAM would check them.
 
-A request that is not known here is refused: to let it pass would prove nothing.
+A request that is not listed here is refused, so that no call goes unchecked.
 """
 
 import json
@@ -15,7 +15,7 @@ from werkzeug import Request
 from local.emulator.policies import Access
 from local.emulator.settings import ACCOUNT, REGION
 
-# What a query can say besides which of S3's operations is meant.
+# Query parameters that do not select one of S3's operations.
 _PARAMETERS = {
     *("continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker"),
     *("key-marker", "max-keys", "partNumber", "prefix", "start-after", "version-id-marker"),
@@ -52,22 +52,22 @@ _INVOCATION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 
 
 class UnknownRequest(Exception):
-    """It is not known which permissions a request needs."""
+    """The permissions that a request needs are not known."""
 
 
 def accesses(service: str, request: Request) -> list[Access]:
-    """Return what a request does.
+    """Return the actions and resources that a request needs.
 
     Parameters
     ----------
     service
-        The service that it is signed for.
+        The service that the request is signed for.
     request
 
     Raises
     ------
     UnknownRequest
-        If that is not known.
+        If they are not known.
     """
     match service:
         case "s3":
@@ -88,7 +88,7 @@ def accesses(service: str, request: Request) -> list[Access]:
 
 
 def form_accesses(bucket: str, key: str) -> list[Access]:
-    """Return what a form does that uploads an object."""
+    """Return what an upload by form needs."""
     return [Access("s3:PutObject", f"arn:aws:s3:::{bucket}/{key}")]
 
 
@@ -137,7 +137,7 @@ def _versioned(action: str, query: Mapping[str, str]) -> str:
 
 
 def _objects_to_delete(body: str) -> Iterator[tuple[str, bool]]:
-    """Return the keys in a request to delete objects, and whether it names their versions."""
+    """Yield each key of a request to delete objects, and whether it names a version."""
     document = xmltodict.parse(body, force_list=("Object",))
     for each in document["Delete"]["Object"]:
         yield each["Key"], "VersionId" in each

@@ -1,7 +1,7 @@
 """API Gateway: SAM CLI's own local service, the one behind ``sam local start-api``.
 
-It builds the proxy events and reads the proxy answers. We give it the routes of the deployed API
-and a way to run functions.
+It builds the proxy events and reads the proxy responses. This module gives it the routes of the
+deployed API and a way to run functions.
 """
 
 import io
@@ -34,20 +34,20 @@ def start_api(
     keys: ApiKeys | None,
     access_log: tuple[str, Path] | None,
 ) -> str:
-    """Serve a REST API in a thread of its own.
+    """Serve a REST API in its own thread.
 
     Parameters
     ----------
     openapi
         The API's definition, with its references resolved.
     invoke
-        Runs the function of a name with an event.
+        Runs a function, by name, with an event.
     port
         Port to listen on, or 0 for a free one.
     keys
-        What opens the routes that ask for a key; None opens them to all.
+        The valid API keys; None opens the routes that require one to every caller.
     access_log
-        The format of its lines, and its file; None for none.
+        The format of the access log's lines, and its file; None writes no log.
 
     Returns
     -------
@@ -59,25 +59,27 @@ def start_api(
     definition = SwaggerParser(stack_path="", swagger=openapi)
     api = Api(definition.get_routes())
     api.binary_media_types_set = set(definition.get_binary_media_types())
-    gate = ApiKeyAuthorizer(openapi, keys)
-    service = LocalApigwService(api, _Runner(invoke, gate), port=port, host=HOST)
+    authorizer = ApiKeyAuthorizer(openapi, keys)
+    service = LocalApigwService(api, _Runner(invoke, authorizer), port=port, host=HOST)
     service.create()
     if access_log is not None:
-        AccessLog(*access_log, gate.identity).record(service._app)
-    gate.guard(service._app)
+        AccessLog(*access_log, authorizer.identity).record(service._app)
+    authorizer.guard(service._app)
     for rule in service._app.url_map.iter_rules():
         # Flask adds HEAD to every GET; API Gateway does not.
         if rule.methods is not None and "GET" in rule.methods:
             rule.methods.discard("HEAD")
-    application = _undecoded(_in_text(service._app.wsgi_app, api.binary_media_types_set))
+    application = _with_raw_paths(
+        _with_text_bodies(service._app.wsgi_app, api.binary_media_types_set)
+    )
     service.port = serve(application, port)
     return f"http://{HOST}:{service.port}"
 
 
-def _in_text(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIApplication:
-    """Pass bodies on as text, as API Gateway does: in place of what is no UTF-8, U+FFFD."""
+def _with_text_bodies(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIApplication:
+    """Pass bodies on as text, as API Gateway does: U+FFFD replaces what is not UTF-8."""
 
-    def in_text(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def with_text_body(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         media_type, _, _ = environ.get("CONTENT_TYPE", "").partition(";")
         if length <= PAYLOAD_LIMIT_BYTES and media_type not in binary_media_types:
@@ -85,39 +87,39 @@ def _in_text(app: WSGIApplication, binary_media_types: Container[str]) -> WSGIAp
             environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         return app(environ, start_response)
 
-    return in_text
+    return with_text_body
 
 
-def _undecoded(app: WSGIApplication) -> WSGIApplication:
-    """Pass paths on as they came: WSGI decodes them, API Gateway does not.
+def _with_raw_paths(app: WSGIApplication) -> WSGIApplication:
+    """Pass paths on without decoding them: WSGI decodes paths, API Gateway does not.
 
-    So a `%2F` is part of a name, and does not end it.
+    So a `%2F` is part of a path parameter and does not end it.
     """
 
-    def undecoded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def with_raw_path(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, _, _ = environ["RAW_URI"].partition("?")
         return app(environ | {"PATH_INFO": path}, start_response)
 
-    return undecoded
+    return with_raw_path
 
 
 class _Runner:
-    """What SAM CLI's service takes for its runner of functions."""
+    """The function runner that SAM CLI's service calls."""
 
     def __init__(
-        self, invoke: Callable[[str, bytes], InvocationResult], gate: ApiKeyAuthorizer
+        self, invoke: Callable[[str, bytes], InvocationResult], authorizer: ApiKeyAuthorizer
     ) -> None:
         self._invoke = invoke
-        self._gate = gate
+        self._authorizer = authorizer
 
     def is_debugging(self) -> bool:
         return False
 
     def invoke(self, function: str, event: str, stdout: StreamWriter, **_: Any) -> None:
         proxy_event = json.loads(event)
-        proxy_event["requestContext"]["identity"].update(self._gate.identity())
+        proxy_event["requestContext"]["identity"].update(self._authorizer.identity())
         g.request_id = proxy_event["requestContext"]["requestId"]
         result = self._invoke(function, json.dumps(proxy_event).encode())
         if not result.failed:
-            # No answer at all makes the service say 502, as API Gateway does of an error.
+            # Without output the service responds with 502, as API Gateway does after an error.
             stdout.write_str(result.payload.decode())

@@ -1,6 +1,6 @@
 """The API keys of the stack: those of its usage plan in moto's API Gateway.
 
-So keys that are added to the plan, or disabled, while the cloud runs open the API, or no longer do.
+So adding a key to the plan or disabling one takes effect while the cloud runs.
 """
 
 import hmac
@@ -12,19 +12,19 @@ from local.emulator.template import Template
 
 
 class ApiKeys:
-    """The keys that open the API.
+    """The API keys of the stack.
 
     Parameters
     ----------
     template
-        Its key and its usage plan are made, with their logical ids for ids.
+        Its key and usage plan are created; their ids are their logical ids.
     value
-        The value of that key. It may be shorter than API Gateway's, which moto would refuse.
+        The value of that key. It may be shorter than API Gateway allows, which moto would refuse.
 
     Raises
     ------
     ValueError
-        If the template has not one key and one plan.
+        If the template does not have exactly one key and one plan.
     """
 
     def __init__(self, template: Template, value: str) -> None:
@@ -41,7 +41,7 @@ class ApiKeys:
         )
 
     def id_of(self, value: str) -> str | None:
-        """Return the id of the key of this value, if it is enabled and in the plan."""
+        """Return the id of the key with this value if it is enabled and in the plan."""
         for member in self._backend.get_usage_plan_keys(self._plan_id):
             key = self._backend.keys.get(member.id)
             if key is None or not key.enabled:

@@ -1,4 +1,4 @@
-"""What is run: the source as it stands, or what `sam build` made of it."""
+"""What to run: the source, or the output of `sam build`."""
 
 import platform
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from local.emulator.runtime import Runtime, lambda_python, this_python
 
 
 class NotBuiltError(Exception):
-    """There is nothing built that this machine's processor can run."""
+    """No build exists for this machine's processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """A template that names the code of its functions and layers, and the Python that runs it."""
+    """A template, which names the code of its functions and layers, and the Python to run it."""
 
     template: Path
     runtime: Runtime
 
 
 def from_source(project: Path) -> Artefacts:
-    """Return what lies in a project's folder."""
+    """Return the source in a project's folder."""
     return Artefacts(project / "template.yaml", this_python())
 
 
 def as_built(project: Path) -> Artefacts:
-    """Return what `make build` left in a project's folder.
+    """Return the output of `make build` in a project's folder.
 
     Raises
     ------
     NotBuiltError
-        If it left nothing, or something for another processor.
+        If there is no build, or only one for another processor.
     NoLambdaRuntimeError
-        If there is no Python as Lambda has it.
+        If Lambda's version of Python is not installed.
     """
     build, machine = project / ".aws-sam" / "build", platform.machine()
     if not any(build.glob(f"*Layer/**/*-{machine}-linux-gnu.so")):

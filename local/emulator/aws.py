@@ -1,7 +1,7 @@
 """S3, DynamoDB, Step Functions and more: moto's server, with real Lambda functions behind it.
 
-moto wants Docker for Lambda. Here its invocations, and S3's notifications, go to our Lambda service
-instead. moto keeps a function's configuration, so what boto3 updates holds from the next call on.
+moto needs Docker for Lambda. Here invocations and S3's notifications go to `LambdaService` instead.
+moto keeps each function's configuration, so an update through boto3 applies to the next call.
 """
 
 import json
@@ -45,14 +45,14 @@ _ARN_PARTS = 7  # of a function; one more names an alias
 
 @dataclass(frozen=True, slots=True)
 class FunctionCode:
-    """Where a function's code and the contents of its layers lie."""
+    """The folders of a function's code and of its layers."""
 
     task_root: Path
     layers: tuple[Path, ...]
 
 
 class Functions:
-    """The deployed functions: their configuration is moto's, their code is ours."""
+    """The deployed functions: moto holds their configuration, this class their code."""
 
     def __init__(self, service: LambdaService, injector: Injector) -> None:
         self._service = service
@@ -60,7 +60,7 @@ class Functions:
         self._code: dict[str, FunctionCode] = {}
 
     def add(self, name: str, code: FunctionCode) -> None:
-        """Say where the code of a function lies."""
+        """Add the code of a function."""
         self._code[name] = code
 
     def role(self, name_or_arn: str) -> str:
@@ -68,18 +68,18 @@ class Functions:
         return self._configuration(name_or_arn).role
 
     def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
-        """Run a function and wait for its answer."""
+        """Run a function and wait for its result."""
         return self._service.invoke(self._configuration(name_or_arn), payload)
 
     def invoke_event(self, name_or_arn: str, payload: bytes) -> None:
-        """Accept an event for a function, to be run later; it can come twice, as on AWS."""
+        """Queue an event for a function; it can be delivered twice, as on AWS."""
         function = self._configuration(name_or_arn)
         self._service.invoke_event(function, payload)
         if self._injector.fault_for(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
             self._service.invoke_event(function, payload)
 
     def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
-        # An alias of a function stands for the function as it is: there are no versions here.
+        # An alias means the function itself: there are no versions here.
         unqualified = ":".join(name_or_arn.split(":")[:_ARN_PARTS])
         function: LambdaFunction = lambda_backends[ACCOUNT][REGION].get_function(unqualified)
         code = self._code[function.function_name]
@@ -96,23 +96,23 @@ class Functions:
 
 
 def start_server(port: int, injector: Injector, permissions: Permissions, secret_key: str) -> str:
-    """Start moto's server in a thread of its own.
+    """Start moto's server in its own thread.
 
     Parameters
     ----------
     port
         Port to listen on, or 0 for a free one.
     injector
-        What strikes its calls.
+        Decides which calls get a fault.
     permissions
-        What the roles that call it may do.
+        What the callers' roles allow.
     secret_key
-        What the functions sign with.
+        The secret key of the functions.
 
     Returns
     -------
     str
-        Its address, the endpoint URL of every service.
+        Its address: the endpoint URL of every service.
     """
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     enforce_form_policies(permissions, secret_key)
@@ -120,22 +120,22 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     add_versions_to_events()
     isolate_transactions()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # It looks through the folders of its 190 services at every request.
+    # Without this, moto lists the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
-    # Pages elsewhere may call what a bucket's own rules let them.
+    # A bucket's own CORS rules decide what pages of other origins may call.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
     services = GuardedServices(DomainDispatcherApplication(_service), permissions)
     port = serve(CrossOriginGuard(FaultyServices(services, injector), secret_key), port)
-    # moto's own services call each other there.
+    # moto's services call each other at this port.
     os.environ["MOTO_PORT"] = str(port)
     return f"http://{HOST}:{port}"
 
 
 def _service(name: backends.SERVICE_NAMES) -> Flask:
-    """Make the application of one service; moto's are in Flask's debug mode, which is slow."""
+    """Make the application of one service, without Flask's debug mode, which is slow."""
     if name == "moto_api":
-        return Flask(name)  # without routes: nobody needs what resets everything
+        return Flask(name)  # no routes: one of them deletes all data
     app = create_backend_app(name)
     app.debug = False
     return app

@@ -1,8 +1,8 @@
-"""What web pages may do with what listens on this machine: next to nothing, unless it is ours.
+"""Protects the local cloud from web pages.
 
-A browser lets any page send requests to loopback, though not read what is answered. So a page
-that somebody visits could wipe the local cloud. Requests that a page of another origin makes
-are told by what the browser adds to them.
+A browser lets any page send requests to loopback, even if the page cannot read the responses. So a
+page that a developer visits could delete the local cloud's data. Headers that browsers add show
+which requests come from a page of another origin.
 """
 
 import hashlib
@@ -20,19 +20,20 @@ from moto.s3.models import s3_backends
 from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT
 
-# Names under which a browser reaches loopback; others are of a page that has changed its address.
+# Names by which a browser reaches loopback. Another name means DNS rebinding: a page that made its
+# own name resolve to this machine.
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 def names_loopback(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a request is for this machine by name; one without a name is no browser's."""
+    """Return whether a request's host is loopback; browsers always send a host."""
     host = environ.get("HTTP_HOST")
     return host is None or _LOOPBACK.fullmatch(host) is not None
 
 
 def is_cross_origin(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a page of another origin makes a request.
+    """Return whether a page of another origin makes a request.
 
     >>> is_cross_origin({"HTTP_HOST": "127.0.0.1:3000"})  # curl
     False
@@ -46,16 +47,16 @@ def is_cross_origin(environ: Mapping[str, Any]) -> bool:
 
 
 class CrossOriginGuard:
-    """Stands before AWS's services: pages of other origins get only what is signed for them.
+    """Lets pages of other origins use only presigned URLs and signed upload forms.
 
-    That is a form that uploads to a bucket, which is looked at where it is read
-    (`local.emulator.upload_forms`), and what a presigned URL leads to.
+    The signature of a form is checked where the form is read (`local.emulator.upload_forms`).
 
     Parameters
     ----------
     services
+        The application that serves AWS's services.
     secret_key
-        What the functions sign with. No page knows it.
+        The secret key of the functions. No page knows it.
     """
 
     def __init__(self, services: WSGIApplication, secret_key: str) -> None:
@@ -63,23 +64,23 @@ class CrossOriginGuard:
         self._secret_key = secret_key
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a request on, or refuse it."""
-        if not is_cross_origin(environ) or self._is_for_pages(environ):
+        """Pass a request on or refuse it."""
+        if not is_cross_origin(environ) or self._is_allowed(environ):
             return self._services(environ, start_response)
         message = "Pages of other origins need a signed form or a presigned URL"
         status = HTTPStatus.FORBIDDEN
         return error_response("s3", status, "AccessDenied", message, start_response)
 
-    def _is_for_pages(self, environ: WSGIEnvironment) -> bool:
+    def _is_allowed(self, environ: WSGIEnvironment) -> bool:
         if "HTTP_AUTHORIZATION" in environ or "HTTP_X_AMZ_TARGET" in environ:
             return False
         bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
-        # By its first part moto takes a path for another service's; a bucket's name it does not.
+        # moto routes some paths to other services by their first part, but never a bucket's name.
         if bucket not in s3_backends[ACCOUNT]["aws"].buckets:
             return False
         match environ["REQUEST_METHOD"]:
             case "OPTIONS":
-                return True  # the bucket's rules are the answer
+                return True  # the bucket's CORS rules decide
             case "POST":
                 is_form = environ.get("CONTENT_TYPE", "").startswith("multipart/form-data")
                 return is_form and not key and not environ.get("QUERY_STRING")
@@ -90,7 +91,7 @@ class CrossOriginGuard:
 
 
 def is_presigned(environ: Mapping[str, Any], secret_key: str, now: datetime) -> bool:
-    """Tell whether a request is for a presigned URL (Signature Version 4) that has not expired."""
+    """Return whether a request uses a valid presigned URL (Signature Version 4)."""
     path, _, query = environ["RAW_URI"].partition("?")
     fields = {name: values[0] for name, values in parse_qs(query).items()}
     try:
@@ -116,7 +117,7 @@ def is_presigned(environ: Mapping[str, Any], secret_key: str, now: datetime) -> 
 
 
 def is_signed_form(fields: Mapping[str, str], secret_key: str) -> bool:
-    """Tell whether a form's policy is signed (Signature Version 4)."""
+    """Return whether a form's policy has a valid signature (Signature Version 4)."""
     try:
         _, _, scope = fields["x-amz-credential"].partition("/")
         key = _signing_key(scope, secret_key)
@@ -126,12 +127,12 @@ def is_signed_form(fields: Mapping[str, str], secret_key: str) -> bool:
 
 
 def _signing_key(scope: str, secret_key: str) -> bytes:
-    """Return the key of a day, a Region and S3.
+    """Derive the signing key of a credential scope.
 
     Raises
     ------
     ValueError
-        If the scope is not S3's.
+        If the scope is not one of S3.
     """
     date, region, service, ending = scope.split("/")
     if (service, ending) != ("s3", "aws4_request"):

@@ -1,4 +1,4 @@
-"""The functions as `sam build` left them."""
+"""The functions that `sam build` made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class BuiltFunction:
     handler : str
         Its module and function, as ``module.function``.
     code : Path
-        What becomes /var/task.
+        The content of /var/task.
     layers : tuple of Path
-        What becomes /opt.
+        The content of /opt.
     variables : mapping
         Its environment.
     """
@@ -34,7 +34,7 @@ class BuiltFunction:
 
 
 def built_functions(folder: Path) -> list[BuiltFunction]:
-    """Read what a build folder holds from the template that `sam build` put into it."""
+    """List the functions of a build folder, from the template that `sam build` wrote there."""
     stack = Stack(STACK_NAME, REGION, ACCOUNT)
     template = Template(folder / "template.yaml", stack, {})
     layers = {

@@ -1,4 +1,4 @@
-"""The local cloud, as programs and tests use it."""
+"""The local cloud, for programs and tests."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ from local.emulator.settings import (
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60
 _STOP_SECONDS = 15
-_IMPATIENT_SECONDS = 0.5
+_ABANDON_SECONDS = 0.5
 _CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
@@ -43,27 +43,27 @@ class LocalCloudError(Exception):
 class LocalCloud:
     """A SAM template, deployed on this machine. Use it as a context manager.
 
-    Its processes end with it, and also when the program that made it is killed.
+    Its processes end when it is closed, and when the program that started it is killed.
 
     Parameters
     ----------
     template
-        The template; this project's, unless another is named.
+        The template; by default this project's.
     parameter_overrides
-        Values that win over the template's defaults.
+        Values that override the template's defaults.
     api_port
         Port of the API, or 0 for a free one.
     aws_port
         Port of AWS's services, or 0 for a free one.
     runtime
-        The Python that runs the functions; this one, with its packages, unless another is named.
+        The Python that runs the functions; by default this one, with its packages.
     api_key
-        The key that opens the API's routes that ask for one; None opens them to all.
+        The key for the API's routes that require one; None opens them to every caller.
     faults
-        What goes wrong, from the start.
+        Faults to inject from the start.
     environments
-        How many execution environments a function has at most; None: as many as the machine has
-        cores, two at least.
+        The maximum number of execution environments of a function; None: the number of cores, but
+        at least two.
 
     Attributes
     ----------
@@ -74,12 +74,12 @@ class LocalCloud:
     outputs
         The stack's outputs.
     state
-        Folder with the functions' logs, a file each.
+        Folder with the functions' logs, one file each.
 
     Raises
     ------
     LocalCloudError
-        If it could not start or the template could not be deployed.
+        If it does not start or the template cannot be deployed.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class LocalCloud:
         runtime = runtime or this_python()
         self.state = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
-        self._process = subprocess.Popen(  # noqa: S603  # our own program
+        self._process = subprocess.Popen(  # noqa: S603  # this project's program
             [
                 *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
                 *(sys.executable, "-m", "local.emulator.server"),
@@ -148,7 +148,7 @@ class LocalCloud:
             self.close()
 
     def client(self, service: str) -> Any:
-        """Make a boto3 client for a service of this cloud, such as ``"s3"``."""
+        """Return a boto3 client for a service of this cloud, such as ``"s3"``."""
         return boto3.client(  # type: ignore[call-overload]  # typed for literal names only
             service,
             endpoint_url=self.endpoint_url,
@@ -156,31 +156,31 @@ class LocalCloud:
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
             config=Config(
-                # A checksum within the body slows an upload to this cloud down.
+                # A checksum within the body makes uploads to this cloud slower.
                 request_checksum_calculation="when_required",
-                # A call waits for a handler as long as it takes, and is not repeated meanwhile.
+                # A call waits until the handler ends, and is not repeated meanwhile.
                 read_timeout=_LONGEST_CALL_SECONDS,
                 retries={"total_max_attempts": 1},
             ),
         )
 
     def logs(self, function: str) -> str:
-        """Read what a function has written so far, from all its execution environments.
+        """Return what a function has logged so far, in all its execution environments.
 
         Parameters
         ----------
         function
-            Its logical id in the template, or its name.
+            The function's logical id in the template, or its name.
         """
         logs = [self.state / f"{function}.log", self.state / f"{STACK_NAME}-{function}.log"]
         return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
     def inject(self, *faults: Fault, seed: int = 0) -> None:
-        """Let these faults, and no others, strike from now on; none: let all be well."""
+        """Inject these faults from now on, and no others; without arguments: none."""
         self._control("PUT", Faults(faults, seed).to_json())
 
     def injected_faults(self) -> list[str]:
-        """Return which calls were struck since faults were last injected, and by what."""
+        """Return the faults that occurred since the last call of `inject`, each with its call."""
         return self._control("GET")
 
     def _control(self, method: str, faults: dict[str, Any] | None = None) -> list[str]:
@@ -191,39 +191,39 @@ class LocalCloud:
         return injected
 
     def check(self) -> None:
-        """Check that it runs.
+        """Check that the cloud is still running.
 
         Raises
         ------
         LocalCloudError
-            If it has ended although it was not closed.
+            If it has ended without being closed.
         """
         if self._process.poll() is not None:
-            raise LocalCloudError("the local cloud has died, and its data are gone")
+            raise LocalCloudError("the local cloud has stopped unexpectedly, and its data are lost")
 
     def close(self) -> None:
-        """End all processes and remove what they left. Closing again does nothing."""
+        """End all processes and delete their files. Closing again does nothing."""
         if self._errors.closed:
             return
-        # This closes the supervisor's standard input, which tells it to end everything.
+        # This closes the supervisor's standard input, and so makes it end everything.
         self._process.communicate(timeout=_STOP_SECONDS)
         self._errors.close()
 
     def abandon(self) -> None:
-        """Close it for someone who does not wait: the supervisor may finish after this returns."""
+        """Close without waiting: the supervisor may finish after this returns."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.communicate(timeout=_IMPATIENT_SECONDS)
+            self._process.communicate(timeout=_ABANDON_SECONDS)
         self._errors.close()
 
     def _wait_until_ready(self) -> dict[str, Any]:
         assert self._process.stdin is not None
         # The supervisor ends the server when its standard input does.
-        patience = threading.Timer(_START_SECONDS, self._process.stdin.close)
-        patience.daemon = True
-        patience.start()
+        watchdog = threading.Timer(_START_SECONDS, self._process.stdin.close)
+        watchdog.daemon = True
+        watchdog.start()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        patience.cancel()
+        watchdog.cancel()
         if line:
             ready: dict[str, Any] = json.loads(line)
             return ready
@@ -235,7 +235,7 @@ class LocalCloud:
 
 
 def _server_environment(api_key: str | None) -> dict[str, str]:
-    """Keep the user's AWS account and proxy out of it."""
+    """Return the server's environment, without the user's AWS account and proxy."""
     kept = {
         name: value
         for name, value in os.environ.items()

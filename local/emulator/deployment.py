@@ -1,8 +1,8 @@
 """Deploys a template into the local cloud, through the services' own APIs.
 
-Code is not packed: functions run from the folders that the template names, so an edit holds from
-the next cold start on. Resources that only guard or describe (bucket policies, permissions to call
-functions, log groups, alarms) are left out; nothing here enforces them.
+Code is not packaged: functions run from the folders that the template names, so an edit applies
+from the next cold start. Bucket policies, permissions to call functions, log groups and alarms are
+not deployed; nothing here enforces them.
 """
 
 import io
@@ -35,7 +35,7 @@ _TABLE_PROPERTIES = (
     "LocalSecondaryIndexes",
 )
 _QUEUE_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy")
-_MOST_CONCURRENT = 1000  # as Lambda has it, if a mapping says nothing
+_DEFAULT_CONCURRENCY = 1000  # Lambda's, for a mapping without a limit
 
 
 def deploy(
@@ -45,8 +45,8 @@ def deploy(
     injector: Injector,
     endpoint_url: str,
 ) -> None:
-    """Make what a template's resources describe, and let what happens there run its functions."""
-    # Not of a session of its own: what boto3 has read of a service, state machines need again.
+    """Create a template's resources and connect their events to its functions."""
+    # The default session: boto3 has already loaded there the service models that tasks need.
     client = partial(
         boto3.client,
         endpoint_url=endpoint_url,
@@ -77,7 +77,7 @@ def deploy(
 
 
 def api_definition(template: Template) -> Mapping[str, Any] | None:
-    """Find the definition of the template's REST API, if it has one."""
+    """Return the definition of the template's REST API, None if it has none."""
     apis = list(template.resources("AWS::ApiGateway::RestApi"))
     if len(apis) > 1:
         raise TemplateError("only one REST API can be served")
@@ -85,7 +85,7 @@ def api_definition(template: Template) -> Mapping[str, Any] | None:
 
 
 def access_log(template: Template) -> tuple[str, str] | None:
-    """Find the format of the API's access log, and the logical id of its log group."""
+    """Return the format of the API's access log and the logical id of its log group."""
     for stage in template.resources("AWS::ApiGateway::Stage"):
         if (setting := stage.properties.get("AccessLogSetting")) is not None:
             for group in template.resources("AWS::Logs::LogGroup"):
@@ -135,7 +135,7 @@ class _Deployment:
             )
 
     def make_queues(self, queues: list[Resource]) -> None:
-        """Make queues, each after the dead-letter queue that it names."""
+        """Create queues, each after its dead-letter queue."""
         made: set[str] = set()
         while waiting := [queue for queue in queues if queue.name not in made]:
             for queue in waiting:
@@ -199,7 +199,7 @@ class _Deployment:
 
     def make_rule(self, rule: Resource) -> None:
         if "EventPattern" not in rule.properties:
-            return  # A schedule: nothing here keeps time.
+            return  # Schedules do not run here.
         self._events.put_rule(
             Name=rule.name,
             EventPattern=json.dumps(rule.properties["EventPattern"]),
@@ -209,9 +209,9 @@ class _Deployment:
 
 
 def _make_role(role: Resource) -> None:
-    """Make a role without its policies, for moto; `local.emulator.permissions` enforces them.
+    """Create a role without its policies: `local.emulator.permissions` enforces those.
 
-    Not by a call: there are many, and each takes a while.
+    Directly in moto, since an API call for each role would be slow.
     """
     iam_backends[ACCOUNT]["aws"].create_role(
         role.name,
@@ -225,7 +225,7 @@ def _make_role(role: Resource) -> None:
 
 
 def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Say a bucket's rule for pages elsewhere in the words of the API."""
+    """Convert a bucket's CORS rule from CloudFormation's form to the API's."""
     wanted = dict(rule)
     if "MaxAge" in wanted:
         wanted["MaxAgeSeconds"] = int(wanted.pop("MaxAge"))
@@ -240,12 +240,12 @@ def _event_source(mapping: Resource) -> EventSource:
     return EventSource(
         queue=properties["EventSourceArn"],
         function=properties["FunctionName"],
-        concurrency=int(scaling.get("MaximumConcurrency", _MOST_CONCURRENT)),
+        concurrency=int(scaling.get("MaximumConcurrency", _DEFAULT_CONCURRENCY)),
     )
 
 
 def _check_poller(source: EventSource, functions: Functions, permissions: Permissions) -> None:
-    """See that the function's role allows what Lambda does with it to poll a queue."""
+    """Check that the function's role allows Lambda to poll the queue."""
     needed = [
         Access(f"sqs:{action}", source.queue)
         for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -259,7 +259,7 @@ def _check_poller(source: EventSource, functions: Functions, permissions: Permis
 def _notification(
     configuration: Mapping[str, Any], target: str, target_in_template: str
 ) -> dict[str, Any]:
-    """Say a bucket's notification in the words of the API rather than of CloudFormation."""
+    """Convert a bucket's notification from CloudFormation's form to the API's."""
     notification = {
         target: configuration[target_in_template],
         "Events": [configuration["Event"]],
@@ -271,20 +271,20 @@ def _notification(
 
 
 def _importable(layer: Path) -> Path:
-    """Find the folder of a layer from which Python imports: ``python/`` once it is built."""
+    """Return the folder of a layer that Python imports from: ``python/`` in a built layer."""
     built = layer / "python"
     return built if built.is_dir() else layer
 
 
 def _interpretable(definition: str, substitutions: Mapping[str, Any]) -> str:
-    """Fill in a definition's substitutions, and spare moto what it refuses."""
+    """Fill in a definition's substitutions, and replace what moto refuses."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in substitutions:
             raise TemplateError(f"the state machine's definition has no value for {match[0]}")
         return str(substitutions[match[1]])
 
-    # moto runs the children of a Distributed Map as standard executions only.
+    # moto supports only standard executions as children of a Distributed Map.
     return json.dumps(
         json.loads(
             re.sub(r"\$\{([A-Za-z0-9_]+)\}", value, definition),

@@ -1,8 +1,8 @@
-"""DynamoDB: what moto's transactions leave to be mended.
+"""DynamoDB: a patch of moto's transactions.
 
-moto copies the tables before a transaction, and puts the copies back if it fails. So it undid what
-other calls had written meanwhile, and took the longer the more a table had. Here calls follow each
-other, and only what a transaction touches is copied.
+moto copies all tables before a transaction and restores the copies if it fails. That undoes
+concurrent writes, and takes longer the larger a table is. Here calls run one at a time, and a
+transaction copies only what it changes.
 """
 
 import copy
@@ -20,30 +20,30 @@ from local.emulator.patching import replace
 
 
 def isolate_transactions() -> None:
-    """Make moto's DynamoDB do one call at a time."""
+    """Make moto's DynamoDB run one call at a time, and undo only a failed transaction's writes."""
     lock = threading.Lock()
 
-    def alone(original: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
+    def with_lock(original: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
         def call_action(handler: DynamoHandler) -> Any:
             with lock:
                 return original(handler)
 
         return call_action
 
-    replace(DynamoHandler, "call_action", alone)
+    replace(DynamoHandler, "call_action", with_lock)
     replace(models, "copy", lambda _original: _Copies())
-    replace(DynamoDBBackend, "transact_write_items", _undone_if_it_fails)
+    replace(DynamoDBBackend, "transact_write_items", _rolled_back_on_failure)
 
 
 class _Copies:
-    """Stands for the module `copy` where moto copies tables before transactions: it need not."""
+    """Replaces the module `copy` where moto would copy whole tables before a transaction."""
 
     @staticmethod
     def deepcopy(value: Any) -> Any:
         return value if isinstance(value, Table) else copy.deepcopy(value)
 
 
-def _undone_if_it_fails(
+def _rolled_back_on_failure(
     original: Callable[[DynamoDBBackend, list[dict[str, Any]]], None],
 ) -> Callable[[DynamoDBBackend, list[dict[str, Any]]], None]:
     def transact_write_items(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
@@ -52,7 +52,7 @@ def _undone_if_it_fails(
         before = {name: _snapshot(backend.tables[name]) for name in tables}
         for kind, operation in operations:
             if kind == "Update" and operation["TableName"] in tables:
-                _set_apart(backend.tables[operation["TableName"]], operation["Key"])
+                _replace_by_copy(backend.tables[operation["TableName"]], operation["Key"])
         succeeded = False
         try:
             original(backend, writes)
@@ -67,15 +67,15 @@ def _undone_if_it_fails(
 
 
 def _snapshot(table: Table) -> dict[Any, Any]:
-    """Return a table's items, which later puts and deletes leave as they are."""
+    """Return a table's items in dicts that later puts and deletes do not change."""
     return {
         hash_key: dict(items) if table.has_range_key else items
         for hash_key, items in table.items.items()
     }
 
 
-def _set_apart(table: Table, key: dict[str, Any]) -> None:
-    """Put a copy in an item's place: an update changes items as they stand."""
+def _replace_by_copy(table: Table, key: dict[str, Any]) -> None:
+    """Replace an item by a copy, since an update changes an item in place."""
     hash_key = DynamoType(key[table.hash_key_attr])
     if not table.has_range_key:
         if hash_key in table.items:

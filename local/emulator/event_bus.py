@@ -1,7 +1,4 @@
-"""EventBridge: moto's, which passes events to queues but not to functions; here it does.
-
-And state machines tell it how their executions ended.
-"""
+"""EventBridge: patches that let moto's rules run functions and receive Step Functions' events."""
 
 import copy
 import json
@@ -20,11 +17,11 @@ from local.emulator.patching import replace
 
 
 def route_events(functions: Functions) -> None:
-    """Make moto's rules run the functions that are their targets, and heed their state."""
+    """Make moto's rules run the functions among their targets, and skip disabled rules."""
 
     def routing(original: Callable[..., None]) -> Callable[..., None]:
         def send_to_targets(rule: Rule, event: EventMessageType, *transform: bool) -> None:
-            # A rule with a schedule has no pattern, which to moto is one that matches everything.
+            # A schedule has no pattern, and moto would match it with every event.
             on_schedule = rule.scheduled_expression is not None
             if (
                 rule.state != "ENABLED"
@@ -45,7 +42,7 @@ def route_events(functions: Functions) -> None:
 
 
 def publish_execution_ended(execution: Execution) -> None:
-    """Publish what Step Functions publishes when an execution has ended."""
+    """Publish the event that Step Functions publishes when an execution has ended."""
     bus = events_backends[execution.account_id][execution.region_name].event_buses["default"]
     for rule in list(bus.rules.values()):
         rule.send_to_targets(_status_change(execution))
@@ -56,7 +53,7 @@ def _is_function(arn: str) -> bool:
 
 
 def _as_sent(event: EventMessageType) -> dict[str, Any]:
-    """Return an event as targets get it: moto keeps times as numbers, and one more of them."""
+    """Return an event as targets receive it: with a text for its time, without moto's own field."""
     sent: dict[str, Any] = {
         name: value for name, value in event.items() if name != "ingestion-time"
     }

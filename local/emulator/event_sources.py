@@ -1,7 +1,7 @@
 """Event source mappings: queues whose messages run functions.
 
-moto keeps messages, their visibility and their way to a dead-letter queue. Its own mappings know
-neither a limit of concurrency nor which messages of a batch failed, so ours take their place.
+moto provides messages, their visibility and dead-letter queues. Its own mappings support neither a
+limit of concurrency nor partial batch responses, so the pollers here replace them.
 """
 
 import json
@@ -22,22 +22,22 @@ from local.emulator.faults import Injector, Kind
 from local.emulator.patching import replace
 from local.emulator.settings import ACCOUNT, REGION
 
-# A message that failed waits less than on AWS before it is delivered again.
+# Shorter than on AWS: the time until a failed message is delivered again.
 _RETRY_SECONDS = 0.25
-# A message that becomes visible again wakes nobody.
-_LOOK_EVERY_SECONDS = 0.1
+# moto does not signal when a message becomes visible again.
+_POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class EventSource:
-    """What the template says about an event source mapping of a queue.
+    """An event source mapping of a queue, as in the template.
 
     Attributes
     ----------
     queue, function : str
         Their ARNs.
     concurrency : int
-        At most so many of the queue's messages are with the function at once.
+        The maximum number of the queue's messages that the function processes at once.
     """
 
     queue: str
@@ -46,27 +46,27 @@ class EventSource:
 
 
 def patch_queues() -> None:
-    """Keep moto's queues from losing messages that come meanwhile, and let messages be redriven."""
+    """Keep moto's queues from losing messages during a delete, and add the redrive of messages."""
 
-    def alone(original: Callable[[Queue, str], None]) -> Callable[[Queue, str], None]:
+    def with_lock(original: Callable[[Queue, str], None]) -> Callable[[Queue, str], None]:
         def delete_message(queue: Queue, receipt_handle: str) -> None:
             with queue._messages_lock:
                 original(queue, receipt_handle)
 
         return delete_message
 
-    replace(Queue, "delete_message", alone)
+    replace(Queue, "delete_message", with_lock)
     setattr(SQSResponse, "start_message_move_task", _start_message_move_task)  # noqa: B010  # new
 
 
 def start_polling(source: EventSource, functions: Functions, injector: Injector) -> None:
-    """Run a function for the messages of a queue, from now on."""
+    """Start running a function for the messages of a queue."""
     poller = _Poller(source, functions, injector)
     threading.Thread(target=poller.poll, daemon=True).start()
 
 
 class _Poller:
-    """Passes a queue's messages on to a function, one a call."""
+    """Passes a queue's messages to a function, one message per call."""
 
     def __init__(self, source: EventSource, functions: Functions, injector: Injector) -> None:
         self._source = source
@@ -82,7 +82,7 @@ class _Poller:
             self._pool.submit(self._deliver, self._next())
 
     def _next(self) -> Message:
-        """Wait for a message; one that was received too often goes to the dead-letter queue."""
+        """Wait for a message; moto moves those received too often to the dead-letter queue."""
         backend = sqs_backends[ACCOUNT][REGION]
         queue = self._queue
         while True:
@@ -95,7 +95,7 @@ class _Poller:
                 )
             if received:
                 return received[0]
-            queue.wait_for_messages(cast(int, _LOOK_EVERY_SECONDS))
+            queue.wait_for_messages(cast(int, _POLL_INTERVAL_SECONDS))
 
     def _deliver(self, message: Message) -> None:
         try:
@@ -115,11 +115,11 @@ class _Poller:
             result = self._functions.invoke(self._source.function, event)
         except EnvironmentStartError:
             return False
-        answer = None if result.failed else json.loads(result.payload)
-        return not result.failed and not (answer or {}).get("batchItemFailures")
+        response = None if result.failed else json.loads(result.payload)
+        return not result.failed and not (response or {}).get("batchItemFailures")
 
     def _retry(self, received: Message) -> None:
-        """Make a message visible soon, whatever its function has asked for."""
+        """Make a message visible soon, whatever visibility its function has set."""
         with self._queue._messages_lock:
             for message in self._queue._messages:
                 if message.id == received.id:
@@ -131,7 +131,7 @@ def _queue(arn: str) -> Queue:
 
 
 def _record(message: Message, queue: Queue) -> dict[str, Any]:
-    """Return a message as Lambda passes it on."""
+    """Return a message as Lambda puts it into an event."""
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt_handle,
@@ -151,7 +151,7 @@ def _record(message: Message, queue: Queue) -> dict[str, Any]:
 
 
 def _start_message_move_task(self: SQSResponse) -> ActionResult:
-    """Move all messages of a dead-letter queue to another queue, where they are new ones."""
+    """Move all messages of a dead-letter queue to another queue, as new messages."""
     source = _queue(self._get_param("SourceArn"))
     destination = _queue(self._get_param("DestinationArn"))
     with source._messages_lock:

@@ -2,7 +2,7 @@
 
 AWS's Runtime Interface Emulator, which aws-sam-cli ships as a binary, starts the runtime interface
 client (awslambdaric, the one that runs in Lambda) with the function's handler and passes it one
-request at a time. This module starts that pair and tells the outcomes apart.
+request at a time. This module starts these two processes and classifies their outcomes.
 """
 
 import http.client
@@ -35,7 +35,7 @@ class EnvironmentStartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
-    """What the template says about a function, and where its code lies."""
+    """A function's configuration in the template, and the folders of its code."""
 
     name: str
     role: str
@@ -49,30 +49,30 @@ class FunctionConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """The answer to an invocation: the handler's result, or a report of the function's error."""
+    """The result of an invocation: the handler's, or a report of the function's error."""
 
     payload: bytes
     failed: bool
 
 
 def log_path(state: Path, function: str) -> Path:
-    """Name the file that holds what a function's handlers write."""
+    """Return the path of a function's log."""
     return state / f"{function}.log"
 
 
 class ExecutionEnvironment:
-    """A running emulator and runtime client for one function; serves one request at a time.
+    """A running emulator and runtime client for one function; runs one request at a time.
 
     Parameters
     ----------
     function
-        The function to run. Its code is imported at the first invocation, as a cold start.
+        The function to run. The first invocation imports its code: that is the cold start.
     runtime
         The Python that runs it.
     variables
-        Environment variables that win over the function's own.
+        Environment variables that override the function's own.
     state
-        Folder for the function's log, and for a folder of this environment's own, its ``TMPDIR``.
+        Folder for the function's log and for this environment's temporary folder.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class ExecutionEnvironment:
             log_path(state, function.name),
         )
         self.usable = True
-        """False once the environment has to be thrown away: its process ended or hung."""
+        """False when the environment cannot be used again: its process ended or hung."""
 
     def invoke(self, payload: bytes) -> InvocationResult:
         """Run the handler on an event.
@@ -113,20 +113,20 @@ class ExecutionEnvironment:
             self.usable = False
             return _failure("Runtime.ExitError", "Runtime exited without providing a reason")
         if response.status != http.HTTPStatus.OK:
-            # The handler's process ended, could not import the handler, or answered too much.
+            # The handler's process ended or could not import it, or the result is too large.
             self.usable = False
             return InvocationResult(body, failed=True)
         try:
             document = json.loads(body)
         except json.JSONDecodeError:
-            # A handler's answer is always JSON. Only the time-out message is not.
+            # A handler's result is always JSON; only the time-out message is not.
             self.usable = False
             return _failure("Sandbox.Timedout", body.decode())
         failed = isinstance(document, dict) and document.keys() == _ERROR_REPORT_FIELDS
         return InvocationResult(body, failed)
 
     def stop(self) -> None:
-        """End the environment's processes and forget its files."""
+        """End the environment's processes and delete its files."""
         self.usable = False
         self._connection.close()
         self._process.terminate()
@@ -143,8 +143,8 @@ def _start(
     function: FunctionConfiguration, runtime: Runtime, variables: Mapping[str, str], log: Path
 ) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
     for _ in range(_START_ATTEMPTS):
-        # Another program can take a free port before the emulator does; then its process ends.
-        # The emulator runs whatever it is sent, also by a web page that finds it.
+        # Another program can take a free port before the emulator does; then the emulator ends.
+        # The emulator runs any request, also one of a web page that finds its address.
         host = random_loopback_host()
         runtime_port, emulator_port = free_ports(2, host)
         with log.open("ab") as output:
@@ -155,7 +155,7 @@ def _start(
                     f"--runtime-api-address={host}:{runtime_port}",
                     f"--runtime-interface-emulator-address={host}:{emulator_port}",
                     str(runtime.python),
-                    # Lambda's packages are on the path that handlers are given, and no others.
+                    # The handlers' path has Lambda's packages and no others.
                     *([] if runtime.packages is None else ["-S"]),
                     *("-m", "awslambdaric", function.handler),
                 ],
@@ -198,7 +198,7 @@ def _process_environment(
     variables: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, str]:
-    """Make the environment variables that Lambda documents for a function."""
+    """Return the environment variables that Lambda documents for a function."""
     imported = (*function.layers, runtime.packages or _AS_IN_LAMBDA)
     return {
         "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -208,7 +208,7 @@ def _process_environment(
         **function.variables,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
-        # These tell who makes a call: the role, and its session.
+        # These identify the caller of a service: the role and its session.
         "AWS_SESSION_TOKEN": function.role,
         "AWS_ACCESS_KEY_ID": scratch.name,
         "LAMBDA_TASK_ROOT": str(function.task_root),

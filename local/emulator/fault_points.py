@@ -1,4 +1,4 @@
-"""Where faults strike: before the services' calls, and before the states of executions."""
+"""Injects faults into calls of services and into executions as they enter a state."""
 
 import io
 import json
@@ -39,7 +39,7 @@ _S3_OPERATIONS = {
     ("HEAD", True): "HeadObject",
     ("PUT", True): "PutObject",
 }
-# How each service says that there are too many calls, and that it is broken.
+# Each service's errors for too many calls and for an internal failure.
 _REFUSALS = {
     ("s3", Kind.THROTTLED): (HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown"),
     ("s3", Kind.BROKEN): (HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError"),
@@ -55,13 +55,14 @@ _REFUSALS = {
 
 
 class FaultyServices:
-    """Stands before moto's services.
+    """Injects faults into calls of moto's services.
 
     Parameters
     ----------
     services
         moto's application.
     injector
+        Decides which calls get a fault.
     """
 
     def __init__(self, services: WSGIApplication, injector: Injector) -> None:
@@ -69,7 +70,7 @@ class FaultyServices:
         self._injector = injector
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a call on to its service, unless a fault strikes it."""
+        """Pass a call on to its service, with or without a fault."""
         if environ["PATH_INFO"] == FAULTS_PATH:
             return self._control(environ, start_response)
         caller, service, operation = _call(environ)
@@ -100,7 +101,7 @@ class FaultyServices:
         return self._services({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
 
     def _do(self, environ: WSGIEnvironment, body: bytes) -> None:
-        """Let the service do a call, and forget its answer."""
+        """Let the service run a call, and discard its response."""
         run_wsgi_app(self._services, {**environ, "wsgi.input": io.BytesIO(body)}, buffered=True)
 
     def _control(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -111,9 +112,9 @@ class FaultyServices:
 
 
 def inject_into_executions(injector: Injector) -> None:
-    """Let faults strike the executions of state machines as they enter a state."""
+    """Inject faults into the executions of state machines as they enter a state."""
 
-    def struck(original: Callable[[Any, Environment], None]) -> Callable[..., None]:
+    def with_faults(original: Callable[[Any, Environment], None]) -> Callable[..., None]:
         def enter(state: CommonStateField, env: Environment) -> None:
             fault = injector.fault_for(
                 f"StepFunctions states:EnterState {state.name}", _STATE_KINDS
@@ -133,11 +134,11 @@ def inject_into_executions(injector: Injector) -> None:
 
         return enter
 
-    replace(CommonStateField, "_eval_body", struck)
+    replace(CommonStateField, "_eval_body", with_faults)
 
 
 def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:
-    """Return who calls, which service, and what for."""
+    """Return the caller of a request, the service and the operation."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     caller, service = signed.groups() if signed else ("anonymous", "s3")
     path: str = environ["PATH_INFO"]
@@ -156,14 +157,14 @@ def _refuse(service: str, kind: Kind, start_response: StartResponse) -> Iterable
 
 
 def _end_of_connection(environ: WSGIEnvironment) -> ConnectionResetError:
-    """End a connection; return what the server takes for a client that has gone."""
+    """End a connection; return the error of a client that has disconnected."""
     connection: socket.socket = environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
     return ConnectionResetError()
 
 
 def _kill_environment(name: str) -> None:
-    """Kill all processes of an execution environment: it is what they sign their calls with."""
+    """Kill all processes of an execution environment, whose name is their access key id."""
     mark = f"AWS_ACCESS_KEY_ID={name}\0".encode()
     for variables in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):  # it has ended, or is not ours

@@ -1,7 +1,7 @@
-"""Faults: what goes wrong in the local cloud, with which calls, and when.
+"""Faults: which failures to inject into which calls, and when.
 
-Every call has a line of its own, which tells who makes it, what it is and what it is about; so does
-every state that an execution enters. A fault names lines by a pattern:
+A line of text describes each call: its caller, its operation and its resource. So does a line for
+each state that an execution enters. A fault selects lines by a pattern:
 
 - ``local-PlanFunction-* s3:PutObject local-databucket/reports/*/plan.json``
 - ``StepFunctions lambda:Invoke local-MergeFunction``
@@ -20,18 +20,18 @@ from typing import Any, Self
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """Kinds of faults."""
 
     THROTTLED = "throttled"
     """The service refuses the call: too many at once."""
     BROKEN = "broken"
-    """The service answers with an internal error of its own, and has done nothing."""
+    """The service returns an internal error and does nothing."""
     SILENT = "silent"
-    """Nothing is done and, for `Fault.seconds`, nothing answered; then the connection ends."""
+    """Nothing is done. The connection ends after `Fault.seconds` without a response."""
     RESET = "reset"
     """Nothing is done, and the connection ends."""
     LOST = "lost"
-    """The call is done, but its answer is lost with the connection."""
+    """The call is done, but the connection ends before the response."""
     SLOW = "slow"
     """The call is done, `Fault.seconds` late."""
     TWICE = "twice"
@@ -41,24 +41,25 @@ class Kind(StrEnum):
     ABORTED = "aborted"
     """The execution that enters the state is stopped."""
     TIMED_OUT = "timed out"
-    """The execution that enters the state has taken too long."""
+    """The execution that enters the state times out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong.
+    """A fault to inject.
 
     Attributes
     ----------
     kind : Kind
+        What goes wrong.
     call : str
-        Pattern of the calls, as `fnmatch` has it.
+        Pattern of the calls, in the syntax of `fnmatch`.
     nth : int or None
         Only the n-th of these calls, counted from 1; None: any.
     probability : float
-        That one of these calls is struck.
+        The probability that one of these calls gets the fault.
     seconds : float
-        How long it takes, if it takes time.
+        Duration, for the kinds that have one.
     """
 
     kind: Kind
@@ -70,10 +71,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Faults and the seed of their chances.
+    """Faults and the seed of their probabilities.
 
-    The same seed strikes the same of the matching calls, by their number; which of two calls at the
-    same time comes first is for the machine to say.
+    The same seed selects the same matching calls by their number; the order of concurrent calls can
+    differ from run to run.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -91,7 +92,7 @@ class Faults:
 
 
 class Injector:
-    """Tells of each call whether a fault strikes it. One serves the whole cloud.
+    """Decides which calls get a fault. One injector serves the whole cloud.
 
     Examples
     --------
@@ -105,7 +106,7 @@ class Injector:
         self.set(faults)
 
     def set(self, faults: Faults) -> None:
-        """Let these faults take the place of those before, and count from the start."""
+        """Replace the faults, and restart the counts of calls."""
         with self._lock:
             self._faults = faults.faults
             self._random = random.Random(faults.seed)  # noqa: S311  # no secret
@@ -113,14 +114,14 @@ class Injector:
             self._injected: list[str] = []
 
     def fault_for(self, call: str, possible: Set[Kind]) -> Fault | None:
-        """Return the fault that strikes a call, None if it is spared.
+        """Return the fault to inject into a call, None for none.
 
         Parameters
         ----------
         call
-            Its line.
+            The line that describes it.
         possible
-            What can go wrong with such a call.
+            The kinds of faults that such a call can have.
         """
         with self._lock:
             for fault in self._matching(call, possible):
@@ -132,7 +133,7 @@ class Injector:
         return None
 
     def injected(self) -> list[str]:
-        """Return which calls were struck so far, and by what."""
+        """Return the faults injected so far, each with its call."""
         with self._lock:
             return list(self._injected)
 

@@ -1,7 +1,7 @@
-"""The HTTP server of the local cloud: a thread for each connection, kept alive.
+"""The HTTP server of the local cloud: keep-alive connections, each with its own thread.
 
-werkzeug's own handler ends a connection after its first answer. A report makes hundreds of small
-requests, and then most of the server's time goes to connections and threads.
+werkzeug's own handler closes a connection after its first response. A report makes hundreds of
+small requests, and the server would spend most of its time on connections and threads.
 """
 
 import io
@@ -18,14 +18,14 @@ from werkzeug.test import run_wsgi_app
 from local.emulator.browsers import names_loopback
 from local.emulator.settings import HOST
 
-# As much as S3 takes at once.
+# The limit of S3 for one request.
 _LARGEST_BODY_BYTES = 5 * 1024**3
 _LONGEST_NUMBER = 20
 _WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 def serve(application: WSGIApplication, port: int) -> int:
-    """Serve an application in a thread of its own.
+    """Serve an application in its own thread.
 
     Parameters
     ----------
@@ -44,26 +44,26 @@ def serve(application: WSGIApplication, port: int) -> int:
 
 
 class _Handler(MotoRequestHandler):
-    """Answers one request of a connection after the other."""
+    """Serves the requests of a connection one after another."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # an answer leaves whole
+    wbufsize = -1  # buffered, so that a response is sent in one piece
 
     def run_wsgi(self) -> None:
-        self.wfile.flush()  # A client may wait to be told to go on.
+        self.wfile.flush()  # A client may wait for "100 Continue".
         self.environ = self.make_environ()
         try:
-            status, headers, content = self._ask_application()
+            status, headers, content = self._call_application()
         except ConnectionError:
             raise
         except _BadRequest as error:
             status, headers, content = f"{error.status.value} {error}", Headers(), b""
-            self.close_connection = True  # where the request ends is unknown
+            self.close_connection = True  # the end of the request is unknown
         except Exception:  # noqa: BLE001  # the outermost boundary: the server goes on
             self.server.log("error", traceback.format_exc())
             status, headers, content = "500 Internal Server Error", Headers(), b""
-            self.close_connection = True  # perhaps within the request
+            self.close_connection = True  # the request may not have been read to its end
         code, _, reason = status.partition(" ")
         has_content = self.command != "HEAD" and int(code) not in _WITHOUT_CONTENT
         if has_content:
@@ -75,10 +75,10 @@ class _Handler(MotoRequestHandler):
         if has_content:
             self.wfile.write(content)
 
-    def _ask_application(self) -> tuple[str, Headers, bytes]:
+    def _call_application(self) -> tuple[str, Headers, bytes]:
         if not names_loopback(self.environ):
             raise _BadRequest(HTTPStatus.FORBIDDEN, "Not For This Host")
-        # Whether it is of use or not, a body is read to its end: the next request comes after it.
+        # Always read the whole body: the next request of the connection follows it.
         body = self._body()
         environ = {
             **self.environ,
@@ -95,10 +95,10 @@ class _Handler(MotoRequestHandler):
                 content: bytes = self.environ["wsgi.input"].read()
             except ConnectionError:
                 raise
-            except OSError as error:  # werkzeug's, of chunks that are none
+            except OSError as error:  # werkzeug raises it for invalid chunks
                 raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Chunk") from error
             return content
-        # All of them: of two that differ, it is unknown which one counts.
+        # Several headers are valid only if they are equal.
         given = ",".join(set(self.headers.get_all("Content-Length", ["0"])))
         if not (given.isascii() and given.isdigit()):
             raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
@@ -107,12 +107,12 @@ class _Handler(MotoRequestHandler):
             raise _BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
         body = self.rfile.read(length)
         if len(body) < length:
-            raise ConnectionResetError("the client has gone before its body's end")
+            raise ConnectionResetError("the client disconnected before the end of the body")
         return body
 
 
 class _BadRequest(Exception):
-    """The server itself refuses a request; the message is the answer's reason."""
+    """The server itself refuses a request; the message is the response's reason phrase."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)

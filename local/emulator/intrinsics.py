@@ -6,7 +6,7 @@ from typing import Any
 
 
 class TemplateError(Exception):
-    """A template cannot be deployed as asked."""
+    """A template cannot be deployed; the message says why."""
 
 
 _NO_VALUE = object()
@@ -15,15 +15,15 @@ _PLACEHOLDER = re.compile(r"\$\{(!?)([^{}]+)\}")
 
 
 class Intrinsics:
-    """Replaces references and functions in a template by what they stand for.
+    """Replaces references and functions in a template by their values.
 
     Parameters
     ----------
     document
         The template: its conditions and mappings.
     symbols
-        What names stand for: parameters, pseudo parameters, resources (``Bucket``) and their
-        attributes (``Bucket.Arn``). Looked up when needed, so that it may grow.
+        The values of names: parameters, pseudo parameters, resources (``Bucket``) and their
+        attributes (``Bucket.Arn``). Read at each lookup, so entries may be added later.
     """
 
     def __init__(self, document: Mapping[str, Any], symbols: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ class Intrinsics:
         self._symbols = symbols
 
     def resolve(self, value: Any) -> Any:
-        """Replace the functions in a value, however deep.
+        """Replace the functions in a value, at every depth.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class Intrinsics:
         return {name: item for name, item in entries.items() if item is not _NO_VALUE}
 
     def holds(self, condition: str) -> bool:
-        """Tell whether a condition of the template is true."""
+        """Return whether a condition of the template is true."""
         return self._test(self._conditions[condition])
 
     def _call(self, function: str, argument: Any) -> Any:
@@ -86,7 +86,7 @@ class Intrinsics:
         if name == _NO_VALUE_NAME:
             return _NO_VALUE
         if name not in self._symbols:
-            raise TemplateError(f"nothing is known of {name}")
+            raise TemplateError(f"the name {name} is unknown")
         return self._symbols[name]
 
     def _substitute(self, text: str, own: Mapping[str, Any]) -> str:

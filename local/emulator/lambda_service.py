@@ -21,7 +21,7 @@ from local.emulator.runtime import Runtime
 SYNCHRONOUS_PAYLOAD_BYTES = 6_291_456
 ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
 
-# Lambda waits one minute, then two.
+# Lambda waits for one minute, then for two.
 _RETRY_DELAYS_SECONDS = (0.5, 1.0)
 
 
@@ -46,8 +46,8 @@ class LambdaService:
     runtime
         The Python that runs the functions.
     environments
-        How many execution environments a function has at most; None: as many as the machine has
-        cores, two at least.
+        The maximum number of execution environments of a function; None: the number of cores, but
+        at least two.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LambdaService:
         self._lock = threading.Lock()
 
     def invoke(self, function: FunctionConfiguration, payload: bytes) -> InvocationResult:
-        """Run a function and wait for its answer.
+        """Run a function and wait for its result.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class LambdaService:
         return self._submit(function, payload, SYNCHRONOUS_PAYLOAD_BYTES).result()
 
     def invoke_event(self, function: FunctionConfiguration, payload: bytes) -> None:
-        """Accept an event at once; run the function later, and again if it fails.
+        """Queue an event and return; run the function later, and again if it fails.
 
         Raises
         ------
@@ -86,10 +86,10 @@ class LambdaService:
         """
         first = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES)
         threading.Thread(
-            target=self._see_through, args=(function, payload, first), daemon=True
+            target=self._retry_failures, args=(function, payload, first), daemon=True
         ).start()
 
-    def _see_through(
+    def _retry_failures(
         self, function: FunctionConfiguration, payload: bytes, first: "Future[InvocationResult]"
     ) -> None:
         result = _outcome(first)
@@ -119,7 +119,7 @@ class LambdaService:
 
 
 def _outcome(future: "Future[InvocationResult]") -> InvocationResult:
-    """Wait for an attempt; one that found no environment has failed too."""
+    """Wait for an attempt; if no environment started, the attempt has failed."""
     try:
         return future.result()
     except EnvironmentStartError as error:
@@ -129,8 +129,8 @@ def _outcome(future: "Future[InvocationResult]") -> InvocationResult:
 class _Pool:
     """The execution environments of one function.
 
-    A worker thread stands for the right to run one request: there are never more environments
-    than threads, and the executor's queue keeps the order of arrival.
+    Each request takes a worker thread, so there are never more environments than threads. The
+    executor's queue keeps requests in their order of arrival.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class _Pool:
         return self._executor.submit(self._run, payload)
 
     def retire(self) -> None:
-        """Finish what was accepted, and end the environments."""
+        """Finish the accepted requests, and end the environments."""
         self._retired = True
         self._executor.shutdown(wait=False)
         self._stop_idle()
@@ -170,7 +170,7 @@ class _Pool:
             self._idle.append(environment)
         else:
             environment.stop()
-        if self._retired:  # maybe since a moment ago
+        if self._retired:  # possibly while this request ran
             self._stop_idle()
         return result
 

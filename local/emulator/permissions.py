@@ -1,7 +1,7 @@
-"""Roles are enforced: a call is denied unless the role of who makes it allows it.
+"""Enforces roles: a call is denied unless the caller's role allows it.
 
-The session token of a call names the role whose session signed it; functions and state machines
-have one, as on AWS. Who calls without, such as a test or a command line, may do everything.
+The session token of a call names the caller's role; functions and state machines have one, as on
+AWS. Callers without one, such as tests and the command line, may do everything.
 """
 
 import json
@@ -22,10 +22,10 @@ from local.emulator.settings import ACCOUNT
 from local.emulator.template import Template
 
 RECORD_VARIABLE = "LOCAL_CLOUD_PERMISSIONS"
-"""Names the file to which clouds append which permissions were used, and what was denied."""
+"""Names the file to which clouds append the permissions that were used and the denials."""
 
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
-_READING = {"s3:GetObject", "s3:GetObjectVersion"}
+_READ_ACTIONS = {"s3:GetObject", "s3:GetObjectVersion"}
 _FORBIDDEN = HTTPStatus.FORBIDDEN
 _DENIALS = {
     "s3": (_FORBIDDEN, "AccessDenied"),
@@ -37,7 +37,7 @@ _DENIAL = (HTTPStatus.BAD_REQUEST, "AccessDeniedException")
 
 
 class AccessDenied(Exception):
-    """A role does not allow what a call does."""
+    """A role does not allow a call."""
 
     def __init__(self, caller: str, access: Access) -> None:
         super().__init__(
@@ -47,14 +47,15 @@ class AccessDenied(Exception):
 
 
 class Permissions:
-    """The roles of a template, and a record of which of their permissions were used.
+    """The roles of a template, and a record of the permissions that were used.
 
     Parameters
     ----------
     template
+        The template with the roles.
     record
-        File to which a line of JSON is appended for each permission that is used for the first
-        time, and for each denial; None keeps no record.
+        File to which a line of JSON is appended at the first use of each permission and at each
+        denial; None keeps no record.
 
     Raises
     ------
@@ -72,41 +73,43 @@ class Permissions:
         self._used: set[Permission] = set()
 
     def restricts(self, role_name: str) -> bool:
-        """Tell whether this is one of the roles."""
+        """Return whether this is one of the roles."""
         return role_name in self._roles
 
     def check(self, role_name: str, session: str, needed: Iterable[Access]) -> None:
-        """See that a role allows what a call does.
+        """Check that a role allows a call.
 
         Parameters
         ----------
         role_name
+            The caller's role.
         session
-            Name of the role's session that makes the call.
+            Name of the role's session.
         needed
+            The actions and resources of the call.
+
+        Raises
+        ------
+        AccessDenied
+            If the role does not allow one of them.
+        """
+        for access in needed:
+            permissions = self._roles[role_name].permissions_for(access)
+            if not permissions:
+                self._append(Permission(role_name, access.action, access.resource), allowed=False)
+                caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}"
+                raise AccessDenied(caller, access)
+            for permission in permissions - self._used:
+                self._used.add(permission)
+                self._append(permission, allowed=True)
+
+    def check_form(self, bucket: str, fields: Mapping[str, str]) -> None:
+        """Check that the role that signed a form allows the upload.
 
         Raises
         ------
         AccessDenied
             If it does not.
-        """
-        for access in needed:
-            permissions = self._roles[role_name].permissions_for(access)
-            if not permissions:
-                self._note(Permission(role_name, access.action, access.resource), allowed=False)
-                caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}"
-                raise AccessDenied(caller, access)
-            for permission in permissions - self._used:
-                self._used.add(permission)
-                self._note(permission, allowed=True)
-
-    def check_form(self, bucket: str, fields: Mapping[str, str]) -> None:
-        """See that the role that signed a form may upload what is uploaded with it.
-
-        Raises
-        ------
-        AccessDenied
-            If it may not.
         """
         role_name = fields.get("x-amz-security-token", "")
         if self.restricts(role_name):
@@ -114,10 +117,10 @@ class Permissions:
             self.check(role_name, session, form_accesses(bucket, fields["key"]))
 
     def record_unknown(self, role_name: str, error: UnknownRequest) -> None:
-        """Record that a call was denied because it is not known which permissions it needs."""
-        self._note(Permission(role_name, "an unknown action", str(error)), allowed=False)
+        """Record a call that was denied because the permissions that it needs are unknown."""
+        self._append(Permission(role_name, "an unknown action", str(error)), allowed=False)
 
-    def _note(self, permission: Permission, *, allowed: bool) -> None:
+    def _append(self, permission: Permission, *, allowed: bool) -> None:
         if self._record is None:
             return
         line = {
@@ -127,25 +130,26 @@ class Permissions:
             "resource": permission.resource,
             "allowed": allowed,
         }
-        # Several clouds append to it: each line is one write.
+        # Several clouds append to the file: each line is one write.
         with self._record.open("ab", buffering=0) as record:
             record.write(json.dumps(line).encode() + b"\n")
 
 
 def record_path() -> Path | None:
-    """Return the file that keeps the record, if there is to be one."""
+    """Return the file for the record, None for no record."""
     name = os.environ.get(RECORD_VARIABLE)
     return Path(name) if name else None
 
 
 class GuardedServices:
-    """Stands before moto's services.
+    """Checks the permissions of calls before they reach moto's services.
 
     Parameters
     ----------
     services
         moto's application.
     permissions
+        What the callers' roles allow.
     """
 
     def __init__(self, services: WSGIApplication, permissions: Permissions) -> None:
@@ -153,7 +157,7 @@ class GuardedServices:
         self._permissions = permissions
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a call on to its service if the role of its caller allows it."""
+        """Pass a call on to its service if the caller's role allows it."""
         request = Request(environ, populate_request=False)
         role_name = _signed_value(request, "X-Amz-Security-Token")
         if not self._permissions.restricts(role_name):
@@ -163,12 +167,12 @@ class GuardedServices:
         try:
             needed = accesses(service, request)
             self._permissions.check(role_name, session, needed)
-            environ["wsgi.input"].seek(0)  # where the body lies in memory, and may have been read
-            if request.method not in ("GET", "HEAD") or needed[0].action not in _READING:
+            environ["wsgi.input"].seek(0)  # the body is in memory and may have been read
+            if request.method not in ("GET", "HEAD") or needed[0].action not in _READ_ACTIONS:
                 return self._services(environ, start_response)
-            chunks, answer, headers = run_wsgi_app(self._services, environ)
-            if answer.startswith("404"):
-                # S3 tells only those who may list a bucket what is not in it.
+            chunks, status_line, headers = run_wsgi_app(self._services, environ)
+            if status_line.startswith("404"):
+                # Without the permission to list a bucket, S3 returns 403 for a missing object.
                 bucket, _, _ = needed[0].resource.partition("/")
                 self._permissions.check(role_name, session, [Access("s3:ListBucket", bucket)])
         except AccessDenied as error:
@@ -177,7 +181,7 @@ class GuardedServices:
             self._permissions.record_unknown(role_name, error)
             message = f"the local cloud does not know which permissions {error} needs"
             return error_response(service, status, code, message, start_response)
-        start_response(answer, headers.to_wsgi_list())
+        start_response(status_line, headers.to_wsgi_list())
         return chunks
 
 
@@ -187,5 +191,5 @@ def _credential(request: Request) -> str:
 
 
 def _signed_value(request: Request, name: str) -> str:
-    """Return what a request says, be it in its headers or, presigned, in its URL."""
+    """Return a value from a request's headers or, if presigned, from its URL."""
     return request.headers.get(name) or request.args.get(name, "")

@@ -1,8 +1,8 @@
-"""What a role's policies allow: IAM's rules for the elements that templates use.
+"""Evaluates the policies of roles by IAM's rules, for the elements that templates use.
 
-moto's own evaluator knows neither conditions on requests nor the wildcard ``?``, and takes a
-condition that does not hold for a denial. An element, operator or condition key that is not
-supported here is an error of the template: it is never ignored.
+moto's own evaluator supports neither conditions on requests nor the wildcard ``?``, and treats a
+statement whose condition does not hold as a denial. An element, operator or condition key that is
+not supported here is an error of the template; none is ignored.
 """
 
 import functools
@@ -16,10 +16,10 @@ from local.emulator.intrinsics import TemplateError
 _ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 _ARN_SEGMENTS = 6
 
-# The condition keys that requests bring, and whether one request can have several values of it.
+# The supported condition keys, and whether a request can have several values of the key.
 _IS_MULTIVALUED = {"s3:prefix": False, "s3:delimiter": False, "events:source": True}
 
-# These allow a function to write its log and its traces, which is not done by calls here.
+# These allow a function to write logs and traces, which takes no calls here.
 _LOGS_AND_TRACES = {
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
@@ -29,7 +29,7 @@ _LOGS_AND_TRACES = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request does: an action on a resource.
+    """An action on a resource that a request needs.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """An action and a resource that a statement of a role's policies allows, as it names them."""
+    """An action and a resource that a role's policy allows, as written in the policy."""
 
     role: str
     action: str
@@ -61,8 +61,9 @@ class Role:
     Parameters
     ----------
     name
+        Its name.
     properties
-        Its properties in the template, free of references.
+        Its properties in the template, with references resolved.
 
     Raises
     ------
@@ -87,7 +88,7 @@ class Role:
         self._allowing: list[_Statement] = []
         self._denying: list[_Statement] = []
         for policy in properties.get("Policies", ()):
-            for document in _listed(policy["PolicyDocument"]["Statement"]):
+            for document in _as_list(policy["PolicyDocument"]["Statement"]):
                 try:
                     statement = _statement(document)
                 except _NotSupported as error:
@@ -116,7 +117,7 @@ class Role:
 
 
 class _NotSupported(Exception):
-    """A statement has something in it that is not supported here."""
+    """A statement has an element that is not supported here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _statement(document: Mapping[str, Any]) -> _Statement:
     resources = _texts(document["Resource"])
     for resource in resources:
         if resource != "*" and len(_segments(resource)) != _ARN_SEGMENTS:
-            raise _NotSupported(f"the resource {resource} is no ARN")
+            raise _NotSupported(f"the resource {resource} is not an ARN")
     conditions = tuple(
         _condition(operator, key, _texts(values))
         for operator, tests in document.get("Condition", {}).items()
@@ -191,16 +192,16 @@ def _condition(operator: str, key: str, values: tuple[str, ...]) -> _Condition:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """Return a value, or a list of some, as texts; JSON's true and 1 are valid in policies."""
+    """Return a value or a list of values as texts; policies may also have booleans and numbers."""
     texts = tuple(
-        str(each).lower() if isinstance(each, bool) else str(each) for each in _listed(value)
+        str(each).lower() if isinstance(each, bool) else str(each) for each in _as_list(value)
     )
     if variables := [text for text in texts if "${" in text]:
         raise _NotSupported(f"policy variables are not supported: {variables}")
     return texts
 
 
-def _listed(value: Any) -> Iterable[Any]:
+def _as_list(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -209,7 +210,7 @@ def _is_like(pattern: str, text: str) -> bool:
 
 
 def _is_arn_like(pattern: str, arn: str) -> bool:
-    """Tell whether an ARN matches, segment by segment: the last one may contain colons."""
+    """Return whether an ARN matches, segment by segment; the last one may contain colons."""
     if pattern == "*":
         return True
     return all(
@@ -223,7 +224,7 @@ def _segments(arn: str) -> list[str]:
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern in which ``*`` stands for any text, and ``?`` for any character."""
+    """Compile a pattern: ``*`` matches any text, ``?`` any character."""
     wildcards = {"*": ".*", "?": "."}
     return re.compile("".join(wildcards.get(each) or re.escape(each) for each in pattern), re.S)
 
@@ -232,7 +233,7 @@ def _equal(expected: str, given: str) -> bool:
     return expected == given
 
 
-# Each with its test, and whether the condition holds if the test does not.
+# For each operator its test, and whether the test is negated.
 _OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringEquals": (_equal, False),
     "StringNotEquals": (_equal, True),

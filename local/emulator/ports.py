@@ -11,11 +11,11 @@ _LAST_PORT = 65_535
 
 
 class PortError(Exception):
-    """The ports that were asked for cannot be listened on; the message says why."""
+    """The requested ports cannot be used; the message says why."""
 
 
 def free_ports(count: int, host: str = HOST) -> list[int]:
-    """Find ports that nothing listens on. Another program may take them at any time."""
+    """Return ports that are free now; another program may take them at any time."""
     sockets = [socket.create_server((host, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
@@ -24,17 +24,17 @@ def free_ports(count: int, host: str = HOST) -> list[int]:
 
 
 def random_loopback_host() -> str:
-    """Return an address of loopback that web pages cannot guess: all of 127.0.0.0/8 is loopback."""
+    """Return a loopback address (127.0.0.0/8) that web pages cannot guess."""
     return ".".join(["127", *(str(1 + secrets.randbelow(254)) for _ in range(3))])
 
 
 def check_ports(port: int) -> None:
-    """Check that the API can have a port, and AWS's services the next one.
+    """Check that a port is free for the API, and the next one for AWS's services.
 
     Raises
     ------
     PortError
-        If one of them is in use or not permitted, or there is no such port.
+        If one of them is in use, not permitted or not a valid port.
     """
     if not 0 < port < _LAST_PORT:
         raise PortError(f"PORT={port} is not between 1 and {_LAST_PORT - 1}")

@@ -1,4 +1,4 @@
-"""The Python that runs handlers, and the packages that Lambda's runtime puts beside their code."""
+"""The Python that runs handlers, and the packages of Lambda's runtime."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ _REQUIREMENTS = Path(__file__).parent / "runtime_requirements.txt"
 
 
 class NoLambdaRuntimeError(Exception):
-    """There is no Python as Lambda has it, or its packages cannot be installed."""
+    """Lambda's version of Python is not installed, or its packages cannot be installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Runtime:
     version : str
         Its version, such as ``3.13``.
     packages : Path or None
-        Folder of the runtime's own packages, as /var/runtime is in Lambda: handlers see nothing
-        else beside their code and layers. None: they see all that is installed for the interpreter.
+        Folder of the runtime's own packages, like Lambda's /var/runtime: handlers can import these,
+        their code and their layers only. None: they can import all packages of the interpreter.
     """
 
     python: Path
@@ -40,28 +40,28 @@ class Runtime:
 
 
 def this_python() -> Runtime:
-    """Return the Python that runs this, with all its packages: for handlers run from source."""
+    """Return this Python with all its packages, to run handlers from source."""
     return Runtime(Path(sys.executable), f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def lambda_python(cache: Path) -> Runtime:
-    """Return a Python as Lambda has it: for handlers as they are built.
+    """Return a Python like Lambda's, to run built handlers.
 
     Parameters
     ----------
     cache : Path
-        Folder in which the runtime's packages are kept, once they are installed.
+        Folder that keeps the runtime's packages after the first installation.
 
     Raises
     ------
     NoLambdaRuntimeError
-        If there is no interpreter of that version, or pip fails, which says why itself.
+        If there is no interpreter of that version, or pip fails; pip prints the reason.
     """
     interpreter = find_interpreter(LAMBDA_VERSION)
     if interpreter is None:
         raise NoLambdaRuntimeError(
-            f"what is built runs under Python {LAMBDA_VERSION}, and there is none: "
-            "not on PATH, of pyenv or of uv"
+            f"a build runs under Python {LAMBDA_VERSION}, and none was found on PATH, in pyenv "
+            f"or in uv; one way to install it: uv python install {LAMBDA_VERSION}"
         )
     lock = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
     packages = cache / f"runtime-{LAMBDA_VERSION}-{lock[:8]}"

@@ -1,4 +1,4 @@
-"""S3: versions of objects, and the events about them."""
+"""S3: patches for versions of objects and for the events about them."""
 
 import functools
 import threading
@@ -12,10 +12,10 @@ from local.emulator.patching import replace
 
 
 def serialize_puts() -> None:
-    """Make moto's S3 put one object at a time: of two at once under one key it forgets one."""
+    """Make moto's S3 put one object at a time: of two concurrent puts of a key it loses one."""
     lock = threading.Lock()
 
-    def alone(original: Callable[..., FakeKey]) -> Callable[..., FakeKey]:
+    def with_lock(original: Callable[..., FakeKey]) -> Callable[..., FakeKey]:
         @functools.wraps(original)
         def put_object(*arguments: Any, **named: Any) -> FakeKey:
             with lock:
@@ -23,13 +23,13 @@ def serialize_puts() -> None:
 
         return put_object
 
-    replace(S3Backend, "put_object", alone)
+    replace(S3Backend, "put_object", with_lock)
 
 
 def add_versions_to_events() -> None:
-    """Make moto's notifications name an object's key and version as S3 does."""
+    """Make moto's notifications contain an object's key and version in S3's form."""
 
-    def naming(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def with_version(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def event(event_name: str, bucket: Any, key: FakeKey, notification_id: str) -> Any:
             document = original(event_name, bucket, key, notification_id)
             if key.version_id != "null":
@@ -38,6 +38,6 @@ def add_versions_to_events() -> None:
 
         return event
 
-    replace(notifications, "_get_s3_event", naming)
-    # S3 leaves the slashes of a key as they are.
+    replace(notifications, "_get_s3_event", with_version)
+    # S3 does not escape the slashes of a key.
     replace(notifications, "quote_plus", lambda original: functools.partial(original, safe="/"))

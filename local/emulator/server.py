@@ -31,7 +31,7 @@ from local.emulator.template import Stack, Template
 
 
 def main() -> None:
-    """Start the cloud, say so, and serve."""
+    """Start the cloud, print its addresses, and serve."""
     arguments = _parse_arguments()
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -53,7 +53,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--aws-port", type=int, default=0)
-    parser.add_argument("--environments", type=int, help="of each function, at most")
+    parser.add_argument("--environments", type=int, help="maximum for each function")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
     parser.add_argument("--faults", type=json.loads, required=True, help="a JSON object")
     return parser.parse_args()
@@ -84,7 +84,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     deploy(template, functions, permissions, injector, endpoint_url)
     definition = api_definition(template)
     api_key = os.environ.get(API_KEY_VARIABLE)
-    asks_for_key = any(template.resources("AWS::ApiGateway::ApiKey"))
+    requires_key = any(template.resources("AWS::ApiGateway::ApiKey"))
     log = access_log(template)
     return {
         "endpoint_url": endpoint_url,
@@ -95,7 +95,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
                 definition,
                 functions.invoke,
                 arguments.api_port,
-                ApiKeys(template, api_key) if asks_for_key and api_key is not None else None,
+                ApiKeys(template, api_key) if requires_key and api_key is not None else None,
                 None if log is None else (log[0], arguments.state / f"{log[1]}.log"),
             )
         ),

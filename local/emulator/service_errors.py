@@ -1,4 +1,4 @@
-"""How AWS's services say that they have refused a call."""
+"""The error responses of AWS's services."""
 
 import json
 from http import HTTPStatus
@@ -9,12 +9,12 @@ from xml.sax.saxutils import escape
 def error_response(
     service: str, status: HTTPStatus, code: str, message: str, start_response: StartResponse
 ) -> list[bytes]:
-    """Answer a request with an error, in the form of a service.
+    """Respond with an error in the format of a service.
 
     Parameters
     ----------
     service
-        As in a signature, such as ``"s3"``.
+        Its name in signatures, such as ``"s3"``.
     """
     headers = [("x-amzn-ErrorType", code), ("x-amzn-RequestId", "local")]
     details = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
@@ -27,7 +27,7 @@ def error_response(
             body = f"<ErrorResponse><Error><Type>Sender</Type>{details}</Error></ErrorResponse>"
         case _:
             headers.append(("Content-Type", "application/json"))
-            if service == "sqs":  # whose clients know the codes of its older protocol
+            if service == "sqs":  # its clients read codes of the older query protocol
                 headers.append(("x-amzn-query-error", f"{code};Sender"))
             body = json.dumps({"__type": code, "message": message})
     start_response(f"{status.value} {status.phrase}", headers)

@@ -1,13 +1,13 @@
-"""What the parts of the local cloud have to agree on."""
+"""Constants that the parts of the local cloud share."""
 
 HOST = "127.0.0.1"
 STACK_NAME = "local"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-# Nothing checks these, but clients do not call without any. What functions sign with is another
-# secret key in each cloud (`local.emulator.server`): pages of other origins need a signature.
-ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105  # nobody's
-# Where the services of the cloud are told what goes wrong.
+# Clients require credentials, but nothing here checks these. Functions sign with a secret key that
+# is new in each cloud (`local.emulator.server`): pages of other origins need a valid signature.
+ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105  # not a secret
+# The path of the services at which faults are set and read.
 FAULTS_PATH = "/local-cloud/faults"
-# The variable that hands the API's key to the server: no other user sees a process's variables.
+# The environment variable that passes the API key to the server: other users cannot read it.
 API_KEY_VARIABLE = "LOCAL_CLOUD_API_KEY"

@@ -1,24 +1,26 @@
-"""Where moto's interpreter of state machines falls short of Step Functions, and the mends.
+"""Patches of moto's interpreter of state machines where it differs from Step Functions.
 
-Each mend replaces one method of moto 5.2.5; look at them again on an upgrade.
+Each patch replaces one method of moto 5.2.5; check them when moto is upgraded. What moto does, and
+what happens here instead:
 
-- A Distributed Map goes on when a child fails or times out, with ``null`` for its result. On AWS
-  the map fails with ``States.ExceedToleratedFailureThreshold``; so it does here.
-- A stopped execution is reported as running until its current state ends. Here, as on AWS, it is
+- A Distributed Map continues when a child fails or times out, with ``null`` for its result. Here,
+  as on AWS, the map fails with ``States.ExceedToleratedFailureThreshold``.
+- A stopped execution has the status RUNNING until its current state ends. Here, as on AWS, it is
   ABORTED at once.
-- An execution that is started without a name is called ``None``, so there can be only one. Here
-  it gets a name of its own.
-- Nothing tells EventBridge that an execution ended.
+- An execution that is started without a name gets the name ``None``, so only one can exist. Here
+  it gets a unique name.
+- The end of an execution publishes no event. Here EventBridge receives one.
 - A task's broken connection is ``States.Runtime``. Here it is the service's ``SdkClientException``.
 - A Distributed Map that cannot read its items, or write its results, fails with
   ``States.Runtime``. Here it fails with ``States.ItemReaderFailed`` or
   ``States.ResultWriterFailed``.
-- Before it tries again it waits as long as the definition says. Here it waits a twentieth of that,
-  and at most a tenth of a second: nobody is throttled on this machine for long.
-- Each worker of a Distributed Map calls itself for its next child, so a thousand children end it.
-- Every task makes a boto3 client of its own, which is slow, and not safe in parallel children. Nor
-  does it sign its calls with the state machine's role.
-- Each JSONPath is parsed at each use, with a parser made anew.
+- A retry waits as long as the definition says. Here it waits a twentieth of that, and at most a
+  tenth of a second: services on this machine are not throttled for long.
+- Each worker of a Distributed Map calls itself for its next child, so a thousand children exceed
+  the recursion limit. Here it loops.
+- Every task makes a new boto3 client, which is slow and unsafe in parallel children, and does not
+  sign its calls with the state machine's role. Here clients are shared by role and do.
+- Each JSONPath is parsed at each use, by a new parser. Here the results are cached.
 """
 
 import functools
@@ -93,18 +95,18 @@ from local.emulator.patching import replace
 from local.emulator.settings import SECRET_KEY
 
 _WAIT_SCALE = 1 / 20
-_LONGEST_WAIT_SECONDS = 0.1
+_MAX_WAIT_SECONDS = 0.1
 
 
 def patch_interpreter(endpoint_url: str, on_end: Callable[[Execution], None]) -> None:
-    """Mend the interpreter.
+    """Patch the interpreter.
 
     Parameters
     ----------
     endpoint_url
         Address of the services that tasks call.
     on_end
-        Called with each execution when it has ended, however it ended.
+        Called with each execution after it has ended, successfully or not.
     """
     clients = _SharedClients(endpoint_url)
     for name, module in list(sys.modules.items()):
@@ -117,7 +119,7 @@ def patch_interpreter(endpoint_url: str, on_end: Callable[[Execution], None]) ->
     _name_broken_connections()
     _name_map_errors()
     _shorten_waits()
-    _tell_of_ends(on_end)
+    _report_ends(on_end)
 
 
 class _SharedClients:
@@ -176,7 +178,7 @@ def _fail_maps_whose_children_fail() -> None:
                 return
             record = worker._map_run_record
             if isinstance(end, ProgramTimedOut):
-                # moto has counted it as a success.
+                # moto has counted the time-out as a success.
                 for counter in (record.item_counter, record.execution_counter):
                     counter.succeeded.offset(-1)
                     counter.timed_out.count()
@@ -193,7 +195,7 @@ def _loop_over_children() -> None:
         next_jobs: dict[Any, list[Job | None]] = {}
 
         def eval_pool(worker: Any, job: Job | None, worker_frame: Environment) -> None:
-            if worker in next_jobs:  # it calls itself, and does nothing after that
+            if worker in next_jobs:  # the recursive call, which is a tail call
                 next_jobs[worker].append(job)
                 return
             jobs = next_jobs[worker] = [job]
@@ -249,11 +251,11 @@ def _is_broken(error: Exception) -> bool:
 
 
 def _sdk_client_error(error: Exception) -> ClientError:
-    answer = {
+    response = {
         "Error": {"Code": "SdkClientException", "Message": str(error)},
         "ResponseMetadata": {"HTTPStatusCode": 0, "RequestId": ""},
     }
-    return ClientError(answer, "")  # type: ignore[arg-type]  # the types know more of an answer
+    return ClientError(response, "")  # type: ignore[arg-type]  # the stubs require more fields
 
 
 def _name_map_errors() -> None:
@@ -286,20 +288,20 @@ def _map_failed(env: Environment, name: StatesErrorNameType, error: Exception) -
 
 def _shorten_waits() -> None:
     def sleep(seconds: float) -> None:
-        time.sleep(min(seconds * _WAIT_SCALE, _LONGEST_WAIT_SECONDS))
+        time.sleep(min(seconds * _WAIT_SCALE, _MAX_WAIT_SECONDS))
 
     replace(retrier_decl, "time", lambda _original: SimpleNamespace(sleep=sleep))
 
 
-def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
+def _report_ends(on_end: Callable[[Execution], None]) -> None:
     lock = threading.Lock()
 
-    def telling(original: Callable[..., None]) -> Callable[..., None]:
+    def reporting(original: Callable[..., None]) -> Callable[..., None]:
         def terminated(communication: BaseExecutionWorkerCommunication) -> None:
             execution = communication.execution
             with lock:
                 if execution.exec_status is not ExecutionStatus.RUNNING:
-                    return  # It was stopped before.
+                    return  # It has been stopped.
                 original(communication)
             on_end(execution)
 
@@ -320,12 +322,12 @@ def _tell_of_ends(on_end: Callable[[Execution], None]) -> None:
 
         return stop
 
-    replace(BaseExecutionWorkerCommunication, "terminated", telling)
+    replace(BaseExecutionWorkerCommunication, "terminated", reporting)
     replace(Execution, "stop", stopping)
 
 
 def _wait_for_start(execution: Execution) -> None:
-    """Wait until an execution can be stopped: moto forgets a stop that comes before."""
+    """Wait until an execution can be stopped: moto ignores an earlier stop."""
     while execution.exec_status is ExecutionStatus.RUNNING:
         worker = execution.exec_worker
         if worker is not None and worker.env is not None and worker.env.is_running():

@@ -1,11 +1,11 @@
-"""Runs the local cloud's server, and leaves nothing behind, however either of them ends.
+"""Runs the local cloud's server and cleans up, however either of them ends.
 
 Usage: ``python supervisor.py STATE_FOLDER COMMAND...``
 
-The command runs until it ends by itself or until standard input ends, which it does when the
-program that holds its other end is closed or killed. Then every process that the command left is
-killed, and the state folder removed. The kernel hands orphans to this process, so that none can
-hide: the emulators put their handlers into process groups of their own.
+The command runs until it ends by itself or standard input ends, which happens when the program at
+the other end closes it or is killed. Then this program kills all remaining processes of the command
+and deletes the state folder. The kernel makes orphans children of this process, so that it finds
+all of them: the emulators start their handlers in other process groups.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def main() -> None:
     """Run the command, then clean up."""
     state, command = sys.argv[1], sys.argv[2:]
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # our server
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # the local cloud's server
     threading.Thread(target=_kill_at_end_of_input, args=(server,), daemon=True).start()
     server.wait()
     _end_descendants()
@@ -40,7 +40,7 @@ def _kill_at_end_of_input(server: "subprocess.Popen[bytes]") -> None:
 
 
 def _end_descendants() -> None:
-    """Kill children until there are none; a killed child's own children become ours."""
+    """Kill children until none is left; this process inherits the children of a killed child."""
     with contextlib.suppress(ChildProcessError):
         while True:
             for pid in _children():

@@ -1,4 +1,4 @@
-"""Reads a SAM template: what it deploys, under which names, with every reference resolved."""
+"""Reads a SAM template: its resources, their names and properties, with references resolved."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from local.emulator.intrinsics import Intrinsics, TemplateError
 
 # The properties in which a SAM template names a local file or folder.
 _LOCAL_PATHS = ("CodeUri", "ContentUri", "DefinitionUri")
-# The translator takes such a path only as an object of S3. The bucket has no meaning here.
+# The translator accepts such a path only as an S3 object; the bucket is a placeholder.
 _PATH_PREFIX = "s3://local/"
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where a template is deployed: what its pseudo parameters stand for."""
+    """Where a template is deployed: the values of its pseudo parameters."""
 
     name: str
     region: str
@@ -31,7 +31,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource to make, its properties free of references."""
+    """A resource to create, with the references in its properties resolved."""
 
     type: str
     logical_id: str
@@ -83,9 +83,9 @@ class Template:
     path
         The template. The paths in it are relative to its folder.
     stack
-        Where it is deployed.
+        Where the template is deployed.
     parameters
-        Values that win over the template's defaults.
+        Values that override the template's defaults.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class Template:
         values = _parameter_values(source, parameters)
         self._path = path.resolve()
         self._stack = stack
-        # It tells of each feature that its authors have not turned on yet.
+        # Otherwise it logs each feature that is not enabled.
         logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
         translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=stack.region))
         try:
@@ -125,11 +125,11 @@ class Template:
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """The template as CloudFormation gets it, its references not resolved."""
+        """The template as CloudFormation receives it, with references not resolved."""
         return self._document
 
     def resources(self, resource_type: str) -> Iterator[Resource]:
-        """List the resources of a type that the template makes."""
+        """Yield the resources of a type that the template creates."""
         for logical_id, resource in self._document["Resources"].items():
             if resource["Type"] == resource_type and self._is_wanted(resource):
                 properties = self._intrinsics.resolve(resource.get("Properties", {}))
@@ -137,7 +137,7 @@ class Template:
                 yield Resource(resource_type, logical_id, name, properties)
 
     def outputs(self) -> dict[str, str]:
-        """List the outputs of the stack."""
+        """Return the outputs of the stack."""
         return {
             name: str(self._intrinsics.resolve(output["Value"]))
             for name, output in self._document.get("Outputs", {}).items()
@@ -145,7 +145,7 @@ class Template:
         }
 
     def local_path(self, location: Mapping[str, Any]) -> Path:
-        """Find the file or folder that a resource's property named in the template."""
+        """Return the file or folder that a property of a resource names."""
         key = location.get("S3Key") or location.get("Key")
         if key is None:
             raise TemplateError("code within the template is not supported; name a folder")
@@ -172,7 +172,7 @@ class Template:
             names[logical_id] = name
         for logical_id, resource in self._document["Resources"].items():
             if resource["Type"] == "AWS::Lambda::Alias":
-                # Its function is known by now, wherever it stands in the template.
+                # By now its function has a name, wherever it is in the template.
                 alias = resource["Properties"]
                 function_arn = self._symbols[f"{alias['FunctionName']['Ref']}.Arn"]
                 self._symbols[logical_id] = f"{function_arn}:{alias['Name']}"

@@ -1,7 +1,8 @@
-"""Uploads by form: what S3 does with them, and moto does not.
+"""Uploads by form (presigned POST): the checks of S3 that moto does not have.
 
-moto takes any form. S3 takes those whose policy allows what they upload, and lets pages read its
-answer if the bucket's rules do. Signatures are looked at where a page of another origin sends one.
+moto accepts any form. S3 accepts an upload only if the form's policy allows it, and lets pages read
+the response if the bucket's CORS rules do. Signatures are checked only for requests of pages of
+other origins.
 """
 
 import json
@@ -19,15 +20,15 @@ from local.emulator.browsers import is_cross_origin, is_signed_form
 from local.emulator.patching import replace
 from local.emulator.permissions import AccessDenied, Permissions
 
-# Fields of a form that its policy need not name; and those that begin so.
-_UNNAMED = {"policy", "x-amz-signature", "signature", "awsaccesskeyid", "file"}
-_IGNORED = "x-ignore-"
+# Fields that a policy need not name, and the prefix of others.
+_UNCHECKED = {"policy", "x-amz-signature", "signature", "awsaccesskeyid", "file"}
+_UNCHECKED_PREFIX = "x-ignore-"
 
-_Answer = tuple[int, dict[str, str], str | bytes]
+_Response = tuple[int, dict[str, str], str | bytes]
 
 
 class FormRefused(Exception):
-    """S3 refuses a form, with an error of this code."""
+    """S3 refuses a form with an error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,16 +36,16 @@ class FormRefused(Exception):
 
 
 def enforce_form_policies(permissions: Permissions, secret_key: str) -> None:
-    """Make moto's S3 look at the policies of forms, and tell pages what they may read.
+    """Make moto's S3 check the policies of forms, and add CORS headers to its responses.
 
     Parameters
     ----------
     permissions
-        What the roles may do that sign forms.
+        What the roles that sign forms allow.
     secret_key
-        What the functions sign with.
+        The secret key of the functions.
     """
-    replace(S3Response, "_bucket_response_post", partial(_as_s3_does, permissions, secret_key))
+    replace(S3Response, "_bucket_response_post", partial(_with_checks, permissions, secret_key))
 
 
 def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> None:
@@ -53,14 +54,14 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
     Parameters
     ----------
     fields
-        Those of the form, without the file, and the bucket.
+        The fields of the form without the file, and the bucket.
     size_bytes
-        Of the file.
+        The size of the file.
 
     Raises
     ------
     FormRefused
-        If the policy does not allow it.
+        If the policy does not allow the upload.
     """
     given = {name.lower(): value for name, value in fields.items()}
     if "policy" not in given:
@@ -71,20 +72,20 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
     named = set()
     for condition in policy["conditions"]:
         match condition:
-            case ["content-length-range", least, greatest]:
-                if size_bytes > greatest:
-                    raise FormRefused("EntityTooLarge", f"more than {greatest} bytes")
-                if size_bytes < least:
-                    raise FormRefused("EntityTooSmall", f"less than {least} bytes")
+            case ["content-length-range", minimum, maximum]:
+                if size_bytes > maximum:
+                    raise FormRefused("EntityTooLarge", f"more than {maximum} bytes")
+                if size_bytes < minimum:
+                    raise FormRefused("EntityTooSmall", f"less than {minimum} bytes")
             case dict():
                 for name, value in condition.items():
                     named.add(name.lower())
                     if given.get(name.lower()) != value:
                         raise _not_allowed(f"Policy Condition failed: {name}")
             case _:
-                raise NotImplementedError(f"a policy's condition {condition}")
-    for name in sorted(given.keys() - named - _UNNAMED):
-        if not name.startswith(_IGNORED):
+                raise NotImplementedError(f"the policy condition {condition}")
+    for name in sorted(given.keys() - named - _UNCHECKED):
+        if not name.startswith(_UNCHECKED_PREFIX):
             raise _not_allowed(f"Extra input fields: {name}")
 
 
@@ -92,10 +93,10 @@ def _not_allowed(problem: str) -> FormRefused:
     return FormRefused("AccessDenied", f"Invalid according to Policy: {problem}")
 
 
-def _as_s3_does(
-    permissions: Permissions, secret_key: str, original: Callable[..., _Answer]
-) -> Callable[..., _Answer]:
-    def post(self: Any, request: Any, bucket_name: str) -> _Answer:
+def _with_checks(
+    permissions: Permissions, secret_key: str, original: Callable[..., _Response]
+) -> Callable[..., _Response]:
+    def post(self: Any, request: Any, bucket_name: str) -> _Response:
         is_from_page = is_cross_origin(request.environ)
         if not request.files and not is_from_page:
             return original(self, request, bucket_name)
@@ -103,20 +104,20 @@ def _as_s3_does(
         try:
             check_policy(fields, len(self.body), datetime.now(UTC))
             if is_from_page and not is_signed_form(fields, secret_key):
-                raise FormRefused("SignatureDoesNotMatch", "the form is not signed here")
+                raise FormRefused("SignatureDoesNotMatch", "the form has no valid signature")
             permissions.check_form(bucket_name, fields)
         except FormRefused as refused:
-            answer = _refusal(refused.code, str(refused))
+            response = _refusal(refused.code, str(refused))
         except AccessDenied as denied:
-            answer = _refusal("AccessDenied", str(denied))
+            response = _refusal("AccessDenied", str(denied))
         else:
-            answer = original(self, request, bucket_name)
-        status, headers, body = answer
+            response = original(self, request, bucket_name)
+        status, headers, body = response
         return status, headers | self._get_cors_headers_other(), body
 
     return post
 
 
-def _refusal(code: str, message: str) -> _Answer:
+def _refusal(code: str, message: str) -> _Response:
     error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     return HTTPStatus.FORBIDDEN, {"Content-Type": "application/xml"}, error

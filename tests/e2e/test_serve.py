@@ -100,7 +100,7 @@ def test_a_server_that_dies_is_said_and_ends_it() -> None:
         os.kill(server, signal.SIGKILL)
         _, errors = program.communicate(timeout=30)
     assert program.returncode == 1
-    assert errors == "error: the local cloud has died, and its data are gone\n"
+    assert errors == "error: the local cloud has stopped unexpectedly, and its data are lost\n"
 
 
 def test_ctrl_c_ends_it_within_two_seconds() -> None:

@@ -167,7 +167,7 @@ def test_conditions_on_several_values(
         ({"NotAction": "s3:*"}, "NotAction"),
         ({"Principal": "*"}, "Principal"),
         ({"Effect": "Maybe"}, "effect"),
-        ({"Resource": "bucket/*"}, "bucket/. is no ARN"),
+        ({"Resource": "bucket/*"}, "bucket/. is not an ARN"),
         ({"Resource": "arn:aws:s3:::bucket/${aws:userid}/*"}, "variables"),
     ],
 )

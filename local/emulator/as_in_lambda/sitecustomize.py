@@ -1,7 +1,7 @@
-"""Python imports this before a handler that is run from source.
+"""Python imports this module before a handler that runs from source.
 
-botocore imports awscrt and pyOpenSSL where they are. Here SAM CLI has brought them; Lambda has
-neither, and they would be a fifth of a cold start.
+botocore imports awscrt and pyOpenSSL if they are installed. SAM CLI installs them here. Lambda has
+neither, and importing them takes a fifth of a cold start.
 """
 
 import sys
