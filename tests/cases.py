@@ -1,4 +1,4 @@
-"""Short ways to write the cases of the reckoning down."""
+"""Short ways to write test cases for the uptime rules."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The domain, asked in the oracle's words."""
+"""The domain, with the oracle's inputs and results."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def compute_by_domain(case: Case) -> dict[str, Totals]:
-    """Reckon every store of the case in one call of the domain."""
+    """Compute every store of the case in one call of the domain."""
     store_ids, inputs = _inputs(case)
     return _totals(store_ids, compute_uptime(*inputs))
 
 
 def compute_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str, Details]]:
-    """Reckon as `compute_by_domain` does, and tell what else is known of each store."""
+    """Compute what `compute_by_domain` does, and details of each store."""
     store_ids, inputs = _inputs(case)
     return _in_detail(store_ids, *compute_uptime_in_detail(*inputs))
 
@@ -36,11 +36,11 @@ def compute_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str
 def compute_by_pieces(
     case: Case, max_polls: int, batch_polls: int
 ) -> tuple[dict[str, Totals], dict[str, Details]]:
-    """Reckon the same with so many polls at a time, which come in batches of so many."""
+    """Compute the same from pieces of at most `max_polls`, read in batches of `batch_polls`."""
     store_ids, (stores, polls, now_us, memory_us, poll_filter) = _inputs(case)
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
-        """Yield the polls asked for among all others."""
+        """Yield all polls, the requested ones among them."""
         for begin in range(0, len(polls.store), batch_polls):
             batch = slice(begin, begin + batch_polls)
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
@@ -72,7 +72,7 @@ def _in_detail(
 
 
 def timeline_by_domain(case: Case) -> Timeline:
-    """Tell the timeline of a case's only store."""
+    """Return the timeline of a case's only store."""
     _, inputs = _inputs(case)
     return timeline(*inputs)
 

@@ -1,4 +1,4 @@
-"""What all tests share: how much Hypothesis tries, and the two ways to reckon."""
+"""Shared by all tests: Hypothesis profiles, and the two implementations of the uptime rules."""
 
 import os
 
@@ -33,5 +33,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])
 def compute_uptime(request: pytest.FixtureRequest) -> ComputeUptime:
-    """Reckon by brute force, and by the domain: what is worked out by hand holds for both."""
+    """Run a test with the oracle and with the domain: expected values hold for both."""
     return request.param

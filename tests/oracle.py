@@ -1,10 +1,9 @@
-"""The reckoning by brute force: slow, short and plainly what the rules say.
+"""The uptime rules by brute force: slow, short and easy to compare with the rules.
 
-It is what the product is tested against, so it shares nothing with it: no code, no numpy, no
-vectors, no prefix sums, not even the copy of the tz database (this reads the ``tzdata`` package,
-never the machine's own). The time line is cut at every instant at which anything can change, and
-for each piece the rows and the polls are looked through from end to end. The numbers in the
-comments are those of the rules in the design.
+The product is tested against this module, so they share nothing: no code, no numpy, no vectors, no
+prefix sums, not even the copy of the tz database (this one reads the ``tzdata`` package, never the
+machine's own). Time is cut at every instant at which anything can change; for each piece, all rows
+and polls are searched. The numbers in comments are those of the rules in ``docs/uptime-rules.md``.
 """
 
 import csv
@@ -57,7 +56,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one report is reckoned from: rows that ingest has accepted, and the request."""
+    """The inputs of one report: rows that ingest has accepted, and the request."""
 
     polls: tuple[Poll, ...] = ()
     hours: tuple[HoursRow, ...] = ()
@@ -77,7 +76,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a report can tell of a store beside its totals."""
+    """What a report shows of a store besides its totals."""
 
     polls_in_week: int
     last_poll: tuple[datetime, bool] | None
@@ -98,12 +97,12 @@ class Span:
 
 
 def report(case: Case) -> dict[str, Totals]:
-    """Reckon every store of the case, in ascending byte order of `store_id` (12)."""
+    """Compute every store of the case, in ascending byte order of `store_id` (12)."""
     return {store_id: _totals(case, store_id) for store_id in _store_ids(case)}
 
 
 def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
-    """Length of each store's business time in the last hour, day and week, polls apart."""
+    """Return the length of each store's business time in the last hour, day and week."""
     now = _now(case)
     lengths_us: dict[str, tuple[int, int, int]] = {}
     for store_id in _store_ids(case):
@@ -115,7 +114,7 @@ def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
 
 
 def details(case: Case) -> dict[str, Details]:
-    """Tell of every store's polls and outages in the week."""
+    """Return details of every store's polls and outages in the week."""
     return {store_id: _details(case, store_id) for store_id in _store_ids(case)}
 
 
@@ -152,7 +151,7 @@ def _now(case: Case) -> datetime:
 def _totals(case: Case, store_id: str) -> Totals:
     now = _now(case)
     spans = business_time(case, store_id)
-    polls = _evidence(case, store_id, spans)
+    polls = _known_polls(case, store_id, spans)
     pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
     open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
     up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
@@ -163,14 +162,14 @@ def _totals(case: Case, store_id: str) -> Totals:
 def _details(case: Case, store_id: str) -> Details:
     now = _now(case)
     spans = business_time(case, store_id)
-    polls = _evidence(case, store_id, spans)
+    polls = _known_polls(case, store_id, spans)
     instants = {poll.timestamp for poll in polls}
     pieces = _pieces(now, [*_edges(spans), *instants])
     outages: list[Span] = []
     for piece in pieces:
         if _is_open(spans, piece.start) and not _is_active(polls, piece.start):
             if outages and outages[-1].end == piece.start:
-                piece = Span(outages.pop().start, piece.end)  # it goes on
+                piece = Span(outages.pop().start, piece.end)  # the outage continues
             outages.append(piece)
     last = max(instants, default=None)
     return Details(
@@ -189,7 +188,7 @@ def _edges(spans: Sequence[Span]) -> list[datetime]:
 
 
 def _pieces(now: datetime, changes: Sequence[datetime]) -> list[Span]:
-    """The last week, cut at every change and at the edges of the windows."""
+    """Return the last week, cut at every change and at the edges of the windows."""
     cuts = {now, *(now - window for window in WINDOWS), *changes}
     in_last_week = sorted(t for t in cuts if now - WINDOWS[-1] <= t <= now)
     return [Span(a, b) for a, b in pairwise(in_last_week)]
@@ -206,7 +205,7 @@ def _window_lengths_us(pieces: Sequence[Span], now: datetime) -> tuple[int, int,
 # --- status ---------------------------------------------------------------------------------
 
 
-def _evidence(case: Case, store_id: str, spans: Sequence[Span]) -> list[Poll]:
+def _known_polls(case: Case, store_id: str, spans: Sequence[Span]) -> list[Poll]:
     now = _now(case)
     oldest = now - timedelta(days=case.memory_days)
     return [
@@ -222,21 +221,21 @@ def _is_active(polls: Sequence[Poll], instant: datetime) -> bool:
     if not polls:
         return False  # (11)
     earlier = [poll.timestamp for poll in polls if poll.timestamp <= instant]
-    ruling = max(earlier) if earlier else min(poll.timestamp for poll in polls)  # (8)
-    return all(poll.active for poll in polls if poll.timestamp == ruling)  # (10)
+    latest = max(earlier) if earlier else min(poll.timestamp for poll in polls)  # (8)
+    return all(poll.active for poll in polls if poll.timestamp == latest)  # (10)
 
 
 # --- business time --------------------------------------------------------------------------
 
 
 def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
-    return any(instant in span for span in spans)  # (4) open is open, however many rows say so
+    return any(instant in span for span in spans)  # (4) open once, however many rows say so
 
 
 def business_time(case: Case, store_id: str) -> list[Span]:
-    """Return all spans of business time that can touch the last week or the memory of polls."""
+    """Return all spans of business time that can overlap the last week or the poll memory."""
     now = _now(case)
-    # A span may begin two dates before it ends, and local dates run up to a day beside UTC's.
+    # A span may begin two dates before it ends, and local dates differ from UTC by up to a day.
     first = now - max(WINDOWS[-1], timedelta(days=case.memory_days)) - 4 * DAY
     last = now + 2 * DAY
     rows = [row for row in case.hours if row.store_id == store_id]
@@ -260,7 +259,7 @@ def _dates(first: date, last: date) -> Iterator[date]:
 
 
 def _wall_times(row: HoursRow, local_date: date) -> tuple[datetime, datetime]:
-    """The wall times at which a row opens and closes on a date: rules 2 and 3."""
+    """Return the wall times at which a row opens and closes on a date (2, 3)."""
     start, end = _time_of_day(row.start), _time_of_day(row.end)
     opening_date = datetime.combine(local_date, time())
     closing_date = opening_date if start < end else opening_date + DAY  # (2)
@@ -270,7 +269,7 @@ def _wall_times(row: HoursRow, local_date: date) -> tuple[datetime, datetime]:
 
 
 def _time_of_day(text: str) -> timedelta:
-    """Time since midnight, on the face of the clock, of `HH:MM[:SS[.ffffff]]`."""
+    """Return the time since midnight, as clocks show it, of `HH:MM[:SS[.ffffff]]`."""
     hours, minutes, seconds = [*text.split(":"), "0"][:3]
     in_us = Fraction(seconds) * 1_000_000
     return timedelta(hours=int(hours), minutes=int(minutes), microseconds=int(in_us))
@@ -278,14 +277,14 @@ def _time_of_day(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A local clock over some weeks of UTC: pieces in which its offset does not change."""
+    """A local clock over some weeks of UTC: pieces with a constant offset."""
 
     pieces: tuple[tuple[Span, timedelta], ...]
 
     def opening(self, wall: datetime) -> datetime:
-        """The first instant at which the local clock shows `wall` or later (6).
+        """Return the first instant at which the local clock shows `wall` or later (6).
 
-        That is the first of two, and the end of a gap for a wall time that lies in it.
+        That is the first of two, and the end of the gap for a wall time in a gap.
         """
         as_utc = wall.replace(tzinfo=UTC)
         return min(
@@ -295,9 +294,9 @@ class Clock:
         )
 
     def closing(self, wall: datetime) -> datetime:
-        """The last instant at which the local clock shows `wall` or earlier (6).
+        """Return the last instant at which the local clock shows `wall` or earlier (6).
 
-        That is the second of two, and the end of a gap for a wall time that lies in it.
+        That is the second of two, and the end of the gap for a wall time in a gap.
         """
         as_utc = wall.replace(tzinfo=UTC)
         return max(
@@ -309,7 +308,7 @@ class Clock:
 
 @lru_cache(maxsize=64)
 def clock_of(zone_name: str, first: datetime, last: datetime) -> Clock:
-    """Watch the clocks of a zone hour by hour; in an hour that changes them, by seconds."""
+    """Read the clocks of a zone hour by hour; in an hour that changes them, by seconds."""
     zone = _zone(zone_name)
     pieces = []
     start = hour = first.replace(minute=0, second=0, microsecond=0)
@@ -325,7 +324,7 @@ def clock_of(zone_name: str, first: datetime, last: datetime) -> Clock:
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
     offset = instant.astimezone(zone).utcoffset()
-    assert offset is not None  # a ZoneInfo always knows
+    assert offset is not None  # a ZoneInfo always has one
     return offset
 
 

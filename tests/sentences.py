@@ -1,4 +1,4 @@
-"""What docs/uptime-rules.md says in examples: both reckonings asked in few words.
+"""The examples of docs/uptime-rules.md in few words, computed by both implementations.
 
 Unless an example says otherwise, the store is in UTC, and now is Wednesday 2024-10-16 12:00.
 """
@@ -32,7 +32,7 @@ class Windows:
 def store(
     *sentences: str, zone: str | None = "UTC", now: str = NOW, poll_filter: str = "all"
 ) -> Windows:
-    """Reckon a store of sentences such as `open Tue 09:00-17:00` and `inactive Tue 10:00`."""
+    """Compute a store from sentences such as `open Tue 09:00-17:00` and `inactive Tue 10:00`."""
     at = utc(now)
     hours: list[HoursRow] = []
     polls: list[Poll] = []

@@ -1,4 +1,4 @@
-"""Cases that lie where a reckoning can be one off: at edges, and a microsecond beside them."""
+"""Cases where off-by-one errors show: at edges, and a microsecond before and after them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -30,9 +30,9 @@ END_TIMES = (*TIMES, "24:00", "24:00:00")
 
 @st.composite
 def edge_cases(draw: st.DrawFn) -> Case:
-    """Draw a case of up to three stores, each in some of the inputs, most of it at an edge."""
+    """Draw a case of up to three stores, each in some of the inputs, mostly at edges."""
 
-    def pick(options: Sequence[Any]) -> Any:  # quicker than `sampled_from` a list of the moment
+    def pick(options: Sequence[Any]) -> Any:  # quicker than `sampled_from` a new list
         return options[draw(st.integers(0, len(options) - 1))]
 
     inputs_of_store = {store_id: pick(SOME_INPUTS) for store_id in pick(("a", "ab", "abc"))}
@@ -100,7 +100,7 @@ def _rows(pick: Pick, store_id: str) -> Iterator[HoursRow]:
 def opening_and_closing(
     row: HoursRow, zones: Mapping[str, str], now: datetime
 ) -> Iterator[datetime]:
-    """Yield when a row opens and closes around some weeks' days: to aim, not to reckon."""
+    """Yield about when a row opens and closes in some weeks: targets, not expected results."""
     zone = ZoneInfo(zones.get(row.store_id, DEFAULT_ZONE))
     latest = now.date() - ((now.weekday() - row.day) % 7) * DAY
     for weeks_ago in range(3):

@@ -1,4 +1,4 @@
-"""Any file, however broken, is taken or refused as a whole, and the next report can be made."""
+"""Any broken file is accepted or rejected as a whole, and the next report succeeds."""
 
 import gzip
 import shutil
@@ -46,7 +46,7 @@ def cut(content: bytes, place: float) -> bytes:
 
 @st.composite
 def contents(draw: st.DrawFn, kind: Kind) -> bytes:
-    """Draw bytes that are anything, or were a good file once, and are gzip or were once."""
+    """Draw random bytes or a damaged good file; some compressed by gzip, some of these damaged."""
     good = st.sampled_from([GOOD[kind], GOOD[kind] * 2, GOOD[Kind.POLLS]])
     broken = st.builds(with_insertions, good, st.lists(st.tuples(PLACES, NASTY), max_size=6))
     content = draw(broken | st.builds(cut, broken, PLACES) | st.binary())

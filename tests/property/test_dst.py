@@ -1,4 +1,4 @@
-"""Business hours around changes of the clocks: against the oracle, and by hand."""
+"""Business hours around changes of the clocks: against the oracle, and worked out by hand."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The domain against the oracle where it is easiest to be one off."""
+"""The domain against the oracle where off-by-one errors are most likely."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +18,7 @@ def test_the_domain_is_the_oracle_at_edges(case: Case) -> None:
     assert compute_by_domain_in_detail(case) == (report(case), details(case))
 
 
-# --- many more, that are what they are meant to be ------------------------------------------
+# --- many more, which must include each of these conditions ----------------------------------
 
 
 def ages(case: Case) -> list[timedelta]:

@@ -1,8 +1,8 @@
 """Every zone, every change of its clocks in ten years: the domain against the oracle.
 
-A case is one store whose hours have to do with one transition: its uptime and downtime in each
-window, in microseconds. The oracle is asked once for all names of a zone, store by store; the
-domain for each name, all stores with the same now together.
+A case is one store with hours around one transition; compared are its uptime and downtime in each
+window, in microseconds. The oracle computes each store once for all names of a zone. The domain
+computes it for each name, all stores with the same now together.
 """
 
 import multiprocessing
@@ -23,15 +23,15 @@ from tests.property.transitions import Transition
 from tests.property.tz_database import transitions, zones
 
 TEN_YEARS = range(2017, 2027)
-BEFORE = range(1970, 2017)  # no poll is from before 1970
-BY_RULE = range(2040, 2041)  # the database lists transitions until 2037, then it has rules
+BEFORE = range(1970, 2017)  # no poll is older than 1970
+BY_RULE = range(2040, 2041)  # the database lists transitions until 2037, then rules apply
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 MICROSECOND = timedelta(microseconds=1)
 
 ODD = [
-    ("Pacific/Apia", "2011-12-30"),  # a date that never was
+    ("Pacific/Apia", "2011-12-30"),  # a date that does not exist
     ("Pacific/Fakaofo", "2011-12-30"),
     ("Pacific/Kwajalein", "1993-08-21"),
     ("Pacific/Kiritimati", "1994-12-31"),

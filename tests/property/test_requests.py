@@ -1,4 +1,4 @@
-"""What callers may send is taken exactly, or refused: by an oracle, and by what ingest takes."""
+"""Request values are accepted exactly or rejected, as by an oracle and as by ingest."""
 
 import json
 import re
@@ -28,7 +28,7 @@ END_US = (date(2200, 1, 1) - date(1970, 1, 1)).days * DAY_US
 
 
 def as_of_us(text: str) -> int | None:
-    """Return what an `as_of` is taken for; None if it is refused."""
+    """Return the instant of an `as_of`; None if it is rejected."""
     try:
         return ReportRequest.from_json({"as_of": text}).as_of_us
     except InvalidRequestError:
@@ -49,7 +49,7 @@ def as_of_us(text: str) -> int | None:
 @example(date(1970, 12, 31), 16 * 60, 0, "", -8 * 60)
 @example(date(2199, 12, 31), 24 * 60 - 1, 59, "", -8 * 60)
 @example(date(2024, 10, 14), 0, 0, "1234567", None)
-def test_as_of_is_judged_in_utc_and_exact(
+def test_as_of_is_exact_and_checked_in_utc(
     day: date, minute: int, second: int, fraction: str, offset: int | None
 ) -> None:
     zone = "Z"
@@ -66,7 +66,7 @@ def test_as_of_is_judged_in_utc_and_exact(
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-?[0-9WZT:.,+ -]{0,40}", fullmatch=True))
-def test_any_other_text_is_an_instant_that_we_take_or_refused(text: str) -> None:
+def test_any_other_text_is_a_valid_instant_or_rejected(text: str) -> None:
     us = as_of_us(text)
     assert us is None or 0 <= us < END_US
 
@@ -75,7 +75,7 @@ def test_any_other_text_is_an_instant_that_we_take_or_refused(text: str) -> None
     st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\v\f\0\x1c\x7f\xa0"))
     | st.integers(250, 260).map(lambda length: f" {'ü' * length}\t")
 )
-def test_a_store_can_be_named_if_and_only_if_it_can_be_ingested(text: str) -> None:
+def test_a_store_id_is_valid_in_requests_if_and_only_if_it_is_in_ingest(text: str) -> None:
     [ingested] = ingested_store_ids(pc.ascii_trim_whitespace(pa.array([text]))).to_pylist()
     try:
         named = checked_store_id(text, "store_ids")
@@ -102,24 +102,24 @@ PAIRS = st.lists(
 
 @given(JSON | PAIRS)
 @example(["2024-10-15T00:00:00.000000Z", "\ud800"])
-def test_a_page_token_is_one_that_we_wrote_or_refused(value: object) -> None:
+def test_a_page_token_is_one_of_ours_or_rejected(value: object) -> None:
     token = urlsafe_b64encode(json.dumps(value).encode()).decode()
     try:
-        place = Cursor.from_token(token)
+        cursor = Cursor.from_token(token)
     except InvalidRequestError:
         return
-    assert place.to_token() == token
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", place.started_at)
-    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", place.report_id)
+    assert cursor.to_token() == token
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", cursor.started_at)
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", cursor.report_id)
 
 
 @given(st.text() | st.binary().map(lambda data: urlsafe_b64encode(data).decode()))
-def test_text_that_is_no_page_token_is_refused(text: str) -> None:
+def test_text_that_is_no_page_token_is_rejected(text: str) -> None:
     with pytest.raises(InvalidRequestError):
         Cursor.from_token(text)
 
 
-# --- the ends of time -----------------------------------------------------------------------
+# --- the first and last instant --------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -151,5 +151,5 @@ def test_a_report_and_a_timeline_can_be_of_the_first_and_the_last_instant(
     totals = [float(value) for value in row.split(",")[1:]]
     hours = 7 * timedelta(hours=18) / timedelta(hours=1)
     assert totals[2] + totals[5] == hours
-    told = pipeline.timeline("a", as_of=as_of)
-    assert list(told["report_row"].values()) == totals
+    body = pipeline.timeline("a", as_of=as_of)
+    assert list(body["report_row"].values()) == totals

@@ -1,4 +1,4 @@
-"""A timeline tells all that its totals rest on: they can be summed up from it, by hand."""
+"""A timeline has everything from which its totals are computed."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -27,17 +27,17 @@ def intervals(start: Int64s, end: Int64s) -> Intervals:
     return list(zip(start.tolist(), end.tolist(), strict=True))
 
 
-def open_intervals(told: Timeline) -> Intervals:
-    return intervals(told.open_time.start, told.open_time.end)
+def open_intervals(result: Timeline) -> Intervals:
+    return intervals(result.open_time.start, result.open_time.end)
 
 
-def held(told: Timeline, *, active: bool) -> Intervals:
-    chosen = told.statuses.active == active
-    return intervals(told.statuses.since[chosen], told.statuses.until[chosen])
+def held(result: Timeline, *, active: bool) -> Intervals:
+    chosen = result.statuses.active == active
+    return intervals(result.statuses.since[chosen], result.statuses.until[chosen])
 
 
 def common_us(some: Intervals, others: Intervals, since: int = 0) -> int:
-    """Return for how long, from a position on, some intervals and others both are."""
+    """Return the length of the overlap of two sets of intervals, from a position on."""
     return sum(
         max(min(end, other_end) - max(start, other_start, since), 0)
         for start, end in some
@@ -45,15 +45,15 @@ def common_us(some: Intervals, others: Intervals, since: int = 0) -> int:
     )
 
 
-def summed_up(told: Timeline, *, active: bool) -> tuple[int, int, int]:
+def total_us(result: Timeline, *, active: bool) -> tuple[int, int, int]:
     starts = (WEEK_US - window_us for window_us in WINDOWS_US)
     hour, day, week = (
-        common_us(open_intervals(told), held(told, active=active), at) for at in starts
+        common_us(open_intervals(result), held(result, active=active), at) for at in starts
     )
     return hour, day, week
 
 
-def are_disjoint_and_ascend(of: Intervals) -> bool:
+def are_disjoint_and_ascending(of: Intervals) -> bool:
     return all(start < end for start, end in of) and all(a[1] <= b[0] for a, b in pairwise(of))
 
 
@@ -67,82 +67,82 @@ def union(of: Iterable[tuple[int, int]]) -> Intervals:
 
 
 @given(cases() | edge_cases())
-def test_the_totals_are_the_oracles_and_can_be_summed_up(case: Case) -> None:
+def test_the_totals_are_the_oracles_and_can_be_computed_from_the_timeline(case: Case) -> None:
     expected = report(case)
-    for store_id, told in timelines(case).items():
-        by_hand = Totals(summed_up(told, active=True), summed_up(told, active=False))
-        [up], [down] = told.totals.uptime_us.tolist(), told.totals.downtime_us.tolist()
-        assert (up, down) == (list(by_hand.uptime_us), list(by_hand.downtime_us))
-        assert by_hand == expected[store_id]
+    for store_id, result in timelines(case).items():
+        computed = Totals(total_us(result, active=True), total_us(result, active=False))
+        [up], [down] = result.totals.uptime_us.tolist(), result.totals.downtime_us.tolist()
+        assert (up, down) == (list(computed.uptime_us), list(computed.downtime_us))
+        assert computed == expected[store_id]
 
 
 @given(cases() | edge_cases())
 def test_outages_are_the_downtime(case: Case) -> None:
     expected = details(case)
-    for store_id, told in timelines(case).items():
-        outages = intervals(told.outage_start, told.outage_end)
+    for store_id, result in timelines(case).items():
+        outages = intervals(result.outage_start, result.outage_end)
         lengths_us = [end - start for start, end in outages]
-        assert are_disjoint_and_ascend(outages)
-        assert common_us(outages, held(told, active=False)) == sum(lengths_us)
-        assert common_us(outages, open_intervals(told)) == sum(lengths_us)
-        assert sum(lengths_us) == told.totals.downtime_us[0, -1]
+        assert are_disjoint_and_ascending(outages)
+        assert common_us(outages, held(result, active=False)) == sum(lengths_us)
+        assert common_us(outages, open_intervals(result)) == sum(lengths_us)
+        assert sum(lengths_us) == result.totals.downtime_us[0, -1]
         assert len(outages) == expected[store_id].outages
         assert max(lengths_us, default=0) == expected[store_id].longest_outage_us
 
 
 @given(cases() | edge_cases())
-def test_statuses_fill_the_week_and_rest_on_polls_that_are_evidence(case: Case) -> None:
-    for told in timelines(case).values():
-        statuses = told.statuses
+def test_statuses_fill_the_week_and_come_from_polls_that_count(case: Case) -> None:
+    for result in timelines(case).values():
+        statuses = result.statuses
         assert statuses.since[0] == 0
         assert statuses.until[-1] == WEEK_US
         assert (statuses.since[1:] == statuses.until[:-1]).all()
         assert (statuses.since < statuses.until).all()
-        evidence = told.polls.where(told.counts)
+        counting = result.polls.where(result.counts)
         if (statuses.poll_us == NO_POLL).any():
-            assert not len(evidence.timestamp_us)
+            assert not len(counting.timestamp_us)
             assert statuses.active.tolist() == [False]
             continue
         # From the second on, a status begins with its poll; `inactive` wins (rule 10).
-        assert (statuses.poll_us[1:] - told.week.start_us == statuses.since[1:]).all()
+        assert (statuses.poll_us[1:] - result.week.start_us == statuses.since[1:]).all()
         for poll_us, active in zip(statuses.poll_us, statuses.active, strict=True):
-            assert evidence.active[evidence.timestamp_us == poll_us].all() == active
+            assert counting.active[counting.timestamp_us == poll_us].all() == active
 
 
 @given(cases() | edge_cases())
 def test_openings_make_up_the_business_time(case: Case) -> None:
     lengths_us = business_time_us(case)
-    for store_id, told in timelines(case).items():
-        open_time = open_intervals(told)
-        assert are_disjoint_and_ascend(open_time)
+    for store_id, result in timelines(case).items():
+        open_time = open_intervals(result)
+        assert are_disjoint_and_ascending(open_time)
         assert sum(end - start for start, end in open_time) == lengths_us[store_id][-1]
         if store_id not in {row.store_id for row in case.hours}:
-            assert (open_time, len(told.openings.row)) == ([(0, WEEK_US)], 0)
+            assert (open_time, len(result.openings.row)) == ([(0, WEEK_US)], 0)
             continue
-        start = np.maximum(told.openings.start_us - told.week.start_us, 0)
-        end = np.minimum(told.openings.end_us - told.week.start_us, WEEK_US)
+        start = np.maximum(result.openings.start_us - result.week.start_us, 0)
+        end = np.minimum(result.openings.end_us - result.week.start_us, WEEK_US)
         parts = intervals(start, end)
         assert union(parts) == open_time
-        for (start_, end_), interval in zip(parts, told.interval, strict=True):
+        for (start_, end_), interval in zip(parts, result.interval, strict=True):
             assert open_time[interval][0] <= start_ < end_ <= open_time[interval][1]
         rows = [row for row in case.hours if row.store_id == store_id]
-        weekdays = (told.openings.date + 3) % 7  # 1970-01-01 was a Thursday
-        assert weekdays.tolist() == [rows[row].day for row in told.openings.row]
+        weekdays = (result.openings.date + 3) % 7  # 1970-01-01 was a Thursday
+        assert weekdays.tolist() == [rows[row].day for row in result.openings.row]
 
 
 @given(cases() | edge_cases())
 def test_polls_are_those_of_the_week_and_the_last_before_it(case: Case) -> None:
-    for store_id, told in timelines(case).items():
-        at_us = told.polls.timestamp_us
-        keys = list(zip(at_us.tolist(), told.polls.active.tolist(), strict=True))
+    for store_id, result in timelines(case).items():
+        at_us = result.polls.timestamp_us
+        keys = list(zip(at_us.tolist(), result.polls.active.tolist(), strict=True))
         assert keys == sorted(set(keys))
-        in_week = at_us[told.counts] >= told.week.start_us
-        assert len(set(at_us[told.counts][in_week])) == details(case)[store_id].polls_in_week
-        before = at_us < told.week.start_us
-        assert told.counts[before][:1].all()
-        assert len(set(at_us[before & told.counts])) <= 1
+        in_week = at_us[result.counts] >= result.week.start_us
+        assert len(set(at_us[result.counts][in_week])) == details(case)[store_id].polls_in_week
+        before = at_us < result.week.start_us
+        assert result.counts[before][:1].all()
+        assert len(set(at_us[before & result.counts])) <= 1
         if case.poll_filter == "all":
-            assert told.counts.all()
+            assert result.counts.all()
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -32,7 +32,7 @@ ZONES = (
 WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
 MICROSECOND = timedelta(microseconds=1)
 
-# Edges of the rules, of the gaps above, and of the report's windows, more often than chance has it.
+# Edges of the rules, of clock changes and of the windows, to be drawn more often than by chance.
 START_TIMES = ("00:00", "00:01", "01:00", "01:30", "02:00", "02:30", "03:00", "09:00", "23:59:30")
 END_TIMES = (*START_TIMES, "23:58:59.999999", "23:59", "23:59:00", "23:59:59", "24:00", "24:00:00")
 POLL_AGES = tuple(
@@ -101,7 +101,9 @@ def test_the_details_are_the_oracles(case: Case) -> None:
 
 
 @given(cases(), st.integers(1, 20), st.integers(1, 7))
-def test_pieces_of_polls_are_the_oracles(case: Case, max_polls: int, batch_polls: int) -> None:
+def test_the_results_by_pieces_are_the_oracles(
+    case: Case, max_polls: int, batch_polls: int
+) -> None:
     assert compute_by_pieces(case, max_polls, batch_polls) == (report(case), details(case))
 
 

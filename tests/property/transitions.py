@@ -1,4 +1,4 @@
-"""Changes of the clocks that the tests look at, taken down by hand."""
+"""Changes of clocks used by the tests, written by hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ class Transition:
     zone: str
     instant: datetime
     shown_before: datetime  # naive local time that the clocks reach …
-    shown_after: datetime  # … and the one that they go on with
+    shown_after: datetime  # … and the one that they continue with
 
     def __str__(self) -> str:
         return f"{self.zone} {self.instant:%Y-%m-%d}"
@@ -50,7 +50,7 @@ TRANSITIONS = tuple(
         # back for Ramadan, and on again
         ("Africa/Casablanca", "2024-03-10 02:00", "2024-03-10 03:00", "2024-03-10 02:00"),
         ("Africa/Casablanca", "2024-04-14 02:00", "2024-04-14 02:00", "2024-04-14 03:00"),
-        # by the database's rules: its tables end in 2037
+        # by the database's rules, since its tables end in 2037
         ("America/New_York", "2040-03-11 07:00", "2040-03-11 02:00", "2040-03-11 03:00"),
     ]
 )

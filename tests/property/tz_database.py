@@ -1,4 +1,4 @@
-"""All zones of the tz database, and all changes of their clocks: found by looking at clocks."""
+"""All zones of the tz database and all changes of their clocks, found by reading the clocks."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ STEPS = tuple(timedelta(seconds=seconds) for seconds in (86_400, 3600, 60, 1))
 
 
 def zones() -> list[tuple[str, ...]]:
-    """Return all names that the product knows; those of one zone, such as old names, together."""
+    """Return all names that the product accepts, grouped by zone (a zone may have old names)."""
     names_by_content = defaultdict(list)
     for name in pytz.all_timezones:
         names_by_content[_compiled(name).read_bytes()].append(name)
@@ -43,7 +43,7 @@ def _compiled(zone_name: str) -> Traversable:
 def _changes(
     zone: ZoneInfo, start: datetime, end: datetime, step: timedelta, *finer: timedelta
 ) -> Iterator[datetime]:
-    """Look at the clock in steps; between two that differ, in finer ones, to the second."""
+    """Read the clock in steps; where it changes, in finer ones, to the second."""
     instants = [start + n * step for n in range((end - start) // step + 1)]
     offsets = [_offset(zone, instant) for instant in instants]
     for (before, old), (after, new) in pairwise(zip(instants, offsets, strict=True)):
@@ -53,5 +53,5 @@ def _changes(
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
     offset = instant.astimezone(zone).utcoffset()
-    assert offset is not None  # a ZoneInfo always knows
+    assert offset is not None  # a ZoneInfo always has one
     return offset

@@ -1,4 +1,4 @@
-"""Business time and what is reckoned from it, where one store's report cannot show it."""
+"""Business time and what is computed from it, where one store's report cannot show it."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_more_stores_than_an_axis_holds_are_refused() -> None:
         business_time(stores(3), longest)
 
 
-def test_many_stores_in_many_zones_are_told_apart() -> None:
+def test_many_stores_in_many_zones_are_kept_apart() -> None:
     zones = ["UTC", *(f"Etc/GMT{shift:+d}" for shift in range(-14, 13) if shift)]
     zone_of_store = {f"{zone} {day}": zone for zone in zones for day in EVERY_DAY}
     rows = tuple(
@@ -41,7 +41,7 @@ def test_many_stores_in_many_zones_are_told_apart() -> None:
     assert compute_by_domain(case) == report(case)
 
 
-def test_hours_that_a_gap_leaves_empty_are_no_outage() -> None:
+def test_hours_within_a_gap_are_no_outage() -> None:
     # Sunday 2024-03-10: clocks in New York go from 02:00 to 03:00.
     rows = opens("02:10", "02:50", SUNDAY) + opens("09:00", "17:00", SUNDAY)
     case = Case((), rows, {"s": "America/New_York"}, utc("2024-03-12 12:00"))
@@ -65,11 +65,11 @@ def test_all_figures_are_whole_microseconds() -> None:
 def test_statuses_of_stores_without_polls_are_down_for_their_weeks() -> None:
     polls = Polls(np.ones(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
     known = sort_and_dedupe(polls, Span(0, 2 * WEEK_US), 3)
-    told = statuses(known, Span(WEEK_US, 2 * WEEK_US))
-    assert told.since.tolist() == [0, WEEK_US, 2 * WEEK_US]
-    assert told.until.tolist() == [WEEK_US, 2 * WEEK_US, 3 * WEEK_US]
-    assert told.active.tolist() == [False, True, False]
-    assert told.poll_us.tolist() == [NO_POLL, WEEK_US, NO_POLL]
+    held = statuses(known, Span(WEEK_US, 2 * WEEK_US))
+    assert held.since.tolist() == [0, WEEK_US, 2 * WEEK_US]
+    assert held.until.tolist() == [WEEK_US, 2 * WEEK_US, 3 * WEEK_US]
+    assert held.active.tolist() == [False, True, False]
+    assert held.poll_us.tolist() == [NO_POLL, WEEK_US, NO_POLL]
 
 
 def test_a_timeline_is_about_one_store() -> None:
@@ -78,14 +78,14 @@ def test_a_timeline_is_about_one_store() -> None:
         timeline(stores(2), polls, WEEK_US, WEEK_US)
 
 
-def test_a_timeline_tells_the_last_poll_before_the_week_beside_one_at_its_start() -> None:
+def test_a_timeline_has_the_last_poll_before_the_week_besides_one_at_its_start() -> None:
     instants = [WEEK_US - 2, WEEK_US - 1, WEEK_US]
     polls = Polls(np.zeros(3, np.int64), np.array(instants), np.ones(3, np.bool_))
-    told = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
-    assert told.polls.timestamp_us.tolist() == instants[1:]
+    week = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    assert week.polls.timestamp_us.tolist() == instants[1:]
 
 
-def test_a_timeline_knows_the_poll_at_the_start_of_the_week() -> None:
+def test_a_timeline_has_the_poll_at_the_start_of_the_week() -> None:
     polls = Polls(np.zeros(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
-    told = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
-    assert told.statuses.poll_us.tolist() == [WEEK_US]
+    week = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    assert week.statuses.poll_us.tolist() == [WEEK_US]

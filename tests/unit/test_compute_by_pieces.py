@@ -1,4 +1,4 @@
-"""Shards whose polls, stores or poll memory are too much to be computed at once."""
+"""Shards with too many polls or stores, or too long a poll memory, to be computed at once."""
 
 import json
 import multiprocessing
@@ -65,7 +65,7 @@ POLL = st.builds(Poll, st.sampled_from("abc"), AGES.map(lambda age: NOW - age), 
 def test_a_part_does_not_depend_on_how_many_polls_fit(
     tmp_path_factory: pytest.TempPathFactory,
     files: list[list[Poll]],
-    most_polls: int,
+    max_polls: int,
     request_: ReportRequest,
     store_ids: tuple[str, ...] | None,
 ) -> None:
@@ -79,11 +79,11 @@ def test_a_part_does_not_depend_on_how_many_polls_fit(
     path = pipeline.folder / part_key("r", 0)
     at_once = pq.read_table(path)
     path.unlink()
-    compute_shard("r", 0, pipeline.tables, most_polls)
+    compute_shard("r", 0, pipeline.tables, max_polls)
     assert pq.read_table(path).equals(at_once)
 
 
-def test_what_is_read_for_a_piece_is_not_all_that_is_there(tmp_path: Path) -> None:
+def test_a_piece_reads_only_its_weeks(tmp_path: Path) -> None:
     """Row groups of other weeks are not read."""
     pipeline = Pipeline(tmp_path, bucket_count=1)
     ages = [timedelta(days=days) for days in (0, 1, 7, 8, 14, 21, 400)]
@@ -98,7 +98,7 @@ def test_what_is_read_for_a_piece_is_not_all_that_is_there(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("poll_filter", ["all", "business_hours"])
 def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter: str) -> None:
-    """They do not fit on one axis."""
+    """Together they do not fit on one axis."""
     polls = [
         Poll(f"{number:04d}", NOW - timedelta(hours=10.9 * number), number % 3 > 0)
         for number in range(8_000)
@@ -121,7 +121,7 @@ def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter
 
 # --- memory ---------------------------------------------------------------------------------
 
-MOST_MB = 1_300  # of the 1,769 that the function has
+MAX_MB = 1_300  # of the function's 1,769
 FILES = 12
 HEAVY_STORES = 30
 CHILD = """
@@ -139,7 +139,7 @@ print(json.dumps(peak_mb()))
 
 
 def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) -> None:
-    """Write so many polls of each store into each file; each says another thing than the last."""
+    """Write `polls` polls per store and file; each changes the store's status."""
     store_ids = [f"{number:03d}" for number in range(stores)]
     tables, log = pipeline.tables, pipeline.log
     table = with_stores(STORES.empty_table(), pa.chunked_array([pa.array(store_ids)]))
@@ -166,16 +166,18 @@ def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) ->
 def test_memory_at_the_limit(
     tmp_path: Path, stores: int, files: int, request_: ReportRequest
 ) -> None:
-    """Files with as many polls of a store as one may have, and a bucket of such stores."""
+    """Files with the greatest allowed number of polls per store, and a bucket of such stores."""
     pipeline = Pipeline(tmp_path, bucket_count=1)
     write_many_polls(pipeline, stores, files, MOST_POLLS_OF_STORE)
     pipeline.plan(request=request_)
     child = [sys.executable, "-c", CHILD, str(tmp_path)]
-    done = subprocess.run(child, check=True, capture_output=True, text=True)  # our own program
-    assert json.loads(done.stdout) < MOST_MB
+    done = subprocess.run(
+        child, check=True, capture_output=True, text=True
+    )  # this test's own program
+    assert json.loads(done.stdout) < MAX_MB
     part = pq.read_table(tmp_path / part_key("r", 0))
     assert len(part) == stores
-    for row in part.to_pylist():  # up half the time, to a step
+    for row in part.to_pylist():  # up half the time, to within a step
         for window, length_us in (("hour", DAY_US // 24), ("day", DAY_US), ("week", 7 * DAY_US)):
             up_us, down_us = row[f"uptime_last_{window}_us"], row[f"downtime_last_{window}_us"]
             assert up_us + down_us == length_us
@@ -183,7 +185,7 @@ def test_memory_at_the_limit(
 
 
 def timeline_mb(pipeline: Pipeline) -> float:
-    """Ask for the timeline of a store with too many polls; return how much memory we had."""
+    """Request the timeline of a store with too many polls; return the peak memory."""
     with pytest.raises(ResponseTooLargeError):
         pipeline.timeline("000")
     return peak_mb()
@@ -194,4 +196,4 @@ def test_memory_of_a_timeline_at_the_limit(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=1)
     write_many_polls(pipeline, 1, FILES, MOST_POLLS_OF_STORE)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(timeline_mb, pipeline).result() < MOST_MB
+        assert pool.submit(timeline_mb, pipeline).result() < MAX_MB

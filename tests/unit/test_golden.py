@@ -1,4 +1,4 @@
-"""Each rule of the reckoning by answers worked out by hand, for the oracle and for the domain.
+"""Each uptime rule with results worked out by hand, for the oracle and for the domain.
 
 Unless a test says otherwise, the store is in UTC and now is 12:00 on Wednesday 2024-10-16, so the
 last hour begins at 11:00, the last day at 12:00 on Tuesday, the last week at 12:00 on the
@@ -43,7 +43,7 @@ ALL_THE_TIME = (us(hours=1), us(hours=24), us(hours=168))
 def business_time(
     compute_uptime: ComputeUptime, *rows: HoursRow, zone: str = "UTC", now: datetime = NOW
 ) -> Lengths:
-    """Reckon a store that is always up: its uptime is its business time."""
+    """Compute a store that is always up: its uptime is its business time."""
     totals = compute_uptime(Case((active(now - timedelta(days=10)),), rows, {"s": zone}, now))["s"]
     assert totals.downtime_us == NOTHING
     return totals.uptime_us
@@ -52,7 +52,7 @@ def business_time(
 def of_polls(
     compute_uptime: ComputeUptime, *polls: Poll, now: datetime = NOW, memory_days: int = 14
 ) -> Totals:
-    """Reckon a store that is open 24x7."""
+    """Compute a store that is open 24x7."""
     return compute_uptime(Case(polls, zones={"s": "UTC"}, now=now, memory_days=memory_days))["s"]
 
 
@@ -199,7 +199,7 @@ def test_rule_05_no_rows_at_all_is_open_24x7(compute_uptime: ComputeUptime) -> N
     assert business_time(compute_uptime) == ALL_THE_TIME
 
 
-def test_rule_05_rows_of_another_store_say_nothing(compute_uptime: ComputeUptime) -> None:
+def test_rule_05_rows_of_another_store_are_ignored(compute_uptime: ComputeUptime) -> None:
     assert (
         business_time(compute_uptime, *opens("09:00", "17:00", TUESDAY, store_id="t"))
         == ALL_THE_TIME
@@ -312,7 +312,7 @@ def test_rule_08_a_poll_before_the_window_holds_into_it(compute_uptime: ComputeU
 
 
 @pytest.mark.parametrize(("window", "hours"), [(0, 1), (1, 24), (2, 168)])
-def test_rule_08_a_poll_at_the_start_of_a_window_rules_it(
+def test_rule_08_a_poll_at_the_start_of_a_window_decides_it(
     compute_uptime: ComputeUptime, window: int, hours: int
 ) -> None:
     start = NOW - timedelta(hours=hours)
@@ -338,7 +338,7 @@ def test_rule_09_a_poll_of_14_days_ago_is_known(compute_uptime: ComputeUptime) -
     assert of_polls(compute_uptime, active("2024-10-02 12:00")).uptime_us == ALL_THE_TIME
 
 
-def test_rule_09_an_older_poll_says_nothing(compute_uptime: ComputeUptime) -> None:
+def test_rule_09_an_older_poll_is_ignored(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, active(utc("2024-10-02 12:00") - MICROSECOND))
     assert totals.downtime_us == ALL_THE_TIME
 
@@ -405,12 +405,12 @@ def test_rule_11_never_polled_is_down(compute_uptime: ComputeUptime) -> None:
     assert totals == Totals(NOTHING, (0, us(hours=5), us(hours=8)))
 
 
-def test_rule_11_polls_of_another_store_say_nothing(compute_uptime: ComputeUptime) -> None:
+def test_rule_11_polls_of_another_store_are_ignored(compute_uptime: ComputeUptime) -> None:
     totals = of_polls(compute_uptime, active("2024-10-16 11:00", "t"))
     assert totals == Totals(NOTHING, ALL_THE_TIME)
 
 
-# Open on Tuesday and Wednesday from 09:00 to 17:00: 3 hours of the last day lie on Wednesday.
+# Open on Tuesday and Wednesday from 09:00 to 17:00: 3 hours of the last day are on Wednesday.
 TWO_DAYS = Case((), opens("09:00", "17:00", TUESDAY, WEDNESDAY), {"s": "UTC"}, NOW)
 
 
@@ -421,7 +421,7 @@ def test_poll_filter_leaves_out_polls_outside_business_time(compute_uptime: Comp
     assert compute_uptime(filtered)["s"].downtime_us == NOTHING
 
 
-def test_poll_filter_may_leave_no_evidence(compute_uptime: ComputeUptime) -> None:
+def test_poll_filter_may_leave_no_polls(compute_uptime: ComputeUptime) -> None:
     case = replace(TWO_DAYS, polls=(active("2024-10-15 20:00"),), poll_filter="business_hours")
     assert compute_uptime(case)["s"].uptime_us == NOTHING
 
@@ -435,7 +435,7 @@ def test_poll_filter_counts_the_opening_instant_and_not_the_closing(
 
 
 def test_poll_filter_looks_back_as_far_as_the_memory(compute_uptime: ComputeUptime) -> None:
-    # Wednesday 2024-10-02, 14 days ago: evidence at 12:00, none at 08:00.
+    # Wednesday 2024-10-02, 14 days ago: a poll at 12:00 counts, one at 08:00 does not.
     during = replace(TWO_DAYS, polls=(active("2024-10-02 12:00"),), poll_filter="business_hours")
     before = replace(during, polls=(active("2024-10-08 08:00"),))
     assert compute_uptime(during)["s"].downtime_us == NOTHING
@@ -523,7 +523,7 @@ def test_rule_14_the_report_as_csv(write: Callable[[Mapping[str, Totals]], str])
     text = write(
         {
             "a": Totals((us(hours=1), us(hours=24), us(hours=168)), (0, 0, 0)),
-            # Half to even: 0.005 is 0.00, 0.015 is 0.02, 0.025 is 0.02, and a microsecond tells.
+            # Half to even: 0.005 is 0.00, 0.015 is 0.02, 0.025 is 0.02, and a microsecond matters.
             "b": Totals((300_000, 54_000_000, 90_000_000), (300_001, 53_999_999, 90_000_001)),
             "c, d": Totals((1_500_000, 18_000_000, 1), (59_700_000, us(hours=10.5), 0)),
         }

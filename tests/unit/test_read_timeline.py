@@ -1,4 +1,4 @@
-"""A store's timeline, from ingested files: equal to the report, and read from little."""
+"""A store's timeline from ingested files; its totals equal the report's."""
 
 import csv
 import json
@@ -76,33 +76,33 @@ def test_the_totals_are_the_report_s_for_every_store(
     stores = 0
     for row, totals_us in zip(rows, exact, strict=True):
         store_id = row.pop("store_id")
-        told = sample.timeline(store_id, report_id=REPORT_ID)
-        assert told["totals"] == {name: totals_us[name] for name in TOTAL_COLUMNS}
-        assert told["report_row"] == {name: float(value) for name, value in row.items()}
+        body = sample.timeline(store_id, report_id=REPORT_ID)
+        assert body["totals"] == {name: totals_us[name] for name in TOTAL_COLUMNS}
+        assert body["report_row"] == {name: float(value) for name, value in row.items()}
         assert (
-            sum(outage["length_us"] for outage in told["outages"])
-            == (told["totals"]["downtime_last_week_us"])
+            sum(outage["length_us"] for outage in body["outages"])
+            == (body["totals"]["downtime_last_week_us"])
         )
         now = sample.timeline(store_id, **query)
         assert now.pop("snapshot") == {"report_id": None, "version": 3}
-        assert told.pop("snapshot") == {"report_id": REPORT_ID, "version": 3}
-        assert now == told
+        assert body.pop("snapshot") == {"report_id": REPORT_ID, "version": 3}
+        assert now == body
         stores += 1
     assert stores == SMALL.stores
 
 
-def test_where_zone_and_hours_come_from_is_told(sample: Pipeline) -> None:
+def test_the_sources_of_zone_and_hours(sample: Pipeline) -> None:
     ids = sample.zones()
-    told = {store_id: sample.timeline(store_id) for store_id in ids}
+    bodies = {store_id: sample.timeline(store_id) for store_id in ids}
     assert {
         store_id: (body["time_zone"]["name"], body["time_zone"]["source"])
-        for store_id, body in told.items()
+        for store_id, body in bodies.items()
     } == {
         store_id: ("America/Chicago", "default") if zone is None else (zone, "given")
         for store_id, zone in ids.items()
     }
     hours = sample.hours()
-    for store_id, body in told.items():
+    for store_id, body in bodies.items():
         rows = hours[store_id] or set()
         assert body["business_hours"]["source"] == ("given" if rows else "default")
         assert len(body["business_hours"]["rows"]) == len(rows)
@@ -120,11 +120,11 @@ def test_the_documented_example_is_the_response(tmp_path: Path) -> None:
         assert (outcome.error, outcome.rejected) == (None, 0)
     [query] = re.findall(r"^`GET /timeline\?(\S+)` returns", text, re.MULTILINE)
     [expected] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    told = pipeline.timeline(**dict(parse_qsl(query)))
-    assert told == json.loads(expected)
+    body = pipeline.timeline(**dict(parse_qsl(query)))
+    assert body == json.loads(expected)
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
     response = document["components"]["responses"]["Timeline"]
-    assert told == response["content"]["application/json"]["example"]
+    assert body == response["content"]["application/json"]["example"]
 
 
 # --- a part of a week -----------------------------------------------------------------------
@@ -148,8 +148,8 @@ def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -
         )
     ]
     for name in LISTS:
-        told = [entry for part in parts for entry in part[name]]
-        assert [entry for i, entry in enumerate(told) if entry not in told[:i]] == whole[name]
+        entries = [entry for part in parts for entry in part[name]]
+        assert [entry for i, entry in enumerate(entries) if entry not in entries[:i]] == whole[name]
         assert all(len(part[name]) < len(whole[name]) for part in parts)
     assert [entry for part in parts for entry in part["polls"]] == whole["polls"]
     rest = {name: value for name, value in whole.items() if name not in LISTS}
@@ -165,21 +165,21 @@ def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -
         ({"from": AS_OF, "to": AS_OF}, "to: not after from"),
     ],
 )
-def test_what_is_no_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
+def test_an_invalid_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         sample.timeline("x", **part)
 
 
-def test_a_part_that_has_nothing_of_the_week(sample: Pipeline) -> None:
+def test_a_part_outside_the_week_is_empty(sample: Pipeline) -> None:
     [store_id, *_] = sample.zones()
-    told = sample.timeline(store_id, to="2000-01-01")
-    assert all(told[name] == [] for name in LISTS)
+    body = sample.timeline(store_id, to="2000-01-01")
+    assert all(body[name] == [] for name in LISTS)
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
     schema = {"$ref": "#/components/schemas/Timeline", "components": document["components"]}
-    Draft202012Validator(schema).validate(told)
+    Draft202012Validator(schema).validate(body)
 
 
-def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: Path) -> None:
+def test_a_week_that_is_too_large_is_refused_and_available_in_parts(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     start = utc("2024-10-08 00:00")
     polls = (
@@ -191,12 +191,12 @@ def test_a_week_that_is_too_large_is_refused_and_can_be_had_in_parts(tmp_path: P
         json_response(HTTPStatus.OK, pipeline.timeline("a"), advice="name a part")
     for day in range(8, 15):
         part = {"from": f"2024-10-{day:02d}", "to": f"2024-10-{day + 1:02d}"}
-        told = pipeline.timeline("a", **part)
-        assert len(told["polls"]) == 24 * 180
-        assert json_response(HTTPStatus.OK, told).body
+        body = pipeline.timeline("a", **part)
+        assert len(body["polls"]) == 24 * 180
+        assert json_response(HTTPStatus.OK, body).body
 
 
-# --- a small one ----------------------------------------------------------------------------
+# --- a small data set ----------------------------------------------------------------------------
 
 POLLS = """\
 store_id,status,timestamp_utc
@@ -221,7 +221,7 @@ def statuses(body: dict[str, Any]) -> list[tuple[str, str, str, str | None]]:
     ]
 
 
-def test_a_store_without_polls_is_down_for_no_poll_s_sake(pipeline: Pipeline) -> None:
+def test_the_status_of_a_store_without_polls_has_no_poll(pipeline: Pipeline) -> None:
     body = pipeline.timeline("c")
     assert statuses(body) == [("10-07T12:00", "10-14T12:00", "down", None)]
     assert body["polls"] == []
@@ -245,7 +245,7 @@ def test_the_first_status_reaches_back_and_the_last_poll_before_the_week_into_it
     assert [poll["at"] for poll in later["polls"]] == [first, second]
 
 
-def test_polls_that_are_older_than_the_memory_or_after_now_are_not_told(
+def test_polls_that_are_older_than_the_memory_or_after_now_are_left_out(
     pipeline: Pipeline,
 ) -> None:
     assert pipeline.timeline("a", as_of="2024-10-28T11:30:00.000001Z")["polls"] == []
@@ -253,21 +253,21 @@ def test_polls_that_are_older_than_the_memory_or_after_now_are_not_told(
     assert [poll["at"] for poll in body["polls"]] == ["2024-10-13T11:30:00.000000Z"]
 
 
-def test_a_poll_at_now_alone_stands_for_the_week(pipeline: Pipeline) -> None:
+def test_a_single_poll_at_now_holds_for_the_whole_week(pipeline: Pipeline) -> None:
     at = "2024-10-14T12:00:00.000000Z"
     assert statuses(pipeline.timeline("b")) == [("10-07T12:00", "10-14T12:00", "up", at)]
 
 
-def test_of_two_polls_at_one_instant_inactive_wins_and_both_are_told(pipeline: Pipeline) -> None:
+def test_of_two_polls_at_one_instant_inactive_wins_and_both_are_listed(pipeline: Pipeline) -> None:
     conflicting = POLLS.replace("b,active", "b,inactive")
     pipeline.ingest("polls/b.csv", conflicting)
     body = pipeline.timeline("b")
     assert [held["status"] for held in body["statuses"]] == ["down"]
     assert [poll["status"] for poll in body["polls"]] == ["inactive", "active"]
-    assert len(pipeline.timeline("a")["polls"]) == 2  # those in both files, once
+    assert len(pipeline.timeline("a")["polls"]) == 2  # polls in both files appear once
 
 
-def test_rows_that_overlap_are_all_behind_their_interval(pipeline: Pipeline) -> None:
+def test_an_interval_lists_all_rows_that_overlap_in_it(pipeline: Pipeline) -> None:
     header = "store_id,day,start_time_local,end_time_local\n"
     rows = "a,6,22:00,02:00\na,0,01:00,04:00\na,0,08:00,09:00\n"
     pipeline.ingest("business_hours/a.csv", header + rows)
@@ -296,7 +296,7 @@ def test_rows_that_overlap_are_all_behind_their_interval(pipeline: Pipeline) -> 
 # --- which snapshot -------------------------------------------------------------------------
 
 
-def test_a_report_s_timeline_is_of_its_snapshot_whatever_came_later(pipeline: Pipeline) -> None:
+def test_a_report_s_timeline_is_of_its_snapshot_despite_later_uploads(pipeline: Pipeline) -> None:
     request = ReportRequest(to_us(utc("2024-10-14 11:00")), PollFilter.BUSINESS_HOURS)
     pipeline.report(request, memory_days=10, report_id=REPORT_ID)
     before = pipeline.timeline("a", report_id=REPORT_ID)
@@ -321,17 +321,17 @@ def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
             pipeline.timeline(store_id, **query)
 
 
-def test_a_store_is_named_as_ingest_trims_it(pipeline: Pipeline) -> None:
+def test_a_store_id_is_trimmed_as_by_ingest(pipeline: Pipeline) -> None:
     assert pipeline.timeline(" a\t")["store_id"] == "a"
 
 
 @pytest.mark.parametrize("store_id", ["", " ", "\0", "a" * 256, "\ud800"])
-def test_what_no_store_can_be_called(pipeline: Pipeline, store_id: str) -> None:
+def test_an_invalid_store_id(pipeline: Pipeline, store_id: str) -> None:
     with pytest.raises(InvalidRequestError, match="store_id: "):
         pipeline.timeline(store_id)
 
 
-def test_a_store_of_a_bucket_that_has_none(tmp_path: Path) -> None:
+def test_a_store_of_an_empty_bucket(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=1000)
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(report_id=REPORT_ID)
@@ -349,7 +349,7 @@ def test_a_store_that_came_after_the_report(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("bucket_count", [1, 1000])
-def test_a_store_that_the_report_was_not_asked_for(tmp_path: Path, bucket_count: int) -> None:
+def test_a_store_that_the_report_was_not_requested_for(tmp_path: Path, bucket_count: int) -> None:
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(ReportRequest(store_ids=("a",)), report_id=REPORT_ID)
@@ -399,14 +399,14 @@ def test_a_report_has_its_own_as_of_and_filter(pipeline: Pipeline, other: dict[s
         ({"poll_filter": "none"}, InvalidRequestError),
     ],
 )
-def test_a_query_that_is_not_understood(
+def test_an_invalid_query(
     pipeline: Pipeline, query: dict[str, str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         pipeline.timeline("a", **query)
 
 
-def test_as_of_is_told_in_full(pipeline: Pipeline) -> None:
+def test_as_of_is_returned_in_full(pipeline: Pipeline) -> None:
     body = pipeline.timeline("a", as_of="2024-10-14T09:00:00+02:00")
     assert body["as_of"] == body["week"]["end"] == to_text(to_us(utc("2024-10-14 07:00")))
 
@@ -428,7 +428,7 @@ def test_as_of_is_told_in_full(pipeline: Pipeline) -> None:
     st.integers(0, 12),
     st.sampled_from(PollFilter),
 )
-def test_how_many_polls_are_read_at_once_does_not_matter(
+def test_the_number_of_polls_read_at_once_does_not_matter(
     files: list[list[tuple[timedelta, bool]]], rows_at_once: int, poll_filter: PollFilter
 ) -> None:
     with TemporaryDirectory() as folder:
@@ -451,7 +451,7 @@ def test_how_many_polls_are_read_at_once_does_not_matter(
 def test_more_polls_than_a_timeline_can_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Earlier ones do not count, nor do those of other stores."""
+    """Earlier polls do not count, nor do those of other stores."""
     pipeline = Pipeline(tmp_path)
     monkeypatch.setattr(read_timeline_module, "MAX_POLLS", 3)
     ages = [timedelta(days=days) for days in (8, 9, 10, 11, 1, 2)]

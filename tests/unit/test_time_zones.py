@@ -1,4 +1,4 @@
-"""Wall times → UTC, asked for no longer a stretch of time than the wall times themselves."""
+"""Wall times → UTC with the offsets of no longer a stretch of time than the wall times."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def wall_times(transition: Transition) -> list[datetime]:
 
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=str)
-def test_a_wall_time_needs_no_others(transition: Transition) -> None:
+def test_offsets_of_one_wall_time_suffice_for_it(transition: Transition) -> None:
     by_oracle = clock_of(transition.zone, transition.instant - DAYS, transition.instant + DAYS)
     for wall in wall_times(transition):
         wall_us = to_us(wall.replace(tzinfo=UTC))
@@ -44,5 +44,5 @@ def test_a_zone_whose_clocks_never_change_gives_whole_microseconds() -> None:
         assert instants_us.dtype == np.dtype(np.int64)
 
 
-def test_local_time_is_what_clocks_show() -> None:
+def test_local_time_has_the_zone_s_offset() -> None:
     assert local_time("Asia/Kathmandu", HOUR_US).isoformat() == "1970-01-01T06:30:00+05:30"

@@ -1,4 +1,4 @@
-"""What docs/uptime-rules.md says in examples holds, for both reckonings."""
+"""The examples of docs/uptime-rules.md hold, for both implementations."""
 
 import doctest
 from pathlib import Path

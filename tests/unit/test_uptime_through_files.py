@@ -1,4 +1,4 @@
-"""Random data all the way from CSV files to the report, against the oracle (rule 15)."""
+"""Random data from CSV files to the report, against the oracle (rule 15)."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from tests.oracle import Case, Poll, csv_text, report
 from tests.pipeline import Pipeline
 from tests.property.test_uptime import cases
 
-# Ids as known data sets have them, and some that a CSV must quote.
+# Ids like those of known data sets, and some that a CSV must quote.
 NAMES = {
     "a": "00017c6a-7a77-4a95-bb2d-40647868aff6",
     "b": "8419537941919820732",
@@ -30,7 +30,7 @@ NAMES = {
     "d": "café 🍔",
 }
 BUCKET_COUNTS = (1, 3, 64)
-SHARD_POLLS = (1, 500_000, 50_000_000)  # a bucket, two or three, and all of them a shard
+SHARD_POLLS = (1, 500_000, 50_000_000)  # one bucket per shard, two or three, all
 
 Row = TypeVar("Row")
 seeds = st.integers(0, 2**32)
@@ -62,7 +62,7 @@ def report_of(
         return pipeline.report(request, case.memory_days, shard_polls).decode()
 
 
-# --- a case as files, in one of the many ways to write them ----------------------------------
+# --- a case as files, written in a random way -------------------------------------------------
 
 
 def files_of(case: Case, random: Random) -> list[File]:
@@ -136,7 +136,7 @@ def written_time(poll: Poll, random: Random) -> str:
 
 
 def named(case: Case) -> Case:
-    """Return the case with ids as they may be."""
+    """Return the case with realistic ids."""
     return replace(
         case,
         polls=tuple(replace(poll, store_id=NAMES[poll.store_id]) for poll in case.polls),
