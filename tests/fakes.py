@@ -201,7 +201,7 @@ class MemoryInbox:
                 f"{upload.key} was replaced or removed before it was read"
             ) from None
 
-    def holds(self, key: str) -> bool:
+    def exists(self, key: str) -> bool:
         return any(each == key for each, _ in self.objects)
 
 
@@ -235,7 +235,7 @@ class MemoryLog:
         outcome: UploadOutcome | None = None,
     ) -> None:
         if outcome is not None and not self.uploads.may_record(outcome):
-            raise OutcomeRecordedError("what became of the upload is recorded already")
+            raise OutcomeRecordedError("the outcome of the upload is already recorded")
         if snapshot.version != self.snapshots[-1].version:
             raise CommitConflictError(f"version {snapshot.version} is not current")
         if outcome is not None:
@@ -292,7 +292,7 @@ class MemoryLog:
             self.changes.get((reversal.kind, reversal.ingest_id), ())
         )
 
-    def counts(self, ingest_id: str, key: str) -> bool | None:
+    def is_current(self, ingest_id: str, key: str) -> bool | None:
         for commit in self.commits:
             if commit.ingest_id == ingest_id and key in [file.key for file in commit.polls_files]:
                 return ingest_id not in self.replaced_in
@@ -371,7 +371,7 @@ class MemoryLog:
             if at < when
         ]
 
-    def forget(self, replacement: Replacement) -> None:
+    def delete_replacement(self, replacement: Replacement) -> None:
         for at, compaction_id in list(self.replacements):
             if compaction_id == replacement.compaction_id:
                 ingest_ids = self.replacements.pop((at, compaction_id))
@@ -521,7 +521,7 @@ class MemoryCheckpointStore:
     def advance(self, before: Checkpoint | None, after: Checkpoint) -> None:
         self.told, self.meanwhile = self.meanwhile or self.told, None
         if self.told != before:
-            raise TransientError("another report was told at the same time")
+            raise TransientError("another call moved the checkpoint of store changes")
         self.told = after
 
 

@@ -1,4 +1,4 @@
-"""Every few hours: compact small ingests of polls."""
+"""Scheduled every few hours: compact small ingests of polls."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ def now() -> datetime:
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Compact what was ingested; whatever the event says."""
+    """Compact small ingests; the event is ignored."""
     memory_us = settings.poll_memory_days * DAY_US
     keep = timedelta(days=settings.report_retention_days)
     done = compact_polls(memory_us, settings.bucket_count, keep, now, tables, objects, log)

@@ -1,4 +1,4 @@
-"""POST /uploads: leave to upload a file to the inbox."""
+"""POST /uploads: a presigned POST to upload a file to the inbox."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.clients import FAIL_FAST
-from store_monitoring.aws.upload_forms import S3PresignedPosts
+from store_monitoring.aws.presigned_posts import S3PresignedPosts
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.http.app import json_body, json_response, new_app
 from store_monitoring.http.upload_responses import presigned_post_body
@@ -18,23 +18,23 @@ from store_monitoring.settings import Settings
 from store_monitoring.uploads import UploadRequest, create_upload
 
 settings = Settings.from_environment()
-forms = S3PresignedPosts(settings.inbox_bucket, settings.download_link_seconds)
+presigned_posts = S3PresignedPosts(settings.inbox_bucket, settings.download_link_seconds)
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)
 app = new_app(settings.cors_origin)
 
 
 @app.post("/uploads")
 def post_upload() -> Response[str]:
-    """Give leave to upload the file that the body describes."""
+    """Create an upload of the file that the body describes."""
     now = datetime.now(UTC)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     request = UploadRequest.from_json(json_body(app.current_event))
-    form = create_upload(request, now, ends_at, forms, uploads)
-    logger.info("upload offered", upload_id=form.upload_id)
-    return json_response(HTTPStatus.CREATED, presigned_post_body(form, ends_at))
+    upload = create_upload(request, now, ends_at, presigned_posts, uploads)
+    logger.info("upload created", upload_id=upload.upload_id)
+    return json_response(HTTPStatus.CREATED, presigned_post_body(upload, ends_at))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request of API Gateway."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""An operator's call: delete one store's data everywhere."""
+"""Called by operators: delete all data of one store."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,7 +24,7 @@ reports = ReportTable(settings.report_table, timedelta(days=settings.report_rete
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Delete the data of the store that the event names, and do not log which it was."""
+    """Delete the data of the store that the event names; its id is not logged."""
     deleted = delete_store(
         str(event["store_id"]), settings.bucket_count, tables, objects, log, reports
     )

@@ -1,4 +1,4 @@
-"""Messages that ingest has failed on as often as it may: record their uploads as Failed."""
+"""Consumer of messages that ingest failed on too often: record their uploads as Failed."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Record each message's uploads, and keep the message: SQS moves it on for operators."""
+    """Record each message's uploads as Failed; SQS then moves it to the dead-letter queue."""
     return process_partial_response(event, _fail, processor, context)
 
 

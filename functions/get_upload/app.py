@@ -1,4 +1,4 @@
-"""GET /uploads/{upload_id}: what became of an upload."""
+"""GET /uploads/{upload_id}: the status of an upload."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -27,7 +27,7 @@ app = new_app(settings.cors_origin)
 
 @app.get("/uploads/<upload_id>")
 def get_upload(upload_id: str) -> Response[str]:
-    """Tell what became of an upload, and where the rows are that were rejected."""
+    """Return the status of an upload, with a link to its rejected rows."""
     now = datetime.now(UTC)
     view = read_upload(upload_id, now, uploads, inbox, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
@@ -36,5 +36,5 @@ def get_upload(upload_id: str) -> Response[str]:
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway."""
+    """Handle a request of API Gateway."""
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""Messages of the upload queue: ingest the uploads that they are about."""
+"""Consumer of the upload queue: ingest the uploads that its messages name."""
 
 import random
 from dataclasses import asdict
@@ -31,7 +31,7 @@ from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import Settings
 
-_GRACE_SECONDS = 60  # beyond the function's time: then it has certainly ended
+_GRACE_SECONDS = 60  # after the function's time limit, when the call has ended for certain
 
 settings = Settings.from_environment()
 queue = UploadQueue(settings.upload_queue_url)
@@ -41,7 +41,7 @@ uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
 FUTURE_TOLERANCE = timedelta(minutes=settings.future_poll_tolerance_minutes)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, uploads=uploads)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-chance = random.SystemRandom()
+rng = random.SystemRandom()
 
 
 def now() -> datetime:
@@ -51,13 +51,13 @@ def now() -> datetime:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Ingest the uploads of each message; SQS delivers again those that failed."""
-    return process_partial_response(event, _receive, processor, context)
+    """Ingest the uploads of each message; SQS redelivers those that failed."""
+    return process_partial_response(event, _ingest_record, processor, context)
 
 
-def _receive(record: SQSRecord, lambda_context: LambdaContext) -> None:
+def _ingest_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     left = Deadline(lambda: lambda_context.get_remaining_time_in_millis() / 1000)
-    # The queue's own time is long, for calls that are throttled; this one ends within its own.
+    # The queue's visibility timeout is long, to outlast throttling; a running call needs less.
     queue.hide(record, lambda_context.get_remaining_time_in_millis() // 1000 + _GRACE_SECONDS)
     for delivery in deliveries_in(record):
         upload = delivery.upload
@@ -68,13 +68,13 @@ def _receive(record: SQSRecord, lambda_context: LambdaContext) -> None:
                     future_tolerance=FUTURE_TOLERANCE,
                 )
             except Exception as error:
-                queue.hide(record, redelivery_seconds(receives(record), chance))
+                queue.hide(record, redelivery_seconds(receives(record), rng))
                 record_failed_attempt(upload, error, now(), uploads)
                 raise
-            _tell(outcome)
+            _log_outcome(outcome)
 
 
-def _tell(outcome: UploadOutcome | None) -> None:
+def _log_outcome(outcome: UploadOutcome | None) -> None:
     if outcome is None:
         logger.info("upload delivered again")
         return

@@ -1,4 +1,4 @@
-"""An operator's call: take back an ingest."""
+"""Called by operators: take back an ingest."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def now() -> datetime:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take back the ingest that the event names; an error says why it cannot be."""
+    """Take back the ingest that the event names."""
     ingest_id = str(event["ingest_id"])
     with about(ingest_id=ingest_id):
         taken_back = take_back_ingest(ingest_id, now, tables, log)

@@ -102,11 +102,11 @@ class Simulation:
                 heapq.heappush(self._visible, (self.now + delay, file, receives + 1))
 
 
-def twenty_attempts(_: Deadline, chance: random.Random) -> Iterator[float]:
+def twenty_attempts(_: Deadline, rng: random.Random) -> Iterator[float]:
     """Yield the waits of before there was a queue; files that lose twenty races are lost."""
     yield 0.0
     for _attempt in range(19):
-        yield chance.uniform(0, 0.5)
+        yield rng.uniform(0, 0.5)
     raise TransientError("20 other ingests were committed first")
 
 

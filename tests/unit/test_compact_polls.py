@@ -105,7 +105,7 @@ def test_an_upload_that_was_compacted_is_still_known(pipeline: Pipeline) -> None
 
 
 def test_many_take_several_steps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compact_polls_module, "_MOST_AT_ONCE", 5)
+    monkeypatch.setattr(compact_polls_module, "_MAX_INGESTS", 5)
     polls = pipeline.polls()
     assert compact(pipeline) == Compaction(5 + 5 + 4, 0)
     assert len(files_of(pipeline)) == 3
@@ -180,7 +180,7 @@ def test_one_that_loses_the_race_deletes_its_own_files(pipeline: Pipeline) -> No
 
     def others() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(compact_polls_module, "_MOST_AT_ONCE", 11)
+            patch.setattr(compact_polls_module, "_MAX_INGESTS", 11)
             compact(pipeline)
 
     before = pipeline.polls()
@@ -242,7 +242,7 @@ def test_killed_at_any_write_it_has_changed_nothing(pipeline: Pipeline, nth: int
 
 def test_killed_between_deleting_and_forgetting_it_deletes_again(pipeline: Pipeline) -> None:
     class Forgetful(MemoryLog):
-        def forget(self, replacement: Any) -> None:
+        def delete_replacement(self, replacement: Any) -> None:
             raise TransientError("killed")
 
     compact(pipeline)

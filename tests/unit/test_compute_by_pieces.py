@@ -21,7 +21,7 @@ from bench.measuring import peak_mb
 from store_monitoring.domain.time_units import DAY_US, SECOND_US
 from store_monitoring.errors import ResponseTooLargeError
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.parsing.poll_limit import MOST_POLLS_OF_STORE
+from store_monitoring.ingest.parsing.poll_limit import MAX_POLLS_PER_STORE
 from store_monitoring.ingest.ports import Commit, WrittenPolls
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.reports.report import Format
@@ -168,7 +168,7 @@ def test_memory_at_the_limit(
 ) -> None:
     """Files with the greatest allowed number of polls per store, and a bucket of such stores."""
     pipeline = Pipeline(tmp_path, bucket_count=1)
-    write_many_polls(pipeline, stores, files, MOST_POLLS_OF_STORE)
+    write_many_polls(pipeline, stores, files, MAX_POLLS_PER_STORE)
     pipeline.plan(request=request_)
     child = [sys.executable, "-c", CHILD, str(tmp_path)]
     done = subprocess.run(
@@ -194,6 +194,6 @@ def timeline_mb(pipeline: Pipeline) -> float:
 @pytest.mark.exhaustive
 def test_memory_of_a_timeline_at_the_limit(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=1)
-    write_many_polls(pipeline, 1, FILES, MOST_POLLS_OF_STORE)
+    write_many_polls(pipeline, 1, FILES, MAX_POLLS_PER_STORE)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         assert pool.submit(timeline_mb, pipeline).result() < MAX_MB

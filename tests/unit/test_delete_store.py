@@ -33,7 +33,7 @@ class FolderStoredObjects:
 
     folder: Path
     fails: str = ""
-    deleted_earlier: list[str] = field(default_factory=list)
+    deleted_noncurrent: list[str] = field(default_factory=list)
 
     def keys(self, prefix: str) -> list[str]:
         paths = [path for path in (self.folder / prefix).rglob("*") if path.is_file()]
@@ -48,8 +48,8 @@ class FolderStoredObjects:
         path = self.folder / prefix
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def delete_earlier(self, prefix: str) -> None:
-        self.deleted_earlier.append(prefix)
+    def delete_noncurrent(self, prefix: str) -> None:
+        self.deleted_noncurrent.append(prefix)
 
 
 @dataclass
@@ -177,4 +177,4 @@ def test_a_store_that_is_not_known_is_nowhere(pipeline: Pipeline) -> None:
     assert delete_store("unknown", 1, *args) == NOTHING
     assert pipeline.files() == files
     prefixes = ["polls/bucket=000/", "stores/bucket=000/", "reports/", "rejects/"]
-    assert objects.deleted_earlier == prefixes
+    assert objects.deleted_noncurrent == prefixes

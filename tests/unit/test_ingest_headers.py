@@ -122,7 +122,7 @@ def test_the_error_shows_the_header() -> None:
     ],
 )
 def test_a_column_that_stands_twice_is_refused(header: bytes) -> None:
-    with pytest.raises(UnreadableFileError, match="day_of_week stands 2 times"):
+    with pytest.raises(UnreadableFileError, match="day_of_week occurs 2 times"):
         read_header(header, Kind.BUSINESS_HOURS)
 
 

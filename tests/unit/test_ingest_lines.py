@@ -119,7 +119,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
 def test_broken_gzip_is_refused(content: bytes) -> None:
-    with pytest.raises(UnreadableFileError, match=r"^the gzip data are broken: "):
+    with pytest.raises(UnreadableFileError, match=r"^the gzip data is corrupt: "):
         blocks_of(content, 1000)
 
 

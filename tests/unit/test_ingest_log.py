@@ -188,7 +188,7 @@ def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> Non
     assert log.replaced_before(AT) == []
     [replacement] = log.replaced_before(AT + timedelta(microseconds=1))
     assert replacement == Replacement("x", (polls_key(0, "a"), polls_key(0, "b")))
-    log.forget(replacement)
+    log.delete_replacement(replacement)
     assert log.replaced_before(AT + timedelta(days=1)) == []
 
 
@@ -197,8 +197,8 @@ def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: I
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
     log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
     [replacement] = log.replaced_before(AT + timedelta(days=1))
-    log.forget(replacement)
-    log.forget(replacement)
+    log.delete_replacement(replacement)
+    log.delete_replacement(replacement)
     assert sorted(log.polls(4, 0, 1000), key=str) == [polls("c", 100, 200), polls("x", 100, 200)]
     assert all(log.committed("polls", ingest_id) for ingest_id in "abcx")
 
@@ -215,7 +215,7 @@ def test_the_partition_of_polls_has_the_entries_of_files_that_are_there(
         log.replace(
             log.snapshot(), ids, compacted(polls(f"{nth}", 100, 200), compaction_id=f"{nth}")
         )
-        log.forget(*log.replaced_before(AT + timedelta(days=1)))
+        log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
     items = dynamodb.scan(TableName=table)["Items"]
     partitions = Counter(item["log"]["S"] for item in items)
     assert partitions.pop("polls") == 100  # one a compaction

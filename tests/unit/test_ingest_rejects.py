@@ -181,7 +181,7 @@ def test_a_reason_shows_the_beginning_of_a_long_field(pipeline: Pipeline) -> Non
 
 
 def test_too_many_bad_rows_fail_a_file(monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline) -> None:
-    monkeypatch.setattr(content_module, "MOST_REJECTS", 2)
+    monkeypatch.setattr(content_module, "MAX_REJECTS", 2)
     header = HEADERS[ZONES]
     assert pipeline.ingest(ZONES, f"{header}\ns,UTC\n1\n2\n").status == "Committed"
     outcome = pipeline.ingest("timezones/b.csv", f"{header}\nt,UTC\n1\n2\n3\n")

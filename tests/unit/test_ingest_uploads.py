@@ -92,7 +92,7 @@ def test_an_upload_that_is_not_there_any_more_has_failed(system: System) -> None
     ("error", "reason"),
     [
         (TransientError("cannot read polls/a.csv: SlowDown"), "cannot read polls/a.csv: SlowDown"),
-        (OverflowError("arn:aws:s3:::secret"), "ingest broke down: OverflowError"),
+        (OverflowError("arn:aws:s3:::secret"), "ingest failed: OverflowError"),
     ],
 )
 def test_an_attempt_that_fails_is_said_to_be_tried_again(

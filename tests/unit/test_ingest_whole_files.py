@@ -62,7 +62,7 @@ BAD_FILES = {
     ),
     "column twice": (
         b"store_id,timezone_str,Store_ID\ns,UTC,s\n",
-        "the column store_id stands 2 times in the header",
+        "the column store_id occurs 2 times in the header",
     ),
     "too many columns": (
         HEADER.strip() + b"," * 999 + b"\ns,UTC\n",
@@ -101,7 +101,7 @@ BAD_FILES = {
     ),
     "an over-long name in gzip": (
         b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600 * 1024 + b"\0" + gzip.compress(GOOD)[10:],
-        "the gzip data are broken: Gzip header exceeds input buffer size of 524288",
+        "the gzip data is corrupt: Gzip header exceeds input buffer size of 524288",
     ),
     "other line ends": (
         GOOD.replace(b"\n", b"\r"),
@@ -109,7 +109,7 @@ BAD_FILES = {
     ),
     "cut gzip": (
         gzip.compress(GOOD)[:-4],
-        "the gzip data are broken: Compressed file ended before the end-of-stream marker was"
+        "the gzip data is corrupt: Compressed file ended before the end-of-stream marker was"
         " reached",
     ),
     "one endless line": (b"x" * BLOCK_BYTES, f"line 1 is longer than {BLOCK_BYTES} bytes"),
@@ -180,5 +180,5 @@ def _little_room() -> Iterator[None]:
 def test_a_file_for_which_the_disk_has_no_room(pipeline: Pipeline, row: bytes) -> None:
     outcome = pipeline.ingest("timezones/a.csv", HEADER + row * 10_000)
     assert outcome.status == "Failed"
-    assert outcome.error == "there is no room on disk for the file's rows"
+    assert outcome.error == "there is not enough disk space for the file's rows"
     assert pipeline.zones() == {"s": "UTC"}

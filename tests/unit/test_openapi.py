@@ -20,7 +20,7 @@ from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.pages import PageRequest
 from store_monitoring.reports.report import Format, Status, checked_report_id
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, UploadPlace, UploadRequest
+from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, UploadRequest, UploadTarget
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
@@ -131,12 +131,12 @@ def test_uploads_are_as_the_code_takes_them() -> None:
     UploadRequest.from_json({"kind": "polls", "filename": "n" * longest})
     with pytest.raises(InvalidRequestError):
         UploadRequest.from_json({"kind": "polls", "filename": "n" * (longest + 1)})
-    place = UploadPlace.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100), datetime.now(UTC))
-    assert re.search(SCHEMAS["UploadId"]["pattern"], place.upload_id)
+    target = UploadTarget.new(UploadRequest(Kind.BUSINESS_HOURS, "n" * 100), datetime.now(UTC))
+    assert re.search(SCHEMAS["UploadId"]["pattern"], target.upload_id)
     assert SCHEMAS["Upload"]["properties"]["status"]["enum"] == list(UploadStatus)
     [form] = examples(dict(bodies())["POST /uploads 201 application/json"])
     assert form["limit_bytes"] == UPLOAD_LIMIT_BYTES
-    assert UploadPlace.from_id(form["upload_id"]).key == form["fields"]["key"]
+    assert UploadTarget.from_id(form["upload_id"]).key == form["fields"]["key"]
 
 
 def test_the_old_way_to_trigger_is_deprecated() -> None:

@@ -16,13 +16,13 @@ LIMIT = 3
 
 @pytest.fixture(autouse=True)
 def _limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll_limit, "MOST_POLLS_OF_STORE", LIMIT)
+    monkeypatch.setattr(poll_limit, "MAX_POLLS_PER_STORE", LIMIT)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8)))
 def test_polls_beyond_the_limit_are_found_however_a_file_is_cut(blocks: list[list[str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(poll_limit, "MOST_POLLS_OF_STORE", LIMIT)
+        patch.setattr(poll_limit, "MAX_POLLS_PER_STORE", LIMIT)
         limit = PollLimit()
         seen: list[str] = []
         for block in blocks:

@@ -178,7 +178,7 @@ def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeli
     compact(pipeline, days_later=91)
     version = pipeline.log.snapshot().version
     with pytest.raises(
-        CannotTakeBackError, match="compacted, and the files of before that are deleted"
+        CannotTakeBackError, match="compacted, and the files from before that are deleted"
     ):
         take_back(pipeline, outcomes[1])
     assert pipeline.log.snapshot().version == version

@@ -10,7 +10,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from store_monitoring.aws.upload_forms import S3PresignedPosts, upload_origin
+from store_monitoring.aws.presigned_posts import S3PresignedPosts, upload_origin
 from store_monitoring.errors import InvalidRequestError, UnknownUploadError
 from store_monitoring.http.upload_responses import presigned_post_body, upload_body
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
@@ -18,8 +18,8 @@ from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.uploads import (
     UPLOAD_LIMIT_BYTES,
     PresignedPost,
-    UploadPlace,
     UploadRequest,
+    UploadTarget,
     create_upload,
     read_upload,
 )
@@ -86,9 +86,9 @@ def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3PresignedPos
     assert prefix == "polls"
     assert "/" not in rest
     assert key.isascii()
-    assert "$" not in key  # S3 puts the file's own name in place of ${filename}
+    assert "$" not in key  # S3 puts the file's own name in target of ${filename}
     assert len(key) < 200
-    assert UploadPlace.from_id(form.upload_id).key == key
+    assert UploadTarget.from_id(form.upload_id).key == key
 
 
 def test_a_form_is_for_its_own_key_and_no_other(forms: S3PresignedPosts) -> None:
@@ -142,13 +142,13 @@ def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
 
 def told(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
     """Return what is told of an upload whose outcomes are these."""
-    uploads, place = MemoryUploads(), UploadPlace(Kind.POLLS, NUMBER, "polls.csv")
-    uploads.issue(place.key, FORM_ENDS_AT)
+    uploads, target = MemoryUploads(), UploadTarget(Kind.POLLS, NUMBER, "polls.csv")
+    uploads.issue(target.key, FORM_ENDS_AT)
     for outcome in outcomes:
         uploads.record(outcome)
-    view = read_upload(place.upload_id, NOW, uploads, MemoryInbox(), files)
+    view = read_upload(target.upload_id, NOW, uploads, MemoryInbox(), files)
     body = upload_body(view, ENDED_AT)
-    assert body.pop("upload_id") == place.upload_id
+    assert body.pop("upload_id") == target.upload_id
     return body
 
 
@@ -190,11 +190,11 @@ def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
     ],
 )
 def test_rejected_rows_have_one_ending(filename: str, rejects: str, files: FolderFiles) -> None:
-    place = UploadPlace(Kind.POLLS, NUMBER, filename)
+    target = UploadTarget(Kind.POLLS, NUMBER, filename)
     key = "rejects/i.csv"
     uploads = MemoryUploads()
-    uploads.record(replace(ended(UploadStatus.COMMITTED, rejects_key=key), key=place.key))
-    view = read_upload(place.upload_id, NOW, uploads, MemoryInbox(), files)
+    uploads.record(replace(ended(UploadStatus.COMMITTED, rejects_key=key), key=target.key))
+    view = read_upload(target.upload_id, NOW, uploads, MemoryInbox(), files)
     assert view.uses[0].rejects_url == files.presigned_url(key, f"rejected-{rejects}")
 
 
@@ -241,9 +241,9 @@ def test_an_id_says_when_it_was_issued(forms: S3PresignedPosts) -> None:
 
 
 def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderFiles) -> None:
-    place = UploadPlace.new(request(), NOW)
+    target = UploadTarget.new(request(), NOW)
     with pytest.raises(UnknownUploadError):
-        read_upload(place.upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
+        read_upload(target.upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
 
 
 @pytest.mark.parametrize(

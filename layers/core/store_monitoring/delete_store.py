@@ -1,11 +1,11 @@
-"""Delete one store's data everywhere: polls, reference data, reports and rejected rows."""
+"""Delete all data of one store: polls, reference data, reports and rejected rows."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import PurePosixPath
 from typing import Protocol
 from uuid import uuid4
@@ -24,41 +24,41 @@ from store_monitoring.storage.keys import part_key, request_key, stores_key
 from store_monitoring.storage.polls import row_groups
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 
-_EVER_US = (-(2**62), 2**62)
+_ALL_TIME_US = (-(2**62), 2**62)
 
 _COMMIT_SECONDS = 300
 
-_LONGEST_STORE_ID = 255
+_MAX_STORE_ID_CHARACTERS = 255
 
-_READERS = 16  # waiting for S3 takes the time
+_READERS = 16  # most of the time is spent waiting for S3
 
 
 class StoredObjects(Protocol):
-    """The objects of the data bucket, which keeps earlier versions of them."""
+    """The objects of the data bucket, which is versioned."""
 
     def keys(self, prefix: str) -> list[str]:
         """Return the keys of all objects under a prefix."""
 
     def has(self, key: str, pattern: re.Pattern[bytes]) -> bool:
-        """Tell whether an object's content has what a pattern without repetitions matches."""
+        """Return whether a pattern matches in an object; the pattern has no repetitions."""
 
     def delete_all(self, prefix: str) -> None:
         """Delete all versions of all objects under a prefix."""
 
-    def delete_earlier(self, prefix: str) -> None:
-        """Delete all versions under a prefix that are not the current ones."""
+    def delete_noncurrent(self, prefix: str) -> None:
+        """Delete all noncurrent versions under a prefix."""
 
 
 class DeletableReports(Protocol):
     """The table of reports."""
 
     def delete(self, report_id: str) -> None:
-        """Delete a report, so that it is unknown."""
+        """Delete a report from the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedStore:
-    """How much `delete_store` deleted or wrote anew; all 0 if nothing was left of the store."""
+    """Counts of what `delete_store` deleted or rewrote; all 0 if there was nothing to delete."""
 
     polls_files: int
     stores_files: int
@@ -74,19 +74,19 @@ def delete_store(
     log: IngestLog,
     reports: DeletableReports,
 ) -> DeletedStore:
-    """Delete what the data bucket has of a store.
+    """Delete all data of a store from the data bucket.
 
-    Files that count are written anew without it, in a new version of the log, and all others under
-    their own keys. Reports that have it are deleted. To call it again, after a crash or for what
-    was written meanwhile, does the rest.
+    Current files are rewritten without the store, in a new version of the log. Files that are no
+    longer current are overwritten. Reports that contain the store are deleted. Calling it again
+    after a crash, or after concurrent writes, deletes the rest.
 
     Raises
     ------
     InvalidRequestError
-        If the id is none that a store can have.
+        If the id is not a valid store id.
     """
-    if not 1 <= len(store_id) <= _LONGEST_STORE_ID:
-        raise InvalidRequestError(f"store_id: not 1 to {_LONGEST_STORE_ID} characters")
+    if not 1 <= len(store_id) <= _MAX_STORE_ID_CHARACTERS:
+        raise InvalidRequestError(f"store_id: not 1 to {_MAX_STORE_ID_CHARACTERS} characters")
     bucket = bucket_of(store_id, bucket_count)
     polls_prefix, stores_prefix = f"polls/bucket={bucket:03d}/", f"stores/bucket={bucket:03d}/"
     polls_files = [
@@ -102,18 +102,16 @@ def delete_store(
         if (current is None or key != current.key)
         and _delete_from_stores(key, bucket, store_id, tables)
     ]
-    having = [
-        report_id for report_id, has_it in _reports(store_id, bucket, tables, objects) if has_it
-    ]
-    for report_id in having:
+    report_ids = _reports_of_store(store_id, bucket, tables, objects)
+    for report_id in report_ids:
         objects.delete_all(f"reports/{report_id}/")
         reports.delete(report_id)
     rejects = [key for key in objects.keys("rejects/") if objects.has(key, _pattern(store_id))]
     for key in rejects:
         objects.delete_all(key)
     for prefix in (polls_prefix, stores_prefix, "reports/", "rejects/"):
-        objects.delete_earlier(prefix)
-    return DeletedStore(len(polls_files), len(stores_files), len(having), len(rejects))
+        objects.delete_noncurrent(prefix)
+    return DeletedStore(len(polls_files), len(stores_files), len(report_ids), len(rejects))
 
 
 def _delete_polls(
@@ -124,14 +122,14 @@ def _delete_polls(
     objects: StoredObjects,
     log: IngestLog,
 ) -> bool:
-    """Write a file of polls anew without a store; tell whether it had any of it."""
-    file = PollsFile(bucket, key, 0, 0, *_EVER_US)
+    """Rewrite a polls file without a store; return whether it had any of its polls."""
+    file = PollsFile(bucket, key, 0, 0, *_ALL_TIME_US)
     try:
-        some = tables.read_polls([file], *_EVER_US, store_id)
+        some = tables.read_polls([file], *_ALL_TIME_US, store_id)
         if store_id not in some.column("store_id").unique().to_pylist():
             return False
-        polls = tables.read_polls([file], *_EVER_US)
-    except MissingObjectError:  # deleted by a compaction in the meantime
+        polls = tables.read_polls([file], *_ALL_TIME_US)
+    except MissingObjectError:  # a concurrent compaction deleted it
         return False
     ids = polls.column("store_id").combine_chunks()
     is_its = pc.equal(ids.indices, ids.dictionary.index(store_id))
@@ -142,11 +140,11 @@ def _delete_polls(
     written = None
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         snapshot = log.snapshot()
-        counts = log.counts(ingest_id, key)
-        if counts is None or (not counts and len(kept)):
+        is_current = log.is_current(ingest_id, key)
+        if is_current is None or (not is_current and len(kept)):
             break
         if written is None and len(kept):
-            # Under a name of its own: what is read of the old file meanwhile stays in one piece.
+            # A new key, so that concurrent readers of the old file see consistent bytes.
             written = write_polls(bucket, f"{ingest_id}.{uuid4().hex[:12]}", [kept], tables)
         try:
             log.rewrite(snapshot, ingest_id, key, written, deleted)
@@ -179,7 +177,7 @@ def _delete_from_current_stores(bucket: int, store_id: str, tables: Tables, log:
 
 
 def _delete_from_stores(key: str, bucket: int, store_id: str, tables: Tables) -> bool:
-    """Write a file of stores that no longer counts anew without a store, if it has it."""
+    """Rewrite a stores file that is not current without a store, if it contains it."""
     stores = tables.read_stores([StoresFile(bucket, key, 0, 0)])
     kept = stores.filter(pc.not_equal(stores.column("store_id"), store_id))
     if len(kept) == len(stores):
@@ -188,39 +186,39 @@ def _delete_from_stores(key: str, bucket: int, store_id: str, tables: Tables) ->
     return True
 
 
-def _reports(
+def _reports_of_store(
     store_id: str, bucket: int, tables: Tables, objects: StoredObjects
-) -> Iterator[tuple[str, bool]]:
-    """Yield the id of each report, and whether it has the store."""
+) -> list[str]:
+    """Return the ids of the reports that contain the store."""
     ids = sorted({key.split("/")[1] for key in objects.keys("reports/")})
     with ThreadPoolExecutor(_READERS) as pool:
-        has_it = pool.map(lambda each: _report_has(each, store_id, bucket, tables), ids)
-        yield from zip(ids, has_it, strict=True)
+        contains_store = pool.map(lambda id_: _report_has(id_, store_id, bucket, tables), ids)
+        return list(compress(ids, contains_store))
 
 
 def _report_has(report_id: str, store_id: str, bucket: int, tables: Tables) -> bool:
     try:
         request = json.loads(tables.read_bytes(request_key(report_id)))
     except MissingObjectError:
-        return True  # remains of a report that nobody can ask for
+        return True  # incomplete remains of a report that cannot be requested
     if request.get("store_ids") is not None:
         return store_id in request["store_ids"]
     try:
         plan = read_plan(report_id, tables)
     except MissingObjectError:
-        return False  # not planned: it knows no store
+        return False  # not planned, so it contains no store
     for shard in plan.shards:
         if any(file.bucket == bucket for file in shard.stores_files):
             try:
                 part = tables.read_table(part_key(report_id, shard.shard))
             except MissingObjectError:
-                return True  # running or failed, so it may be computed from what was known
+                return True  # running or failed: it may still be computed from old files
             return bool(pc.any(pc.equal(part.column("store_id"), pa.scalar(store_id))).as_py())
     return False
 
 
 def _pattern(store_id: str) -> re.Pattern[bytes]:
-    """Return what matches a store id in a CSV of rejected rows, and no longer id."""
-    # Quotes are doubled, once or twice; an apostrophe may be put before what looks like a formula.
+    """Return a pattern for a store id in a CSV of rejected rows; it does not match longer ids."""
+    # Quotes are doubled once or twice; an apostrophe may precede what looks like a formula.
     text = "".join('"+' if char == '"' else f"'?{re.escape(char)}" for char in store_id)
     return re.compile(rb"(?<![\w.-])" + text.encode() + rb"(?![\w.-])")

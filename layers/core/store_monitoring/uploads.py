@@ -1,10 +1,10 @@
-"""Uploads through the API: presigned forms, and what became of each upload."""
+"""Uploads through the API: presigned POSTs, and the status of each upload."""
 
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 from uuid import UUID
 
 from store_monitoring.errors import InvalidRequestError, UnknownUploadError
@@ -12,39 +12,36 @@ from store_monitoring.ingest.outcomes import UploadOutcome, Uploads, UploadStatu
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.storage.ports import ReportFiles
 
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
-    pass
-
 
 class PresignedPosts(Protocol):
-    """Leave to upload to the inbox, for those who have no credentials for it."""
+    """Issues presigned POSTs to the inbox, for clients without AWS credentials."""
 
     def presigned_post(self, key: str, limit_bytes: int) -> tuple[str, dict[str, str]]:
-        """Return the address and the fields of a form that uploads one object, for a while."""
+        """Return the URL and the form fields of a presigned POST for one object."""
 
 
-_LONGEST_FILENAME = 255
+_MAX_FILENAME_CHARACTERS = 255
 
-_KEPT_OF_FILENAME = 100
+_MAX_KEY_FILENAME_CHARACTERS = 100
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 _UPLOAD_ID = re.compile(
     rf"(?P<kind>{'|'.join(Kind)})"
     r"\.(?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    rf"\.(?P<filename>[A-Za-z0-9._-]{{1,{_KEPT_OF_FILENAME}}})"
+    rf"\.(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """What is to be uploaded.
+    """A request to upload a file.
 
     Attributes
     ----------
     kind : Kind
     filename : str
-        As a key can have it: for people who look into the inbox; nothing is read from it.
+        Made safe for object keys. It is for people who look into the inbox; no code reads it.
     """
 
     kind: Kind
@@ -57,7 +54,7 @@ class UploadRequest:
         Raises
         ------
         InvalidRequestError
-            Naming the field that is unknown, missing or wrong.
+            The message names the unknown, missing or invalid field.
 
         Examples
         --------
@@ -71,23 +68,23 @@ class UploadRequest:
         kind, filename = body.get("kind"), body.get("filename")
         if not isinstance(kind, str) or kind not in set(Kind):
             raise InvalidRequestError(f"kind: not one of {', '.join(Kind)}")
-        if not isinstance(filename, str) or not 1 <= len(filename) <= _LONGEST_FILENAME:
+        if not isinstance(filename, str) or not 1 <= len(filename) <= _MAX_FILENAME_CHARACTERS:
             raise InvalidRequestError(
-                f"filename: not a string of 1 to {_LONGEST_FILENAME} characters"
+                f"filename: not a string of 1 to {_MAX_FILENAME_CHARACTERS} characters"
             )
-        return cls(Kind(kind), _UNSAFE.sub("_", filename)[-_KEPT_OF_FILENAME:])
+        return cls(Kind(kind), _UNSAFE.sub("_", filename)[-_MAX_KEY_FILENAME_CHARACTERS:])
 
 
 @dataclass(frozen=True, slots=True)
-class UploadPlace:
-    """Where one upload goes: a key under its kind's prefix that no other upload has.
+class UploadTarget:
+    """The destination of one upload: a unique key under the prefix of its kind.
 
     Examples
     --------
-    >>> place = UploadPlace(Kind.POLLS, "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11", "polls.csv")
-    >>> place.key
+    >>> target = UploadTarget(Kind.POLLS, "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11", "polls.csv")
+    >>> target.key
     'polls/0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11-polls.csv'
-    >>> UploadPlace.from_id(place.upload_id) == place
+    >>> UploadTarget.from_id(target.upload_id) == target
     True
     """
 
@@ -97,17 +94,17 @@ class UploadPlace:
 
     @classmethod
     def new(cls, request: UploadRequest, issued_at: datetime) -> Self:
-        """Find a place for an upload, whose number says when it was issued."""
+        """Create a target; its number is a UUID with the time of issue."""
         return cls(request.kind, str(_uuid7(issued_at)), request.filename)
 
     @classmethod
     def from_id(cls, upload_id: str) -> Self:
-        """Return the place that an upload id names.
+        """Return the target of an upload id.
 
         Raises
         ------
         UnknownUploadError
-            If we never gave out such an id.
+            If the id is not a valid upload id.
         """
         match = _UPLOAD_ID.fullmatch(upload_id)
         if match is None:
@@ -116,7 +113,7 @@ class UploadPlace:
 
     @property
     def upload_id(self) -> str:
-        """What callers call the upload. The key follows from it, so it need not be looked up."""
+        """The id in the API. It determines the key, so no lookup is needed."""
         return f"{self.kind}.{self.number}.{self.filename}"
 
     @property
@@ -140,12 +137,12 @@ def _uuid7(at: datetime) -> UUID:
     return UUID(int=bits & ~(0b11 << 62) | 0b10 << 62)  # the variant
 
 
-UPLOAD_LIMIT_BYTES = 1024**3  # ingest reads it in a small part of its fifteen minutes
+UPLOAD_LIMIT_BYTES = 1024**3  # ingest needs a small part of its fifteen minutes for it
 
 
 @dataclass(frozen=True, slots=True)
 class PresignedPost:
-    """Leave to send one file as a form: these fields, then the file."""
+    """A presigned POST: a form with these fields, followed by the file."""
 
     upload_id: str
     url: str
@@ -156,43 +153,43 @@ def create_upload(
     request: UploadRequest,
     issued_at: datetime,
     form_ends_at: datetime,
-    forms: PresignedPosts,
+    presigned_posts: PresignedPosts,
     uploads: Uploads,
 ) -> PresignedPost:
-    """Give leave to upload one file, which can be nowhere but at a key of its own.
+    """Create a presigned POST for one file, valid for one unique key.
 
     Parameters
     ----------
     request : UploadRequest
     issued_at, form_ends_at : datetime
-        Now, and until when the form can be used.
-    forms, uploads : ports
+        The current time, and when the presigned POST expires.
+    presigned_posts, uploads : ports
     """
-    place = UploadPlace.new(request, issued_at)
-    url, fields = forms.presigned_post(place.key, UPLOAD_LIMIT_BYTES)
-    uploads.issue(place.key, form_ends_at)
-    return PresignedPost(place.upload_id, url, fields)
+    target = UploadTarget.new(request, issued_at)
+    url, fields = presigned_posts.presigned_post(target.key, UPLOAD_LIMIT_BYTES)
+    uploads.issue(target.key, form_ends_at)
+    return PresignedPost(target.upload_id, url, fields)
 
 
 _ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
 
 
-class Arrivals(Protocol):
-    """The inbox, as far as this needs it."""
+class InboxObjects(Protocol):
+    """The uploaded objects."""
 
-    def holds(self, key: str) -> bool:
-        """Tell whether an object is there."""
+    def exists(self, key: str) -> bool:
+        """Return whether an object exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of an upload's form.
+    """One file that was uploaded with a presigned POST.
 
     Attributes
     ----------
     outcome : UploadOutcome
     rejects_url : str or None
-        Where the rows that were rejected can be downloaded, if there are any.
+        Presigned URL of the rejected rows, if any.
     """
 
     outcome: UploadOutcome
@@ -201,16 +198,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class UploadView:
-    """An upload as it stands.
+    """The current status of an upload.
 
     Attributes
     ----------
     upload_id : str
     status : UploadStatus
-        Of the last use of its form.
+        Status of the latest use.
     uses : tuple of Use
-        Newest first; a form can be used more than once while it is valid. None: the upload is
-        Pending or Expired.
+        Newest first; a presigned POST can be used several times until it expires. Empty if the
+        upload is Pending or Expired.
     """
 
     upload_id: str
@@ -219,32 +216,32 @@ class UploadView:
 
 
 def read_upload(
-    upload_id: str, now: datetime, uploads: Uploads, inbox: Arrivals, files: ReportFiles
+    upload_id: str, now: datetime, uploads: Uploads, inbox: InboxObjects, files: ReportFiles
 ) -> UploadView:
-    """Return what became of an upload.
+    """Return the current status of an upload.
 
     Raises
     ------
     UnknownUploadError
         If we never gave out such an id.
     """
-    place = UploadPlace.from_id(upload_id)
-    outcomes = uploads.of_key(place.key)
+    target = UploadTarget.from_id(upload_id)
+    outcomes = uploads.of_key(target.key)
     if outcomes:
         return UploadView(
             upload_id,
             outcomes[0].status,
-            tuple(Use(outcome, _rejects_url(outcome, place, files)) for outcome in outcomes),
+            tuple(Use(outcome, _rejects_url(outcome, target, files)) for outcome in outcomes),
         )
-    form_ends_at = uploads.form_ends_at(place.key)
+    form_ends_at = uploads.form_ends_at(target.key)
     if form_ends_at is None:
         raise UnknownUploadError("there is no such upload")
-    is_open = now < form_ends_at or inbox.holds(place.key)
+    is_open = now < form_ends_at or inbox.exists(target.key)
     return UploadView(upload_id, UploadStatus.PENDING if is_open else UploadStatus.EXPIRED)
 
 
-def _rejects_url(outcome: UploadOutcome, place: UploadPlace, files: ReportFiles) -> str | None:
+def _rejects_url(outcome: UploadOutcome, target: UploadTarget, files: ReportFiles) -> str | None:
     if outcome.rejects_key is None:
         return None
-    name = _ENDING.sub(".csv", place.filename, count=1)
+    name = _ENDING.sub(".csv", target.filename, count=1)
     return files.presigned_url(outcome.rejects_key, f"rejected-{name}")

@@ -1,6 +1,6 @@
-"""Tables and byte streams in S3, through Arrow's own client.
+"""Tables and byte streams in S3, through Arrow's S3 client.
 
-Arrow reads ranges, in parallel and without boto3, whose import alone would double a cold start.
+Arrow reads byte ranges in parallel, without boto3, whose import would double a cold start.
 """
 
 import os
@@ -26,27 +26,27 @@ _COPY_BYTES = 8 * 1024 * 1024
 
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
 
-_FOOTER_BYTES = 64 * 1024  # of a larger one, Arrow reads as much to find its row groups
+_FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its row groups
 
-_ROW_GROUP_ROWS = 16 * 1024  # what is read for one store: about 100 kB of polls
+_ROW_GROUP_ROWS = 16 * 1024  # the unit that is read for one store: about 100 kB of polls
 
 _BATCH_ROW_GROUPS = 32  # half a million polls
 
-_PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two of each
+_PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two row groups of each
 
-_REPEATING = ["store_id", "timezone"]  # a dictionary of other columns is larger than they are
+_REPEATING = ["store_id", "timezone"]  # for other columns, a dictionary is larger than the values
 
-_READERS = 24  # waiting for S3, not reading, takes the time
+_READERS = 24  # most of the time is spent waiting for S3
 
 _File = TypeVar("_File", StoresFile, PollsFile)
 
-_Wanted = dict[str, tuple[Any, Any]]
+_Ranges = dict[str, tuple[Any, Any]]
 
-"""The least and the greatest value that are wanted, by column: bytes, or microseconds."""
+"""The range of values to read, by column, ends included: bytes or microseconds."""
 
 
 def s3_bucket(bucket: str) -> fs.FileSystem:
-    """Return an S3 bucket as a file system, at the endpoint that the environment names."""
+    """Return an S3 bucket as a file system, at the endpoint from the environment."""
     s3 = fs.S3FileSystem(
         region=os.environ.get("AWS_REGION"),
         endpoint_override=os.environ.get("AWS_ENDPOINT_URL"),
@@ -58,11 +58,11 @@ def s3_bucket(bucket: str) -> fs.FileSystem:
 class ArrowTables:
     """Objects of one bucket.
 
-    Arrow has one error, `OSError`, for whatever goes wrong with S3 after its own retries; all but
-    a missing object are taken to be transient, since the state machine retries only a few times.
+    Arrow raises `OSError` for every S3 error, after its own retries. All of them but a missing
+    object become `TransientError`, since the state machine retries only a few times.
 
-    Files are read in parallel, for the sake of S3; the columns of one are not: a function has one
-    processor.
+    Files are read in parallel, to hide the latency of S3. The columns of one file are not, since a
+    function has one processor.
 
     Parameters
     ----------
@@ -80,11 +80,11 @@ class ArrowTables:
             return content
 
     def read_table(self, key: str) -> pa.Table:
-        """Return a table that was written whole."""
+        """Return a whole table."""
         return self._read(key, {})
 
     def count_rows(self, key: str) -> int | None:
-        """Return how many rows a table has, None if it is not there."""
+        """Return the number of rows of a table; None if it does not exist."""
         try:
             with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
                 rows: int = pq.ParquetFile(file).metadata.num_rows
@@ -93,19 +93,19 @@ class ArrowTables:
             return None
 
     def read_part(self, key: str) -> Iterator[pa.Table]:
-        """Yield what one shard computed, row group by row group."""
+        """Yield the result of one shard, one row group at a time."""
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             metadata = pq.read_metadata(file)
             for group in range(metadata.num_row_groups):
-                # A reader that reads ahead keeps what it has read: so each has but one group.
+                # A reader keeps the data that it has read ahead, so use a new one for each group.
                 reader = partial(pq.ParquetFile, file, metadata=metadata, pre_buffer=True)
                 yield reader().read_row_group(group, use_threads=False)
 
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
-        """Return the stores of all files, or of the row groups that may have the one named."""
-        wanted = _of(store_id)
-        tables = _each(lambda file: self._read(file.key, wanted), files)
-        # Files from before a column was added lack it.
+        """Return the stores of all files, or of the row groups that may contain one store."""
+        ranges = _store_range(store_id)
+        tables = _each(lambda file: self._read(file.key, ranges), files)
+        # Files from before a column was added do not have it.
         return pa.concat_tables([STORES.empty_table(), *tables], promote_options="default")
 
     def read_polls(
@@ -115,9 +115,9 @@ class ArrowTables:
         max_timestamp_us: int,
         store_id: str | None = None,
     ) -> pa.Table:
-        """Return the polls of all row groups that, by their statistics, may have those wanted."""
-        wanted = _of(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
-        tables = _each(lambda file: self._read(file.key, wanted, encoded=["store_id"]), files)
+        """Return the polls of all row groups whose statistics overlap the ranges."""
+        ranges = _store_range(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
+        tables = _each(lambda file: self._read(file.key, ranges, encoded=["store_id"]), files)
         return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
 
     def read_polls_in_batches(
@@ -127,15 +127,15 @@ class ArrowTables:
         max_timestamp_us: int,
         store_id: str | None = None,
     ) -> Iterator[pa.Table]:
-        """Yield the polls of all row groups that may have those wanted, some row groups a time."""
-        wanted = _of(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
+        """Yield the polls of all row groups whose statistics overlap the ranges, in batches."""
+        ranges = _store_range(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
         for each in files:
             action = f"read {each.key}"
             with _storage_errors(action), self._bucket.open_input_file(each.key) as file:
                 metadata = pq.read_metadata(file)
-                groups = _row_groups(pq.ParquetFile(file, metadata=metadata), wanted)
+                groups = _row_groups(pq.ParquetFile(file, metadata=metadata), ranges)
                 for first in range(0, len(groups), _BATCH_ROW_GROUPS):
-                    # As in `read_part`: a reader keeps what it has read ahead.
+                    # As in `read_part`: a reader keeps the data that it has read ahead.
                     parquet = pq.ParquetFile(
                         file, metadata=metadata, read_dictionary=["store_id"], pre_buffer=True
                     )
@@ -147,15 +147,15 @@ class ArrowTables:
         return self._write(key, [table], _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
 
     def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
-        """Write polls as row groups, one or more each, of one Parquet object; return its size."""
+        """Write polls as one Parquet object; return its size. A group is one or more row groups."""
         return self._write(key, groups, _ROW_GROUP_ROWS, **POLLS_ENCODING)
 
     def write_part(self, key: str, part: pa.Table) -> None:
-        """Write what one shard computed, in row groups that a merge can hold of every part."""
+        """Write the result of one shard, in row groups small enough for a merge of all parts."""
         self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
 
     def write_report(self, key: str, batches: Iterable[pa.Table]) -> None:
-        """Write a report as Parquet; there is a batch at least."""
+        """Write a report as Parquet; there is at least one batch."""
         self._write(key, batches, _ROW_GROUP_ROWS, use_dictionary=False)
 
     def _write(
@@ -180,8 +180,8 @@ class ArrowTables:
     def open_output(self, key: str) -> Iterator[IO[bytes]]:
         """Open a stream that becomes the object's content at the end of the context.
 
-        What is written is set aside until then: Arrow's own stream would make an object also of
-        what was written before an error.
+        The content goes to a temporary file first: after an error, Arrow's own stream would create
+        an object from the incomplete content.
         """
         with tempfile.TemporaryFile() as written:
             yield written
@@ -189,14 +189,14 @@ class ArrowTables:
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
 
-    def _read(self, key: str, wanted: _Wanted, encoded: list[str] | None = None) -> pa.Table:
-        # Not `pyarrow.dataset`, which does all this, nor `pq.read_table`, which is built on it:
-        # it imports pandas, and that takes longer than a shard.
+    def _read(self, key: str, ranges: _Ranges, encoded: list[str] | None = None) -> pa.Table:
+        # `pyarrow.dataset` and `pq.read_table` would do all this, but import pandas, which takes
+        # longer than computing a shard.
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
-            whole = file.size() <= (_FOOTER_BYTES if "store_id" in wanted else _WHOLE_BYTES)
+            whole = file.size() <= (_FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES)
             source = pa.BufferReader(file.read()) if whole else file
             parquet = pq.ParquetFile(source, read_dictionary=encoded, pre_buffer=not whole)
-            return parquet.read_row_groups(_row_groups(parquet, wanted), use_threads=False)
+            return parquet.read_row_groups(_row_groups(parquet, ranges), use_threads=False)
 
 
 def _each(read: Callable[[_File], pa.Table], files: Sequence[_File]) -> Iterable[pa.Table]:
@@ -216,21 +216,21 @@ def _storage_errors(action: str) -> Iterator[None]:
         raise TransientError.cannot(action) from error
 
 
-def _of(store_id: str | None) -> _Wanted:
+def _store_range(store_id: str | None) -> _Ranges:
     return {} if store_id is None else {"store_id": (store_id.encode(), store_id.encode())}
 
 
-def _row_groups(parquet: pq.ParquetFile, wanted: _Wanted) -> list[int]:
-    """Return the row groups that, by their statistics, may have rows that are wanted."""
-    columns = {parquet.schema_arrow.get_field_index(name): wanted[name] for name in wanted}
+def _row_groups(parquet: pq.ParquetFile, ranges: _Ranges) -> list[int]:
+    """Return the row groups whose statistics overlap the ranges."""
+    columns = {parquet.schema_arrow.get_field_index(name): ranges[name] for name in ranges}
     groups = map(parquet.metadata.row_group, range(parquet.num_row_groups))
     return [
         number
         for number, group in enumerate(groups)
-        if all(_meets(group.column(column).statistics, *columns[column]) for column in columns)
+        if all(_overlaps(group.column(column).statistics, *columns[column]) for column in columns)
     ]
 
 
-def _meets(statistics: pq.Statistics, least: Any, greatest: Any) -> bool:
-    """Tell whether values of a column chunk may be in [least, greatest]."""
-    return bool(statistics.max_raw >= least and statistics.min_raw <= greatest)
+def _overlaps(statistics: pq.Statistics, min_value: Any, max_value: Any) -> bool:
+    """Return whether values of a column chunk may be in [min_value, max_value]."""
+    return bool(statistics.max_raw >= min_value and statistics.min_raw <= max_value)

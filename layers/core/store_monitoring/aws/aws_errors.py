@@ -1,4 +1,4 @@
-"""AWS's errors as ours."""
+"""Translate AWS errors to our own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,18 +29,18 @@ _TRANSIENT_CODES = frozenset(
 
 
 def error_code(error: ClientError) -> str:
-    """Return the code that the service gave its error."""
+    """Return the error code of the service."""
     return error.response["Error"]["Code"]
 
 
 @contextmanager
 def transient_errors(action: str) -> Iterator[None]:
-    """Turn errors that can pass (throttling, a broken connection, 5xx) into `TransientError`.
+    """Turn transient errors (throttling, a broken connection, 5xx) into `TransientError`.
 
     Parameters
     ----------
     action : str
-        What was tried, for the message.
+        What failed, for the message.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""DynamoDB's items as plain dicts: strings, ints, lists and dicts; no floats, no None."""
+"""DynamoDB items as plain dicts: strings, ints, lists and dicts; no floats, no None."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,7 +12,7 @@ _deserializer = TypeDeserializer()
 
 
 def to_item(values: dict[str, Any]) -> dict[str, Any]:
-    """Return an item; values that are None are left out."""
+    """Return an item; None values are omitted."""
     return {
         name: _serializer.serialize(value) for name, value in values.items() if value is not None
     }
@@ -36,7 +36,7 @@ def _plain(value: Any) -> Any:
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """Return about what DynamoDB counts as an item's size, not less than it does.
+    """Return an upper estimate of the size of an item, as DynamoDB counts it.
 
     >>> item_bytes({"log": "polls", "rows": 12345, "files": [{"bucket": 7}]})
     37

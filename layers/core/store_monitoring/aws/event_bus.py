@@ -1,4 +1,4 @@
-"""EventBridge's default bus, for others to listen to."""
+"""EventBridge's default event bus."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from store_monitoring.notifications.events import Event
 
 SOURCE = "store-monitoring"
 
-_BATCH = 10  # as many as EventBridge takes at once
+_BATCH = 10  # EventBridge takes at most ten entries per call
 
 
 class EventBus:
@@ -20,7 +20,7 @@ class EventBus:
     Parameters
     ----------
     state_machine_arn : str
-        The resource that the events are about: by it, rules tell one stack from another.
+        The resource of the events; rules use it to select the events of one stack.
     """
 
     def __init__(self, state_machine_arn: str) -> None:
@@ -28,7 +28,7 @@ class EventBus:
         self._client = boto3.client("events")
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Publish events, in their order."""
+        """Publish events, in order."""
         for first in range(0, len(events), _BATCH):
             entries = [
                 {
@@ -40,6 +40,6 @@ class EventBus:
                 for event in events[first : first + _BATCH]
             ]
             with transient_errors("publish events"):
-                answer = self._client.put_events(Entries=entries)
-            if refused := answer["FailedEntryCount"]:
-                raise TransientError(f"cannot publish {refused} of {len(entries)} events")
+                response = self._client.put_events(Entries=entries)
+            if failed := response["FailedEntryCount"]:
+                raise TransientError(f"cannot publish {failed} of {len(entries)} events")

@@ -1,4 +1,4 @@
-"""The executions of the report state machine, in Step Functions."""
+"""Executions of the report state machine in Step Functions."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from store_monitoring.reports.report import Failure, Report
 
 
 class StateMachineExecutions:
-    """Executions of one state machine; each is named by its report and its attempt."""
+    """Executions of one state machine; the name of each is its report id and attempt."""
 
     def __init__(self, state_machine_arn: str) -> None:
         self._state_machine_arn = state_machine_arn
         self._client = boto3.client("stepfunctions", config=FAIL_FAST)
 
     def start(self, report: Report) -> None:
-        """Start a report's execution; starting it again does nothing."""
+        """Start a report's execution; do nothing if it already exists."""
         try:
             with transient_errors("start the report"):
                 self._client.start_execution(
@@ -35,10 +35,10 @@ class StateMachineExecutions:
             return
 
     def failure(self, execution: str) -> Failure | None:
-        """Return why an execution ended without success, None if it did not."""
+        """Return why an execution failed; None if it did not."""
         arn = self._state_machine_arn.replace(":stateMachine:", ":execution:")
         try:
-            with transient_errors("ask for the report's execution"):
+            with transient_errors("describe the report's execution"):
                 found = self._client.describe_execution(executionArn=f"{arn}:{execution}")
         except self._client.exceptions.ExecutionDoesNotExist:
             return EXECUTION_GONE
@@ -46,10 +46,7 @@ class StateMachineExecutions:
 
 
 def failure_of(execution: Mapping[str, Any]) -> Failure | None:
-    """Return why an execution, as Step Functions describes it, ended without success.
-
-    None if it did not.
-    """
+    """Return why an execution, as described by Step Functions, failed; None if it did not."""
     status = execution["status"]
     if status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
         return None

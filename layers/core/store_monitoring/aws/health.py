@@ -1,4 +1,4 @@
-"""Whether the tables and buckets answer."""
+"""Health checks of the tables and buckets."""
 
 import math
 import time
@@ -15,14 +15,14 @@ CACHE_SECONDS = 5.0
 
 
 class Health:
-    """Asks tables and buckets whether they are there, once in a few seconds.
+    """Checks that tables and buckets respond, at most once every few seconds.
 
     Parameters
     ----------
     tables, buckets : mappings of str to str
-        Their names, by what they are called in answers: names are nobody else's business.
+        Their names, by the labels used in responses, which do not show the names.
     clock : callable
-        Returns seconds.
+        Returns a time in seconds.
     """
 
     def __init__(
@@ -31,9 +31,9 @@ class Health:
         buckets: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        prompt = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-        self._dynamodb = boto3.client("dynamodb", config=prompt)
-        self._s3 = boto3.client("s3", config=prompt)
+        fail_fast = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+        self._dynamodb = boto3.client("dynamodb", config=fail_fast)
+        self._s3 = boto3.client("s3", config=fail_fast)
         self._tables = tables
         self._buckets = buckets
         self._clock = clock
@@ -41,9 +41,10 @@ class Health:
         self._known_until = -math.inf
 
     def unreachable(self) -> list[str]:
-        """Return what did not answer within three seconds, a few seconds ago at most.
+        """Return the labels of what did not respond within three seconds.
 
-        Anyone may ask, as often as the route's throttle allows: DynamoDB and S3 are asked less.
+        The result is cached for a few seconds, since the route is open to everyone: DynamoDB and S3
+        get fewer requests than the route's throttle allows.
         """
         if self._clock() >= self._known_until:
             self._known = self._unreachable_now()
@@ -53,10 +54,10 @@ class Health:
     def _unreachable_now(self) -> list[str]:
         names = [*self._tables, *self._buckets]
         with ThreadPoolExecutor(len(names)) as pool:
-            answers = list(pool.map(self._answers, names))
-        return [name for name, there in zip(names, answers, strict=True) if not there]
+            responds = list(pool.map(self._responds, names))
+        return [name for name, is_up in zip(names, responds, strict=True) if not is_up]
 
-    def _answers(self, name: str) -> bool:
+    def _responds(self, name: str) -> bool:
         try:
             if name in self._tables:
                 self._dynamodb.describe_table(TableName=self._tables[name])

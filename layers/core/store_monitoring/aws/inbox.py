@@ -1,4 +1,4 @@
-"""The bucket that files are uploaded to."""
+"""The inbox: the bucket that files are uploaded to."""
 
 import io
 from typing import IO, Any
@@ -15,7 +15,7 @@ from store_monitoring.ingest.outcomes import Upload
 
 
 class S3Inbox:
-    """Uploaded objects, each read once from its start to its end: one request a file."""
+    """Uploaded objects. Each is read once, from start to end, with one request."""
 
     def __init__(self, bucket: str, config: Config | None = None) -> None:
         self._bucket = bucket
@@ -27,12 +27,12 @@ class S3Inbox:
         Raises
         ------
         SupersededUploadError
-            If the upload is not there any more.
+            If the upload no longer exists.
         """
         version: Any = {} if upload.version_id is None else {"VersionId": upload.version_id}
         try:
             with transient_errors(f"read {upload.key}"):
-                answer = self._client.get_object(
+                response = self._client.get_object(
                     Bucket=self._bucket, Key=upload.key, IfMatch=f'"{upload.etag}"', **version
                 )
         except ClientError as error:
@@ -41,18 +41,18 @@ class S3Inbox:
                     f"{upload.key} was replaced or removed before it was read"
                 ) from error
             raise
-        body = answer["Body"]
+        body = response["Body"]
         return io.BufferedReader(_Stream(body, upload.key))
 
-    def holds(self, key: str) -> bool:
-        """Tell whether an object is there."""
-        with transient_errors("look into the inbox"):
-            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
-        return any(each["Key"] == key for each in answer.get("Contents", []))
+    def exists(self, key: str) -> bool:
+        """Return whether an object exists."""
+        with transient_errors("list the inbox"):
+            response = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        return any(each["Key"] == key for each in response.get("Contents", []))
 
 
 class _Stream(io.RawIOBase):
-    """A response's body as a file: at its end it reads as empty, and its errors are ours."""
+    """The body of a response as a file object that raises our own errors."""
 
     def __init__(self, body: StreamingBody, key: str) -> None:
         self._body = body

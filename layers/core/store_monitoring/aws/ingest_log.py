@@ -1,15 +1,17 @@
-"""The log of ingests, in DynamoDB.
+"""The ingest log in DynamoDB.
 
 Key `log`, `entry`:
 
-- ``head``, ``head``: the current version, each bucket's stores file, the greatest poll timestamp.
+- ``head``, ``head``: the current snapshot: its version, the stores file of each bucket and the
+  greatest poll timestamp.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
-- a kind, a slash and an ingest id: a partition of its own for what has to be kept of an ingest.
-  ``commit`` and a version: which stores files that commit replaced. ``replaced``: the ingest was
-  compacted and its entry deleted with its files; it is still known, and is not ingested again.
-- ``taken_back/`` and a kind, an ingest id: which of its commits were taken back.
-- ``replaced``, the id of a compaction: the ingests whose files it stands for. It has an entry of
-  polls, as an ingest has, and from its version on theirs do not count.
+- a kind, a slash and an ingest id: a partition with what is kept of an ingest for good.
+  ``commit`` and a version: the stores files that this commit replaced. ``replaced``: the ingest was
+  compacted, and its entry and files are deleted; the log still knows it and skips it if it is
+  uploaded again.
+- ``taken_back/`` and a kind, an ingest id: its commits that were taken back.
+- ``replaced``, the id of a compaction: the ingests that it replaced. The compaction also has an
+  entry of polls, like an ingest. From its version on, the replaced entries do not count.
 
 A commit writes its entry and the head in one transaction, conditional on the head's version. So a
 version names a snapshot: all entries up to it, and none of later ones. The same transaction records
@@ -59,17 +61,17 @@ _REPLACED = "replaced"
 
 
 class DynamoDbIngestLog:
-    """The log of ingests in one DynamoDB table.
+    """The ingest log in one DynamoDB table.
 
     Parameters
     ----------
     table : str
     bucket_count : int
-        Must be the one that the first ingest was made with: stores lie where it put them.
+        Must be the number that the first ingest was made with.
     config : Config or None
-        How patient the client is; None: as boto3 has it.
+        Timeouts and retries of the client; None for those of boto3.
     uploads : DynamoDbUploads or None
-        Where commits record what became of an upload; only ingests need it.
+        Where commits record the outcome of an upload; only ingests need it.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class DynamoDbIngestLog:
         self._client = boto3.client("dynamodb", config=config)
 
     def snapshot(self) -> Snapshot:
-        """Return what is committed now, strongly consistent."""
+        """Return the current snapshot, with a strongly consistent read."""
         item = self._get(_HEAD_KEY)
         if item is None:
             return Snapshot(version=0, stores={}, max_timestamp_us=None)
@@ -101,7 +103,7 @@ class DynamoDbIngestLog:
         )
 
     def committed(self, kind: str, ingest_id: str) -> Committed | None:
-        """Return what is known of an ingest; None if it was never committed, or was taken back."""
+        """Return what is recorded about an ingest; None if not committed, or taken back."""
         item = self._get({"log": kind, "entry": ingest_id})
         if item is None:
             item = self._get({"log": f"{kind}/{ingest_id}", "entry": _REPLACED})
@@ -116,7 +118,7 @@ class DynamoDbIngestLog:
         commit: Commit,
         outcome: UploadOutcome | None = None,
     ) -> None:
-        """Commit an ingest on top of the snapshot that it was made from, all or nothing."""
+        """Commit an ingest on top of the snapshot that it read, in one transaction."""
         known_us = [
             snapshot.max_timestamp_us,
             *(file.max_timestamp_us for file in commit.polls_files),
@@ -135,7 +137,7 @@ class DynamoDbIngestLog:
         self._transact(snapshot, new_snapshot, writes, records_outcome=outcome is not None)
 
     def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
-        """Commit a compaction on top of the snapshot that it was made from, all or nothing."""
+        """Commit a compaction on top of the snapshot that it read, in one transaction."""
         new_snapshot = replace(snapshot, version=snapshot.version + 1)
         self._transact(
             snapshot, new_snapshot, self._replacing(ingest_ids, compacted, new_snapshot.version)
@@ -144,7 +146,7 @@ class DynamoDbIngestLog:
     def _replacing(
         self, ingest_ids: Sequence[str], compacted: Commit, version: int
     ) -> list[dict[str, Any]]:
-        """Return the writes that put a compaction in the place of some ingests."""
+        """Return the writes that replace several ingests by a compaction."""
         replaced = {
             "log": "replaced",
             "entry": compacted.ingest_id,
@@ -170,7 +172,7 @@ class DynamoDbIngestLog:
     def take_back(
         self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
     ) -> None:
-        """Reverse an ingest on top of the snapshot that was read, all or nothing."""
+        """Take back an ingest on top of the snapshot that was read, in one transaction."""
         version = snapshot.version + 1
         max_timestamp_us = snapshot.max_timestamp_us
         mark: dict[str, Any] = {
@@ -216,7 +218,7 @@ class DynamoDbIngestLog:
         self._transact(snapshot, Snapshot(version, stores, max_timestamp_us), writes)
 
     def _max_timestamp_us(self, gone: Container[str], files: Iterable[PollsFile]) -> int | None:
-        """Return the greatest poll timestamp once some files take the place of some ingests."""
+        """Return the greatest poll timestamp after some files replace some ingests."""
         known_us = [file.max_timestamp_us for file in files]
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -237,8 +239,8 @@ class DynamoDbIngestLog:
             ]
         return max(known_us, default=None)
 
-    def counts(self, ingest_id: str, key: str) -> bool | None:
-        """Tell whether a file of polls counts; False: it was replaced, None: it is none's."""
+    def is_current(self, ingest_id: str, key: str) -> bool | None:
+        """Return whether a polls file is current; False if replaced, None if not in the log."""
         entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
         if entry is None or all(file.key != key for file in _files(entry)):
             return None
@@ -252,7 +254,7 @@ class DynamoDbIngestLog:
         written: WrittenPolls | None,
         deleted: Counter[int],
     ) -> None:
-        """Put another file of polls, or none, in the place of one, all or nothing."""
+        """Replace a polls file by another one, or remove it, in one transaction."""
         entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
         if entry is None or all(file.key != key for file in _files(entry)):
             raise CommitConflictError(f"{key} is no longer in the log")
@@ -272,23 +274,23 @@ class DynamoDbIngestLog:
         self._transact(snapshot, after, [self._put(entry)])
 
     def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
-        """Put other stores files in the place of the current ones."""
+        """Replace the current stores files of some buckets."""
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
         self._transact(snapshot, replace(snapshot, version=snapshot.version + 1, stores=stores), [])
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
-        """Tell whether the log still has the entry of an ingest, also if it was replaced."""
+        """Return whether the log still has the entry of an ingest, replaced or not."""
         return self._get({"log": kind, "entry": ingest_id}) is not None
 
     def replaced_by(self, ingest_id: str) -> str | None:
-        """Return the id of the compaction that replaced an ingest, if one did."""
+        """Return the id of the compaction that replaced an ingest, or None."""
         entry = self._get({"log": Kind.POLLS.value, "entry": ingest_id})
         if entry is None or "replaced_in" not in entry:
             return None
         if "replaced_by" in entry:
             found: str = entry["replaced_by"]
             return found
-        items = self._query(  # entries from before they named their compaction
+        items = self._query(  # older entries do not name their compaction
             KeyConditionExpression="#log = :replaced",
             FilterExpression="contains(ingest_ids, :ingest_id)",
             ExpressionAttributeValues=to_item({":replaced": "replaced", ":ingest_id": ingest_id}),
@@ -296,7 +298,7 @@ class DynamoDbIngestLog:
         return items[0]["entry"] if items else None
 
     def compacted(self, compaction_id: str) -> Compacted | None:
-        """Return what a compaction stands for; None if some of that is deleted."""
+        """Return what a compaction replaced; None if some of it is deleted."""
         item = self._get({"log": "replaced", "entry": compaction_id})
         if item is None:
             return None
@@ -311,11 +313,11 @@ class DynamoDbIngestLog:
         return Compacted(tuple(_manifest_entry(entry) for entry in entries), stale_ids)
 
     def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
-        """Return what each commit of an ingest replaced."""
+        """Return the stores files that each commit of an ingest replaced."""
         return [_stores_change(item) for item in self._commits_of(kind, ingest_id)]
 
     def taken_back_changes(self, kind: str) -> list[StoresChange]:
-        """Return what those commits replaced that were taken back, of all ingests of a kind."""
+        """Return the stores files that commits of a kind replaced that were later taken back."""
         items = self._query(
             KeyConditionExpression="#log = :taken_back",
             ExpressionAttributeValues=to_item({":taken_back": f"taken_back/{kind}"}),
@@ -336,7 +338,7 @@ class DynamoDbIngestLog:
         )
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
-        """Return what was replaced before an instant and is not forgotten, oldest first."""
+        """Return the replacements made before an instant and not yet deleted, oldest first."""
         items = self._query(
             KeyConditionExpression="#log = :replaced",
             FilterExpression="replaced_at < :when",
@@ -355,9 +357,9 @@ class DynamoDbIngestLog:
         ]
 
     def _replaced_by(self, compaction_id: str, ingest_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the entries of the ingests that a compaction still stands for.
+        """Return the entries that a compaction replaced.
 
-        One that was taken back and committed again lies under the same keys, and is current.
+        An ingest that was taken back and committed again has the same key, but is current.
         """
         entries = [self._get({"log": Kind.POLLS.value, "entry": id_}) for id_ in ingest_ids]
         return [
@@ -368,11 +370,11 @@ class DynamoDbIngestLog:
             and entry.get("replaced_by", compaction_id) == compaction_id
         ]
 
-    def forget(self, replacement: Replacement) -> None:
-        """Delete a replacement and the entries of what it replaced: their files are gone.
+    def delete_replacement(self, replacement: Replacement) -> None:
+        """Delete the record of a replacement and the replaced entries; their files are gone.
 
-        That bounds the partition of polls, whose index lets it have 10 GB at most. What is left of
-        an ingest is a small item in a partition of its own.
+        This bounds the partition of polls: with its index it can have at most 10 GB. A small item
+        of each ingest stays, in a partition of its own.
         """
         key = {"log": "replaced", "entry": replacement.compaction_id}
         item = self._get(key)
@@ -382,7 +384,9 @@ class DynamoDbIngestLog:
         with transient_errors("delete replaced entries"):
             for entry in entries:
                 if "taken_back_in" not in entry:
-                    self._client.put_item(TableName=self._table, Item=to_item(_remains(entry)))
+                    self._client.put_item(
+                        TableName=self._table, Item=to_item(_replaced_item(entry))
+                    )
                 self._client.delete_item(
                     TableName=self._table,
                     Key=to_item({"log": entry["log"], "entry": entry["entry"]}),
@@ -412,7 +416,7 @@ class DynamoDbIngestLog:
             reasons = error.response["CancellationReasons"]
             if records_outcome and reasons[-1]["Code"] == "ConditionalCheckFailed":
                 raise OutcomeRecordedError(
-                    "what became of the upload is recorded already"
+                    "the outcome of the upload is already recorded"
                 ) from error
             if _lost_to_another(reasons):
                 raise CommitConflictError(f"version {snapshot.version} is not current") from error
@@ -469,10 +473,10 @@ class DynamoDbIngestLog:
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         with transient_errors("read the ingest log"):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table, Key=to_item(key), ConsistentRead=True
             )
-        return from_item(answer["Item"]) if "Item" in answer else None
+        return from_item(response["Item"]) if "Item" in response else None
 
 
 def _entry(commit: Commit, version: int) -> dict[str, Any]:
@@ -493,7 +497,7 @@ def _entry(commit: Commit, version: int) -> dict[str, Any]:
 def _stores_before(
     snapshot: Snapshot, new_stores: Sequence[StoresFile], commit: Commit
 ) -> dict[str, Any]:
-    """Return which stores files a commit replaces: null where a bucket had none."""
+    """Return the stores files that a commit replaces; null where a bucket had none."""
     before = {file.bucket: snapshot.stores.get(file.bucket) for file in new_stores}
     return {
         "log": f"{commit.kind}/{commit.ingest_id}",
@@ -521,8 +525,8 @@ def _stores_item(file: StoresFile) -> dict[str, Any]:
     return {"key": file.key, "stores": file.stores, "bytes": file.bytes}
 
 
-def _remains(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a replaced ingest when its entry is deleted."""
+def _replaced_item(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the item that is kept when the entry of a replaced ingest is deleted."""
     return {
         "log": f"{entry['log']}/{entry['entry']}",
         "entry": _REPLACED,
@@ -544,18 +548,18 @@ def _files(entry: dict[str, Any]) -> tuple[PollsFile, ...]:
 
 
 def _by_week(entry: dict[str, Any]) -> Counter[int]:
-    # Entries from before weeks were counted have none.
+    # Older entries have no counts by week.
     return Counter({int(week_us): rows for week_us, rows in entry.get("rows_by_week", {}).items()})
 
 
 def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether another ingest's commit is why a transaction was cancelled."""
+    """Return whether a concurrent commit cancelled the transaction."""
     codes = {reason["Code"] for reason in reasons}
     return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})
 
 
 def _files_item(ingest_id: str, files: Sequence[PollsFile]) -> dict[str, Any]:
-    """Return what the entry of an ingest says of its files."""
+    """Return the attributes of an entry that describe its files."""
     return {
         "greatest_us": max((file.max_timestamp_us for file in files), default=None),
         "least_us": min((file.min_timestamp_us for file in files), default=None),
@@ -564,7 +568,7 @@ def _files_item(ingest_id: str, files: Sequence[PollsFile]) -> dict[str, Any]:
 
 
 def _file_item(ingest_id: str, file: PollsFile) -> dict[str, Any]:
-    """Return a file's entry; its key is left out if it follows from its bucket and its ingest."""
+    """Return a file's item, without its key if the bucket and the ingest id determine it."""
     item = file.to_json()
     if file.key == polls_key(file.bucket, ingest_id):
         del item["key"]

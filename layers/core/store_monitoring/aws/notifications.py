@@ -1,4 +1,4 @@
-"""An SNS topic, by which people are told."""
+"""Notifications to people, through an SNS topic."""
 
 import boto3
 
@@ -11,7 +11,7 @@ class Notifications:
     Parameters
     ----------
     topic_arn : str
-        If empty, nobody is told.
+        If empty, nothing is sent.
     """
 
     def __init__(self, topic_arn: str) -> None:
@@ -21,5 +21,5 @@ class Notifications:
     def send(self, subject: str, text: str) -> None:
         """Send a message, if there is a topic."""
         if self._topic_arn:
-            with transient_errors("send a notice"):
+            with transient_errors("send a notification"):
                 self._client.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)

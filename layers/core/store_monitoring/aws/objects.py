@@ -1,4 +1,4 @@
-"""Objects of the data bucket that are no longer needed."""
+"""Deletion of objects in the data bucket."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import boto3
 from store_monitoring.aws.aws_errors import transient_errors
 from store_monitoring.errors import TransientError
 
-_AT_ONCE = 1000  # S3 takes no more
+_AT_ONCE = 1000  # the limit of S3
 
 
 class S3Objects:
@@ -18,16 +18,16 @@ class S3Objects:
         self._client = boto3.client("s3")
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are gone already do not matter.
+        """Delete objects; missing ones are ignored.
 
-        The bucket keeps them as earlier versions for a while.
+        The bucket keeps noncurrent versions of them for a while.
         """
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
             with transient_errors("delete replaced files"):
-                answer = self._client.delete_objects(
+                response = self._client.delete_objects(
                     Bucket=self._bucket,
                     Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
                 )
-            if errors := answer.get("Errors"):
+            if errors := response.get("Errors"):
                 raise TransientError(f"cannot delete {errors[0]['Key']}: {errors[0]['Code']}")

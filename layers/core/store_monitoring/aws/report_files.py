@@ -1,4 +1,4 @@
-"""A report's objects, for the functions that carry no Arrow."""
+"""A report's objects, for functions without the Arrow layer."""
 
 import json
 
@@ -17,7 +17,7 @@ class S3ReportFiles:
     ----------
     bucket : str
     link_seconds : int
-        How long a presigned URL works, unless the role's session that signed it ends first.
+        How long a presigned URL is valid, unless the role session that signed it ends first.
     """
 
     def __init__(self, bucket: str, link_seconds: int) -> None:
@@ -26,11 +26,11 @@ class S3ReportFiles:
         self._client = boto3.client("s3", config=PRESIGNING)
 
     def write_json(self, key: str, value: object) -> None:
-        """Write an object of JSON."""
+        """Write an object as JSON."""
         self._put(key, value)
 
     def create_json(self, key: str, value: object) -> bool:
-        """Write an object of JSON unless there is one; tell whether it was written."""
+        """Write an object as JSON unless it exists; return whether it was written."""
         try:
             self._put(key, value, IfNoneMatch="*")
         except ClientError as error:
@@ -40,7 +40,7 @@ class S3ReportFiles:
         return True
 
     def read_json(self, key: str) -> object:
-        """Return an object's JSON, decoded."""
+        """Return the decoded JSON of an object."""
         try:
             with transient_errors(f"read {key}"):
                 return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
@@ -48,7 +48,7 @@ class S3ReportFiles:
             raise MissingObjectError(f"cannot read {key}: there is no such object") from error
 
     def count(self, prefix: str) -> int:
-        """Return how many objects there are under a prefix."""
+        """Return the number of objects under a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=prefix
         )
@@ -56,7 +56,7 @@ class S3ReportFiles:
             return sum(page["KeyCount"] for page in pages)
 
     def presigned_url(self, key: str, filename: str) -> str:
-        """Return an address under which the object can be downloaded for a while."""
+        """Return a presigned URL to download an object."""
         return self._client.generate_presigned_url(
             "get_object",
             Params={
@@ -74,5 +74,5 @@ class S3ReportFiles:
                 Key=key,
                 Body=json.dumps(value).encode(),
                 ContentType="application/json",
-                **conditions,  # type: ignore[arg-type]  # all of them are texts
+                **conditions,  # type: ignore[arg-type]  # all of them are strings
             )

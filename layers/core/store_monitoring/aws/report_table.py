@@ -1,4 +1,4 @@
-"""The table of reports, in DynamoDB. The state machine writes it too."""
+"""The table of reports in DynamoDB. The state machine writes to it, too."""
 
 import json
 import re
@@ -23,13 +23,13 @@ from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Format, Report, Status, report_id_of
 from store_monitoring.reports.request import ReportRequest
 
-_STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # as the state machine names its steps
+_STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # the state machine's name of a step
 
-_KEY_LASTS = timedelta(hours=24)
+_KEY_LIFETIME = timedelta(hours=24)
 
-_BY_START = "by_start"  # the index of all reports in the order of their starts
+_BY_START = "by_start"  # index of all reports, sorted by start time
 
-_LOG = "reports"  # its one partition, in which idempotency keys have no place
+_LOG = "reports"  # its only partition; idempotency keys are not in it
 
 
 def _utc_now() -> datetime:
@@ -37,16 +37,16 @@ def _utc_now() -> datetime:
 
 
 class ReportTable:
-    """Reports in a DynamoDB table whose key is `report_id`, beside idempotency keys.
+    """A DynamoDB table of reports and idempotency keys, with the key `report_id`.
 
     Parameters
     ----------
     name : str
     retention : timedelta
-        How long a report is kept. DynamoDB may take days to delete what has expired; until then
-        it is there no longer for anyone who asks here.
+        How long a report is kept. DynamoDB may take days to delete an expired item; methods of
+        this class ignore it at once.
     clock : callable
-        Returns the time.
+        Returns the current time.
     """
 
     def __init__(
@@ -58,45 +58,45 @@ class ReportTable:
         self._client = boto3.client("dynamodb", config=FAIL_FAST)
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
-        """Let a key stand for a report for a day; return the id of the one that it stands for.
+        """Claim a key for a report for a day; return the id of the report that holds the key.
 
         Raises
         ------
         IdempotencyKeyReusedError
-            If it stands for the report of another request.
+            If the key was used with a different request.
         """
         item = {
             **_key_of(key),
             "stands_for": report_id,
             "request_digest": key.request_digest,
-            "expires_at": int((now + _KEY_LASTS).timestamp()),
+            "expires_at": int((now + _KEY_LIFETIME).timestamp()),
         }
         try:
             with transient_errors("claim the idempotency key"):
                 self._client.put_item(
                     TableName=self._name,
                     Item=to_item(item),
-                    # DynamoDB deletes what has expired when it comes to it.
+                    # DynamoDB deletes expired items only after a while.
                     ConditionExpression="attribute_not_exists(report_id) OR expires_at <= :now",
                     ExpressionAttributeValues=to_item({":now": int(now.timestamp())}),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            claimed = _item_there(error)
+            claimed = _existing_item(error)
         else:
             return report_id
         if claimed["request_digest"] != key.request_digest:
             raise IdempotencyKeyReusedError("this Idempotency-Key came with another request before")
-        stands_for: str = claimed["stands_for"]
-        return stands_for
+        holder: str = claimed["stands_for"]
+        return holder
 
     def release(self, key: IdempotencyKey) -> None:
-        """Let a key stand for nothing."""
+        """Release a key, so that it can be claimed again."""
         with transient_errors("release the idempotency key"):
             self._client.delete_item(TableName=self._name, Key=to_item(_key_of(key)))
 
     def add(self, report: Report, request: ReportRequest) -> Report:
-        """Add a report that is Running; return it, or the one of its id that is there already."""
+        """Add a Running report; return it, or the existing report with its id."""
         item = {
             "report_id": report.report_id,
             "log": _LOG,
@@ -119,27 +119,27 @@ class ReportTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            return _report(_item_there(error))
+            return _report(_existing_item(error))
         return report
 
     def delete(self, report_id: str) -> None:
-        """Delete a report, so that it is unknown."""
+        """Delete a report from the table."""
         with transient_errors("delete the report"):
             self._client.delete_item(TableName=self._name, Key=to_item({"report_id": report_id}))
 
     def get(self, report_id: str) -> Report | None:
-        """Return a report as it stands, strongly consistent; None if it has expired."""
+        """Return a report, with a strongly consistent read; None if unknown or expired."""
         with transient_errors("read the report"):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._name, Key=to_item({"report_id": report_id}), ConsistentRead=True
             )
-        item = from_item(answer["Item"]) if "Item" in answer else None
+        item = from_item(response["Item"]) if "Item" in response else None
         return None if item is None or item["expires_at"] <= self._now() else _report(item)
 
     def fail(self, execution: str, failure: Failure, ended_at: datetime) -> None:
-        """Mark the report that an execution makes Failed.
+        """Mark the report of an execution as Failed.
 
-        Change nothing if it is not Running, or another execution makes it by now.
+        Change nothing if the report is not Running, or if it has another execution by now.
         """
         report_id = report_id_of(execution)
         values = {
@@ -164,13 +164,13 @@ class ReportTable:
                     ExpressionAttributeValues=to_item(values),
                 )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return  # it has ended, or is not there
+            return  # it has ended, or does not exist
         logger.warning("report failed", report_id=report_id, failure=asdict(failure))
 
     def restart(self, failed: Report, now: datetime) -> Report:
-        """Mark a Failed report Running, with its next attempt; return it.
+        """Mark a Failed report as Running, with its next attempt; return it.
 
-        Should it have been restarted since it was read, return it as it stands.
+        If it was restarted since it was read, return its current status.
         """
         attempt = failed.attempt + 1
         values = {
@@ -183,7 +183,7 @@ class ReportTable:
         }
         try:
             with transient_errors("restart the report"):
-                answer = self._client.update_item(
+                response = self._client.update_item(
                     TableName=self._name,
                     Key=to_item({"report_id": failed.report_id}),
                     ConditionExpression="#status = :failed AND execution = :last",
@@ -198,20 +198,20 @@ class ReportTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
-            return _report(_item_there(error))
-        return _report(from_item(answer["Attributes"]))
+            return _report(_existing_item(error))
+        return _report(from_item(response["Attributes"]))
 
     def newest(self, page: PageRequest) -> ReportPage:
-        """Return a page of reports, newest first; a report of a moment ago may be missing.
+        """Return a page of reports, newest first; the read is eventually consistent.
 
-        A page may be shorter than its limit although others follow: expired ones are left out.
+        A page may be shorter than its limit although others follow: expired reports are skipped.
         """
         start: dict[str, Any] = {}
         if page.after is not None:
-            place = {"started_at": page.after.started_at, "report_id": page.after.report_id}
-            start["ExclusiveStartKey"] = to_item({"log": _LOG} | place)
+            cursor = {"started_at": page.after.started_at, "report_id": page.after.report_id}
+            start["ExclusiveStartKey"] = to_item({"log": _LOG} | cursor)
         with transient_errors("list the reports"):
-            answer = self._client.query(
+            response = self._client.query(
                 TableName=self._name,
                 IndexName=_BY_START,
                 KeyConditionExpression="#log = :log",
@@ -222,14 +222,14 @@ class ReportTable:
                 Limit=page.limit,
                 **start,
             )
-        reports = tuple(_report(from_item(item)) for item in answer["Items"])
-        if "LastEvaluatedKey" not in answer:
+        reports = tuple(_report(from_item(item)) for item in response["Items"])
+        if "LastEvaluatedKey" not in response:
             return ReportPage(reports)
-        last = from_item(answer["LastEvaluatedKey"])
+        last = from_item(response["LastEvaluatedKey"])
         return ReportPage(reports, Cursor(last["started_at"], last["report_id"]))
 
     def _now(self) -> int:
-        """Return the time as DynamoDB's expiry has it."""
+        """Return the current time in seconds, the unit of DynamoDB's TTL."""
         return int(self._clock().timestamp())
 
 
@@ -237,14 +237,14 @@ def _key_of(key: IdempotencyKey) -> dict[str, str]:
     return {"report_id": f"idempotency_key#{key.digest}"}
 
 
-def _item_there(error: ClientError) -> dict[str, Any]:
-    # Only this error has an item, and the types know of none.
-    answer: dict[str, Any] = {**error.response}
-    return from_item(answer["Item"])
+def _existing_item(error: ClientError) -> dict[str, Any]:
+    # The type stubs do not know the item of this error.
+    response: dict[str, Any] = {**error.response}
+    return from_item(response["Item"])
 
 
 def _text(instant: datetime) -> str:
-    # In UTC and with all digits, so that the order of texts is the order of time.
+    # In UTC with all digits, so that texts sort by time.
     return to_text(to_us(instant))
 
 
@@ -272,7 +272,7 @@ def _report(item: dict[str, Any]) -> Report:
 def _failure(item: dict[str, Any]) -> Failure:
     if "failure" in item:
         failure = _failure_from_output(json.loads(item["failure"]))
-    else:  # it was marked by end_report, or before the state machine kept the whole error output
+    else:  # marked by end_report, or before the state machine stored the error output
         failure = failure_from_cause(item["error"], item["cause"])
     if "failed_step" in item:
         message = f"{item['failed_step']}: {failure.message}"
@@ -283,10 +283,10 @@ def _failure(item: dict[str, Any]) -> Failure:
 def failure_from_cause(error: str, cause: str) -> Failure:
     """Return a failure as Step Functions reports it.
 
-    The cause of a Lambda's error is JSON with its message and its stack trace. The message of one
-    of our errors is for callers; all else is not, and our own words stand for it. The cause of a
-    Fail state of ours is the error output that led to it, as JSON. Before either may be the name of
-    the step.
+    The cause of a Lambda error is JSON with its message and its stack trace. Callers get the
+    message only if it is one of our own errors; otherwise they get a text of ours. The cause of our
+    Fail states is the error output that led to them, as JSON. The name of the step may precede
+    either.
 
     Examples
     --------
@@ -301,7 +301,7 @@ def failure_from_cause(error: str, cause: str) -> Failure:
             return Failure(error, f"{step}{message}", cause)
         case {"Error": str()} as output:
             return Failure(error, f"{step}{_failure_from_output(output).message}", cause)
-        case _ if has_public_message(error) and not brace:  # as `fail` has written it
+        case _ if has_public_message(error) and not brace:  # as written by `fail`
             return Failure(error, cause)
         case _:
             return Failure(error, f"{step}{public_message(error)}", cause)

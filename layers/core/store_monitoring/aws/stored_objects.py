@@ -1,4 +1,4 @@
-"""The objects of the data bucket, with their earlier versions."""
+"""Objects of the data bucket, with their noncurrent versions."""
 
 import re
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import boto3
 from store_monitoring.aws.aws_errors import transient_errors
 from store_monitoring.errors import TransientError
 
-_AT_ONCE = 1000  # S3 takes no more
+_AT_ONCE = 1000  # the limit of S3
 
 _CHUNK_BYTES = 1024 * 1024
 
-_OVERLAP_BYTES = 8 * 1024  # longer than what any pattern matches
+_OVERLAP_BYTES = 8 * 1024  # longer than any match
 
 
 class S3StoredObjects:
-    """Objects of one bucket that keeps versions."""
+    """Objects of one versioned bucket."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
@@ -32,7 +32,7 @@ class S3StoredObjects:
             return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
     def has(self, key: str, pattern: re.Pattern[bytes]) -> bool:
-        """Tell whether an object's content has what a pattern matches."""
+        """Return whether a pattern matches in an object's content."""
         with transient_errors(f"read {key}"):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
             rest = b""
@@ -46,8 +46,8 @@ class S3StoredObjects:
         """Delete all versions of all objects under a prefix."""
         self._delete([version for version, _ in self._versions(prefix)])
 
-    def delete_earlier(self, prefix: str) -> None:
-        """Delete all versions under a prefix that are not the current ones."""
+    def delete_noncurrent(self, prefix: str) -> None:
+        """Delete all noncurrent versions under a prefix."""
         self._delete([version for version, is_latest in self._versions(prefix) if not is_latest])
 
     def _versions(self, prefix: str) -> Iterator[tuple[Any, bool]]:
@@ -63,9 +63,9 @@ class S3StoredObjects:
     def _delete(self, versions: list[Any]) -> None:
         for start in range(0, len(versions), _AT_ONCE):
             with transient_errors("delete versions"):
-                answer = self._client.delete_objects(
+                response = self._client.delete_objects(
                     Bucket=self._bucket,
                     Delete={"Objects": versions[start : start + _AT_ONCE], "Quiet": True},
                 )
-            if errors := answer.get("Errors"):
+            if errors := response.get("Errors"):
                 raise TransientError(f"cannot delete {errors[0]['Key']}: {errors[0]['Code']}")

@@ -1,4 +1,4 @@
-"""The queue of uploads: its messages, as the functions get them."""
+"""The upload queue and its messages."""
 
 import json
 from collections.abc import Iterator
@@ -15,21 +15,21 @@ from store_monitoring.errors import TransientError
 from store_monitoring.ingest.outcomes import Delivery, Upload
 from store_monitoring.logs import logger
 
-# The message is no longer ours: it was delivered to another call meanwhile, or deleted.
-_NOT_OURS = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
+# The receipt handle is no longer valid: the message was delivered again, or deleted.
+_STALE_HANDLE_CODES = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
 
 
 class UploadQueue:
-    """Says when messages become visible again that are not deleted until then."""
+    """Changes how long messages stay invisible."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client = boto3.client("sqs")
 
     def hide(self, record: SQSRecord, seconds: int) -> None:
-        """Let a message be invisible for so long from now on, rather than as the queue says.
+        """Hide a message for a number of seconds from now.
 
-        If that fails, the queue's own time holds.
+        If that fails, the queue's visibility timeout applies.
         """
         try:
             with transient_errors("change a message's visibility"):
@@ -39,16 +39,19 @@ class UploadQueue:
                     VisibilityTimeout=seconds,
                 )
         except TransientError as error:
-            logger.warning("a message stays invisible as the queue says", reason=str(error))
+            logger.warning(
+                "message visibility not changed; the timeout of the queue applies",
+                reason=str(error),
+            )
         except ClientError as error:
-            if error_code(error).rpartition(".")[2] not in _NOT_OURS:
+            if error_code(error).rpartition(".")[2] not in _STALE_HANDLE_CODES:
                 raise
-            logger.warning("a message was delivered again meanwhile")
+            logger.warning("message was already delivered again")
 
 
 def deliveries_in(record: SQSRecord) -> Iterator[Delivery]:
-    """Yield the uploads that a message is about: none, if S3 tests whether it may send any."""
-    # One that is redriven is sent anew.
+    """Yield the uploads in a message; S3's test messages have none."""
+    # A redriven message has a new sent timestamp.
     sent_at = datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC)
     document = json.loads(record.body)
     if "Records" not in document:
@@ -65,5 +68,5 @@ def deliveries_in(record: SQSRecord) -> Iterator[Delivery]:
 
 
 def receives(record: SQSRecord) -> int:
-    """Return how often a message was delivered, this time included."""
+    """Return how often a message was delivered, including this time."""
     return int(record.attributes.approximate_receive_count)

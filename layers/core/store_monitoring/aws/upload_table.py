@@ -1,11 +1,11 @@
-"""What became of uploads, in the ingest table.
+"""The outcomes of uploads, in the ingest table.
 
 Key `log`, `entry`:
 
-- ``uploads/<object key>``, a version of the object: what became of that upload. It expires.
-- ``uploads/<object key>``, ``form``: that a form was issued for the key. It expires, too.
-- ``uploads``, an object key: what became of the last upload under that key, as it was recorded
-  before the inbox kept versions.
+- ``uploads/<object key>``, a version of the object: the outcome of that upload. It expires.
+- ``uploads/<object key>``, ``form``: the presigned POST issued for the key. It expires, too.
+- ``uploads``, an object key: the outcome of the last upload under that key, from before the inbox
+  was versioned.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from store_monitoring.aws.aws_errors import error_code, transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome, UploadStatus
 
-_FORM = "form"  # S3's versions have longer names
+_FORM = "form"  # shorter than any S3 version id
 
 
 class DynamoDbUploads:
-    """The record of what became of each upload, in one DynamoDB table.
+    """The recorded outcomes of uploads, in one DynamoDB table.
 
     Parameters
     ----------
     table : str
     retention_days : int
-        For how long an outcome is kept.
+        How long an outcome is kept.
     config : Config or None
-        How patient the client is; None: as boto3 has it.
+        Timeouts and retries of the client; None for those of boto3.
     """
 
     def __init__(self, table: str, retention_days: int, config: Config | None = None) -> None:
@@ -42,12 +42,12 @@ class DynamoDbUploads:
         self._client = boto3.client("dynamodb", config=config)
 
     def get(self, upload: Upload) -> UploadOutcome | None:
-        """Return what became of an upload so far, strongly consistent."""
+        """Return the recorded outcome of an upload, with a strongly consistent read."""
         item = self._get(_partition(upload.key), upload.version)
         return None if item is None else _outcome(upload.key, item)
 
     def record(self, outcome: UploadOutcome) -> UploadOutcome:
-        """Record what became of an upload, unless a final outcome is; return what is recorded."""
+        """Record an outcome unless a final one is recorded; return the recorded one."""
         try:
             with transient_errors("record the upload"):
                 self._client.put_item(**self.put_request(outcome))
@@ -59,7 +59,7 @@ class DynamoDbUploads:
         return outcome
 
     def of_key(self, key: str) -> Sequence[UploadOutcome]:
-        """Return what became of the uploads under a key, newest first, strongly consistent."""
+        """Return the outcomes under a key, newest first, with a strongly consistent read."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
@@ -78,23 +78,23 @@ class DynamoDbUploads:
         return outcomes + ([_outcome(key, before_versions)] if before_versions else [])
 
     def issue(self, key: str, form_ends_at: datetime) -> None:
-        """Record that a form was issued for a key, and until when it can be used."""
+        """Record that a presigned POST was issued for a key, and when it expires."""
         item = {
             "log": _partition(key),
             "entry": _FORM,
             "form_ends_at": form_ends_at.isoformat(),
             "expires_at": int((form_ends_at + self._retention).timestamp()),
         }
-        with transient_errors("record the form"):
+        with transient_errors("record the presigned POST"):
             self._client.put_item(TableName=self._table, Item=to_item(item))
 
     def form_ends_at(self, key: str) -> datetime | None:
-        """Return until when the form for a key can be used; None if none was issued."""
+        """Return when the presigned POST for a key expires; None if none was issued."""
         item = self._get(_partition(key), _FORM)
         return None if item is None else datetime.fromisoformat(item["form_ends_at"])
 
     def put_request(self, outcome: UploadOutcome) -> Any:
-        """Return the request to record an outcome, also as a part of a transaction."""
+        """Return the PutItem request that records an outcome; it can be part of a transaction."""
         values = asdict(outcome) | {"ended_at": outcome.ended_at.isoformat()}
         if outcome.uploaded_at is not None:
             values["uploaded_at"] = outcome.uploaded_at.isoformat()
@@ -121,12 +121,12 @@ class DynamoDbUploads:
 
     def _get(self, partition: str, entry: str) -> dict[str, Any] | None:
         with transient_errors("read the uploads"):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table,
                 Key=to_item({"log": partition, "entry": entry}),
                 ConsistentRead=True,
             )
-        return from_item(answer["Item"]) if "Item" in answer else None
+        return from_item(response["Item"]) if "Item" in response else None
 
 
 def _partition(key: str) -> str:

@@ -1,14 +1,14 @@
-"""pyarrow without pandas, for the handlers: imported before anything uses pyarrow.
+"""Keeps pyarrow from importing pandas in the handlers: import this before pyarrow.
 
-At its first conversion pyarrow imports pandas, if there is one, to know its objects by sight. The
-handlers have none to convert, and that import takes as long as all their others together.
+At its first conversion, pyarrow imports pandas if it is installed, to recognise pandas objects. The
+handlers have none, and that import takes as long as all their other imports together.
 """
 
 import sys
 
 
 class _NoPandas:
-    """A finder that says there is no pandas, asked before those that would find it."""
+    """An import finder that reports pandas as missing, before other finders find it."""
 
     @staticmethod
     def find_spec(name: str, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Compact small ingests: a file a bucket in the place of many."""
+"""Compaction: replace many small polls files by one file per bucket."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +14,15 @@ from store_monitoring.ingest.ports import Commit, IngestLog, ManifestEntry, Snap
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.storage.ports import Objects, PollsFile, Tables
 
-_LARGE_BUCKET_ROWS = 100_000  # an ingest that brings so many a bucket is left as it is
+_LARGE_BUCKET_ROWS = 100_000  # per bucket; a larger ingest is not compacted
 
-_MOST_AT_ONCE = 90  # ingests; a transaction of DynamoDB has a hundred items at most
+_MAX_INGESTS = 90  # a DynamoDB transaction has at most 100 items
 
-_MOST_LOG_BYTES = 3_000_000  # of their entries; a transaction has 4 MB, with those that it adds
+_MAX_LOG_BYTES = 3_000_000  # of replaced entries; a transaction has at most 4 MB in all
 
-_COMMIT_SECONDS = 120  # after which the next call may try
+_COMMIT_SECONDS = 120  # then it is left to the next scheduled call
 
-_WORKERS = 4  # waiting for S3, not Parquet, takes the time
+_WORKERS = 4  # most of the time is spent waiting for S3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +42,21 @@ def compact_polls(
     objects: Objects,
     log: IngestLog,
 ) -> Compaction:
-    """Replace small ingests by larger ones, and delete what was replaced long ago.
+    """Replace small ingests by larger ones, and delete files that were replaced long ago.
 
-    Only polls that reports still read are looked at. It is a step of the ingest log as an ingest
-    is: a plan of before reads the old files, one of after the new ones, and a call that is killed
-    has changed nothing, or all. Whoever compacts the same at the same time writes the same bytes,
-    and one of both commits them.
+    Only polls that reports still read are compacted. A compaction is a commit to the ingest log:
+    older plans read the old files, newer plans the new ones. A call that is killed has changed
+    everything or nothing. Concurrent compactions write identical bytes; one commits.
 
     Parameters
     ----------
     memory_us : int
-        For how long a poll is evidence (rule 9).
+        How long a poll is known (rule 9).
     bucket_count : int
     keep : timedelta
-        For how long replaced files are kept: reports as old as that may be computed again.
+        How long replaced files are kept: a report that old may be retried.
     clock : callable
-        Returns the time now.
+        Returns the current time.
     tables, objects, log : ports
     """
     replaced = 0
@@ -69,7 +68,7 @@ def compact_polls(
 
 
 def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[ManifestEntry]:
-    """Return the smallest ingests, until together they are large."""
+    """Return the smallest ingests that together make one large one."""
     snapshot = log.snapshot()
     if snapshot.max_timestamp_us is None:
         return []
@@ -84,8 +83,8 @@ def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[Ma
         if (
             ingest.rows >= large
             or sum(each.rows for each in small) >= large
-            or len(small) == _MOST_AT_ONCE
-            or log_bytes > _MOST_LOG_BYTES
+            or len(small) == _MAX_INGESTS
+            or log_bytes > _MAX_LOG_BYTES
         ):
             break
         small.append(ingest)
@@ -99,9 +98,9 @@ def _replace(
     objects: Objects,
     log: IngestLog,
 ) -> bool:
-    """Replace ingests by one; False if another compaction took some of them."""
+    """Replace several ingests by one; return False if another compaction replaced some first."""
     files = [file for ingest in ingests for file in ingest.files]
-    # Named by what it reads: the same name is the same bytes.
+    # The id is a hash of the input files, so the same id means the same bytes.
     compaction_id = derived_id(" ".join(sorted(file.key for file in files)))
     written = rewrite(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
@@ -129,11 +128,11 @@ def _are_current(ingests: Sequence[ManifestEntry], snapshot: Snapshot, log: Inge
 
 
 def _delete_uncommitted(commit: Commit, objects: Objects, log: IngestLog) -> None:
-    """Delete the files of a compaction that came too late, unless another call committed them.
+    """Delete the files of a compaction that was too late, unless another call committed them.
 
-    Another call that replaces the same writes the same keys. It commits them with the very change
-    that makes the replaced ingests no longer current. So when they are not, and there is no entry
-    of this id, no call can commit it any more.
+    Another call that replaces the same ingests writes the same keys, and commits them in the
+    transaction that marks the ingests as replaced. So if the ingests are replaced and the log has
+    no entry with this id, no call can commit these files any more.
     """
     if log.committed(commit.kind, commit.ingest_id) is None:
         objects.delete([file.key for file in commit.polls_files])
@@ -142,7 +141,7 @@ def _delete_uncommitted(commit: Commit, objects: Objects, log: IngestLog) -> Non
 def rewrite(
     files: Sequence[PollsFile], compaction_id: str, tables: Tables
 ) -> tuple[WrittenPolls, ...]:
-    """Write the polls of files as one file a bucket."""
+    """Write the polls of several files as one file per bucket."""
 
     def write(bucket: int) -> WrittenPolls:
         old = [file for file in files if file.bucket == bucket]
@@ -159,10 +158,10 @@ def _range(files: Sequence[PollsFile]) -> tuple[int, int]:
 
 
 def _delete_replaced(before: datetime, objects: Objects, log: IngestLog) -> int:
-    """Delete the files that were replaced before an instant; return their number."""
+    """Delete files that were replaced before an instant; return their number."""
     deleted = 0
     for replacement in log.replaced_before(before):
         objects.delete(replacement.keys)
-        log.forget(replacement)
+        log.delete_replacement(replacement)
         deleted += len(replacement.keys)
     return deleted

@@ -1,4 +1,4 @@
-"""How much time a function has left."""
+"""The time that a function has left."""
 
 import time
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from store_monitoring.errors import UnreadableFileError
 
 RESERVE_SECONDS = 30
 
-"""What is kept to end in order: to commit, or to record why not."""
+"""Time reserved for a clean end: to commit, or to record a failure."""
 
 
 class Deadline:
-    """The end of a function's time.
+    """The time limit of a function call.
 
     Parameters
     ----------
     seconds_left : callable
-        Returns how many seconds are left until then.
+        Returns how many seconds are left.
 
     Examples
     --------
@@ -36,16 +36,16 @@ class Deadline:
         return cls(lambda: ends_at - time.monotonic())
 
     def seconds_left(self) -> float:
-        """Return how many seconds are left to work in."""
+        """Return how many seconds are left, without the reserve."""
         return self._seconds_left() - RESERVE_SECONDS
 
     def check_file(self) -> None:
-        """Check that there is time left to read and write the rest of a file.
+        """Raise an error if no time is left for the rest of a file.
 
         Raises
         ------
         UnreadableFileError
-            If there is none: a whole call is not enough for the file, so another one will not be.
+            If no time is left. It is final: another call would run out of time, too.
         """
         if self.seconds_left() <= 0:
             raise UnreadableFileError(

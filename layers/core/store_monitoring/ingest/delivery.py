@@ -1,4 +1,4 @@
-"""Deliveries of the upload queue: ingest an upload, delay its next delivery, or fail it."""
+"""Deliveries from the upload queue: ingest an upload, or record the failed attempt."""
 
 import random
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Inbox(Protocol):
         Raises
         ------
         SupersededUploadError
-            If the upload is not there any more.
+            If the upload no longer exists.
         """
 
 
@@ -38,7 +38,7 @@ def ingest_upload(
     *,
     future_tolerance: timedelta,
 ) -> UploadOutcome | None:
-    """Ingest an upload and record what became of it.
+    """Ingest an upload and record its outcome.
 
     Parameters
     ----------
@@ -46,24 +46,24 @@ def ingest_upload(
     bucket_count : int
     deadline : Deadline
     clock : callable
-        Returns the time now.
+        Returns the current time.
     inbox, tables, log, uploads : ports
     future_tolerance : timedelta
-        As `ingest_file` has it.
+        See `ingest_file`.
 
     Returns
     -------
     UploadOutcome or None
-        None if the upload has ended before: the message was delivered twice.
+        None if the upload already has a final outcome: the message was delivered twice.
 
     Raises
     ------
     TransientError
-        If it is to be delivered again; nothing was committed.
+        If the message should be delivered again; nothing was committed.
     """
     upload = delivery.upload
     recorded = uploads.get(upload)
-    if recorded is not None and recorded.ends(delivery):
+    if recorded is not None and recorded.makes_redundant(delivery):
         return None
     try:
         with inbox.open(upload) as stream:
@@ -80,34 +80,34 @@ def ingest_upload(
 def record_failed_attempt(
     upload: Upload, error: Exception, failed_at: datetime, uploads: Uploads
 ) -> None:
-    """Record that an upload is to be tried again, and why.
+    """Record an upload as Retrying, with the reason.
 
-    Only our own errors are quoted: those of services name what callers need not know.
+    Only messages of our own errors are recorded: those of AWS may contain internal names.
     """
-    ours = isinstance(error, TransientError)
-    reason = str(error) if ours else f"ingest broke down: {type(error).__name__}"
+    is_ours = isinstance(error, TransientError)
+    reason = str(error) if is_ours else f"ingest failed: {type(error).__name__}"
     uploads.record(UploadOutcome.failed(upload, UploadStatus.RETRYING, failed_at, reason))
 
 
 _FIRST_DELAY_SECONDS = 15
 
-_LONGEST_DELAY_SECONDS = 900
+_MAX_DELAY_SECONDS = 900
 
 
-def redelivery_seconds(receives: int, chance: random.Random) -> int:
+def redelivery_seconds(receives: int, rng: random.Random) -> int:
     """Return how many seconds to wait before a message is delivered again.
 
-    The delays grow, and are spread: what failed together does not come back together.
+    Delays grow exponentially, with jitter, so messages that failed together are spread out.
 
     Parameters
     ----------
     receives : int
-        How often it was delivered so far.
+        Number of deliveries so far.
 
     Examples
     --------
     >>> [redelivery_seconds(receives, random.Random(7)) for receives in (1, 2, 3, 4)]
     [10, 40, 159, 596]
     """
-    longest = min(_FIRST_DELAY_SECONDS * 4 ** (receives - 1), _LONGEST_DELAY_SECONDS)
-    return round(chance.uniform(longest / 2, longest))
+    max_seconds = min(_FIRST_DELAY_SECONDS * 4 ** (receives - 1), _MAX_DELAY_SECONDS)
+    return round(rng.uniform(max_seconds / 2, max_seconds))

@@ -1,4 +1,4 @@
-"""Ingest an uploaded file: all of it, or nothing."""
+"""Ingest an uploaded file, all or nothing."""
 
 import io
 import tempfile
@@ -37,11 +37,11 @@ from store_monitoring.storage.stores import (
     with_zones,
 )
 
-_MOST_HOURS_OF_STORE = 1000  # a report looks at each of them, for each of its dates
+_MAX_HOURS_PER_STORE = 1000  # a report applies each row to each of its dates
 
-_MOST_IDS_NAMED = 100
+_MAX_PARTIAL_STORE_IDS = 100
 
-_WRITERS = 8  # waiting for S3, not writing Parquet, takes the time
+_WRITERS = 8  # most of the time is spent waiting for S3
 
 
 def ingest_file(
@@ -56,39 +56,39 @@ def ingest_file(
     *,
     future_tolerance: timedelta,
 ) -> UploadOutcome:
-    """Ingest an uploaded CSV, plain or gzipped, and record what became of it.
+    """Ingest an uploaded CSV, plain or gzipped, and record the outcome.
 
     Parameters
     ----------
     upload : Upload
     stream : binary file
-        The object's content; read once, block by block.
+        The object's content, read once in blocks.
     bucket_count : int
     deadline : Deadline
-        A file that cannot be read and written until then fails.
+        A file that takes longer fails.
     clock : callable
-        Returns the time now.
+        Returns the current time.
     tables, log, uploads : ports
     future_tolerance : timedelta
-        Polls that are later than the upload by more than this are rejected; zero: none are.
+        Polls later than the upload time by more than this are rejected; zero means no limit.
 
     Returns
     -------
     UploadOutcome
-        A file that cannot be read as a whole is an outcome too: "Failed", with the reason. If the
-        upload has ended already, this is how.
+        Failed, with the reason, if the file is not readable. The recorded outcome if the upload
+        already has a final one.
 
     Raises
     ------
     TransientError
-        If storage failed, or other ingests were always faster; nothing was committed.
+        If storage failed, or each commit lost to a concurrent one; nothing was committed.
     """
     latest_us = to_us(upload.uploaded_at + future_tolerance) if future_tolerance else None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            in_time = io.BufferedReader(_InTime(stream, deadline))
+            limited_stream = io.BufferedReader(_DeadlineStream(stream, deadline))
             content = read_content(
-                kind_of(upload.key), in_time, bucket_count, Path(folder), latest_us=latest_us
+                kind_of(upload.key), limited_stream, bucket_count, Path(folder), latest_us=latest_us
             )
             return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
         except UnreadableFileError as error:
@@ -107,10 +107,10 @@ def _store(
     log: IngestLog,
     uploads: Uploads,
 ) -> UploadOutcome:
-    """Write what the content brings, then commit it: until then nobody reads it.
+    """Write the files of an ingest, then commit them; before the commit no report reads them.
 
-    Polls accumulate: those that are committed already are not taken again. Hours and zones are
-    committed also if nothing but the time of upload is new, since what was uploaded last holds.
+    Polls accumulate: committed polls are not committed again. Reference data is committed even if
+    only its upload time is new, since the latest upload wins.
     """
     part = _next_part(content, latest_us, log)
     if content.rejected:
@@ -120,9 +120,9 @@ def _store(
             _ended(content, part.ingest_id, content.rows, upload, UploadStatus.UNCHANGED, clock())
         )
 
-    # Uploads of one file at different times may take different polls of it, and must not overwrite
-    # each other's. Those that leave out the same polls take the same polls.
-    limit_us = content.least_future_us
+    # Uploads of one file at different times may reject different polls as too far in the future, so
+    # the key contains the first rejected one: such uploads must not overwrite each other's files.
+    limit_us = content.min_future_us
     name = part.ingest_id if limit_us is None else f"{part.ingest_id}.{limit_us:x}"
 
     def write(bucket: int) -> WrittenPolls | None:
@@ -142,14 +142,16 @@ def _store(
             rows = sum(written.file.rows for written in polls)
         for _ in commit_attempts(deadline):
             snapshot = log.snapshot()
-            if _next_part(content, latest_us, log) != part:  # another ingest of it came first
+            if (
+                _next_part(content, latest_us, log) != part
+            ):  # a concurrent ingest of the same file committed first
                 return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
             write_stores = partial(_write_stores, content, upload.uploaded_at, snapshot, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
-            is_news = content.kind is Kind.POLLS or any(file.is_news for file in stores)
-            status = UploadStatus.COMMITTED if is_news else UploadStatus.UNCHANGED
+            has_changes = content.kind is Kind.POLLS or any(file.has_changes for file in stores)
+            status = UploadStatus.COMMITTED if has_changes else UploadStatus.UNCHANGED
             ended = _ended(content, part.ingest_id, rows, upload, status, clock())
-            if not stores and not is_news:
+            if not stores and not has_changes:
                 return uploads.record(ended)
             commit = Commit(
                 content.kind,
@@ -159,7 +161,7 @@ def _store(
                 ended.ended_at,
                 polls,
                 upload.uploaded_at,
-                content.least_future_us,
+                content.min_future_us,
             )
             try:
                 log.commit(snapshot, [each.file for each in stores], commit, ended)
@@ -173,18 +175,18 @@ def _store(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one ingest takes of a file.
+    """The part of a file that one ingest commits.
 
-    That is all, unless some polls were too far in the future when it was uploaded before: those
-    are an ingest of their own, when it is uploaded again and they no longer are.
+    Usually the whole file. Polls that were rejected as too far in the future can be committed by a
+    later upload of the same file; they are an ingest of their own.
 
     Attributes
     ----------
     ingest_id : str
     from_us : int or None
-        Its earliest poll, if those before it were taken already.
+        Its earliest poll, if the earlier ones are already committed.
     is_committed : bool
-        Whether it was taken already, and nothing more may be taken now.
+        Whether it is already committed, and no other part can be committed now.
     """
 
     ingest_id: str
@@ -193,7 +195,7 @@ class _Part:
 
 
 def _next_part(content: Content, latest_us: int | None, log: IngestLog) -> _Part:
-    """Return the part of a file that is to be taken now; the last one if all were taken."""
+    """Return the part of a file to commit now; the last part if all are committed."""
     part = _Part(content.ingest_id)
     if content.kind is not Kind.POLLS:
         return part
@@ -206,7 +208,7 @@ def _next_part(content: Content, latest_us: int | None, log: IngestLog) -> _Part
 
 
 def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield those polls of each chunk that are not before an instant."""
+    """Yield the polls of each chunk from an instant on."""
     for chunk in chunks:
         if from_us is None:
             yield chunk
@@ -217,8 +219,8 @@ def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.
                 yield some
 
 
-class _InTime(io.RawIOBase):
-    """A stream that is read until the deadline, and no longer."""
+class _DeadlineStream(io.RawIOBase):
+    """A stream that fails after the deadline."""
 
     def __init__(self, stream: IO[bytes], deadline: Deadline) -> None:
         self._stream = stream
@@ -243,7 +245,7 @@ def _ended(
     status: UploadStatus,
     ended_at: datetime,
 ) -> UploadOutcome:
-    """Return the outcome of an upload that was read."""
+    """Return the outcome of an upload whose file is readable."""
     partial_stores, partial_store_ids = _partial_stores(content)
     return UploadOutcome(
         key=upload.key,
@@ -262,28 +264,31 @@ def _ended(
 
 
 def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
-    """Return how many stores have rejected rows of reference data, and the first of their ids."""
+    """Return the number of stores with rejected rows of reference data, and the first ids."""
     count, first = 0, pa.array([], pa.string())
     for bucket in content.rejected_stores.buckets():
         ids = rejected_stores(content, bucket)
         count += len(ids)
         some = pa.concat_arrays([first, ids])
-        first = some.take(pc.sort_indices(some)[:_MOST_IDS_NAMED])
+        first = some.take(pc.sort_indices(some)[:_MAX_PARTIAL_STORE_IDS])
     return count, tuple(first.to_pylist())
 
 
 @dataclass(frozen=True, slots=True)
 class _WrittenStores:
-    """A new version of a bucket's stores; news if it says more than when they were uploaded."""
+    """A new version of a bucket's stores.
+
+    `has_changes` is false if only the upload time of its data is new.
+    """
 
     file: StoresFile
-    is_news: bool
+    has_changes: bool
 
 
 def _write_stores(
     content: Content, uploaded_at: datetime, snapshot: Snapshot, tables: Tables, bucket: int
 ) -> _WrittenStores | None:
-    """Write a new version of a bucket's stores, unless it would be no different."""
+    """Write a new version of a bucket's stores; return None if nothing changes."""
     current = snapshot.stores.get(bucket)
     before = tables.read_stores([current] if current else [])
     chunks = content.spill.chunks(bucket)
@@ -301,7 +306,7 @@ def _write_stores(
             after = with_zones(before, _decoded(chunks), uploaded_at, rejected)
     if after.equals(before):
         return None
-    # Named also by the time of upload: two uploads of a file that are ingested at once differ.
+    # The upload time is part of the name: concurrent uploads of one file write different bytes.
     version = f"{snapshot.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
     key = stores_key(bucket, version)
     file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
@@ -317,8 +322,8 @@ def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:
 def _check_hours(stores: pa.Table) -> None:
     count = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
     most = pc.max(count)
-    if most.as_py() > _MOST_HOURS_OF_STORE:
+    if most.as_py() > _MAX_HOURS_PER_STORE:
         store_id = stores.column("store_id")[pc.index(count, most).as_py()]
         raise UnreadableFileError(
-            f"store {store_id} has {most} rows of business hours, more than {_MOST_HOURS_OF_STORE}"
+            f"store {store_id} has {most} rows of business hours, more than {_MAX_HOURS_PER_STORE}"
         )

@@ -8,30 +8,30 @@ from typing import Protocol
 
 
 class UploadStatus(StrEnum):
-    """Every status of an upload."""
+    """The status of an upload."""
 
     PENDING = "Pending"
-    """Nothing is known of it yet."""
+    """No file has arrived yet, or it is not ingested yet."""
     RETRYING = "Retrying"
-    """Ingest failed in a way that can pass, and will be tried again."""
+    """Ingest failed with a transient error and will be retried."""
     COMMITTED = "Committed"
     UNCHANGED = "Unchanged"
-    """Nothing in it is newer than what is there."""
+    """The file was read; everything in it was known already."""
     FAILED = "Failed"
     EXPIRED = "Expired"
-    """Its form was not used while it was valid."""
+    """Its presigned POST was not used while it was valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One version of an uploaded object, as the event about it names it.
+    """One version of an uploaded object, as named by its S3 event.
 
     Attributes
     ----------
     key, etag : str
     uploaded_at : datetime
     version_id : str or None
-        None if the bucket has no versions.
+        None if the bucket is not versioned.
     """
 
     key: str
@@ -41,13 +41,13 @@ class Upload:
 
     @property
     def version(self) -> str:
-        """What tells this upload from others under its key."""
+        """Identifies this upload among others with the same key."""
         return self.version_id or f"{self.etag}-{self.uploaded_at.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An upload that a message is about, and when that message was sent."""
+    """An upload, and when the message about it was sent."""
 
     upload: Upload
     sent_at: datetime
@@ -55,32 +55,32 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOutcome:
-    """What became of an upload.
+    """The outcome of an upload.
 
     Attributes
     ----------
     key, version, etag : str
-        The upload; `version` is `Upload.version`. Outcomes of before versions were kept have "".
+        The upload; `version` is `Upload.version`, and "" in outcomes from before versioning.
     status : UploadStatus
         Retrying, Committed, Unchanged or Failed.
     uploaded_at : datetime or None
-        Outcomes of before versions were kept have None.
+        None in outcomes from before versioning.
     ended_at : datetime
-        When it ended; if it is to be tried again, when it last failed.
+        When it ended or, if it is Retrying, when it last failed.
     ingest_id : str or None
     rows, rejected : int
     rejects_key : str or None
-        Where the rejected rows are, if there are any.
+        Object key of the rejected rows, if any.
     partial_stores : int
-        How many stores have rejected rows in a file of reference data. They keep what they had, if
-        they had anything.
+        Number of stores with rejected rows in a file of reference data. They keep their previous
+        data, if they had any.
     partial_store_ids : tuple of str
-        The first of their ids, ascending.
+        Their ids, sorted; at most the first hundred.
     error : str or None
-        Why the file could not be ingested, for good or so far.
+        Why the file was not ingested, or why the last attempt failed.
     can_be_redriven : bool
-        Whether an operator can have it ingested again: it failed because ingest did, not because of
-        what is in it, and waits in the dead-letter queue.
+        Whether an operator can redrive it: ingest itself failed, not the file, and the message is
+        in the dead-letter queue.
     """
 
     key: str
@@ -102,7 +102,7 @@ class UploadOutcome:
     def failed(
         cls, upload: Upload, status: UploadStatus, ended_at: datetime, error: str
     ) -> "UploadOutcome":
-        """Return the outcome of an upload that failed, for good or so far."""
+        """Return the outcome of an upload that is Failed or Retrying."""
         return cls(
             key=upload.key,
             etag=upload.etag,
@@ -113,11 +113,11 @@ class UploadOutcome:
             error=error,
         )
 
-    def ends(self, delivery: Delivery) -> bool:
-        """Tell whether a delivery of the upload changes nothing.
+    def makes_redundant(self, delivery: Delivery) -> bool:
+        """Return whether a delivery of the upload must be skipped.
 
-        What an operator redrives is sent after the upload has failed; another delivery of the event
-        about it was sent before.
+        A message that an operator redrives was sent after the upload failed. A duplicate of the
+        original message was sent before.
         """
         if self.can_be_redriven:
             return delivery.sent_at <= self.ended_at
@@ -125,47 +125,47 @@ class UploadOutcome:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing but an operator's redrive changes it."""
+        """Whether only an operator's redrive can change it."""
         return self.status is not UploadStatus.RETRYING
 
 
 class Uploads(Protocol):
-    """The record of what became of each upload."""
+    """The recorded outcomes of uploads."""
 
     def get(self, upload: Upload) -> UploadOutcome | None:
-        """Return what became of an upload so far, strongly consistent."""
+        """Return the recorded outcome of an upload, with a strongly consistent read."""
 
     def record(self, outcome: UploadOutcome) -> UploadOutcome:
-        """Record what became of an upload; return what is recorded then.
+        """Record an outcome; return the one that is recorded afterwards.
 
-        A final outcome stays as it is, unless it can be redriven and this one is final, too.
+        A final outcome is never replaced, unless it can be redriven and the new one is final, too.
         """
 
     def of_key(self, key: str) -> Sequence[UploadOutcome]:
-        """Return what became of the uploads under a key, newest first, strongly consistent."""
+        """Return the outcomes under a key, newest first, with a strongly consistent read."""
 
     def issue(self, key: str, form_ends_at: datetime) -> None:
-        """Record that a form was issued for a key, and until when it can be used."""
+        """Record that a presigned POST was issued for a key, and when it expires."""
 
     def form_ends_at(self, key: str) -> datetime | None:
-        """Return until when the form for a key can be used; None if none was issued."""
+        """Return when the presigned POST for a key expires; None if none was issued."""
 
 
 NO_REASON = "ingest ended without a reason each time: it ran out of time or memory"
 
 
 def fail_upload(delivery: Delivery, failed_at: datetime, uploads: Uploads) -> UploadOutcome:
-    """Record an upload as Failed, with the last reason that ingest gave, if it gave one.
+    """Record an upload as Failed, with the last recorded reason, if there is one.
 
     Returns
     -------
     UploadOutcome
-        What is recorded then. It is an earlier one if the message is delivered again, or if ingest
-        ended the upload after all.
+        The outcome that is recorded afterwards: an earlier one if the message was delivered twice,
+        or if ingest finished the upload after all.
     """
     upload = delivery.upload
     recorded = uploads.get(upload)
-    if recorded is not None and recorded.ends(delivery):
+    if recorded is not None and recorded.makes_redundant(delivery):
         return recorded
     reason = None if recorded is None else recorded.error
     failed = UploadOutcome.failed(upload, UploadStatus.FAILED, failed_at, reason or NO_REASON)

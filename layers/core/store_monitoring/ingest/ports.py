@@ -1,22 +1,19 @@
-"""The ingest log, as a protocol; `aws` implements it."""
+"""The protocol of the ingest log; `aws` implements it."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.ingest.outcomes import UploadOutcome
 from store_monitoring.storage.ports import PollsFile, StoresFile
 
-if TYPE_CHECKING:  # not for the functions that carry no Arrow
-    pass
-
 
 @dataclass(frozen=True, slots=True)
 class WrittenPolls:
-    """A file of polls, and how many of them lie in each ISO week: `ManifestEntry.rows_by_week`."""
+    """A file of polls, and its number of polls per ISO week (see `ManifestEntry`)."""
 
     file: PollsFile
     rows_by_week: Counter[int]
@@ -24,19 +21,19 @@ class WrittenPolls:
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """The polls that one ingest, or one compaction of some, brought.
+    """The polls files of one ingest or one compaction.
 
     Attributes
     ----------
     ingest_id : str
     rows : int
     files : tuple of PollsFile
-        One a bucket.
+        One per bucket.
     rows_by_week : Counter of int
-        How many of its polls lie in each ISO week (UTC), by the instant that the week begins, in
-        microseconds. Older ingests do not tell.
+        Number of polls in each ISO week (UTC). The key is the start of the week, in microseconds.
+        Empty for entries from before weeks were counted.
     log_bytes : int
-        What its entry takes in the log: what one change of the log may write is limited.
+        Size of its entry in the log. A transaction on the log has a limit.
     """
 
     ingest_id: str
@@ -46,7 +43,7 @@ class ManifestEntry:
     log_bytes: int = 0
 
     def files_within(self, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:
-        """Return the files that have polls in [min_timestamp_us, max_timestamp_us]."""
+        """Return the files that have polls in a range of timestamps, ends included."""
         return [
             file
             for file in self.files
@@ -55,17 +52,17 @@ class ManifestEntry:
         ]
 
     def share_read(self, min_timestamp_us: int, max_timestamp_us: int) -> float:
-        """Return the share of its polls that is read for a range of timestamps, ends included.
+        """Return which share of the polls a range of timestamps reads, ends included.
 
-        Row groups are ISO weeks, and read whole. Stores are hashed to buckets, so it is about the
-        share of each file.
+        A row group holds one ISO week and is read whole. Stores are hashed to buckets, so the share
+        is about the same in each file.
         """
-        passed_over = sum(
+        skipped = sum(
             rows
             for week_us, rows in self.rows_by_week.items()
             if week_us > max_timestamp_us or week_us + WEEK_US <= min_timestamp_us
         )
-        return (self.rows - passed_over) / self.rows
+        return (self.rows - skipped) / self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What an ingest makes known, all at once.
+    """What an ingest or a compaction adds to the log, in one transaction.
 
     Attributes
     ----------
@@ -98,9 +95,9 @@ class Commit:
     committed_at : datetime
     written : tuple of WrittenPolls
     uploaded_at : datetime or None
-        When the file was uploaded; None: it is a compaction.
+        When the file was uploaded; None for a compaction.
     left_out_from_us : int or None
-        The earliest of the file's polls that were too far in the future, if there are any.
+        The earliest poll that was rejected as too far in the future, if any.
     """
 
     kind: str
@@ -114,23 +111,23 @@ class Commit:
 
     @property
     def polls_files(self) -> tuple[PollsFile, ...]:
-        """The files of all buckets."""
+        """The polls files of all buckets."""
         return tuple(polls.file for polls in self.written)
 
     @property
     def rows_by_week(self) -> Counter[int]:
-        """How many polls of all buckets lie in each ISO week: `ManifestEntry.rows_by_week`."""
+        """Number of polls of all buckets in each ISO week (see `ManifestEntry`)."""
         return sum((polls.rows_by_week for polls in self.written), Counter())
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the log knows of an ingest that was committed.
+    """What the log records about a committed ingest.
 
     Attributes
     ----------
     left_out_from_us : int or None
-        As `Commit` has it.
+        See `Commit`.
     """
 
     left_out_from_us: int | None = None
@@ -138,13 +135,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What a compaction replaced.
+    """The files that a compaction replaced.
 
     Attributes
     ----------
     compaction_id : str
     keys : tuple of str
-        The files that plans older than it may still read.
+        Files that older plans may still read.
     """
 
     compaction_id: str
@@ -158,11 +155,11 @@ class StoresChange:
     Attributes
     ----------
     version : int
-        The version that it made.
+        The version that the commit created.
     uploaded_at : datetime or None
         When the file was uploaded.
     before : dict of int to StoresFile or None
-        By bucket; None where there was none.
+        The replaced file of each bucket; None where there was none.
     """
 
     version: int
@@ -172,14 +169,14 @@ class StoresChange:
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a compaction stands for.
+    """The ingests that a compaction replaced.
 
     Attributes
     ----------
     ingests : tuple of ManifestEntry
-        Those that it replaced, without those that were taken back since.
+        Without those that were taken back since.
     stale_ids : frozenset of str
-        Those of them, compactions themselves, that hold what was taken back.
+        Those of them that are compactions and hold polls that were taken back.
     """
 
     ingests: tuple[ManifestEntry, ...]
@@ -188,15 +185,15 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """What takes an ingest back.
+    """The changes that take an ingest back.
 
     Attributes
     ----------
     kind, ingest_id : str
     stale_ids : tuple of str
-        The compactions that hold its polls, if they were compacted; the last one counts so far.
+        The compactions that hold its polls, if they were compacted. The last one is current.
     compacted : Commit or None
-        What takes the place of that.
+        What replaces the current compaction.
     """
 
     kind: str
@@ -206,13 +203,13 @@ class Reversal:
 
 
 class IngestLog(Protocol):
-    """The log of ingests: what it does not say is committed does not count."""
+    """The log of ingests. Data that is not in the log is not committed."""
 
     def snapshot(self) -> Snapshot:
-        """Return what is committed now, strongly consistent."""
+        """Return the current snapshot, with a strongly consistent read."""
 
     def committed(self, kind: str, ingest_id: str) -> Committed | None:
-        """Return what is known of an ingest; None if it was never committed, or was taken back."""
+        """Return what is recorded about an ingest; None if not committed, or taken back."""
 
     def commit(
         self,
@@ -221,45 +218,45 @@ class IngestLog(Protocol):
         commit: Commit,
         outcome: UploadOutcome | None = None,
     ) -> None:
-        """Commit an ingest on top of the snapshot that it was made from, all or nothing.
+        """Commit an ingest on top of the snapshot that it read, in one transaction.
 
-        What became of its upload is recorded with it: so an upload that was committed is never
-        taken for another one's, even if the function ends right after.
+        The transaction also records the outcome of the upload, so the outcome is not lost if the
+        function ends right after the commit.
 
         Raises
         ------
         CommitConflictError
-            If that snapshot is no longer the current one.
+            If the snapshot is no longer current.
         OutcomeRecordedError
-            If what became of the upload is recorded already.
+            If the outcome of the upload is already recorded.
         """
 
     def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
-        """Commit a file for each bucket in the place of those of some ingests, all or nothing.
+        """Replace the files of several ingests by one file per bucket, in one transaction.
 
-        From this version on they stand for them; before, the old ones stay.
+        The new files count from this version on; older versions keep the old files.
 
         Raises
         ------
         CommitConflictError
-            If that snapshot is no longer current, or one of the ingests was replaced before.
+            If the snapshot is no longer current, or one of the ingests is already replaced.
         """
 
     def take_back(
         self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
     ) -> None:
-        """Reverse an ingest on top of the snapshot that was read, all or nothing.
+        """Take back an ingest on top of the snapshot that was read, in one transaction.
 
-        From this version on it does not count, and is not known to be committed.
+        From this version on, the ingest is not committed.
 
         Raises
         ------
         CommitConflictError
-            If that snapshot is no longer the current one.
+            If the snapshot is no longer current.
         """
 
-    def counts(self, ingest_id: str, key: str) -> bool | None:
-        """Tell whether a file of polls counts; False: it was replaced, None: it is none's."""
+    def is_current(self, ingest_id: str, key: str) -> bool | None:
+        """Return whether a polls file is current; False if replaced, None if not in the log."""
 
     def rewrite(
         self,
@@ -269,47 +266,47 @@ class IngestLog(Protocol):
         written: WrittenPolls | None,
         deleted: Counter[int],
     ) -> None:
-        """Put another file of polls, or none, in the place of one, all or nothing.
+        """Replace a polls file by another one, or remove it, in one transaction.
 
-        `deleted` is how many of its polls the other one lacks in each ISO week.
+        `deleted` is the number of polls in each ISO week that the new file lacks.
 
         Raises
         ------
         CommitConflictError
-            If the snapshot is no longer the current one, or the file is none's by now.
+            If the snapshot is no longer current, or the file is no longer in the log.
         """
 
     def replace_stores(self, snapshot: Snapshot, new_stores: Sequence[StoresFile]) -> None:
-        """Put other stores files in the place of the current ones.
+        """Replace the current stores files of some buckets.
 
         Raises
         ------
         CommitConflictError
-            If that snapshot is no longer the current one.
+            If the snapshot is no longer current.
         """
 
     def has_entry(self, kind: str, ingest_id: str) -> bool:
-        """Tell whether the log still has the entry of an ingest, also if it was replaced."""
+        """Return whether the log still has the entry of an ingest, replaced or not."""
 
     def replaced_by(self, ingest_id: str) -> str | None:
-        """Return the id of the compaction that replaced an ingest, if one did."""
+        """Return the id of the compaction that replaced an ingest, or None."""
 
     def compacted(self, compaction_id: str) -> Compacted | None:
-        """Return what a compaction stands for; None if some of that is deleted."""
+        """Return what a compaction replaced; None if some of it is deleted."""
 
     def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
-        """Return what each commit of an ingest replaced."""
+        """Return the stores files that each commit of an ingest replaced."""
 
     def taken_back_changes(self, kind: str) -> list[StoresChange]:
-        """Return what those commits replaced that were taken back, of all ingests of a kind."""
+        """Return the stores files that commits of a kind replaced that were later taken back."""
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
-        """Return what was replaced before an instant and is not forgotten, oldest first."""
+        """Return the replacements made before an instant and not yet deleted, oldest first."""
 
-    def forget(self, replacement: Replacement) -> None:
-        """Delete a replacement and the entries of what it replaced: their files are gone.
+    def delete_replacement(self, replacement: Replacement) -> None:
+        """Delete the record of a replacement and the replaced entries; their files are gone.
 
-        The ingests are still known to be committed.
+        The log still knows that those ingests are committed.
         """
 
     def polls(self, version: int, min_timestamp_us: int, max_timestamp_us: int) -> list[PollsFile]:

@@ -1,4 +1,4 @@
-"""Take back an ingest: what it made known no longer counts, and nothing is deleted."""
+"""Take back an ingest: its data no longer counts, but no file is deleted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,22 +32,22 @@ from store_monitoring.storage.stores import with_restored
 
 _COLUMNS = {Kind.BUSINESS_HOURS: "hours", Kind.TIMEZONES: "timezone"}
 
-_DELETED = "its polls were compacted, and the files of before that are deleted"
+_DELETED = "its polls were compacted, and the files from before that are deleted"
 
 _COMMIT_SECONDS = 300
 
-_EVER_US = (-(2**62), 2**62)
+_ALL_TIME_US = (-(2**62), 2**62)
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What `take_back_ingest` did.
+    """The result of `take_back_ingest`.
 
     Attributes
     ----------
     kind, ingest_id : str
     version : int
-        The version of the log from which on the ingest no longer counts.
+        The first version of the log without the ingest.
     """
 
     kind: str
@@ -58,26 +58,26 @@ class TakenBack:
 def take_back_ingest(
     ingest_id: str, clock: Callable[[], datetime], tables: Tables, log: IngestLog
 ) -> TakenBack:
-    """Reverse an ingest in a new version of the log; a plan of before still reads what it said.
+    """Take back an ingest in a new version of the log; older plans still read its data.
 
-    Polls of the ingest no longer count. If they were compacted, the others of that compaction are
-    written anew without them. Of hours and zones, what was known before is known again, of exactly
-    the stores of which the ingest still is what counts. A store that only this ingest named is no
-    longer known. The file can be uploaded again, and is committed again.
+    Polls of the ingest no longer count. If they were compacted, the compaction is rewritten without
+    them. Hours and zones go back to their previous values, for the stores whose current values
+    come from this ingest. A store that only this ingest named is no longer known. The same file can
+    be uploaded and committed again.
 
     Parameters
     ----------
     ingest_id : str
     clock : callable
-        Returns the time now.
+        Returns the current time.
     tables, log : ports
 
     Raises
     ------
     UnknownIngestError
-        If it is not committed, or was taken back.
+        If the ingest is not committed, or was already taken back.
     CannotTakeBackError
-        If what is needed for it was not recorded, or is deleted.
+        If the data needed to take it back was not recorded, or is deleted.
     """
     kinds = [kind for kind in Kind if log.committed(kind, ingest_id) is not None]
     if not kinds:
@@ -106,7 +106,7 @@ def take_back_ingest(
 def _without_polls(
     ingest_id: str, clock: Callable[[], datetime], tables: Tables, log: IngestLog
 ) -> Reversal:
-    """Return what takes an ingest's place: nothing, or the others that it was compacted with."""
+    """Return the reversal of an ingest of polls; it rewrites the compaction that holds it."""
     if not log.has_entry(Kind.POLLS, ingest_id):
         raise CannotTakeBackError(_DELETED)
     path = [ingest_id]
@@ -114,7 +114,7 @@ def _without_polls(
         path.append(compaction_id)
     if len(path) == 1:
         return Reversal(Kind.POLLS, ingest_id)
-    files = [file for other in _others(path[-1], path, log) for file in other.files]
+    files = [file for entry in _other_entries(path[-1], path, log) for file in entry.files]
     compaction_id = derived_id(f"without {ingest_id}: {' '.join(sorted(f.key for f in files))}")
     written = rewrite(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
@@ -122,10 +122,11 @@ def _without_polls(
     return Reversal(Kind.POLLS, ingest_id, tuple(path[1:]), compacted)
 
 
-def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[ManifestEntry]:
-    """Return what a compaction stands for, without the ingest at the beginning of the path to it.
+def _other_entries(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[ManifestEntry]:
+    """Return the entries that a compaction replaced, without the ingest that is taken back.
 
-    Those within it that hold what is taken back, or was before, are taken apart.
+    `path` leads from that ingest to the compaction. Nested compactions that hold data that is, or
+    was, taken back are expanded into their own entries.
     """
     compacted = log.compacted(compaction_id)
     if compacted is None:
@@ -135,7 +136,7 @@ def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[Man
         if each.ingest_id == path[0]:
             continue
         if each.ingest_id in path or each.ingest_id in compacted.stale_ids:
-            others += _others(each.ingest_id, path, log)
+            others += _other_entries(each.ingest_id, path, log)
         else:
             others.append(each)
     return others
@@ -144,11 +145,11 @@ def _others(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[Man
 def _stores_before(
     reversal: Reversal, snapshot: Snapshot, tables: Tables, log: IngestLog
 ) -> list[StoresFile]:
-    """Write and return the stores files of the buckets that the ingest changed, without it."""
+    """Write and return the stores files of the ingest's buckets, without its data."""
     own = log.stores_changes(reversal.kind, reversal.ingest_id)
     if not own and reversal.kind != Kind.POLLS:
         raise CannotTakeBackError("it was committed before commits recorded what they replace")
-    # What was known before may be what another ingest said that was taken back since.
+    # The previous value may come from an ingest that was taken back since: undo that, too.
     changes = sorted(
         [*own, *log.taken_back_changes(reversal.kind)], key=lambda each: each.version, reverse=True
     )
@@ -163,7 +164,7 @@ def _stores_before(
                     before = _read(change.before[bucket], tables)
                     column = _COLUMNS[Kind(reversal.kind)]
                     stores = with_restored(stores, column, change.uploaded_at, before)
-        stores = _known_otherwise(stores, bucket, own, polls, tables)
+        stores = _without_new_stores(stores, bucket, own, polls, tables)
         if not stores.equals(current):
             version = f"{snapshot.version + 1:08d}-without-{reversal.ingest_id}"
             key = stores_key(bucket, version)
@@ -172,14 +173,14 @@ def _stores_before(
     return written
 
 
-def _known_otherwise(
+def _without_new_stores(
     stores: pa.Table,
     bucket: int,
     own: Sequence[StoresChange],
     polls: "_CurrentPolls",
     tables: Tables,
 ) -> pa.Table:
-    """Return the stores without those that only the ingest named."""
+    """Remove the stores that only the ingest named."""
     ids = stores.column("store_id").combine_chunks()
     nothing_known = pc.and_(
         pc.is_null(stores.column("timezone")), pc.is_null(stores.column("hours"))
@@ -189,18 +190,18 @@ def _known_otherwise(
         if bucket in change.before:
             before = _read(change.before[bucket], tables).column("store_id").combine_chunks()
             added = pc.or_(added, pc.invert(pc.is_in(ids, before)))
-    strangers = ids.filter(pc.and_(nothing_known, added))
-    if not len(strangers):
+    candidates = ids.filter(pc.and_(nothing_known, added))
+    if not len(candidates):
         return stores
     for file in polls.of(bucket):
         table = tables.read_polls([file], file.min_timestamp_us, file.max_timestamp_us)
         polled = table.column("store_id").cast(pa.string()).unique()
-        strangers = strangers.filter(pc.invert(pc.is_in(strangers, polled)))
-    return stores.filter(pc.invert(pc.is_in(stores.column("store_id"), strangers)))
+        candidates = candidates.filter(pc.invert(pc.is_in(candidates, polled)))
+    return stores.filter(pc.invert(pc.is_in(stores.column("store_id"), candidates)))
 
 
 class _CurrentPolls:
-    """The files of polls that count once an ingest is taken back, read when they are needed."""
+    """The polls files that are current after an ingest is taken back; loaded when first used."""
 
     def __init__(self, reversal: Reversal, snapshot: Snapshot, log: IngestLog) -> None:
         self._reversal = reversal
@@ -209,10 +210,10 @@ class _CurrentPolls:
         self._files: list[PollsFile] | None = None
 
     def of(self, bucket: int) -> list[PollsFile]:
-        """Return those of a bucket."""
+        """Return the files of a bucket."""
         if self._files is None:
             gone = {self._reversal.ingest_id, *self._reversal.stale_ids}
-            ingests = self._log.manifest(self._snapshot.version, *_EVER_US)
+            ingests = self._log.manifest(self._snapshot.version, *_ALL_TIME_US)
             self._files = [
                 file for each in ingests if each.ingest_id not in gone for file in each.files
             ]

@@ -1,4 +1,4 @@
-"""Writing a bucket's polls."""
+"""Write the polls of a bucket."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from store_monitoring.storage.ports import PollsFile, Tables
 def write_polls(
     bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Tables
 ) -> WrittenPolls:
-    """Write a bucket's polls, a row group a chunk and ISO week, each by store and time."""
+    """Write a bucket's polls, one row group per chunk and ISO week, sorted by store and time."""
     min_timestamp_us, max_timestamp_us = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     rows_by_week: Counter[int] = Counter()
 

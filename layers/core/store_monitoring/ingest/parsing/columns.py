@@ -1,4 +1,4 @@
-"""The rows of each kind of file as a table of what they mean."""
+"""Parse the text columns of each kind of file into typed columns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 
 from store_monitoring.ingest.parsing import values
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.parsing.poll_limit import MOST_POLLS_OF_STORE, PollLimit
+from store_monitoring.ingest.parsing.poll_limit import MAX_POLLS_PER_STORE, PollLimit
 from store_monitoring.ingest.parsing.rows import Reject, Rows
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How one column of a file becomes one column of a table.
+    """How to parse one column of a file.
 
-    Its texts are few, unless it says otherwise: each distinct one is parsed once.
+    Columns with few distinct values (`few`) are parsed once per distinct value.
     """
 
     column: str
@@ -34,11 +34,11 @@ class _Field:
         return parsed.take(encoded.indices)
 
 
-_SHOWN = 100
+_SHOWN_CHARACTERS = 100
 
 _FUTURE = "timestamp_utc is too far in the future of the upload"
 
-_TOO_MANY = f"the store has more than {MOST_POLLS_OF_STORE:,} polls in this file"
+_TOO_MANY = f"the store has more than {MAX_POLLS_PER_STORE:,} polls in this file"
 
 _STORE_ID = _Field(
     "store_id", "store_id", values.store_ids, "store_id is not 1 to 255 printable characters"
@@ -68,22 +68,22 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What the rows of a block mean.
+    """The parsed rows of a block.
 
     Attributes
     ----------
     table : table
-        The good rows, in file order. Its columns are those of the kind: `store_id`, a dictionary,
+        The valid rows, in file order. Its columns depend on the kind: `store_id`, a dictionary,
         with `timestamp` and `active`; `day`, `start_us` and `end_us`; or `timezone`.
     rejects : list of Reject
-        The others.
-    least_future_us : int or None
-        The earliest of the polls that were rejected only because they are too far in the future.
+        The rejected rows.
+    min_future_us : int or None
+        The earliest poll that was rejected only because it is too far in the future.
     """
 
     table: pa.Table
     rejects: list[Reject]
-    least_future_us: int | None
+    min_future_us: int | None
 
 
 def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None) -> Parsed:
@@ -94,7 +94,7 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
     kind : Kind
     rows : Rows
     limit : PollLimit
-        Of the file that the rows are of.
+        Counts the polls of the whole file.
     latest_us : int or None
         Polls later than this are rejected.
     """
@@ -109,7 +109,7 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
         for row, value in zip(null_rows, shown, strict=True):
             reasons.setdefault(row, f"{field.problem}: {_shown(value)}")
     table = pa.table(columns)
-    least_future_us = None
+    min_future_us = None
     if kind is Kind.POLLS and latest_us is not None:
         timestamp_us = table.column("timestamp").cast(pa.int64()).combine_chunks()
         future = pc.fill_null(pc.greater(timestamp_us, latest_us), False).to_numpy(
@@ -117,7 +117,7 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
         )
         future[list(reasons)] = False
         if future.any():
-            least_future_us = pc.min(timestamp_us.filter(pa.array(future))).as_py()
+            min_future_us = pc.min(timestamp_us.filter(pa.array(future))).as_py()
             text = pc.ascii_trim_whitespace(rows.columns["timestamp_utc"].filter(pa.array(future)))
             reasons |= {
                 row: f"{_FUTURE}: {value!r}"
@@ -125,16 +125,16 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
                     np.flatnonzero(future).tolist(), text.to_pylist(), strict=True
                 )
             }
-    good = np.ones(len(table), np.bool_)
-    good[list(reasons)] = False
+    is_valid = np.ones(len(table), np.bool_)
+    is_valid[list(reasons)] = False
     if reasons:
-        table = table.filter(pa.array(good))
+        table = table.filter(pa.array(is_valid))
     if kind is Kind.POLLS:
         excess = limit.excess(table.column("store_id").combine_chunks())
         if len(excess):
-            reasons |= dict.fromkeys(np.flatnonzero(good)[excess].tolist(), _TOO_MANY)
+            reasons |= dict.fromkeys(np.flatnonzero(is_valid)[excess].tolist(), _TOO_MANY)
             table = table.take(pa.array(np.delete(np.arange(len(table)), excess)))
-    return Parsed(table, rows.rejects(reasons), least_future_us)
+    return Parsed(table, rows.rejects(reasons), min_future_us)
 
 
 def _null_rows(column: pa.Array) -> list[int]:
@@ -144,4 +144,4 @@ def _null_rows(column: pa.Array) -> list[int]:
 
 
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
+    return repr(text) if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]!r}…"

@@ -1,4 +1,4 @@
-"""The three kinds of CSV that can be uploaded, and their columns."""
+"""The kinds of CSV that can be uploaded, and their columns."""
 
 import csv
 import re
@@ -10,14 +10,14 @@ from store_monitoring.errors import UnreadableFileError
 
 
 class Kind(StrEnum):
-    """A kind of input; its value is the prefix it is uploaded under."""
+    """A kind of input; the value is the key prefix of its uploads."""
 
     POLLS = "polls"
     BUSINESS_HOURS = "business_hours"
     TIMEZONES = "timezones"
 
 
-# Our name of each column, and the lower-case names that known data sets give it.
+# Each column with its accepted names, in lower case.
 _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
     Kind.POLLS: {
         "store_id": ("store_id",),
@@ -37,7 +37,7 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
 }
 
 
-_MOST_COLUMNS = 1000
+_MAX_COLUMNS = 1000
 
 _ZIP = b"PK\x03\x04"
 
@@ -47,7 +47,7 @@ _WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"opendocument.spr
 
 _ZIP_HEAD_BYTES = 4096
 
-_UTF16 = re.compile(rb"(?:[ -~]\0){2}|(?:\0[ -~]){2}")  # letters, without a byte-order mark
+_UTF16 = re.compile(rb"(?:[ -~]\0){2}|(?:\0[ -~]){2}")  # ASCII text without a byte-order mark
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
@@ -59,9 +59,9 @@ class Header:
     Attributes
     ----------
     width : int
-        Number of columns in the file, those that we do not read included.
+        Number of columns in the file, including unused ones.
     positions : dict of str to int
-        Where each column that we read stands.
+        Index of each column that is read.
     """
 
     width: int
@@ -69,7 +69,7 @@ class Header:
 
 
 def kind_of(key: str) -> Kind:
-    """Return the kind of an uploaded object by its key's prefix.
+    """Return the kind of an uploaded object, from the prefix of its key.
 
     Raises
     ------
@@ -89,12 +89,12 @@ def kind_of(key: str) -> Kind:
 
 
 def check_format(head: bytes) -> None:
-    r"""Make sure that a file does not begin as a workbook, an archive or UTF-16 does.
+    r"""Reject files that start like a workbook, an archive or UTF-16 text.
 
     Raises
     ------
     UnreadableFileError
-        Saying what the file is, and what to upload instead.
+        With a message that names the format and what to upload instead.
 
     Examples
     --------
@@ -115,12 +115,12 @@ def check_format(head: bytes) -> None:
 
 
 def read_header(line: bytes, kind: Kind) -> Header:
-    r"""Read a file's first line: names in any case and order, byte-order mark or not.
+    r"""Parse the header line: names in any case and order, with or without a byte-order mark.
 
     Raises
     ------
     UnreadableFileError
-        If a column is missing or stands twice, the message names it; or if there are too many.
+        If a column is missing or repeated (the message names it), or there are too many.
 
     Examples
     --------
@@ -128,8 +128,8 @@ def read_header(line: bytes, kind: Kind) -> Header:
     ...             Kind.BUSINESS_HOURS).positions["store_id"]
     1
     """
-    if line.count(b",") >= _MOST_COLUMNS:
-        raise UnreadableFileError(f"the header has more than {_MOST_COLUMNS} columns")
+    if line.count(b",") >= _MAX_COLUMNS:
+        raise UnreadableFileError(f"the header has more than {_MAX_COLUMNS} columns")
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -137,10 +137,10 @@ def read_header(line: bytes, kind: Kind) -> Header:
     names = _names(text, ",")
     found = _found(names or [], kind)
     if missing := _missing(found):
-        for separator, called in _SEPARATORS.items():
+        for separator, separator_name in _SEPARATORS.items():
             if not _missing(_found(_names(text, separator) or [], kind)):
                 raise UnreadableFileError(
-                    f"its columns are separated by {called}:"
+                    f"its columns are separated by {separator_name}:"
                     " save it as CSV UTF-8, with commas, and upload that"
                 )
         if names is None:
@@ -150,13 +150,13 @@ def read_header(line: bytes, kind: Kind) -> Header:
     for column, positions in found.items():
         if len(positions) > 1:
             raise UnreadableFileError(
-                f"the column {column} stands {len(positions)} times in the header"
+                f"the column {column} occurs {len(positions)} times in the header"
             )
     return Header(len(names or []), {column: position for column, [position] in found.items()})
 
 
 def _names(text: str, separator: str) -> list[str] | None:
-    """Return the names in a header; None if it is no line of CSV."""
+    """Return the names in a header line; None if it is not valid CSV."""
     try:
         row = next(csv.reader([text], delimiter=separator, strict=True), [])
     except csv.Error:
@@ -165,7 +165,7 @@ def _names(text: str, separator: str) -> list[str] | None:
 
 
 def _found(names: list[str], kind: Kind) -> dict[str, list[int]]:
-    """Return where each column that we read stands."""
+    """Return the positions of each column that is read."""
     return {
         column: [position for position, name in enumerate(names) if name in aliases]
         for column, aliases in _COLUMNS[kind].items()

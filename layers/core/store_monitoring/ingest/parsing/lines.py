@@ -1,4 +1,4 @@
-"""A byte stream as blocks of whole lines."""
+"""Read a byte stream in blocks of whole lines."""
 
 import gzip
 import hashlib
@@ -18,23 +18,23 @@ BLOCK_BYTES = 16 * 1024 * 1024
 
 BLOCK_LINES = 256 * 1024
 
-"""What bounds our memory where lines are short: each may become a row, or a reject."""
+"""Bounds memory for short lines: each may become a row or a rejected row."""
 
 CONTENT_BYTES = 16 * 1024**3
 
-"""What bounds our time: a small gzip file can hold any amount."""
+"""Bounds processing time: a small gzip file can expand to any size."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-@dataclass(frozen=True)  # no slots: they leave no place to keep the count in
+@dataclass(frozen=True)  # no slots: cached_property needs a __dict__
 class Block:
     """Whole lines of a file.
 
     Attributes
     ----------
     first_line : int
-        Number of the first one; the file's first line is line 1.
+        Number of the first line; the file starts at line 1.
     data : bytes
         The lines, each ending in a newline.
     """
@@ -49,7 +49,7 @@ class Block:
 
     @cached_property
     def lines(self) -> pa.BinaryArray:
-        r"""The lines, each with its newline; views of `data`, not copies.
+        r"""The lines with their newlines, as views of `data` without copying.
 
         >>> Block(2, b"a\nb,c\n").lines.to_pylist()
         [b'a\n', b'b,c\n']
@@ -60,7 +60,7 @@ class Block:
         return pa.Array.from_buffers(pa.binary(), len(starts) - 1, buffers)
 
     def halves(self) -> "tuple[Block, Block] | None":
-        r"""Cut the block between two lines, about in the middle; None if it is one line.
+        r"""Split the block between two lines near the middle; None if it has one line.
 
         >>> Block(2, b"a\nb\nc, a long line\n").halves()
         (Block(first_line=2, data=b'a\nb\n'), Block(first_line=4, data=b'c, a long line\n'))
@@ -74,24 +74,24 @@ class Block:
         second_line = self.first_line + self.data.count(b"\n", 0, middle)
         return Block(self.first_line, self.data[:middle]), Block(second_line, self.data[middle:])
 
-    def cut(self, most_lines: int) -> Iterator["Block"]:
-        """Yield the block's lines in blocks of at most so many."""
-        halves = self.halves() if self.line_count > most_lines else None
+    def split(self, max_lines: int) -> Iterator["Block"]:
+        """Split the block into blocks of at most `max_lines` lines."""
+        halves = self.halves() if self.line_count > max_lines else None
         if halves is None:
             yield self
         else:
             for half in halves:
-                yield from half.cut(most_lines)
+                yield from half.split(max_lines)
 
 
 class LineReader:
-    """Reads a CSV, plain or gzipped, block by block, and takes its digest on the way.
+    """Reads a CSV, plain or gzipped, in blocks, and computes its digest.
 
     Parameters
     ----------
     stream : binary file
     block_bytes : int
-        How much is read at a time, and how long a line may be; what bounds our memory.
+        Size of a block and of the longest line; bounds memory.
     """
 
     def __init__(self, stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> None:
@@ -102,17 +102,17 @@ class LineReader:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the (decompressed) content that was read so far, in hexadecimal."""
+        """SHA-256 of the decompressed content read so far, in hexadecimal."""
         return self._digest.hexdigest()
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the file's lines; the last one gets its newline if it lacks one.
+        """Yield the file's lines in blocks; a missing last newline is added.
 
         Raises
         ------
         UnreadableFileError
-            If a line is longer than a block, all of them are more than `CONTENT_BYTES`, or the
-            gzip data are broken.
+            If a line is longer than a block, the content is larger than `CONTENT_BYTES`, or the
+            gzip data is corrupt.
         """
         line = 1
         while data := self._read(self._stream.read):
@@ -125,15 +125,15 @@ class LineReader:
                         f"line {line} is longer than {self._block_bytes} bytes"
                     )
             block = Block(line, data)
-            yield from block.cut(BLOCK_LINES)
+            yield from block.split(BLOCK_LINES)
             line += block.line_count
 
     def _read(self, read: Callable[[int], bytes]) -> bytes:
         try:
             chunk = read(self._block_bytes)
-        # isal's own buffer for a header is bounded: an over-long file name in it is an overflow.
+        # isal bounds its header buffer: a very long file name raises OverflowError.
         except (EOFError, OverflowError, gzip.BadGzipFile, isal_zlib.error) as error:
-            raise UnreadableFileError(f"the gzip data are broken: {error}") from error
+            raise UnreadableFileError(f"the gzip data is corrupt: {error}") from error
         self._bytes += len(chunk)
         if self._bytes > CONTENT_BYTES:
             raise UnreadableFileError(
@@ -144,7 +144,7 @@ class LineReader:
 
 
 def _decompressed(stream: IO[bytes]) -> io.BufferedIOBase:
-    buffered = io.BufferedReader(cast(io.RawIOBase, stream))  # any readable will do
+    buffered = io.BufferedReader(cast(io.RawIOBase, stream))  # needs readinto() only
     if buffered.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
         return cast(io.BufferedIOBase, igzip.IGzipFile(fileobj=buffered))
     return buffered

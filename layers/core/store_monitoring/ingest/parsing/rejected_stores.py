@@ -1,4 +1,4 @@
-"""Which stores the rejected rows of a file are about."""
+"""Find the stores that rejected rows name."""
 
 import csv
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from store_monitoring.ingest.parsing.kinds import Header
 
 
 def stores_of_rejects(texts: Iterable[str], header: Header) -> pa.Table:
-    r"""Return the ids of the stores that rejected lines name, as far as they can be read.
+    r"""Return the ids of the stores in rejected lines, as far as they can be parsed.
 
     Returns
     -------
     table of store_id, a dictionary
-        Each store once.
+        Distinct ids.
 
     Examples
     --------
@@ -32,9 +32,9 @@ def stores_of_rejects(texts: Iterable[str], header: Header) -> pa.Table:
 
 
 def _field(text: str, position: int) -> str | None:
-    """Return a field of a line that may have too few fields, or a quote out of place."""
+    """Return a field of a line that may have too few fields or a misplaced quote."""
     fields = _fields(text)
-    if fields is None:  # then the fields before its last quote may be well-formed
+    if fields is None:  # the fields before the last quote may be well-formed
         fields = (_fields(text.rpartition('"')[0]) or [])[:-1]
     return fields[position] if position < len(fields) else None
 

@@ -1,4 +1,4 @@
-"""The rows of a block as columns of text."""
+"""Split the lines of a block into text columns."""
 
 import csv
 import sys
@@ -14,12 +14,12 @@ from store_monitoring.domain.model import Bools, Int64s
 from store_monitoring.ingest.parsing.kinds import Header
 from store_monitoring.ingest.parsing.lines import Block
 
-# Fields that Arrow reads as we do: without a quote at their beginning, or quoted as RFC 4180 says.
+# Fields that Arrow and Python's csv parse alike: not quoted, or quoted as in RFC 4180.
 _FIELD = r'(?:[^",\r\n][^,\r\n]*|"(?:[^"\n]|"")*")?'
 
 _WELL_FORMED = rf"^{_FIELD}(?:,{_FIELD})+\r?\n$"
 
-# Bytes that are UTF-8: a regular expression tests all lines of a block in one call.
+# Valid UTF-8, as a regular expression: it tests all lines of a block in one call.
 _UTF8 = (
     r"^(?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]"
     r"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
@@ -33,7 +33,7 @@ csv.field_size_limit(sys.maxsize)  # a field is never longer than its block
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not taken: where it stands, what it says, and why not."""
+    """A rejected row: its line number, its text and the reason."""
 
     line: int
     text: str
@@ -47,11 +47,11 @@ class Rows:
     Attributes
     ----------
     columns : dict of str to string array (rows,)
-        The columns that we read, by our names.
+        The text columns, by their standard names.
     line : int64 (rows,)
-        Number of each row's line in the file.
+        Line number of each row in the file.
     block : Block
-        The block that they were read from.
+        The source of the rows.
     """
 
     columns: dict[str, pa.StringArray]
@@ -59,7 +59,7 @@ class Rows:
     block: Block
 
     def merged_with(self, others: "Rows") -> "Rows":
-        """Return these rows and others of the same block, by line."""
+        """Return these and other rows of the same block, sorted by line."""
         line = np.append(self.line, others.line)
         order = np.argsort(line)
         columns = {
@@ -69,7 +69,7 @@ class Rows:
         return Rows(columns, line[order], self.block)
 
     def rejects(self, reasons: dict[int, str]) -> list[Reject]:
-        """Return rejects for the rows (by index) with the reasons given."""
+        """Return rejected rows, given reasons by row index."""
         rows = sorted(reasons)
         lines = self.block.lines.take(pa.array(self.line[rows] - self.block.first_line))
         return [
@@ -79,11 +79,10 @@ class Rows:
 
 
 def read_rows(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
-    r"""Split a block into rows and columns. A row is a line: no field of ours spans lines.
+    r"""Split a block into rows and columns. A row is a line: fields cannot span lines.
 
-    Blank lines are passed over; lines that are not a row of the header's width are rejected.
-    Arrow reads all lines that it reads as we do; only the others, which are few, cost Python's
-    time.
+    Blank lines are skipped. Lines without the header's number of columns are rejected. Arrow
+    parses the well-formed lines; the few others are parsed in Python, which is slower.
 
     Examples
     --------
@@ -94,28 +93,28 @@ def read_rows(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
     >>> [(reject.line, reject.reason) for reject in rejects]
     [(4, 'a quote or carriage return is out of place'), (5, 'number of columns is 1, not 2')]
     """
-    which = np.arange(block.line_count)
+    indices = np.arange(block.line_count)
     data = block.data
     if not _is_plain(data):
         well_formed = _are_well_formed(block)
-        which = which[well_formed]
+        indices = indices[well_formed]
         data = _joined(block.lines.filter(pa.array(well_formed)))
     columns, wrong = _parse_at_once(data, header)
-    which = np.delete(which, wrong)
-    rows = Rows(columns, which + block.first_line, block)
-    if len(which) == block.line_count:
+    indices = np.delete(indices, wrong)
+    rows = Rows(columns, indices + block.first_line, block)
+    if len(indices) == block.line_count:
         return rows, []
-    left = np.ones(block.line_count, np.bool_)
-    left[which] = False
-    others, rejects = _parse_one_by_one(block, np.flatnonzero(left), header)
+    remaining = np.ones(block.line_count, np.bool_)
+    remaining[indices] = False
+    others, rejects = _parse_one_by_one(block, np.flatnonzero(remaining), header)
     return (rows.merged_with(others) if len(others.line) else rows), rejects
 
 
 def _is_plain(data: bytes) -> bool:
-    """Tell, quickly, whether Arrow reads all lines of a block as we do."""
+    """Return, quickly, whether Arrow can parse all lines of a block."""
     if b'"' in data or b"\r" in data:
         return False
-    if b"\n\n" in data or data.startswith((b"\n", BOM_UTF8)):  # which Arrow passes over
+    if b"\n\n" in data or data.startswith((b"\n", BOM_UTF8)):  # Arrow drops these
         return False
     try:
         return data.isascii() or pa.scalar(data).cast(pa.string()).is_valid
@@ -124,7 +123,7 @@ def _is_plain(data: bytes) -> bool:
 
 
 def _are_well_formed(block: Block) -> Bools:
-    """Tell for each line whether Arrow reads it as we do."""
+    """Return for each line whether Arrow can parse it."""
     well_formed = pc.match_substring_regex(block.lines, _WELL_FORMED)
     if not block.data.isascii():
         well_formed = pc.and_(well_formed, pc.match_substring_regex(block.lines, _UTF8))
@@ -133,14 +132,14 @@ def _are_well_formed(block: Block) -> Bools:
 
 
 def _joined(lines: pa.BinaryArray) -> bytes:
-    """Return lines behind a newline: there Arrow does not take a byte-order mark off."""
+    """Join lines after a newline, so that Arrow does not strip a byte-order mark."""
     _, _, data = lines.buffers()
     return b"\n" + (data.to_pybytes() if data else b"")
 
 
 def _parse_at_once(data: bytes, header: Header) -> tuple[dict[str, pa.StringArray], Int64s]:
-    """Parse well-formed lines; return also the indices of those that have another width."""
-    if data in (b"", b"\n"):  # Arrow refuses to read nothing
+    """Parse well-formed lines; also return the indices of those with a wrong column count."""
+    if data in (b"", b"\n"):  # Arrow cannot parse empty input
         return dict.fromkeys(header.positions, pa.array([], pa.string())), np.empty(0, np.int64)
     names = [str(position) for position in range(header.width)]
     read = [str(position) for position in header.positions.values()]
@@ -152,7 +151,7 @@ def _parse_at_once(data: bytes, header: Header) -> tuple[dict[str, pa.StringArra
 
     table = pa.csv.read_csv(
         pa.BufferReader(data),
-        # Rows have numbers where they are parsed by one thread.
+        # Arrow reports row numbers only when it parses with one thread.
         pa.csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
         pa.csv.ParseOptions(invalid_row_handler=skip),
         pa.csv.ConvertOptions(column_types=dict.fromkeys(read, pa.string()), include_columns=read),
@@ -164,11 +163,11 @@ def _parse_at_once(data: bytes, header: Header) -> tuple[dict[str, pa.StringArra
     return columns, np.array(wrong, np.int64)
 
 
-def _parse_one_by_one(block: Block, which: Int64s, header: Header) -> tuple[Rows, list[Reject]]:
-    """Parse some lines of a block, by their indices; blank ones are passed over."""
-    lines = block.lines.take(pa.array(which))
+def _parse_one_by_one(block: Block, indices: Int64s, header: Header) -> tuple[Rows, list[Reject]]:
+    """Parse some lines of a block, given their indices; skip blank ones."""
+    lines = block.lines.take(pa.array(indices))
     blank = pc.match_substring_regex(lines, _BLANK).to_numpy(zero_copy_only=False)
-    numbers = which[~blank] + block.first_line
+    numbers = indices[~blank] + block.first_line
     fields: list[list[str]] = []
     numbers_of_rows: list[int] = []
     rejects: list[Reject] = []
@@ -177,7 +176,7 @@ def _parse_one_by_one(block: Block, which: Int64s, header: Header) -> tuple[Rows
     ):
         try:
             row = _fields(line, header.width)
-        except _NoRow as error:
+        except _InvalidRowError as error:
             rejects.append(Reject(number, _text(line), str(error)))
         else:
             fields.append([row[position] for position in header.positions.values()])
@@ -190,26 +189,26 @@ def _parse_one_by_one(block: Block, which: Int64s, header: Header) -> tuple[Rows
     return Rows(columns, np.array(numbers_of_rows, np.int64), block), rejects
 
 
-class _NoRow(Exception):
-    """A line is not a row; the message says why."""
+class _InvalidRowError(Exception):
+    """A line is not a valid row; the message says why."""
 
 
 def _fields(line: bytes, width: int) -> list[str]:
     try:
-        fields = next(csv.reader([_bare(line).decode()], strict=True))
+        fields = next(csv.reader([_without_line_ending(line).decode()], strict=True))
     except UnicodeDecodeError:
-        raise _NoRow("not UTF-8") from None
+        raise _InvalidRowError("not UTF-8") from None
     except csv.Error:
-        raise _NoRow("a quote or carriage return is out of place") from None
+        raise _InvalidRowError("a quote or carriage return is out of place") from None
     if len(fields) != width:
-        raise _NoRow(f"number of columns is {len(fields)}, not {width}")
+        raise _InvalidRowError(f"number of columns is {len(fields)}, not {width}")
     return fields
 
 
-def _bare(line: bytes) -> bytes:
-    """Return a line without its end."""
+def _without_line_ending(line: bytes) -> bytes:
+    """Return a line without its line ending."""
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _text(line: bytes) -> str:
-    return _bare(line).decode(errors="backslashreplace")
+    return _without_line_ending(line).decode(errors="backslashreplace")

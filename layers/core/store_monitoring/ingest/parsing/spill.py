@@ -1,4 +1,4 @@
-"""Rows set aside on disk, bucket by bucket, until a whole file is known to be readable."""
+"""Spill rows to disk by bucket, until the whole file is known to be readable."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 class Spill:
-    """Tables that are set aside in a local file, and read back bucket by bucket.
+    """Writes tables to a local file and reads them back bucket by bucket.
 
-    Their first column is `store_id`, as a dictionary. What a table has of a bucket is a stream of
-    its own, with a dictionary of that bucket's ids: as strings, ids would be most of what is
-    written, and of what is held when it is read.
+    The first column is `store_id`, dictionary-encoded. The rows of a bucket in a table are an Arrow
+    stream of their own, with a dictionary of only that bucket's ids: as plain strings, the ids
+    would take most of the disk space and memory.
 
     Parameters
     ----------
     path : Path
-        The file to write; its size is about that of the rows.
+        The file to write.
     bucket_count : int
     """
 
@@ -35,7 +35,7 @@ class Spill:
         self._path = path
         self._file = pa.BufferedOutputStream(pa.OSFile(str(path), "wb"), _BUFFER_BYTES)
         self._bucket_count = bucket_count
-        self._streams: dict[int, list[int]] = defaultdict(list)  # where each bucket's begin
+        self._streams: dict[int, list[int]] = defaultdict(list)  # offsets of each bucket's streams
 
     def __enter__(self) -> Self:
         return self
@@ -49,12 +49,12 @@ class Spill:
         self._file.close()
 
     def add(self, table: pa.Table) -> None:
-        """Set rows aside; all tables have the same schema."""
+        """Add rows; all tables have the same schema."""
         if not len(table):
             return
         ids, bucket_of_id = self._by_bucket(table.column("store_id").combine_chunks())
         bucket = bucket_of_id[ids.indices]
-        order = np.argsort(bucket, kind="stable")  # of 16 bits: a radix sort
+        order = np.argsort(bucket, kind="stable")  # 16-bit values: NumPy uses a radix sort
         rows = table.set_column(0, "store_id", ids).take(pa.array(order))
         [batch] = rows.combine_chunks().to_batches()
         numbers = np.arange(self._bucket_count + 1)
@@ -73,7 +73,7 @@ class Spill:
         return sorted(self._streams)
 
     def chunks(self, bucket: int) -> Iterator[pa.Table]:
-        """Yield a bucket's rows in the order they came, at most about `CHUNK_ROWS` at a time."""
+        """Yield a bucket's rows in insertion order, about `CHUNK_ROWS` at a time."""
         with pa.OSFile(str(self._path)) as source:
             tables: list[pa.Table] = []
             rows = 0
@@ -93,12 +93,12 @@ class Spill:
             stream.write_batch(batch)
 
     def _by_bucket(self, ids: pa.DictionaryArray) -> tuple[pa.DictionaryArray, NDArray[np.uint16]]:
-        """Return the ids, their dictionary put in the order of buckets, and its buckets."""
+        """Return the ids with their dictionary sorted by bucket, and the bucket of each entry."""
         bucket = np.array(
             [bucket_of(store_id, self._bucket_count) for store_id in ids.dictionary.to_pylist()],
             np.uint16,
         )
         order = np.argsort(bucket, kind="stable")
-        place = np.argsort(order).astype(np.int32)
+        rank = np.argsort(order).astype(np.int32)
         ordered = ids.dictionary.take(pa.array(order))
-        return pa.DictionaryArray.from_arrays(place[ids.indices], ordered), bucket[order]
+        return pa.DictionaryArray.from_arrays(rank[ids.indices], ordered), bucket[order]

@@ -1,4 +1,4 @@
-"""Text → values for whole columns, as strict as one by one: null where the text is not valid."""
+"""Parse whole text columns, strictly: invalid text becomes null."""
 
 import re
 from datetime import datetime
@@ -20,7 +20,7 @@ _TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6})
 
 
 def instants(text: pa.StringArray) -> pa.TimestampArray:
-    """Parse timestamps in UTC, from 1970 to 2199, with or without fraction and zone.
+    """Parse UTC timestamps from 1970 to 2199, with or without fraction and zone.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def instants(text: pa.StringArray) -> pa.TimestampArray:
         bare = pc.if_else(offset, pc.utf8_slice_codeunits(bare, 0, -6), bare)
     try:
         parsed = bare.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:  # of the right form, but no such date, such as 30 February
+    except pa.ArrowInvalid:  # the format is valid but not the date, such as 30 February
         parsed = pa.array([_instant(value) for value in bare.to_pylist()], pa.timestamp("us"))
     return parsed.cast(pa.timestamp("us", tz="UTC"))
 
@@ -48,12 +48,12 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def times_of_day(text: pa.StringArray) -> pa.Int64Array:
-    """Parse local times, HH:MM with or without seconds and fraction, up to 24:00.
+    """Parse local times of day, HH:MM with optional seconds and fraction, up to 24:00.
 
     Returns
     -------
     int64 array
-        Microseconds since midnight; null where the text is no time.
+        Microseconds since midnight; null where the text is not a time.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def days(text: pa.StringArray) -> pa.Int8Array:
 def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
     """Return store ids as a dictionary; null where empty, too long, or not printable.
 
-    No CSV can carry control characters, and no form of the report very long ids.
+    Control characters and very long ids do not fit in every report format.
 
     >>> store_ids(pa.array(["a-1", ""])).to_pylist()
     ['a-1', None]
@@ -106,7 +106,7 @@ def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
 
 
 def zone_names(text: pa.StringArray) -> pa.StringArray:
-    """Return names of the tz database; null where it does not know the name.
+    """Return time zone names; null where the tz database does not have the name.
 
     >>> zone_names(pa.array(["Asia/Tokyo", "Asia/Edo"])).to_pylist()
     ['Asia/Tokyo', None]

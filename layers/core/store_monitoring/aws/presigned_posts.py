@@ -1,4 +1,4 @@
-"""Forms that upload to the inbox bucket."""
+"""Presigned POSTs that upload to the inbox bucket."""
 
 from urllib.parse import urlsplit
 
@@ -8,17 +8,17 @@ from botocore.config import Config
 
 from store_monitoring.aws.clients import PRESIGNING
 
-_CONTENT_TYPE = "application/octet-stream"  # whatever it says it is, no browser shows it
+_CONTENT_TYPE = "application/octet-stream"  # no browser displays it, whatever the file is
 
 
 class S3PresignedPosts:
-    """Forms that S3 takes, with a policy that says what may be uploaded with them.
+    """Issues presigned POSTs, with a policy that limits what they can upload.
 
     Parameters
     ----------
     bucket : str
     form_seconds : int
-        How long a form works, unless the role's session that signed it ends first.
+        How long a presigned POST is valid, unless the role session that signed it ends first.
     """
 
     def __init__(self, bucket: str, form_seconds: int) -> None:
@@ -27,12 +27,12 @@ class S3PresignedPosts:
         self._client = boto3.client("s3", config=PRESIGNING)
 
     def presigned_post(self, key: str, limit_bytes: int) -> tuple[str, dict[str, str]]:
-        """Return the address and the fields of a form that uploads one object, for a while."""
+        """Return the URL and the form fields of a presigned POST for one object."""
         form = self._client.generate_presigned_post(
             self._bucket,
             key,
             Fields={"Content-Type": _CONTENT_TYPE},
-            # The key itself is a condition, too, and an exact one.
+            # boto3 adds the exact key as a condition.
             Conditions=[
                 {"Content-Type": _CONTENT_TYPE},
                 ["content-length-range", 1, limit_bytes],
@@ -43,7 +43,7 @@ class S3PresignedPosts:
 
 
 def upload_origin(bucket: str) -> str:
-    """Return the origin that a bucket's forms are sent to; it takes no credentials to know it."""
+    """Return the origin of a bucket's presigned POSTs; this needs no credentials."""
     client = boto3.client("s3", config=PRESIGNING.merge(Config(signature_version=UNSIGNED)))
     url = client.generate_presigned_url("head_bucket", Params={"Bucket": bucket})
     scheme, host, *_ = urlsplit(url)
