@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# What only measurements need lies beside the environment, not in it.
+# Packages that only measurements need are in a folder beside the environment.
 BENCH := $(VENV)/bench
 BENCH_READY := $(BENCH)/.ready
 BENCH_PYTHON = PYTHONPATH='$(PYTHONPATH):$(CURDIR)/$(BENCH)' $(BIN)/python
@@ -29,8 +29,8 @@ run serve: ARCH = $(if $(filter aarch64,$(shell uname -m)),arm64,x86_64)
 run serve: build
 endif
 
-# What users give goes to the command line by the environment: a shell takes no part of it for its
-# own, and no list of processes shows a key.
+# Users' values are passed through the environment: the shell does not interpret them, and a key does
+# not appear in the list of processes.
 run serve: export DATA := $(DATA)
 run serve: export OUT := $(OUT)
 run serve: export FORMATS := $(FORMATS)
@@ -40,17 +40,17 @@ run serve: export API_KEY := $(API_KEY)
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
 export SAM_CLI_TELEMETRY := 0
-# A Region is needed to validate a template, though nothing is asked of AWS.
+# Validating a template needs a Region, although AWS is not called.
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help:  ## Say what can be made.
+help:  ## List all targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY)  ## Make the virtual environment; all that needs one makes it, too.
+setup: $(READY)  ## Create the virtual environment; other targets do so, too, if they need it.
 
 .PHONY: pr
 pr: lint validate test-all check-report  ## Run everything that CI runs: about 15 minutes.
@@ -62,11 +62,11 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 		$(if $(DATA),--data "$$DATA") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: serve
-serve: $(READY)  ## Leave the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
+serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
 	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
 		$(if $(BUILT),--built) $(if $(DATA),--data "$$DATA")
 
-# Two processes share the files of tests, in their order: files may share a cloud, and some add to it.
+# Two processes share the test files, in their order: tests of a file may share a cloud and add to it.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
@@ -80,7 +80,7 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
 	$(BIN)/python -m pytest -n 2 -m exhaustive
 
-# The main job as a user runs it, from source and then as built: the same bytes.
+# The main job as a user runs it, from source and then as built: both reports have the same bytes.
 .PHONY: check-report
 check-report: $(READY)  ## Check the small sample's report with nothing but awk.
 	@mkdir -p .data
@@ -94,14 +94,14 @@ soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of th
 	$(BIN)/python -m pytest -m soak
 
 .PHONY: mutants
-mutants: $(READY)  ## Break the domain in every small way that there is; list what no test notices.
+mutants: $(READY)  ## Change the domain in every small way (mutants); list the changes that no test detects.
 	rm -rf .mutants && mkdir .mutants
 	cp -r layers/core/store_monitoring tests pyproject.toml .mutants
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
 		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results
 
 .PHONY: build
-build: $(READY)  ## Build what is deployed, without a container: ARCH=arm64 or x86_64.
+build: $(READY)  ## Build functions and layers, without a container: ARCH=arm64 or x86_64.
 	BUILD_PYTHON='$(CURDIR)/$(BIN)/python' $(BIN)/sam build --parallel \
 		--parameter-overrides Architecture=$(ARCH)
 
@@ -114,15 +114,15 @@ bench: $(READY)  ## Measure the computation and the local run.
 	$(BIN)/python -m bench
 
 .PHONY: bench-timeline
-bench-timeline: $(READY)  ## Measure what is read for one store's timeline.
+bench-timeline: $(READY)  ## Measure how much one store's timeline reads.
 	@$(BIN)/python -m bench.one_store
 
 .PHONY: load
-load: $(READY)  ## Load the local API for 30 seconds, and see that nothing is lost.
+load: $(READY)  ## Load the local API for 30 seconds, and check that nothing is lost.
 	@$(BIN)/python -m bench.load
 
 .PHONY: bench-cold-start
-bench-cold-start: $(READY)  ## Measure what is built for this machine: the import of each function.
+bench-cold-start: $(READY)  ## Measure the import of each function, as built for this machine.
 	@$(BIN)/python -m bench.cold_start
 
 .PHONY: bench-peers
@@ -169,12 +169,12 @@ validate: $(READY)  ## Check the template.
 	$(BIN)/sam validate --lint
 
 .PHONY: audit
-audit: $(READY)  ## Look the locked packages up among known vulnerabilities; needs the internet.
+audit: $(READY)  ## Check the locked packages for known vulnerabilities; needs the internet.
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
 		$(patsubst %,-r %,requirements.txt $(wildcard bench/requirements.txt layers/*/requirements.txt local/*/*requirements.txt))
 
 .PHONY: lock
-lock: $(READY)  ## Pin the requirements anew, with hashes.
+lock: $(READY)  ## Update the pinned requirements and their hashes.
 	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
 		requirements.in -o requirements.txt
 	for layer in core data html; do \
