@@ -119,7 +119,7 @@ def test_a_store_is_deleted_everywhere(user: User) -> None:
 
 
 def test_what_cannot_be_a_store_is_refused(user: User) -> None:
-    assert call(user, "DeleteStore", store_id="")["errorType"] == "InvalidRequest"
+    assert call(user, "DeleteStore", store_id="")["errorType"] == "InvalidRequestError"
     event = json.loads((EVENTS / "delete_store.json").read_bytes())
     assert call(user, "DeleteStore", **event)["polls_files"] == 0
 
