@@ -106,6 +106,22 @@ def test_a_store_that_others_name_too_is_still_known(pipeline: Pipeline) -> None
     assert pipeline.zones() == {"a": None, "b": "UTC"}
 
 
+def test_a_store_is_unknown_once_all_that_named_it_are_taken_back(pipeline: Pipeline) -> None:
+    """Also if only the first of them made it known, and was taken back while others named it."""
+    for upload_both in (
+        lambda: (polls(pipeline, 1, "a"), polls(pipeline, 2, "a")),
+        lambda: (polls(pipeline, 1, "a"), zones(pipeline, 1, a="UTC")),
+        lambda: (zones(pipeline, 1, a="UTC"), zones(pipeline, 2, a="Asia/Tokyo")),
+        lambda: (hours(pipeline, 1, f"a,{HOURS[1]}"), zones(pipeline, 1, a="UTC")),
+    ):
+        polls(pipeline, 3, "b")
+        first, second = upload_both()
+        take_back(pipeline, first)
+        assert set(pipeline.zones()) == set("ab")
+        take_back(pipeline, second)
+        assert set(pipeline.zones()) == {"b"}
+
+
 def test_all_polls_may_be_taken_back(pipeline: Pipeline) -> None:
     take_back(pipeline, polls(pipeline, 1))
     assert (pipeline.polls(), pipeline.zones()) == ([], {})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -149,13 +150,15 @@ def _stores_before(
     own = log.stores_changes(reversal.kind, reversal.ingest_id)
     if not own and reversal.kind != Kind.POLLS:
         raise CannotTakeBackError("it was committed before commits recorded what they replace")
+    taken_back = {kind: log.taken_back_changes(kind) for kind in Kind}
+    gone = [*own, *chain.from_iterable(taken_back.values())]
     # The previous value may come from an ingest that was taken back since: undo that, too.
     changes = sorted(
-        [*own, *log.taken_back_changes(reversal.kind)], key=lambda each: each.version, reverse=True
+        [*own, *taken_back[Kind(reversal.kind)]], key=lambda each: each.version, reverse=True
     )
     polls = _CurrentPolls(reversal, snapshot, log)
     written = []
-    for bucket in sorted({bucket for change in own for bucket in change.before}):
+    for bucket in sorted({bucket for change in gone for bucket in change.before}):
         current = tables.read_stores([snapshot.stores[bucket]])
         stores = current
         if reversal.kind != Kind.POLLS:
@@ -164,7 +167,7 @@ def _stores_before(
                     before = _read(change.before[bucket], tables)
                     column = _COLUMNS[Kind(reversal.kind)]
                     stores = with_restored(stores, column, change.uploaded_at, before)
-        stores = _without_new_stores(stores, bucket, own, polls, tables)
+        stores = _without_new_stores(stores, bucket, gone, polls, tables)
         if not stores.equals(current):
             version = f"{snapshot.version + 1:08d}-without-{reversal.ingest_id}"
             key = stores_key(bucket, version)
@@ -176,17 +179,17 @@ def _stores_before(
 def _without_new_stores(
     stores: pa.Table,
     bucket: int,
-    own: Sequence[StoresChange],
+    gone: Sequence[StoresChange],
     polls: "_CurrentPolls",
     tables: Tables,
 ) -> pa.Table:
-    """Remove the stores that only the ingest named."""
+    """Remove the stores that only ingests named that are taken back."""
     ids = stores.column("store_id").combine_chunks()
     nothing_known = pc.and_(
         pc.is_null(stores.column("timezone")), pc.is_null(stores.column("hours"))
     ).combine_chunks()
     added = pa.array([False] * len(ids))
-    for change in own:
+    for change in gone:
         if bucket in change.before:
             before = _read(change.before[bucket], tables).column("store_id").combine_chunks()
             added = pc.or_(added, pc.invert(pc.is_in(ids, before)))
