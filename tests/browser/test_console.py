@@ -454,7 +454,7 @@ def test_a_store_that_is_not_known(refused: Page, store_id: str) -> None:
     refused.get_by_label("Store id").fill(store_id)
     refused.get_by_role("button", name="Look up").click()
     problem = refused.locator("#store-problem")
-    expect(problem).to_contain_text(f"no input knows the store {store_id!r}")
+    expect(problem).to_contain_text(f"no input contains the store {store_id!r}")
 
 
 def test_an_api_that_cannot_be_reached(refused: Page, context: BrowserContext) -> None:

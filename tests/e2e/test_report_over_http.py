@@ -174,7 +174,7 @@ def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:
     answer = user.ended(user.trigger(store_ids=["no-such-store"]))
     assert answer["status"] == "Failed"
     assert answer["error"]["code"] == "UnknownStore"
-    assert "no input knows the store 'no-such-store'" in answer["error"]["message"]
+    assert "no input contains the store 'no-such-store'" in answer["error"]["message"]
 
 
 def test_index_and_health(user: User) -> None:

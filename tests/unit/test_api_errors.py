@@ -49,7 +49,7 @@ def call(error: Exception) -> dict[str, Any]:
         (InvalidRequestError("as_of: not a string"), 400, "invalid_request"),
         (MalformedReportIdError("a report_id is a UUID"), 400, "malformed_report_id"),
         (UnknownReportError("there is no report 1"), 404, "unknown_report"),
-        (UnknownStoreError("no input knows the store 1"), 404, "unknown_store"),
+        (UnknownStoreError("no input contains the store 1"), 404, "unknown_store"),
         (NoPollsError("no polls have been ingested"), 409, "no_polls"),
         (ReportRunningError("the report 1 is still Running"), 409, "report_running"),
         (ReportFailedError("the report 1 Failed"), 409, "report_failed"),

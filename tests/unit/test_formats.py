@@ -204,7 +204,7 @@ def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
     """Known to no file of its bucket, or in a bucket that has none."""
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/x.csv", POLLS)
-    with pytest.raises(UnknownStoreError, match=r"no input knows the store 'nobody'$"):
+    with pytest.raises(UnknownStoreError, match=r"no input contains the store 'nobody'$"):
         pipeline.report(ReportRequest(store_ids=("nobody", "up")))
 
 
@@ -222,7 +222,7 @@ def test_all_unknown_stores_are_named(tmp_path: Path, bucket_count: int, shard_p
                 pipeline.report(request, shard_polls=shard_polls)
             named = ", ".join(map(repr, nobody[: min(count, 100)]))
             rest = f" and {count - 100} more" if count > 100 else ""
-            assert str(error.value) == f"no input knows the stores {named}{rest}"
+            assert str(error.value) == f"no input contains the stores {named}{rest}"
             assert not list(tmp_path.glob("reports/r/report.*"))
 
 

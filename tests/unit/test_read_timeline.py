@@ -317,7 +317,7 @@ def test_a_report_s_timeline_is_of_its_snapshot_despite_later_uploads(pipeline: 
 def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStoreError, match="no input knows the store"):
+        with pytest.raises(UnknownStoreError, match="no input contains the store"):
             pipeline.timeline(store_id, **query)
 
 
@@ -336,7 +336,7 @@ def test_a_store_of_an_empty_bucket(tmp_path: Path) -> None:
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStoreError, match="no input knows the store 'z'"):
+        with pytest.raises(UnknownStoreError, match="no input contains the store 'z'"):
             pipeline.timeline("z", **query)
 
 

@@ -46,7 +46,7 @@ def unknown_stores(store_ids: Sequence[str]) -> UnknownStoreError:
     It names the first hundred ids, fewer if they are very long, and the number of the others.
 
     >>> str(unknown_stores(["a", "b"]))
-    "no input knows the stores 'a', 'b'"
+    "no input contains the stores 'a', 'b'"
     """
     named: list[str] = []
     size = 0
@@ -58,4 +58,4 @@ def unknown_stores(store_ids: Sequence[str]) -> UnknownStoreError:
     more = len(store_ids) - len(named)
     rest = f" and {more:,} more" if more else ""
     noun = "store" if len(store_ids) == 1 else "stores"
-    return UnknownStoreError(f"no input knows the {noun} {', '.join(named)}{rest}")
+    return UnknownStoreError(f"no input contains the {noun} {', '.join(named)}{rest}")

@@ -45,8 +45,8 @@ class Statuses:
 def activity(known: KnownPolls, week: Span) -> Activity:
     """Return when all stores are active in a week that ends now.
 
-    Polls that repeat the store's previous status change nothing. So only each store's first poll
-    and its changes of status are computed with, which are few.
+    Polls that repeat the store's previous status change nothing. So the computation uses only each
+    store's first poll and its changes of status, which are few.
     """
     active = known.active
     changes = np.append(True, active[1:] != active[:-1])[: len(active)]

@@ -110,8 +110,8 @@ def _business_time(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
 def _polls(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     return [
         clock.instant("at", at_us)
-        | {"status": "active" if active else "inactive", "is_evidence": is_evidence}
-        for at_us, active, is_evidence in _rows(
+        | {"status": "active" if active else "inactive", "is_evidence": counts}
+        for at_us, active, counts in _rows(
             timeline.polls.timestamp_us, timeline.polls.active, timeline.counts
         )
     ]

@@ -18,8 +18,8 @@ def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
         return stores
     every_id = every_id.take(pc.sort_indices(every_id))
     row = pc.index_in(every_id, stores.column("store_id"))
-    known = stores.drop_columns("store_id").take(row)
-    return pa.table([every_id, *known.columns], schema=STORES)
+    values = stores.drop_columns("store_id").take(row)
+    return pa.table([every_id, *values.columns], schema=STORES)
 
 
 def with_zones(
