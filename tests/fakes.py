@@ -493,7 +493,7 @@ class MemoryReports:
 
 @dataclass
 class MemoryExecutions:
-    """Executions that start, or fail to, as they are told."""
+    """Executions that start, or fail to start."""
 
     start_error: Exception | None = None
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -510,24 +510,24 @@ class MemoryExecutions:
 
 @dataclass
 class MemoryCheckpointStore:
-    """The last report that was told, and one that another tells in the meantime, if any."""
+    """A checkpoint, and one that a concurrent call stores, if any."""
 
-    told: Checkpoint | None = None
+    current: Checkpoint | None = None
     meanwhile: Checkpoint | None = None
 
     def get(self) -> Checkpoint | None:
-        return self.told
+        return self.current
 
     def advance(self, before: Checkpoint | None, after: Checkpoint) -> None:
-        self.told, self.meanwhile = self.meanwhile or self.told, None
-        if self.told != before:
+        self.current, self.meanwhile = self.meanwhile or self.current, None
+        if self.current != before:
             raise TransientError("another call moved the checkpoint of store changes")
-        self.told = after
+        self.current = after
 
 
 @dataclass
 class RecordedEvents:
-    """Events that are published, or not, as it is told."""
+    """Events that are recorded, or an error instead."""
 
     error: Exception | None = None
     events: list[Event] = field(default_factory=list)
@@ -540,7 +540,7 @@ class RecordedEvents:
 
 @dataclass
 class RecordedNotifications:
-    """Notices that are sent, or not, as it is told."""
+    """Notifications that are recorded, or an error instead."""
 
     error: Exception | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)

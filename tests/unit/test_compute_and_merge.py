@@ -1,4 +1,4 @@
-"""From a plan to a CSV: one part a shard, merged once they are all there."""
+"""From a plan to a CSV: one part per shard, merged after all shards."""
 
 import shutil
 from dataclasses import replace
@@ -44,7 +44,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 @pytest.fixture
 def plan(pipeline: Pipeline) -> Plan:
-    """A plan with a shard a store."""
+    """A plan with one shard per store."""
     plan = pipeline.plan(shard_polls=1)
     assert [shard.stores for shard in plan.shards] == [1, 1, 1]
     return plan
@@ -78,7 +78,7 @@ def test_a_part_has_the_exact_microseconds(pipeline: Pipeline) -> None:
     ]
 
 
-def test_receipts_tell_what_was_read(pipeline: Pipeline, plan: Plan) -> None:
+def test_receipts_have_the_numbers_of_stores_and_polls(pipeline: Pipeline, plan: Plan) -> None:
     receipts = compute_all(pipeline, plan)
     assert [receipt.shard for receipt in receipts] == [0, 1, 2]
     assert [receipt.stores for receipt in receipts] == [1, 1, 1]
@@ -94,7 +94,7 @@ def test_a_shard_computed_twice_is_the_same_part(pipeline: Pipeline, plan: Plan)
     assert path.read_bytes() == once
 
 
-def test_a_part_that_is_there_is_not_computed_again(pipeline: Pipeline, plan: Plan) -> None:
+def test_an_existing_part_is_not_computed_again(pipeline: Pipeline, plan: Plan) -> None:
     first = compute_all(pipeline, plan)
     shutil.rmtree(pipeline.folder / "polls")
     shutil.rmtree(pipeline.folder / "stores")
@@ -113,7 +113,7 @@ def test_a_part_with_another_number_of_rows_is_computed_again(
 
 
 @pytest.mark.parametrize(("polls", "count"), [(1, 2), (4, 1), (5, 1)])
-def test_a_shard_is_the_same_in_whatever_batches_it_is_read(
+def test_a_part_does_not_depend_on_the_batches(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, polls: int, count: int
 ) -> None:
     [shard] = pipeline.plan().shards
@@ -129,7 +129,7 @@ def test_a_shard_is_the_same_in_whatever_batches_it_is_read(
     assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
 
 
-def test_a_report_reads_its_snapshot_whatever_comes_later(pipeline: Pipeline, plan: Plan) -> None:
+def test_a_report_reads_its_snapshot_only(pipeline: Pipeline, plan: Plan) -> None:
     compute_all(pipeline, plan)
     merge_report("r", pipeline.tables)
     before = csv_of(pipeline, plan)
@@ -179,7 +179,7 @@ def test_a_part_of_another_size_is_an_incomplete_report(
     assert not (pipeline.folder / report_key("r", "csv")).exists()
 
 
-def test_parts_that_the_plan_does_not_know_are_not_taken(pipeline: Pipeline) -> None:
+def test_parts_that_are_not_in_the_plan_are_ignored(pipeline: Pipeline) -> None:
     compute_all(pipeline, pipeline.plan(shard_polls=1))
     plan = pipeline.plan()
     compute_all(pipeline, plan)
@@ -232,7 +232,7 @@ def test_figures_are_those_of_the_oracle(hour_us: list[int], long_us: list[int])
 
 
 @given(st.text(st.characters(exclude_categories=["C"]), min_size=1))
-def test_store_ids_are_quoted_as_csv_has_it(store_id: str) -> None:
+def test_store_ids_are_quoted_as_in_rfc_4180(store_id: str) -> None:
     nothing = (0, 0, 0)
     expected = csv_text({store_id: Totals(nothing, nothing)}).split("\n", 1)[1]
     assert lines_of(store_id, *nothing, *nothing) == expected

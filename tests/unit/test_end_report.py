@@ -1,4 +1,4 @@
-"""How a report ends when its execution has."""
+"""End a report after its execution has ended."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ COMPLETE = Report(REPORT_ID, Status.COMPLETE, RUNNING.started_at, NOW, stores=7)
 ABORTED = Failure("ABORTED", "the report's execution is ABORTED")
 
 
-def test_a_report_that_could_not_say_so_itself_is_failed() -> None:
+def test_a_running_report_whose_execution_failed_is_marked_failed() -> None:
     reports = MemoryReports({REPORT_ID: RUNNING})
     ended = end_report(REPORT_ID, ABORTED, NOW, reports)
     assert ended == Report(REPORT_ID, Status.FAILED, RUNNING.started_at, NOW, failure=ABORTED)
@@ -24,18 +24,18 @@ def test_a_report_that_could_not_say_so_itself_is_failed() -> None:
 
 
 @pytest.mark.parametrize("failure", [None, ABORTED])
-def test_a_report_that_has_ended_stays_as_it_is(failure: Failure | None) -> None:
+def test_an_ended_report_does_not_change(failure: Failure | None) -> None:
     assert end_report(REPORT_ID, failure, NOW, MemoryReports({REPORT_ID: COMPLETE})) == COMPLETE
 
 
 @pytest.mark.parametrize("failure", [None, ABORTED])
-def test_an_execution_may_be_no_report_s(failure: Failure | None) -> None:
+def test_an_execution_without_a_report_is_ignored(failure: Failure | None) -> None:
     assert end_report(REPORT_ID, failure, NOW, MemoryReports()) is None
 
 
 @pytest.mark.parametrize("failure", [None, ABORTED])
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.COMPLETE, Status.FAILED])
-def test_the_end_of_an_earlier_execution_says_nothing(
+def test_the_end_of_an_earlier_execution_is_ignored(
     failure: Failure | None, status: Status
 ) -> None:
     again = replace(RUNNING, status=status, attempt=2, restarted_at=NOW)

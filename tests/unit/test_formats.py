@@ -1,4 +1,4 @@
-"""The forms of a report, and what they tell beside the CSV."""
+"""The formats of a report, and the columns beyond those of the CSV."""
 
 import csv
 import io
@@ -57,11 +57,11 @@ def _records(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
 
 
 def test_polls(pipeline: Pipeline) -> None:
-    told = {
+    values = {
         store_id: (record["polls_last_week"], record["last_poll_at"], record["last_poll_status"])
         for store_id, record in _records(pipeline).items()
     }
-    assert told == {
+    assert values == {
         "down": (4, "2024-10-14T11:30:00+00:00", "inactive"),
         "never": (0, None, None),
         "old": (0, "2024-10-05T10:00:00+00:00", "inactive"),
@@ -81,11 +81,11 @@ def test_outages(pipeline: Pipeline) -> None:
     Sunday 23:00 to Monday 01:00, one from 11:00, and one on last Monday, of which the week has
     the hour from 12:00.
     """
-    told = {
+    values = {
         store_id: (record["outages_last_week"], record["longest_outage_last_week(in hours)"])
         for store_id, record in _records(pipeline).items()
     }
-    assert told == {"down": (2, 0.75), "never": (3, 2.0), "old": (2, 3.0), "up": (0, 0.0)}
+    assert values == {"down": (2, 0.75), "never": (3, 2.0), "old": (2, 3.0), "up": (0, 0.0)}
 
 
 def test_business_time_is_up_and_down_together(pipeline: Pipeline) -> None:
@@ -100,7 +100,7 @@ def test_business_time_is_up_and_down_together(pipeline: Pipeline) -> None:
     }
 
 
-def test_all_forms_tell_the_same(pipeline: Pipeline) -> None:
+def test_all_formats_have_the_same_values(pipeline: Pipeline) -> None:
     report = pipeline.report(ReportRequest(formats=tuple(Format)))
     folder = pipeline.folder / "reports/r"
     rows = list(csv.DictReader(io.StringIO(report.decode())))
@@ -125,8 +125,8 @@ def test_all_forms_tell_the_same(pipeline: Pipeline) -> None:
         assert dict(zip(header, values, strict=True)) == wanted
 
 
-def test_store_ids_are_text_in_every_form(tmp_path: Path) -> None:
-    """What a spreadsheet would take for a formula, a number, a date, an address or a truth."""
+def test_store_ids_are_text_in_every_format(tmp_path: Path) -> None:
+    """Ids that a spreadsheet could take for a formula, number, date, link or boolean."""
     numbers = ("007", "1e5", "1" * 30, "1.50", "1/2", "TRUE", "NULL", "nan", "#N/A")
     formulas = ("=1+1", "+1", "-1", "@a", "{=1+1}", '=HYPERLINK("http://x";"y")')
     others = ("https://example.com", "mailto:a@b.c", "internal:x!A1", "'x", "<b>")
@@ -149,12 +149,12 @@ def test_store_ids_are_text_in_every_form(tmp_path: Path) -> None:
     ]
 
 
-def test_the_csv_is_the_same_with_other_forms(pipeline: Pipeline) -> None:
+def test_the_csv_is_the_same_with_other_formats(pipeline: Pipeline) -> None:
     plain = pipeline.report()
     assert pipeline.report(ReportRequest(formats=(Format.JSON, Format.XLSX))) == plain
 
 
-def test_the_same_report_is_the_same_bytes(pipeline: Pipeline) -> None:
+def test_the_same_report_has_the_same_bytes(pipeline: Pipeline) -> None:
     def made() -> dict[str, bytes]:
         pipeline.report(ReportRequest(formats=tuple(Format)), shard_polls=1)
         return {form: (pipeline.folder / report_key("r", form)).read_bytes() for form in Format}
@@ -162,8 +162,10 @@ def test_the_same_report_is_the_same_bytes(pipeline: Pipeline) -> None:
     assert made() == made()
 
 
-def test_a_sheet_has_an_end(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan says so: what is computed, and the CSV, would be lost."""
+def test_too_many_stores_for_xlsx_fail_the_plan(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan fails early: otherwise computed parts and the CSV would be lost."""
     monkeypatch.setattr(report, "_SHEET_ROWS", 4)
     with pytest.raises(
         TooManyStoresError, match="xlsx holds 3 stores, not 4: leave it out of formats"
@@ -176,7 +178,7 @@ def test_a_sheet_has_an_end(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch)
     assert pipeline.plan("r", ReportRequest(formats=(Format.XLSX,))).stores == 4
 
 
-def test_a_sheet_has_as_many_rows_as_a_spreadsheet_can_open() -> None:
+def test_a_sheet_has_as_many_rows_as_excel_supports() -> None:
     check_formats_hold((Format.CSV, Format.XLSX), 1_048_575)
     with pytest.raises(TooManyStoresError, match="xlsx holds 1,048,575 stores, not 1,048,576"):
         check_formats_hold((Format.CSV, Format.XLSX), 1_048_576)
@@ -186,7 +188,7 @@ def test_a_sheet_has_as_many_rows_as_a_spreadsheet_can_open() -> None:
 # --- some stores ------------------------------------------------------------------------------
 
 
-def test_only_the_stores_asked_for(pipeline: Pipeline) -> None:
+def test_only_requested_stores_are_reported(pipeline: Pipeline) -> None:
     whole = pipeline.report().splitlines()
     some = pipeline.report(ReportRequest(store_ids=("old", "up"))).splitlines()
     assert some == [whole[0], *(line for line in whole if line.startswith((b"old,", b"up,")))]
@@ -201,7 +203,7 @@ def test_only_their_buckets_are_read(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("bucket_count", [1, 997])
 def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
-    """Known to no file of its bucket, or in a bucket that has none."""
+    """In no file of its bucket, or in an empty bucket."""
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/x.csv", POLLS)
     with pytest.raises(UnknownStoreError, match=r"no input contains the store 'nobody'$"):
@@ -211,7 +213,7 @@ def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
 @pytest.mark.parametrize("shard_polls", [1, 50_000_000])
 @pytest.mark.parametrize("bucket_count", [1, 4, 997])
 def test_all_unknown_stores_are_named(tmp_path: Path, bucket_count: int, shard_polls: int) -> None:
-    """In whatever buckets and shards they are; and whether or not any store is known."""
+    """In any bucket and shard, and whether or not any store is known."""
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/x.csv", POLLS)
     nobody = tuple(f"nobody-{number:03d}" for number in range(120))
@@ -226,24 +228,24 @@ def test_all_unknown_stores_are_named(tmp_path: Path, bucket_count: int, shard_p
             assert not list(tmp_path.glob("reports/r/report.*"))
 
 
-def test_so_many_long_names_of_unknown_stores_as_step_functions_keeps() -> None:
+def test_the_names_of_unknown_stores_fit_into_step_functions_limit() -> None:
     store_ids = [f"{number:02d}" + "\N{PILE OF POO}" * 253 for number in range(90)]
     error = str(unknown_stores(store_ids))
     assert len(json.dumps(error)) < 20_000
     assert (error.count("'"), error[-12:]) == (10, " and 85 more")
 
 
-def test_a_plan_of_before_names_no_unknown_stores(pipeline: Pipeline) -> None:
+def test_a_plan_of_an_older_version_has_no_unknown_stores(pipeline: Pipeline) -> None:
     document = pipeline.plan().to_json()
     del document["unknown_store_ids"]
     assert Plan.from_json(document) == pipeline.plan()
 
 
-def test_as_of_forgets_later_polls(pipeline: Pipeline) -> None:
+def test_as_of_ignores_later_polls(pipeline: Pipeline) -> None:
     at = datetime(2024, 10, 14, 11, 20, tzinfo=UTC)
     as_of_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     pipeline.report(ReportRequest(as_of_us=as_of_us, formats=(Format.JSON,)))
     records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
-    told = {record["store_id"]: record["last_poll_at"] for record in records}
-    assert told["down"] == "2024-10-14T11:15:00+00:00"
-    assert told["up"] is None
+    values = {record["store_id"]: record["last_poll_at"] for record in records}
+    assert values["down"] == "2024-10-14T11:15:00+00:00"
+    assert values["up"] is None

@@ -1,4 +1,4 @@
-"""Whether the tables and buckets answer."""
+"""Whether the tables and buckets can be reached."""
 
 from collections.abc import Iterator
 
@@ -25,12 +25,12 @@ def _account() -> Iterator[None]:
         yield
 
 
-def test_what_is_there_answers() -> None:
+def test_existing_tables_and_buckets_are_reachable() -> None:
     health = Health({"report table": "reports"}, {"data bucket": "data"})
     assert health.unreachable() == []
 
 
-def test_what_does_not_answer_is_told() -> None:
+def test_missing_ones_are_named() -> None:
     health = Health(
         tables={"report table": "reports", "ingest table": "ingests"},
         buckets={"data bucket": "data", "inbox bucket": "inbox"},
@@ -38,7 +38,7 @@ def test_what_does_not_answer_is_told() -> None:
     assert health.unreachable() == ["ingest table", "inbox bucket"]
 
 
-def test_an_answer_is_good_for_a_few_seconds() -> None:
+def test_a_result_is_cached_for_a_few_seconds() -> None:
     seconds = 100.0
     health = Health({"report table": "reports"}, {"data bucket": "data"}, lambda: seconds)
     assert health.unreachable() == []

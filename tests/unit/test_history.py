@@ -1,4 +1,4 @@
-"""What was stored long ago costs a report nothing: it is not read."""
+"""Old data do not slow down a report: they are not read."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ INDEX_BYTES = 64 * 1024  # Arrow first reads so much of a file's end
 
 
 def polls_of(begin_us: int, end_us: int) -> pa.Table:
-    """Return polls of each store, one an hour, at seeming random, the same for the same time."""
+    """Return hourly polls of each store, pseudorandom but reproducible."""
     hours = np.arange(begin_us // HOUR_US, end_us // HOUR_US)
     store, hour = (axis.ravel() for axis in np.meshgrid(np.arange(STORES), hours))
     at_us = hour * HOUR_US + (hour * 7919 + store) ** 2 * 2_654_435_761 % HOUR_US
@@ -36,7 +36,7 @@ def polls_of(begin_us: int, end_us: int) -> pa.Table:
 
 
 def bytes_read_for_a_report(pipeline: Pipeline, ages_days: list[int]) -> int:
-    """Commit polls in files, of the days between these ages; return what a shard reads."""
+    """Commit files of polls of the given ages; return how many bytes a shard reads."""
     pipeline.ingest(
         "timezones/a.csv",
         "\n".join(["store_id,timezone_str", *(f"store-{n:03d},UTC" for n in range(STORES))]),

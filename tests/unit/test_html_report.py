@@ -1,4 +1,4 @@
-"""The report as a page: its numbers, what it lets in, and what it does with hostile ids."""
+"""The report as a page: its figures, its security policy, and hostile store ids."""
 
 import io
 import json
@@ -48,7 +48,7 @@ HOSTILE = [
 
 
 def store(store_id: str = "s", **values: Any) -> dict[str, Any]:
-    """Return a row of a part: up for half of 100 hours of business, unless said otherwise."""
+    """Return a row of a part; by default up for half of 100 hours of business time."""
     return {
         "store_id": store_id,
         "uptime_last_hour_us": HOUR_US // 2,
@@ -88,7 +88,7 @@ def page_of_part(part: pa.Table, about: About = ABOUT) -> str:
 
 
 class Parsed(HTMLParser):
-    """What a page is made of: tags with their attributes, and all text."""
+    """A parsed page: its tags with attributes, and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def figures(page: str) -> list[str]:
 
 
 def chart(page: str, title: str) -> dict[str, int]:
-    """Return the numbers that the page tells beside a chart."""
+    """Return the numbers of a chart."""
     figure, _, _ = page[page.index(f"<h3>{title} ") :].partition("</figure>")
     rows = re.findall(r'<th scope="row">(.*?)</th><td class="number">(.*?)</td>', figure)
     return {Parsed(label).text: int(stores.replace(",", "")) for label, stores in rows}
@@ -128,7 +128,7 @@ def chart(page: str, title: str) -> dict[str, int]:
 # --- numbers --------------------------------------------------------------------------------
 
 
-def test_the_table_tells_what_the_report_tells(tmp_path: Path) -> None:
+def test_the_table_has_the_report_s_values(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.ingest(
         "polls/x.csv",
@@ -144,8 +144,8 @@ def test_the_table_tells_what_the_report_tells(tmp_path: Path) -> None:
     )
     pipeline.report(ReportRequest(formats=(Format.JSON, Format.HTML)))
     records = json.loads((tmp_path / report_key("r", "json")).read_bytes())
-    told = table((tmp_path / report_key("r", "html")).read_text("utf-8"))
-    rows = [dict(zip(told, values, strict=True)) for values in zip(*told.values(), strict=True)]
+    texts = table((tmp_path / report_key("r", "html")).read_text("utf-8"))
+    rows = [dict(zip(texts, values, strict=True)) for values in zip(*texts.values(), strict=True)]
     by_id = {row["store_id"]: row for row in rows}
     assert by_id.keys() == {record["store_id"] for record in records}
     for record in records:
@@ -202,11 +202,11 @@ def test_uptime_of_the_week_is_spread_over_columns() -> None:
     assert {label for label, count in stores.items() if count} == {
         *("no poll", "0", "> 0", "10+", "90+", "100"),
     }
-    told = (
+    texts = (
         "6 stores had business time. Up all of it: 1. Never up: 1. Down for want of a poll: 1. "
         "Median: 5.0%."
     )
-    assert told in Parsed(page).text
+    assert texts in Parsed(page).text
 
 
 def test_outages_and_ages_of_polls_are_spread_over_columns() -> None:
@@ -236,8 +236,8 @@ def test_outages_and_ages_of_polls_are_spread_over_columns() -> None:
     ]
 
 
-def test_worst_come_first() -> None:
-    """Seen ones by uptime, then downtime, then id; then those of which the week saw nothing."""
+def test_the_worst_stores_come_first() -> None:
+    """Polled stores by uptime, downtime and id; then stores without polls in the week."""
     page = page_of(
         store("a", **week(0, 100), **NEVER_POLLED),
         store("b", **week(0, 0)),
@@ -254,7 +254,7 @@ def test_worst_come_first() -> None:
     assert "Of the 7 stores that were polled in the last week" in worst
 
 
-def test_the_page_says_what_it_is() -> None:
+def test_the_page_has_the_report_s_parameters() -> None:
     text = Parsed(page_of(store())).text
     assert "14 October 2024, 23:55 UTC" in text
     assert "1, all that are known" in text
@@ -315,13 +315,13 @@ def test_size_of_a_page_of_4559_stores() -> None:
     assert len(page_of_part(many(4_559)).encode()) <= GREATEST_BYTES
 
 
-def test_a_page_has_all_of_20000_stores() -> None:
+def test_a_page_has_all_stores_up_to_20000() -> None:
     page = page_of_part(many(WHOLE_TABLE_STORES))
     assert len(table(page)["store_id"]) == 20_000
     assert "All stores" in page
 
 
-def test_of_more_it_has_the_worst_and_says_so() -> None:
+def test_a_page_of_more_stores_has_the_worst_ones() -> None:
     part = many(WHOLE_TABLE_STORES + 1)
     page = page_of_part(part)
     assert table(page)["store_id"] == part.column("store_id")[:WORST_STORES].to_pylist()
@@ -332,7 +332,7 @@ def test_of_more_it_has_the_worst_and_says_so() -> None:
     assert len(page.encode()) <= GREATEST_BYTES
 
 
-# --- what it lets in ------------------------------------------------------------------------
+# --- security --------------------------------------------------------------------------------
 
 
 def test_hostile_ids_are_text() -> None:
@@ -345,7 +345,7 @@ def test_hostile_ids_are_text() -> None:
 
 
 def inlined(page: str) -> Iterator[tuple[str, str]]:
-    """Yield what the policy has to allow: the directive and the text of each style and script."""
+    """Yield the directive and the text of each inline style and script."""
     for tag, attributes, text in re.findall(
         r"<(style|script)([^>]*)>(.*?)</\1>", page, flags=re.DOTALL
     ):
@@ -353,7 +353,7 @@ def inlined(page: str) -> Iterator[tuple[str, str]]:
             yield f"{tag}-src", text
 
 
-def test_the_policy_allows_what_is_inlined_and_nothing_else() -> None:
+def test_the_policy_allows_only_inlined_styles_and_scripts() -> None:
     page = page_of(store())
     (content,) = (
         attributes["content"]
@@ -370,7 +370,7 @@ def test_the_policy_allows_what_is_inlined_and_nothing_else() -> None:
     assert policy == wanted | nothing
 
 
-def test_the_page_names_nothing_outside_itself() -> None:
+def test_the_page_is_self_contained() -> None:
     for tag, attributes in Parsed(page_of(store())).tags:
         assert tag not in ("link", "iframe", "img", "base", "form")
         assert not {"src", "style", "srcset", "action"} & attributes.keys()

@@ -1,4 +1,4 @@
-"""What a line of the log tells, and what a metric's line does."""
+"""The lines of logs and metrics."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the logger writes."""
+    """The lines that the logger writes."""
     written: list[dict[str, Any]] = []
     [handler] = logger.handlers
     monkeypatch.setattr(
@@ -35,7 +35,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return written
 
 
-def test_every_line_tells_what_it_is_about(lines: list[dict[str, Any]]) -> None:
+def test_every_line_has_the_context_s_keys(lines: list[dict[str, Any]]) -> None:
     with about(report_id="r", shard=3):
         logger.info("one")
         logger.info("two")
@@ -45,7 +45,7 @@ def test_every_line_tells_what_it_is_about(lines: list[dict[str, Any]]) -> None:
     ]
 
 
-def test_so_does_the_line_of_an_error_which_goes_on(lines: list[dict[str, Any]]) -> None:
+def test_an_error_is_logged_with_the_keys_and_raised(lines: list[dict[str, Any]]) -> None:
     with pytest.raises(ZeroDivisionError), about(report_id="r"):
         _ = 1 / 0
     [line] = lines
@@ -53,7 +53,7 @@ def test_so_does_the_line_of_an_error_which_goes_on(lines: list[dict[str, Any]])
     assert line["exception_name"] == "ZeroDivisionError"
 
 
-def test_metrics_are_one_line_with_names_units_and_what_they_are_about(
+def test_metrics_are_one_line_with_names_units_and_the_logger_s_keys(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     @logger.inject_lambda_context(clear_state=True)
@@ -83,7 +83,7 @@ def test_metrics_are_one_line_with_names_units_and_what_they_are_about(
     }
 
 
-def test_nothing_of_a_line_is_left_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_not_repeated_in_the_next_line(capsys: pytest.CaptureFixture[str]) -> None:
     with about(report_id="r"):
         emit({Metric.REPORTS_FAILED: 1})
     emit({Metric.REPORTS_STARTED: 1})

@@ -29,7 +29,7 @@ def ids_of(tables: list[pa.Table]) -> list[str]:
     st.integers(1, 4),
     st.sampled_from([1, 7, 500_000]),
 )
-def test_all_rows_come_in_order_whatever_the_parts(
+def test_all_rows_are_yielded_in_order(
     placed: list[tuple[str, int]], piece_rows: int, stretch_rows: int
 ) -> None:
     by_shard = [sorted(store_id for store_id, at in placed if at == shard) for shard in range(5)]
@@ -44,8 +44,8 @@ def test_all_rows_come_in_order_whatever_the_parts(
         assert all(shard_of[row["store_id"]] == row["shard"] for row in table.to_pylist())
 
 
-def test_a_part_is_read_no_further_than_needed() -> None:
-    """Of each, two pieces are held beyond what has come out."""
+def test_a_part_is_read_only_as_far_as_needed() -> None:
+    """At most two pieces of each part are in memory."""
     read: list[str] = []
 
     def watched(ids: list[str], shard: int) -> Iterator[pa.Table]:
@@ -66,7 +66,7 @@ def test_no_parts_are_no_rows() -> None:
 
 
 @pytest.mark.parametrize("cuts", [[0, 10], [0, 3, 4, 10], [0, 0, 10, 10], list(range(11))])
-def test_batches_are_the_same_however_tables_were_cut(cuts: list[int]) -> None:
+def test_batches_do_not_depend_on_the_input_tables(cuts: list[int]) -> None:
     whole = pa.table([[str(n) for n in range(10)], list(range(10))], schema=SCHEMA)
     tables = (whole.slice(begin, end - begin) for begin, end in pairwise(cuts))
     batches = list(rebatched(tables, SCHEMA, 4))
@@ -75,6 +75,6 @@ def test_batches_are_the_same_however_tables_were_cut(cuts: list[int]) -> None:
     assert pa.concat_tables(batches).equals(whole)
 
 
-def test_no_rows_are_one_batch() -> None:
+def test_no_rows_are_one_empty_batch() -> None:
     [batch] = rebatched(iter([]), SCHEMA, 4)
     assert batch.equals(SCHEMA.empty_table())

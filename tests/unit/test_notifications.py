@@ -1,4 +1,4 @@
-"""What is published of reports and stores, and how."""
+"""Events and notifications about ended reports, and the checkpoint of store changes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -41,10 +41,10 @@ FAILED = Report(
     failure=Failure("NoPolls", "no polls yet"),
 )
 
-# --- what is told of a report ---------------------------------------------------------------
+# --- events and notifications of a report ----------------------------------------------------
 
 
-def test_a_complete_report() -> None:
+def test_the_event_of_a_complete_report() -> None:
     assert end_event(COMPLETE) == Event(
         EventType.REPORT_COMPLETED,
         {
@@ -60,20 +60,20 @@ def test_a_complete_report() -> None:
     )
 
 
-def test_a_failed_report() -> None:
+def test_the_event_of_a_failed_report() -> None:
     event = end_event(FAILED)
     assert event.type is EventType.REPORT_FAILED
     assert event.detail["error"] == {"code": "NoPolls", "message": "no polls yet"}
 
 
 @pytest.mark.parametrize("report", [COMPLETE, FAILED], ids=["complete", "failed"])
-def test_a_notice_says_the_same(report: Report) -> None:
+def test_a_notification_contains_the_event_s_detail(report: Report) -> None:
     subject, text = end_notification(report)
     assert subject == f"Store report: {report.status.value}"
     assert json.loads(text) == end_event(report).detail
 
 
-# --- the order in which it is told ----------------------------------------------------------
+# --- metrics, then event, then notification --------------------------------------------------
 
 DENIED = ClientError(
     {"Error": {"Code": "AccessDeniedException", "Message": "no"}},
@@ -108,7 +108,7 @@ def measured(
     ],
     ids=["complete", "failed"],
 )
-def test_the_end_of_a_report_is_measured_and_announced(
+def test_an_ended_report_has_metrics_an_event_and_a_notification(
     report: Report, names: set[str], measured: Callable[[], set[str]]
 ) -> None:
     bus, notifications = RecordedEvents(), RecordedNotifications()
@@ -121,17 +121,19 @@ def test_the_end_of_a_report_is_measured_and_announced(
 @pytest.mark.parametrize(
     "error", [DENIED, TransientError("slow down")], ids=["denied", "throttled"]
 )
-def test_an_event_that_is_refused_hides_no_failed_report(
+def test_a_refused_event_does_not_hide_a_failed_report(
     error: Exception, measured: Callable[[], set[str]]
 ) -> None:
     notifications = RecordedNotifications()
-    with pytest.raises(type(error)):  # Lambda shall try again
+    with pytest.raises(type(error)):  # so that Lambda retries
         announce_end(FAILED, RecordedEvents(error), notifications)
     assert measured() == {"ReportsFailed"}
     assert notifications.sent == [end_notification(FAILED)]
 
 
-def test_a_notice_that_is_refused_hides_no_failed_report(measured: Callable[[], set[str]]) -> None:
+def test_a_refused_notification_does_not_hide_a_failed_report(
+    measured: Callable[[], set[str]],
+) -> None:
     bus = RecordedEvents()
     with pytest.raises(TransientError):
         announce_end(FAILED, bus, RecordedNotifications(TransientError("slow down")))
@@ -149,7 +151,7 @@ def events(count: int) -> list[Event]:
 @pytest.mark.parametrize(
     ("count", "batches"), [(0, []), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])]
 )
-def test_events_are_published_in_batches_in_their_order(count: int, batches: list[int]) -> None:
+def test_events_are_published_in_batches_and_in_order(count: int, batches: list[int]) -> None:
     bus = EventBus(MACHINE)
     published: list[dict[str, Any]] = []
 
@@ -172,7 +174,7 @@ def test_events_are_published_in_batches_in_their_order(count: int, batches: lis
     ]
 
 
-def test_an_event_that_is_refused_is_an_error_that_can_pass() -> None:
+def test_a_refused_event_is_a_transient_error() -> None:
     bus = EventBus(MACHINE)
     with Stubber(bus._client) as stub:
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": []}, {"Entries": ANY})
@@ -180,10 +182,10 @@ def test_an_event_that_is_refused_is_an_error_that_can_pass() -> None:
             bus.publish(events(2))
 
 
-# --- notices --------------------------------------------------------------------------------
+# --- notifications ---------------------------------------------------------------------------
 
 
-def test_a_notice_goes_to_the_topic() -> None:
+def test_a_notification_is_sent_to_the_topic() -> None:
     notifications = Notifications(TOPIC)
     with Stubber(notifications._client) as stub:
         stub.add_response(
@@ -193,13 +195,13 @@ def test_a_notice_goes_to_the_topic() -> None:
         stub.assert_no_pending_responses()
 
 
-def test_without_a_topic_nobody_is_told() -> None:
+def test_without_a_topic_nothing_is_sent() -> None:
     notifications = Notifications("")
-    with Stubber(notifications._client):  # which refuses all calls
+    with Stubber(notifications._client):  # it refuses all calls
         notifications.send("subject", "text")
 
 
-# --- which report was told last -------------------------------------------------------------
+# --- the checkpoint of store changes ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -225,11 +227,11 @@ def checkpoints(request: pytest.FixtureRequest, table: str) -> CheckpointStore:
 FIRST, SECOND, THIRD = Checkpoint("r1", 1), Checkpoint("r2", 2), Checkpoint("r3", 3)
 
 
-def test_at_first_none_was_told(checkpoints: CheckpointStore) -> None:
+def test_at_first_there_is_no_checkpoint(checkpoints: CheckpointStore) -> None:
     assert checkpoints.get() is None
 
 
-def test_the_last_one_is_remembered(checkpoints: CheckpointStore) -> None:
+def test_the_last_checkpoint_is_stored(checkpoints: CheckpointStore) -> None:
     checkpoints.advance(None, FIRST)
     assert checkpoints.get() == FIRST
     checkpoints.advance(FIRST, SECOND)
@@ -237,7 +239,7 @@ def test_the_last_one_is_remembered(checkpoints: CheckpointStore) -> None:
 
 
 @pytest.mark.parametrize("before", [None, FIRST], ids=["none", "another"])
-def test_one_that_was_told_in_the_meantime_stays(
+def test_a_concurrent_checkpoint_is_not_overwritten(
     checkpoints: CheckpointStore, before: Checkpoint | None
 ) -> None:
     checkpoints.advance(None, SECOND)

@@ -1,4 +1,4 @@
-"""The API's document says what the code does."""
+"""The OpenAPI document agrees with the code."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each body that is sent or answered: a name, and its schema and examples."""
+    """Yield the name, schema and examples of each request and response body."""
     for name, operation in operations():
         if "requestBody" in operation:
             yield name, operation["requestBody"]["content"]["application/json"]
@@ -62,21 +62,21 @@ def test_it_is_an_openapi_document() -> None:
 
 
 @pytest.mark.parametrize(("name", "body"), [pytest.param(*body, id=body[0]) for body in bodies()])
-def test_every_body_has_examples_that_fit_it(name: str, body: dict[str, Any]) -> None:
-    schema = {**body["schema"], "components": DOCUMENT["components"]}  # where its references lead
+def test_every_body_has_valid_examples(name: str, body: dict[str, Any]) -> None:
+    schema = {**body["schema"], "components": DOCUMENT["components"]}  # for its references
     validator = Draft202012Validator(schema, format_checker=FormatChecker())
     assert examples(body)
     for example in examples(body):
         validator.validate(example)
 
 
-def test_requests_like_the_examples_are_taken() -> None:
+def test_example_requests_are_accepted() -> None:
     request = DOCUMENT["paths"]["/trigger_report"]["post"]["requestBody"]
     for example in examples(request["content"]["application/json"]):
         ReportRequest.from_json(example)
 
 
-def test_errors_have_the_codes_that_it_lists() -> None:
+def test_error_codes_are_those_of_the_document() -> None:
     ours = {code for _, code in api.ERROR_RESPONSES.values()} | {"internal_error"}
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     gateways = set(re.findall(r'{"error": {"code": "(\w+)"', template))
@@ -84,14 +84,14 @@ def test_errors_have_the_codes_that_it_lists() -> None:
     assert listed == sorted(ours | gateways)
 
 
-def test_choices_are_the_codes_own() -> None:
+def test_enums_are_those_of_the_code() -> None:
     kinds = {"PollFilter": PollFilter, "Format": Format, "Status": Status, "UploadKind": Kind}
     for name, kind in kinds.items():
         assert SCHEMAS[name]["enum"] == list(kind)
     assert set(SCHEMAS["ReportRequest"]["properties"]) == set(ReportRequest().to_json())
 
 
-def test_limits_are_the_codes_own() -> None:
+def test_limits_are_those_of_the_code() -> None:
     most = SCHEMAS["ReportRequest"]["properties"]["store_ids"]["maxItems"]
     ids = [f"store {number}" for number in range(most + 1)]
     assert ReportRequest.from_json({"store_ids": ids[:most]}).store_ids is not None
@@ -118,14 +118,14 @@ def test_limits_are_the_codes_own() -> None:
     IdempotencyKey.of("caller", key["example"], ReportRequest())
 
 
-def test_the_console_s_parts_are_those_that_it_has() -> None:
+def test_the_console_s_files_are_documented() -> None:
     [part] = DOCUMENT["paths"]["/console/{part}"]["get"]["parameters"]
     static = ROOT / "functions" / "console" / "static"
     parts = {path.name for path in static.iterdir() if path.suffix in (".css", ".js")}
     assert part["schema"]["enum"] == sorted(parts | {"theme.css"})
 
 
-def test_uploads_are_as_the_code_takes_them() -> None:
+def test_upload_requests_are_those_of_the_code() -> None:
     request = SCHEMAS["UploadRequest"]["properties"]["filename"]
     longest = request["maxLength"]
     UploadRequest.from_json({"kind": "polls", "filename": "n" * longest})

@@ -1,4 +1,4 @@
-"""The snapshot that a report reads, and how it is cut into shards."""
+"""The snapshot that a report reads, and how it is split into shards."""
 
 import json
 import math
@@ -31,7 +31,7 @@ SHARD_POLLS = 50_000_000
 def polls_file(
     bucket: int, rows: int = 1, oldest_days: float = 1, latest_days: float = 0, name: str = "a"
 ) -> PollsFile:
-    """Make up a file of polls from so many days before now to so many."""
+    """Return a file of polls between two ages in days."""
     min_timestamp_us = NOW_US - int(oldest_days * DAY_US)
     max_timestamp_us = NOW_US - int(latest_days * DAY_US)
     return PollsFile(bucket, polls_key(bucket, name), rows, 100, min_timestamp_us, max_timestamp_us)
@@ -49,7 +49,7 @@ def log_of(stores: Sequence[StoresFile], *commits: Sequence[PollsFile]) -> Memor
 
 
 def commit(ingest_id: str, *files: PollsFile) -> Commit:
-    """Make up the commit of an ingest, all of whose polls are of the week that now lies in."""
+    """Return the manifest entry of an ingest whose polls are all of the current week."""
     written = [WrittenPolls(file, Counter({NOW_US - 3 * DAY_US: file.rows})) for file in files]
     rows = sum(file.rows for file in files)
     return Commit("polls", ingest_id, rows, 0, utc("2024-10-15 00:00"), tuple(written))
@@ -79,23 +79,23 @@ def test_now_is_the_greatest_timestamp(files: FolderFiles) -> None:
     assert plan_of(log, files).now_us == NOW_US
 
 
-def test_the_newest_poll_is_known_whatever_the_request_names(files: FolderFiles) -> None:
+def test_the_newest_poll_does_not_depend_on_as_of(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
     request = ReportRequest(as_of_us=NOW_US - 7)
     assert plan_of(log, files, request).max_timestamp_us == log.snapshot().max_timestamp_us
 
 
-def test_without_polls_there_is_no_newest(files: FolderFiles) -> None:
+def test_without_polls_there_is_no_newest_poll(files: FolderFiles) -> None:
     zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     assert plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).max_timestamp_us is None
 
 
-def test_now_is_what_the_request_names(files: FolderFiles) -> None:
+def test_now_is_as_of_if_the_request_has_it(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
     assert plan_of(log, files, ReportRequest(as_of_us=NOW_US - 7)).now_us == NOW_US - 7
 
 
-def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
+def test_without_polls_and_as_of_there_is_no_plan(files: FolderFiles) -> None:
     with pytest.raises(NoPollsError, match="upload a polls file first"):
         plan_of(MemoryLog(), files)
     zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
@@ -104,7 +104,7 @@ def test_without_polls_there_is_no_now(files: FolderFiles) -> None:
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
 
-def test_without_polls_a_request_may_name_it(files: FolderFiles) -> None:
+def test_without_polls_as_of_is_now(files: FolderFiles) -> None:
     zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     plan = plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US))
     assert [shard.polls_files for shard in plan.shards] == [()]
@@ -117,7 +117,7 @@ def test_without_stores_there_is_no_plan(files: FolderFiles) -> None:
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
 
-def test_without_stores_a_store_that_is_asked_for_is_unknown(files: FolderFiles) -> None:
+def test_without_stores_a_requested_store_is_unknown(files: FolderFiles) -> None:
     with pytest.raises(UnknownStoreError, match="s1"):
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US, store_ids=("s1",)))
 
@@ -125,7 +125,7 @@ def test_without_stores_a_store_that_is_asked_for_is_unknown(files: FolderFiles)
 # --- the snapshot ---------------------------------------------------------------------------
 
 
-def test_files_that_lie_wholly_outside_the_memory_are_left_out(files: FolderFiles) -> None:
+def test_files_outside_the_memory_are_left_out(files: FolderFiles) -> None:
     too_old = polls_file(0, oldest_days=30, latest_days=14.000001, name="too old")
     just_old_enough = polls_file(0, oldest_days=30, latest_days=14, name="just")
     around = polls_file(0, oldest_days=30, latest_days=-30, name="around")
@@ -136,7 +136,7 @@ def test_files_that_lie_wholly_outside_the_memory_are_left_out(files: FolderFile
     assert set(shard.polls_files) == {just_old_enough, around, from_now}
 
 
-def test_an_ingest_that_slips_in_is_left_out(files: FolderFiles) -> None:
+def test_a_concurrent_ingest_is_left_out(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
 
     class Busy(MemoryLog):
@@ -163,7 +163,7 @@ def test_the_plan_and_the_list_of_shards_are_written(files: FolderFiles) -> None
     assert (plan.report_id, plan.memory_us, plan.stores) == ("r", MEMORY_US, 1 + 2 + 3)
 
 
-def test_a_report_has_one_plan_whatever_is_committed_later(files: FolderFiles) -> None:
+def test_the_first_plan_of_a_report_is_final(files: FolderFiles) -> None:
     first = plan_of(log_of([stores_file(0)], [polls_file(0)]), files)
     (files.folder / "reports/r/shards.json").unlink()  # it broke down halfway
     more = log_of([stores_file(0), stores_file(1)], [polls_file(0), polls_file(1)])
@@ -184,7 +184,7 @@ def test_small_data_make_one_shard(files: FolderFiles) -> None:
     assert buckets_of(plan_of(log, files)) == [[*buckets]]
 
 
-def test_large_data_make_a_shard_a_bucket(files: FolderFiles) -> None:
+def test_large_data_make_one_shard_per_bucket(files: FolderFiles) -> None:
     log = log_of(
         [stores_file(bucket) for bucket in range(4)],
         [polls_file(bucket, rows=10 * SHARD_POLLS) for bucket in range(4)],
@@ -192,7 +192,7 @@ def test_large_data_make_a_shard_a_bucket(files: FolderFiles) -> None:
     assert buckets_of(plan_of(log, files)) == [[0], [1], [2], [3]]
 
 
-def test_shards_are_as_few_as_suffice_and_alike(files: FolderFiles) -> None:
+def test_shards_are_few_and_of_similar_cost(files: FolderFiles) -> None:
     # A little more than two shards' worth in all: three shards, and none of a single bucket.
     log = log_of(
         [stores_file(bucket) for bucket in range(9)],
@@ -201,18 +201,18 @@ def test_shards_are_as_few_as_suffice_and_alike(files: FolderFiles) -> None:
     assert buckets_of(plan_of(log, files)) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
-def test_stores_without_polls_cost_something_too(files: FolderFiles) -> None:
+def test_stores_without_polls_have_a_cost(files: FolderFiles) -> None:
     stores = [stores_file(bucket, SHARD_POLLS // STORE_COST_POLLS) for bucket in range(3)]
     assert buckets_of(plan_of(log_of(stores, [polls_file(0)]), files)) == [[0], [1], [2]]
 
 
-def test_so_does_each_file_that_is_read(files: FolderFiles) -> None:
+def test_each_file_has_a_cost(files: FolderFiles) -> None:
     stores = [stores_file(bucket) for bucket in range(3)]
     small = [polls_file(bucket, name=str(n)) for bucket in range(3) for n in range(1000)]
     assert buckets_of(plan_of(log_of(stores, small), files)) == [[0], [1], [2]]
 
 
-def test_only_polls_of_weeks_that_are_read_cost_something(files: FolderFiles) -> None:
+def test_only_polls_of_weeks_that_are_read_have_a_cost(files: FolderFiles) -> None:
     # Evenly spread over its time, this file's polls would nearly all be too old.
     week_us = NOW_US - 3 * DAY_US
     old = [polls_file(bucket, rows=10 * SHARD_POLLS, oldest_days=1400) for bucket in range(4)]

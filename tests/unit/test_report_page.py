@@ -1,4 +1,4 @@
-"""Pages of the list of reports: what is asked for, and what is told."""
+"""Pages of the list of reports: requests and responses."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -34,7 +34,7 @@ def token(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
-def test_twenty_are_shown_unless_another_number_is_asked_for() -> None:
+def test_the_default_limit_is_twenty() -> None:
     assert PageRequest.from_query(None, None) == PageRequest(20)
     assert PageRequest.from_query("1", None) == PageRequest(1)
     assert PageRequest.from_query("100", PLACE.to_token()) == PageRequest(100, PLACE)
@@ -43,7 +43,7 @@ def test_twenty_are_shown_unless_another_number_is_asked_for() -> None:
 @pytest.mark.parametrize(
     "limit", ["", "0", "101", "1000", "-1", "1.0", "1e1", "ten", " 1", "1\n", "01", "\u0661"]
 )
-def test_a_wrong_limit_is_refused(limit: str) -> None:
+def test_an_invalid_limit_is_refused(limit: str) -> None:
     with pytest.raises(InvalidRequestError, match="limit"):
         PageRequest.from_query(limit, None)
 
@@ -56,12 +56,12 @@ def test_a_wrong_limit_is_refused(limit: str) -> None:
         PLACE.to_token() + "==",
     ],
 )
-def test_a_wrong_token_is_refused(text: str) -> None:
+def test_an_invalid_token_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="page_token"):
         PageRequest.from_query(None, text)
 
 
-def test_what_is_told_of_each() -> None:
+def test_the_fields_of_each_report() -> None:
     failed = Report(
         "r",
         Status.FAILED,
@@ -95,5 +95,5 @@ def test_what_is_told_of_each() -> None:
     }
 
 
-def test_the_last_page_names_no_next_one() -> None:
+def test_the_last_page_has_no_next_page_token() -> None:
     assert report_page_body(ReportPage(())) == {"reports": []}

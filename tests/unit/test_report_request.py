@@ -1,4 +1,4 @@
-"""What a report may be asked for, and how it is named."""
+"""Requests for reports, and report ids."""
 
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ NO_STORE_ID = "store_ids: a store id has 1 to 255 printable characters"
 
 
 @pytest.mark.parametrize("body", [{}, {"as_of": None, "poll_filter": None}])
-def test_nothing_asked_for_is_the_default(body: object) -> None:
+def test_an_empty_request_is_the_default(body: object) -> None:
     assert ReportRequest.from_json(body) == ReportRequest(None, PollFilter.ALL)
 
 
@@ -77,13 +77,13 @@ def test_as_of_is_an_instant(as_of: str, instant: str) -> None:
         ({"formats": ["csv", 1]}, "formats: not a list of some of csv, json, parquet, xlsx, html"),
     ],
 )
-def test_what_is_not_understood_is_named(body: object, message: str) -> None:
+def test_an_invalid_field_is_named(body: object, message: str) -> None:
     with pytest.raises(InvalidRequestError) as error:
         ReportRequest.from_json(body)
     assert str(error.value) == message
 
 
-def test_store_ids_are_trimmed_and_sorted_and_each_is_one() -> None:
+def test_store_ids_are_trimmed_sorted_and_unique() -> None:
     request = ReportRequest.from_json({"store_ids": ["b", " a\t", "a", "\xa0a", "c" * 255 + " "]})
     assert request.store_ids == ("a", "b", "c" * 255, "\xa0a")
 
@@ -114,6 +114,6 @@ def test_a_report_id_is_a_uuid_in_any_letter_case() -> None:
         "{00017c6a-7a77-4a95-bb2d-40647868aff6}",
     ],
 )
-def test_what_is_no_report_id_is_refused(text: str) -> None:
+def test_a_malformed_report_id_is_refused(text: str) -> None:
     with pytest.raises(MalformedReportIdError, match="as trigger_report returned it"):
         checked_report_id(text)

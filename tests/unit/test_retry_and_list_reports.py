@@ -1,4 +1,4 @@
-"""Reports whose executions failed: as they are listed, and tried again."""
+"""Retry failed reports, and list reports."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +32,7 @@ def reports_of(*reports: Report) -> MemoryReports:
 # --- retry ----------------------------------------------------------------------------------
 
 
-def test_a_failed_report_is_tried_again_by_another_execution() -> None:
+def test_a_failed_report_is_retried_by_another_execution() -> None:
     reports, executions = reports_of(FAILED), MemoryExecutions()
     assert retry_report("r", LATER, reports, executions) == SECOND_ATTEMPT
     assert reports.get("r") == SECOND_ATTEMPT
@@ -46,7 +46,7 @@ def test_each_attempt_has_a_number() -> None:
 
 
 @pytest.mark.parametrize("report", [RUNNING, COMPLETE, SECOND_ATTEMPT])
-def test_only_a_failed_report_is_tried_again(report: Report) -> None:
+def test_only_a_failed_report_can_be_retried(report: Report) -> None:
     reports, executions = reports_of(report), MemoryExecutions()
     with pytest.raises(ReportNotFailedError, match=report.status):
         retry_report("r", LATER, reports, executions)
@@ -54,32 +54,32 @@ def test_only_a_failed_report_is_tried_again(report: Report) -> None:
     assert executions.started == []
 
 
-def test_a_report_that_nobody_asked_for_cannot_be_tried_again() -> None:
+def test_an_unknown_report_cannot_be_retried() -> None:
     with pytest.raises(UnknownReportError):
         retry_report("r", LATER, MemoryReports(), MemoryExecutions())
 
 
-def test_a_report_whose_execution_vanished_can_be_tried_again() -> None:
+def test_a_report_whose_execution_vanished_can_be_retried() -> None:
     reports, executions = reports_of(RUNNING), MemoryExecutions(failures={"r": VANISHED})
     assert retry_report("r", LATER, reports, executions).attempt == 2
     assert executions.started == ["r-2"]
 
 
 class Overtaken(MemoryReports):
-    """Reports of which one was restarted a moment after it was read."""
+    """Reports, one of which is restarted by another call after it was read."""
 
     def get(self, report_id: str) -> Report:
         return FAILED
 
 
-def test_of_two_that_retry_at_once_both_start_the_same_execution() -> None:
+def test_two_concurrent_retries_start_the_same_execution() -> None:
     reports, executions = Overtaken({"r": SECOND_ATTEMPT}), MemoryExecutions()
     a_moment_later = LATER + timedelta(milliseconds=1)
     assert retry_report("r", a_moment_later, reports, executions) == SECOND_ATTEMPT
     assert executions.started == ["r-2"]
 
 
-def test_of_two_that_retry_at_once_one_in_vain_does_not_fail_the_report() -> None:
+def test_of_two_concurrent_retries_a_failing_one_does_not_fail_the_report() -> None:
     reports = Overtaken({"r": SECOND_ATTEMPT})
     with pytest.raises(TransientError):
         retry_report("r", LATER + timedelta(milliseconds=1), reports, THROTTLED)
@@ -99,7 +99,7 @@ def test_a_retry_that_cannot_be_started_leaves_the_report_failed() -> None:
 # --- list -----------------------------------------------------------------------------------
 
 
-def test_a_report_is_listed_as_it_stands() -> None:
+def test_a_report_is_listed_with_its_current_status() -> None:
     others = [replace(COMPLETE, report_id="c"), replace(FAILED, report_id="f")]
     reports = reports_of(RUNNING, *others)
     executions = MemoryExecutions(failures=dict.fromkeys(("r", "c", "f"), VANISHED))
@@ -109,12 +109,12 @@ def test_a_report_is_listed_as_it_stands() -> None:
     assert reports.get("r") == dead
 
 
-def test_a_report_that_runs_is_listed_as_running() -> None:
+def test_a_running_report_is_listed_as_running() -> None:
     page = list_reports(PageRequest(10), LATER, reports_of(RUNNING), MemoryExecutions())
     assert page.reports == (RUNNING,)
 
 
-def test_an_attempt_that_may_not_have_started_yet_is_waited_for() -> None:
+def test_an_attempt_that_just_began_is_not_marked_failed() -> None:
     reports = reports_of(SECOND_ATTEMPT)
     executions = MemoryExecutions(failures={"r-2": VANISHED})
     for seconds, status in ((60, Status.RUNNING), (61, Status.FAILED)):

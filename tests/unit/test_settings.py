@@ -1,4 +1,4 @@
-"""What a function is told by its environment."""
+"""Settings from environment variables."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ ENVIRONMENT = {
 }
 
 
-def test_each_variable_is_a_setting() -> None:
+def test_each_variable_becomes_a_setting() -> None:
     assert Settings.from_environment(ENVIRONMENT | {"PATH": "/bin"}) == Settings(
         data_bucket="data",
         inbox_bucket="inbox",
@@ -57,13 +57,13 @@ def test_a_missing_variable_is_named(variable: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "many", "1.5"])
-def test_what_is_no_number_is_named(value: str) -> None:
+def test_a_value_that_is_not_a_number_is_named(value: str) -> None:
     with pytest.raises(InvalidSettingsError, match=r"^BUCKET_COUNT is not a whole number$"):
         Settings.from_environment(ENVIRONMENT | {"BUCKET_COUNT": value})
 
 
-def test_the_template_gives_all_variables() -> None:
+def test_the_template_sets_all_variables() -> None:
     variables = TEMPLATE.read_text().partition("      Variables:\n")[2].partition("Resources:")[0]
     given = re.findall(r"^        ([A-Z_]+): ", variables, re.MULTILINE)
-    others = ("AWS_", "POWERTOOLS_")  # what libraries read
+    others = ("AWS_", "POWERTOOLS_")  # variables of libraries
     assert set(ENVIRONMENT) == {name for name in given if not name.startswith(others)}

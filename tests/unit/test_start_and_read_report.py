@@ -1,4 +1,4 @@
-"""How a report starts, and how it stands when it is asked for."""
+"""Start reports and read their status."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ def test_a_report_is_recorded_as_running_and_its_execution_started(tmp_path: Pat
     assert executions.started == [report.report_id]
 
 
-def test_each_report_has_an_id_of_its_own(tmp_path: Path) -> None:
+def test_each_report_has_its_own_id(tmp_path: Path) -> None:
     reports, executions = MemoryReports(), MemoryExecutions()
     for _ in range(3):
         start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
@@ -57,7 +57,7 @@ def test_each_report_has_an_id_of_its_own(tmp_path: Path) -> None:
     assert set(reports.reports) == set(executions.started)
 
 
-def test_a_report_that_cannot_be_started_is_failed(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_started_is_marked_failed(tmp_path: Path) -> None:
     reports = MemoryReports()
     with pytest.raises(TransientError):
         start_report(ReportRequest(), STARTED_AT, reports, THROTTLED, FolderFiles(tmp_path))
@@ -75,7 +75,7 @@ def key_of(request: ReportRequest = DEFAULT, key: str = "k", caller: str = "me")
 
 @dataclass
 class Service:
-    """A system that takes requests with keys."""
+    """A service that starts reports with idempotency keys."""
 
     folder: Path
     reports: MemoryReports = field(default_factory=MemoryReports)
@@ -103,14 +103,14 @@ def service(tmp_path: Path) -> Service:
     return Service(tmp_path)
 
 
-def test_a_request_sent_again_gets_the_same_report(service: Service) -> None:
+def test_a_repeated_request_returns_the_same_report(service: Service) -> None:
     report = service.start()
     assert service.start(now=SOON) == report
     assert set(service.executions.started) == {report.report_id}
     assert len(service.reports.reports) == 1
 
 
-def test_a_request_sent_again_hears_how_its_report_stands(service: Service) -> None:
+def test_a_repeated_request_returns_the_current_status(service: Service) -> None:
     report = service.start()
     complete = replace(report, status=Status.COMPLETE, stores=7)
     service.reports.reports[report.report_id] = complete
@@ -118,10 +118,10 @@ def test_a_request_sent_again_hears_how_its_report_stands(service: Service) -> N
     assert service.executions.started == [report.report_id]
 
 
-def test_a_request_that_broke_down_halfway_is_completed_when_it_is_sent_again(
+def test_a_request_that_crashed_halfway_is_completed_by_a_repeated_one(
     service: Service,
 ) -> None:
-    service.reports.claim(key_of(), "claimed", STARTED_AT)  # and not a step more
+    service.reports.claim(key_of(), "claimed", STARTED_AT)  # and no further step
     report = service.start(now=SOON)
     assert report.report_id == "claimed"
     assert service.executions.started == ["claimed"]
@@ -145,7 +145,7 @@ def test_a_key_lasts_a_day(service: Service) -> None:
     assert service.start(now=STARTED_AT + day).report_id != report.report_id
 
 
-def test_a_key_whose_report_could_not_be_started_is_free_again(tmp_path: Path) -> None:
+def test_a_key_whose_report_could_not_be_started_can_be_reused(tmp_path: Path) -> None:
     service = Service(tmp_path, executions=THROTTLED)
     with pytest.raises(TransientError):
         service.start()
@@ -154,7 +154,7 @@ def test_a_key_whose_report_could_not_be_started_is_free_again(tmp_path: Path) -
     assert service.start().report_id != failed
 
 
-def test_who_asks_again_in_vain_does_not_fail_the_report(service: Service) -> None:
+def test_a_repeated_request_that_fails_does_not_fail_the_report(service: Service) -> None:
     report = service.start()
     service.executions = THROTTLED
     with pytest.raises(TransientError):
@@ -163,12 +163,12 @@ def test_who_asks_again_in_vain_does_not_fail_the_report(service: Service) -> No
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k\n", "schlüssel", "k" * 256])
-def test_a_key_of_another_form_is_refused(key: str) -> None:
+def test_a_malformed_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidRequestError, match="Idempotency-Key"):
         key_of(key=key)
 
 
-def test_what_a_request_means_counts_and_not_how_it_is_written() -> None:
+def test_equivalent_requests_have_the_same_digest() -> None:
     requests = [
         ReportRequest.from_json(body)
         for body in ({}, {"formats": ["csv"], "as_of": None}, {"poll_filter": "all"})
@@ -179,7 +179,7 @@ def test_what_a_request_means_counts_and_not_how_it_is_written() -> None:
 # --- read -----------------------------------------------------------------------------------
 
 
-def test_a_report_that_nobody_asked_for_is_unknown(tmp_path: Path) -> None:
+def test_an_unknown_report(tmp_path: Path) -> None:
     with pytest.raises(UnknownReportError, match="there is no report r"):
         read_report("r", SOON, MemoryReports(), MemoryExecutions(), FolderFiles(tmp_path))
 
@@ -190,7 +190,7 @@ def test_a_report_that_is_not_planned_yet_has_no_progress(tmp_path: Path) -> Non
     assert report_body(view, LATER) == {"report_id": "r", "status": "Running"}
 
 
-def test_progress_is_the_parts_that_are_there(tmp_path: Path) -> None:
+def test_progress_is_the_number_of_existing_parts(tmp_path: Path) -> None:
     files = FolderFiles(tmp_path)
     for shard in (0, 2):
         files.write_json(part_key("r", shard), {})
@@ -204,7 +204,7 @@ def test_progress_is_the_parts_that_are_there(tmp_path: Path) -> None:
     }
 
 
-def test_a_complete_report_has_an_address(tmp_path: Path) -> None:
+def test_a_complete_report_has_download_urls(tmp_path: Path) -> None:
     files = FolderFiles(tmp_path)
     view = read_report("r", LATER, reports_of(COMPLETE), MemoryExecutions(), files)
     url = files.presigned_url("reports/r/report.csv", "store-report-r.csv")
@@ -220,7 +220,7 @@ def test_a_complete_report_has_an_address(tmp_path: Path) -> None:
     }
 
 
-def test_a_failed_report_says_why(tmp_path: Path) -> None:
+def test_a_failed_report_has_a_reason(tmp_path: Path) -> None:
     failed = replace(PLANNED, status=Status.FAILED, failure=Failure("NoPolls", "no polls yet"))
     view = read_report("r", LATER, reports_of(failed), MemoryExecutions(), FolderFiles(tmp_path))
     assert report_body(view, LATER) == {
@@ -230,21 +230,21 @@ def test_a_failed_report_says_why(tmp_path: Path) -> None:
     }
 
 
-def test_a_report_whose_execution_ended_without_it_is_failed(tmp_path: Path) -> None:
+def test_a_running_report_whose_execution_failed_is_marked_failed(tmp_path: Path) -> None:
     reports, executions = reports_of(PLANNED), MemoryExecutions(failures={"r": TIMED_OUT})
     view = read_report("r", LATER, reports, executions, FolderFiles(tmp_path))
     assert view.report == replace(PLANNED, status=Status.FAILED, failure=TIMED_OUT, ended_at=LATER)
     assert reports.reports["r"] == view.report
 
 
-def test_an_execution_that_may_not_have_started_yet_is_waited_for(tmp_path: Path) -> None:
+def test_a_report_that_was_just_started_is_not_marked_failed(tmp_path: Path) -> None:
     not_there = Failure("ExecutionDoesNotExist", "the report's execution no longer exists")
     executions = MemoryExecutions(failures={"r": not_there})
     view = read_report("r", SOON, reports_of(RUNNING), executions, FolderFiles(tmp_path))
     assert view.report.status is Status.RUNNING
 
 
-def test_a_report_that_completes_while_it_is_asked_for_is_complete(tmp_path: Path) -> None:
+def test_a_report_that_completes_while_it_is_read_is_complete(tmp_path: Path) -> None:
     reports = reports_of(PLANNED)
 
     class Completing(MemoryExecutions):
@@ -258,7 +258,7 @@ def test_a_report_that_completes_while_it_is_asked_for_is_complete(tmp_path: Pat
 
 
 @pytest.mark.parametrize("report", [COMPLETE, replace(PLANNED, status=Status.FAILED)])
-def test_a_report_that_has_ended_stays_as_it_is(tmp_path: Path, report: Report) -> None:
+def test_an_ended_report_does_not_change(tmp_path: Path, report: Report) -> None:
     executions = MemoryExecutions(failures={"r": TIMED_OUT})
     view = read_report("r", LATER, reports_of(report), executions, FolderFiles(tmp_path))
     assert view.report == report
