@@ -1,4 +1,4 @@
-"""What a user does with the system: upload, trigger, poll, download."""
+"""A client of the system: uploads files, starts a report, waits for it and downloads it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +12,19 @@ from mypy_boto3_s3 import S3Client
 
 from local.cli.inputs import InputFile
 
-_ASK_EVERY_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 _INGEST_TIMEOUT_SECONDS = 900
 _REPORT_TIMEOUT_SECONDS = 900
 _HTTP_TIMEOUT_SECONDS = 30
 
 
 class RunFailedError(Exception):
-    """The main job could not be done; the message says why."""
+    """An upload or a report failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of an upload."""
+    """The outcome of an upload."""
 
     status: str
     rows: int
@@ -45,12 +45,12 @@ class Uploader:
         self._ingest_table = ingest_table
 
     def upload(self, file: InputFile) -> Ingested:
-        """Upload a file and wait for what becomes of it.
+        """Upload a file and wait until it is ingested.
 
         Raises
         ------
         RunFailedError
-            If it cannot be read as a whole, or nothing is heard of it.
+            If the file is rejected as a whole, or has no outcome in time.
         """
         began = time.monotonic()
         version_id = self._put(file)
@@ -60,7 +60,7 @@ class Uploader:
             f"{file.path.name} was not ingested",
         )
         if "error" in outcome:
-            raise RunFailedError(f"{file.path.name} was not taken: {outcome['error']['S']}")
+            raise RunFailedError(f"{file.path.name} was rejected: {outcome['error']['S']}")
         return Ingested(
             status=outcome["status"]["S"],
             rows=int(outcome["rows"]["N"]),
@@ -74,28 +74,29 @@ class Uploader:
         )
 
     def _put(self, file: InputFile) -> str:
-        """Upload a file; return the version that it is."""
-        # To sign a body is to hash it, which takes as long as to send it: not if it is presigned.
+        """Upload a file; return its version id."""
+        # A signed request hashes its body, which takes as long as sending it; a presigned one
+        # does not.
         target = {"Bucket": self._inbox, "Key": file.key}
         url = self._s3.generate_presigned_url("put_object", Params=target)
         with file.path.open("rb") as body:
-            answer = requests.put(url, data=body, timeout=_INGEST_TIMEOUT_SECONDS)
-        answer.raise_for_status()
-        return answer.headers["x-amz-version-id"]
+            response = requests.put(url, data=body, timeout=_INGEST_TIMEOUT_SECONDS)
+        response.raise_for_status()
+        return response.headers["x-amz-version-id"]
 
     def _outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
-        """Return what became of an upload for good, None if that is not known yet."""
-        answer = self._dynamodb.get_item(
+        """Return the final outcome of an upload, None if there is none yet."""
+        response = self._dynamodb.get_item(
             TableName=self._ingest_table,
             Key={"log": {"S": f"uploads/{key}"}, "entry": {"S": version_id}},
             ConsistentRead=True,
         )
-        outcome = answer.get("Item")
+        outcome = response.get("Item")
         return None if outcome is None or outcome["status"]["S"] == "Retrying" else outcome
 
 
 class ReportClient:
-    """The HTTP API, as curl would use it."""
+    """A client of the HTTP API."""
 
     def __init__(self, api_url: str, api_key: str | None = None) -> None:
         self._api_url = api_url
@@ -108,11 +109,11 @@ class ReportClient:
         body: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
         if formats:
             body["formats"] = list(formats)
-        report_id: str = self._ask("POST", "/trigger_report", json=body)["report_id"]
+        report_id: str = self._request("POST", "/trigger_report", json=body)["report_id"]
         return report_id
 
     def follow(self, report_id: str) -> Iterator[dict[str, Any]]:
-        """Yield how the report stands, until it is complete.
+        """Yield the report's current state until it is complete.
 
         Raises
         ------
@@ -121,39 +122,39 @@ class ReportClient:
         """
         deadline = time.monotonic() + _REPORT_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            report = self._ask("GET", f"/get_report/{report_id}")
+            report = self._request("GET", f"/get_report/{report_id}")
             if report["status"] == "Failed":
                 error = report["error"]
                 raise RunFailedError(f"the report failed: {error['code']}: {error['message']}")
             yield report
             if report["status"] == "Complete":
                 return
-            time.sleep(_ASK_EVERY_SECONDS)
+            time.sleep(_POLL_INTERVAL_SECONDS)
         raise RunFailedError(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
 
     def download(self, url: str, path: Path) -> None:
-        """Save what a presigned URL leads to."""
-        with requests.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as answer:
-            answer.raise_for_status()
+        """Save the content of a presigned URL."""
+        with requests.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as response:
+            response.raise_for_status()
             with path.open("wb") as file:
-                for chunk in answer.iter_content(1024 * 1024):
+                for chunk in response.iter_content(1024 * 1024):
                     file.write(chunk)
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    def _request(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = f"{self._api_url}{path}"
-        answer = self._http.request(method, url, timeout=_HTTP_TIMEOUT_SECONDS, **arguments)
-        if not answer.ok:
-            raise RunFailedError(f"{method} {path}: {answer.status_code}: {answer.text}")
-        body: dict[str, Any] = answer.json()
+        response = self._http.request(method, url, timeout=_HTTP_TIMEOUT_SECONDS, **arguments)
+        if not response.ok:
+            raise RunFailedError(f"{method} {path}: {response.status_code}: {response.text}")
+        body: dict[str, Any] = response.json()
         return body
 
 
 def _until(
-    ask: Callable[[], dict[str, Any] | None], timeout_seconds: float, problem: str
+    read: Callable[[], dict[str, Any] | None], timeout_seconds: float, problem: str
 ) -> dict[str, Any]:
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        if (found := ask()) is not None:
+        if (found := read()) is not None:
             return found
-        time.sleep(_ASK_EVERY_SECONDS)
+        time.sleep(_POLL_INTERVAL_SECONDS)
     raise RunFailedError(f"{problem} within {timeout_seconds} seconds")

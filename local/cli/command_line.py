@@ -1,4 +1,4 @@
-"""What the command line understands."""
+"""Parses the command line and runs its commands."""
 
 import argparse
 import os
@@ -51,18 +51,18 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    # What is wrong with the command is said before anything takes time.
+    # Report errors in the arguments before anything that takes time.
     outputs = outputs_of(arguments.out, arguments.formats)
     ReportRequest.from_json({"as_of": arguments.as_of})
     data = _data(arguments)
-    assert data is not None  # run has a sample where no data are given
+    assert data is not None  # run has a default sample
     run(_artefacts(arguments), data, outputs, arguments.as_of)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
     if arguments.port:
         check_ports(arguments.port)
-    # Not an argument: every user of the machine sees those.
+    # Not an argument: every user of the machine can see arguments.
     api_key = os.environ.get("API_KEY") or None
     serve(_artefacts(arguments), _data(arguments), arguments.port, api_key)
 
@@ -83,30 +83,33 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--data", type=Path, help="folder with the input files")
-    common.add_argument("--built", action="store_true", help="run what `make build` made")
+    common.add_argument(
+        "--built", action="store_true", help="run the output of `make build` instead of the source"
+    )
     run_parser = commands.add_parser("run", parents=[common], help="make a report")
     run_parser.add_argument("--sample", choices=_SAMPLES, default="full")
     run_parser.add_argument(
         "--out",
         type=Path,
         default=Path("report.csv"),
-        help="where the report is saved; its ending names the format",
+        help="file for the report; its extension selects the format",
     )
     run_parser.add_argument(
-        "--formats", help="such as csv,html: several, in files beside each other named by --out"
+        "--formats",
+        help="comma-separated formats, such as csv,html; several are saved next to --out",
     )
     run_parser.add_argument(
-        "--as-of", help="the instant that the report is about, such as 2024-10-14T12:00:00Z"
+        "--as-of",
+        help="the instant at which the report's windows end, such as 2024-10-14T12:00:00Z",
     )
     serve_parser = commands.add_parser(
         "serve",
         parents=[common],
-        help="leave the cloud running",
-        description="The key that callers of the API have to have is that of the environment "
-        "variable API_KEY, if it is set.",
+        help="start the local cloud and keep it running",
+        description="If the environment variable API_KEY is set, callers of the API need that key.",
     )
     serve_parser.add_argument("--sample", choices=_SAMPLES)
     serve_parser.add_argument(
-        "--port", type=int, default=3000, help="of the API; AWS's services have the next one"
+        "--port", type=int, default=3000, help="port of the API; AWS's services use the next one"
     )
     return parser

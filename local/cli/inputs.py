@@ -1,4 +1,4 @@
-"""A user's files, found by the names that known data sets give them."""
+"""Finds a user's input files by the file names of known data sets."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -19,7 +19,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
 
 
 class InputError(Exception):
-    """The folder does not hold what is needed; the message says what."""
+    """The folder does not contain the needed files; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class InputFile:
 
     @property
     def key(self) -> str:
-        """Where it is uploaded to."""
+        """The key of its upload."""
         return f"{self.kind}/{self.path.name}"
 
 
 def find_inputs(folder: Path) -> list[InputFile]:
-    """Return the files of a folder, polls before hours and zones; gzipped ones are found too.
+    """Return the input files of a folder, plain or gzipped; polls come first.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def find_inputs(folder: Path) -> list[InputFile]:
         If the folder or its polls file is missing, or two files are of one kind.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder")
+        raise InputError(f"{folder} is not a folder")
     found: list[InputFile] = []
     for kind, names in _NAMES.items():
         paths = sorted(path for path in folder.iterdir() if _has_name(path, names))
@@ -53,7 +53,7 @@ def find_inputs(folder: Path) -> list[InputFile]:
         found += [InputFile(kind, path) for path in paths]
     if not any(file.kind is Kind.POLLS for file in found):
         polls_names = " or ".join(_NAMES[Kind.POLLS])
-        raise InputError(f"there is no polls file in {folder}: it should be named {polls_names}")
+        raise InputError(f"there is no polls file in {folder}: name it {polls_names}")
     return found
 
 

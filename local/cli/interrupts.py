@@ -1,4 +1,4 @@
-"""Ctrl-C ends a program soon, whatever it does at that moment."""
+"""Makes Ctrl-C end the program promptly, whatever it is doing."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ _GRACE_SECONDS = 1.25
 
 
 def end_soon_after_interrupt() -> None:
-    """Let Ctrl-C raise `KeyboardInterrupt`, and end this program if it is still there a bit later.
+    """Let Ctrl-C raise `KeyboardInterrupt`; end the program if it still runs shortly after.
 
-    The main thread notices a signal only between two steps of Python. It may wait for an answer at
-    that moment, and the signal may have reached another thread.
+    The main thread handles a signal only between two bytecode instructions. It may be waiting for a
+    response at that moment, and the signal may have reached another thread.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
@@ -25,7 +25,7 @@ def end_soon_after_interrupt() -> None:
     received, sent = socket.socketpair()
     sent.setblocking(False)
     signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
-    # The second socket lives as long as the thread does.
+    # The thread keeps the second socket open.
     threading.Thread(target=_watch, args=(received, sent), daemon=True).start()
 
 
@@ -37,6 +37,6 @@ def _watch(received: socket.socket, _sent: socket.socket) -> None:
 
 
 def end_at_once() -> NoReturn:
-    """End this program, and wait for none of its threads; the cloud ends with it."""
+    """End this program without waiting for its threads; the local cloud ends with it."""
     console.show_cursor()
     os._exit(INTERRUPTED)

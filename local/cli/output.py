@@ -1,4 +1,4 @@
-"""Where a report is saved, and in which formats."""
+"""The files that a report is saved to, and their formats."""
 
 import os
 import shutil
@@ -12,34 +12,35 @@ _KNOWN = ", ".join(Format)
 
 
 class OutputError(Exception):
-    """A report cannot be saved as it should be; the message says why."""
+    """A report cannot be saved; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file of the report: its format, and where it is saved."""
+    """A file of the report: its format and its path."""
 
     format: Format
     path: Path
 
 
 def outputs_of(out: Path, formats: str | None = None) -> tuple[Output, ...]:
-    """Return what is saved, by the name of a file or by a list of formats.
+    """Return the files to save, for a file name or a list of formats.
 
     Parameters
     ----------
     out
-        The file. Without a list of formats its ending names the format; without an ending, and for
-        devices and pipes, that is CSV.
+        The file. Without `formats` its extension selects the format. Files without an extension,
+        devices and pipes get CSV.
     formats
-        Formats, separated by commas. One goes to `out` itself, unless its ending names another;
-        several go to files beside each other, named by `out` without its ending.
+        Formats, separated by commas. A single format is saved to `out` itself, unless its extension
+        names another format. Several are saved in one folder, under the name of `out` with the
+        formats' extensions.
 
     Raises
     ------
     OutputError
-        If a format is unknown, or `out` is a folder, lies in none, may not be written or cannot
-        have neighbours.
+        If a format is unknown; if `out` is a folder, is not in an existing folder or may not be
+        written; or if `out` is a device or pipe and there are several formats.
 
     Examples
     --------
@@ -78,28 +79,28 @@ def _format_of(out: Path) -> Format | None:
 
 def _format(name: str) -> Format:
     if name not in tuple(Format):
-        raise OutputError(f"FORMATS: {name!r} is not a format; known are {_KNOWN}")
+        raise OutputError(f"FORMATS: {name!r} is not a format; the formats are {_KNOWN}")
     return Format(name)
 
 
 def is_standard_output(path: Path) -> bool:
-    """Tell whether a path leads to where this program prints."""
+    """Return whether a path is this program's standard output."""
     try:
         return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
-    except OSError:  # there is no such file, or no standard output
+    except OSError:  # the file or standard output does not exist
         return False
 
 
 def save(finished: Path, out: Path) -> None:
-    """Save a finished file: all of it or nothing, where a file can be replaced.
+    """Save a finished file, atomically if possible.
 
-    A regular file, or none, is replaced as a whole. All else is written to as it is: devices,
-    pipes, and what a symbolic link leads to.
+    A regular file is created or replaced as a whole. Devices, pipes and the targets of symbolic
+    links are written in place.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     if is_standard_output(out):
         _copy(finished, os.dup(sys.stdout.fileno()))
@@ -115,5 +116,5 @@ def save(finished: Path, out: Path) -> None:
 
 
 def _copy(finished: Path, out: Path | int) -> None:
-    with finished.open("rb") as source, open(out, "wb") as target:  # noqa: PTH123  # or a number
+    with finished.open("rb") as source, open(out, "wb") as target:  # noqa: PTH123  # also takes a file descriptor
         shutil.copyfileobj(source, target, 1024 * 1024)

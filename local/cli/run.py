@@ -1,4 +1,4 @@
-"""The main job, from files to a report, through the local cloud."""
+"""Makes a report of a folder's files in the local cloud."""
 
 import shutil
 import tempfile
@@ -35,29 +35,29 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
     Parameters
     ----------
     artefacts : Artefacts
-        What is deployed.
+        What to deploy.
     data : Path
         Folder with the input files.
     outputs : sequence of Output
-        The formats in which it is saved, and where.
+        The files to save the report to.
     as_of : str or None
-        The instant that the report is about; None: the greatest poll timestamp.
+        The instant at which the report's windows end; None: the greatest poll timestamp.
 
     Raises
     ------
     InputError
-        If the folder does not hold what is needed.
+        If the folder does not contain the needed files.
     OutputError
-        If the report could not be saved; the message says where it is instead.
+        If the report could not be saved; the message says where it is kept.
     RunFailedError
-        If a file or the report could not be processed.
+        If an upload or the report failed.
     """
     inputs = find_inputs(data)
-    # Where the report goes to standard output, nothing else may.
+    # Standard output may have nothing but the report.
     console.stderr = any(is_standard_output(output.path) for output in outputs)
     seconds: dict[str, float] = {}
     with _stage("start of the local cloud", seconds):
-        # The report is about the files, whenever they are from.
+        # Accept all timestamps: the data may be from any time.
         parameters = {"FuturePollToleranceMinutes": "0"}
         cloud = LocalCloud(artefacts.template, parameters, runtime=artefacts.runtime)
     with cloud:
@@ -81,7 +81,7 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
 
 
 def upload_all(inputs: list[InputFile], cloud: LocalCloud) -> None:
-    """Upload files, two at a time, and show what each ingest did."""
+    """Upload files, two at a time, and print the outcome of each."""
     uploader = Uploader(
         cloud.client("s3"),
         cloud.outputs["InboxBucketName"],
@@ -93,17 +93,18 @@ def upload_all(inputs: list[InputFile], cloud: LocalCloud) -> None:
         ingested = uploader.upload(file)
         console.print(describe_upload(file, ingested, cloud))
 
-    # Polls, which take longest, go beside hours and zones; those would get into each other's way.
+    # Polls take longest and are ingested while hours and zones follow each other; ingests of those
+    # two at the same time would conflict.
     pool = ThreadPoolExecutor(2)
     try:
         list(pool.map(upload, inputs))
     finally:
-        # After Ctrl-C nobody waits for uploads; they end with the cloud.
+        # After Ctrl-C do not wait for uploads; they end with the cloud.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def describe_upload(file: InputFile, ingested: Ingested, cloud: LocalCloud) -> Text:
-    """Return what became of an upload: in yellow if stores have rejected rows."""
+    """Describe the outcome of an upload, in yellow if stores have rejected rows."""
     line = f"{printable(file.path.name)}: {ingested.status.lower()}, {ingested.rows:,} rows"
     if ingested.rejected:
         where = f"s3://{cloud.outputs['DataBucketName']}/{ingested.rejects_key}"
@@ -120,7 +121,7 @@ def describe_upload(file: InputFile, ingested: Ingested, cloud: LocalCloud) -> T
 def _download(
     client: ReportClient, report: Mapping[str, Any], outputs: Sequence[Output], folder: Path
 ) -> dict[Format, Path]:
-    """Download the report as CSV, which the summary reads, and in the formats to be saved."""
+    """Download the report as CSV, for the summary, and in the requested formats."""
     urls = {Format.CSV: report["url"], **report["urls"]}
     files = {}
     for format_ in (Format.CSV, *(output.format for output in outputs)):
@@ -134,7 +135,7 @@ def _save(files: Mapping[Format, Path], outputs: Sequence[Output]) -> None:
         try:
             save(files[output.format], output.path)
         except BrokenPipeError:
-            pass  # the program that reads it has read enough
+            pass  # the reading program has closed the pipe
         except OSError as error:
             kept = Path(tempfile.mkdtemp(prefix="store-report-"))
             for each in outputs:
@@ -161,10 +162,10 @@ def _report(client: ReportClient, as_of: str | None, formats: list[Format]) -> d
 
 
 def _polled_in_the_week_before(as_of: str, cloud: LocalCloud) -> set[str]:
-    """Return the stores with polls in the week, from the Parquet files that ingest wrote."""
+    """Return the stores with polls in the week before an instant, from the stored Parquet files."""
     s3 = fs.S3FileSystem(
         access_key="local",
-        secret_key="local",  # noqa: S106  # the local cloud takes any
+        secret_key="local",  # noqa: S106  # the local cloud accepts any
         region="us-east-1",
         endpoint_override=cloud.endpoint_url,
     )

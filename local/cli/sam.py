@@ -1,8 +1,8 @@
-"""SAM CLI, its containers on this machine's network: ``python -m local.cli.sam local invoke …``.
+"""SAM CLI with containers on this machine's network: ``python -m local.cli.sam local invoke …``.
 
-The local cloud listens on loopback only, which containers on the engine's network do not reach,
-and that is where ``sam local --docker-network host`` leaves them. Here they share this machine's
-network, and the emulator in each listens on ports of its own.
+The local cloud listens on loopback only. Containers on the container engine's network cannot reach
+it, even with ``sam local --docker-network host``. Here containers share this machine's network, and
+the emulator in each container gets its own ports.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def _on_this_network(original: Callable[..., Container]) -> Callable[..., Contai
         entrypoint: list[str],
         **settings: Any,
     ) -> Container:
-        # Where SAM CLI would have had the emulator's own port 8080 published.
+        # The port on which SAM CLI would publish the emulator's port 8080.
         ((_, emulator_port),) = ports.values()
         (runtime_port,) = free_ports(1)
         listening = [

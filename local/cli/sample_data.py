@@ -1,8 +1,8 @@
 """Seeded sample data with the shape of a real data set of US restaurants.
 
-The rows are invented; the counts are the real ones. Whatever makes such data hard to read is in it
-on purpose: nights split at midnight or left whole, split shifts, one-minute rows, absent weekdays,
-stores that are missing from a file, polls in no order, and stores that fell silent months ago.
+The rows are invented; the counts are real. The sample has the difficulties of such data on purpose:
+nights split at midnight or not split, split shifts, one-minute rows, missing weekdays, stores that
+are missing from a file, unsorted polls, and stores whose polls ended months ago.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-# Part of a cached sample's name: raise it with every change that changes the bytes.
+# Part of a cached sample's name: increase it with every change of the bytes.
 GENERATOR_VERSION = 1
 DEFAULT_SEED = 20241014
 
@@ -54,7 +54,7 @@ CLOSING_WEIGHTS = {"22:30:00": 28, "23:30:00": 22, "21:30:00": 20, "21:10:00": 1
 NIGHT_END_WEIGHTS = {"01:00:00": 45, "02:00:00": 25, "04:00:00": 14, "00:30:00": 8, "02:45:00": 8}
 FRIDAY_AND_SATURDAY = slice(4, 6)
 
-# The rows that a day may have besides its main one. A store with split days has one kind of them,
+# The extra rows that a day may have besides its main row. A store with split days has one kind,
 # mostly the night; one such store in forty has all kinds, so up to four rows a day.
 NIGHT, BREAKFAST, LUNCH = range(3)
 BREAKFAST_SHARE = 0.25
@@ -68,7 +68,7 @@ Texts = npt.NDArray[np.str_]
 
 @dataclass(frozen=True, slots=True)
 class SampleShape:
-    """How much of everything a sample has; counts are of stores unless they say rows or polls."""
+    """The counts of a sample: of stores, unless the name says rows or polls."""
 
     stores: int
     stores_without_zone: int
@@ -137,7 +137,7 @@ def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_
         try:
             write_sample(folder, shape=shape, seed=seed)
         except OSError:
-            # Another process may have made the very same sample meanwhile.
+            # Another process may have made the same sample at the same time.
             if not folder.is_dir():
                 raise
     return folder
@@ -146,7 +146,7 @@ def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_
 def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_SEED) -> None:
     """Write `store_status.csv`, `menu_hours.csv` and `store_timezones.csv` into a new folder.
 
-    The folder appears with all three files or not at all. The same shape and seed give the same
+    The folder is created atomically with all three files. The same shape and seed give the same
     bytes.
 
     Parameters
@@ -156,7 +156,7 @@ def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT
     shape : SampleShape
         The counts to meet.
     seed : int
-        Seed of all that is random.
+        Seed of the random numbers.
 
     Raises
     ------
@@ -174,10 +174,10 @@ def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT
 
 
 def _make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
-    # A generator for each table, so that a change to one leaves the others as they were.
+    # One generator for each table, so that a change to one table does not change the others.
     id_rng, zone_rng, hours_rng, poll_rng = np.random.default_rng(seed).spawn(4)
-    # Ids are random, so a store's place in this array can say what it has: the first
-    # `stores_polled` have polls; all have hours but the first few of these and some at the end.
+    # Ids are random, so a store's position in this array can determine its data: the first
+    # `stores_polled` stores have polls; all but the first few and some at the end have hours.
     store_ids = pa.array(str(UUID(bytes=id_rng.bytes(16), version=4)) for _ in range(shape.stores))
     return {
         "store_status.csv": _make_polls(shape, store_ids, poll_rng),
@@ -188,7 +188,7 @@ def _make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
 
 def make_zones(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
     """Return the rows of the time zones' file."""
-    # The last of the polled stores go without: they have all else.
+    # The last of the polled stores have no zone, but everything else.
     unzoned = np.arange(shape.stores_polled - shape.stores_without_zone, shape.stores_polled)
     stores = rng.permutation(np.setdiff1d(np.arange(shape.stores), unzoned))
     one_of_each = np.array(list(ZONE_WEIGHTS))
@@ -224,7 +224,7 @@ def make_hours(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator
     opens[unsplit], closes[unsplit] = "18:00:00", "02:00:00"
     opens[plain][: shape.stores_open_round_the_clock] = "00:00:00"
 
-    # Days run to midnight before every night row, and in as many plain stores as it takes.
+    # Days end at midnight before each night row, and in as many plain stores as the count needs.
     to_midnight = np.zeros((size, 7), dtype=np.bool_)
     to_midnight[split] = np.roll(extra[:, :, NIGHT], -1, axis=1)
     wanted = shape.end_rows_at_23_59_59 + shape.end_rows_at_23_59_00
@@ -293,7 +293,7 @@ def _make_polls(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generato
 
 
 def draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return store and instant of every poll: each store at its own rate, until it is silent."""
+    """Return store and instant of every poll: each store at its own rate, until its polls end."""
     rate = rng.lognormal(sigma=POLL_RATE_SIGMA, size=shape.stores_polled)
     fortnight_ago_us = LATEST_POLL_US - 14 * DAY_US
     week_ago_us = LATEST_POLL_US - 7 * DAY_US
@@ -306,7 +306,7 @@ def draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Ints
     last_hour_us = LATEST_POLL_US - rng.integers(0, HOUR_US - SECOND_US, last_hour_store.size)
 
     def draw_between(begin_us: int, end_us: int, polls: int) -> tuple[Ints, Ints]:
-        # Some polls lose their fraction below, and that must not move them out of here.
+        # Some polls lose their fraction below; that must not move them before `begin_us`.
         begin_us = -(-begin_us // SECOND_US) * SECOND_US
         span_us = np.clip(silent_from_us, begin_us, end_us) - begin_us
         store = np.repeat(np.arange(rate.size), _share_out(polls, rate * span_us, rng))
@@ -327,10 +327,10 @@ def draw_polls(shape: SampleShape, rng: np.random.Generator) -> tuple[Ints, Ints
 
 
 def is_in_outage(store: Ints, at_us: Ints, stores: int, rng: np.random.Generator) -> Bools:
-    """Tell which polls fall into an outage of their store.
+    """Return which polls are in an outage of their store.
 
     Outages begin at random, in some stores more often than in others, and a few are very long.
-    They may overlap: their unions and the gaps between them are the store's down and up times.
+    They may overlap: a store is down in their union and up in the gaps.
     """
     outages = rng.poisson(rng.gamma(2, OUTAGES_PER_STORE / 2, stores))
     long_outages = (rng.random(stores) < LONG_OUTAGE_SHARE).astype(np.int64)
@@ -342,8 +342,8 @@ def is_in_outage(store: Ints, at_us: Ints, stores: int, rng: np.random.Generator
     ).astype(np.int64)
     of_store = np.repeat(np.tile(np.arange(stores), 2), np.concatenate([outages, long_outages]))
 
-    # All stores on one time line, each in a span of its own, which its outages do not leave:
-    # then a poll is in an outage when more of them have begun than ended.
+    # Put all stores on one time line, each in its own span, which its outages do not leave: a poll
+    # is in an outage if more outages have begun than ended.
     span_us = LATEST_POLL_US - FIRST_DAY_US + 1
     begins_us = rng.integers(0, span_us, of_store.size)
     ends_us = np.minimum(begins_us + lasts_us, span_us)

@@ -1,4 +1,4 @@
-"""The local cloud, left running for trying and developing."""
+"""Keeps the local cloud running, to try the system and to develop it."""
 
 import shlex
 import signal
@@ -20,18 +20,18 @@ _EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:0
 
 
 def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
-    """Start the local cloud, make a report of a folder if one is given, and wait to be stopped.
+    """Start the local cloud, make a report of a folder if one is given, and run until stopped.
 
     Parameters
     ----------
     artefacts : Artefacts
-        What is deployed.
+        What to deploy.
     data : Path or None
         Folder with input files.
     port : int
-        Port of the API; AWS's services have the next one. 0: any free ones.
+        Port of the API; AWS's services use the next one. 0: any free ports.
     api_key : str or None
-        The key that callers of the API have to have; None: they need none.
+        The key that callers of the API need; None: they need none.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
 
 
 def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
-    """Make a report, so that there is one to look at; None if that fails."""
+    """Make a first report and return its id, None if it fails."""
     client = ReportClient(cloud.api_url, api_key)
     report_id = client.trigger(as_of=None)
     try:
@@ -74,11 +74,11 @@ def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
 def _help(
     cloud: LocalCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
 ) -> str:
-    """Return what to do next. Each of its commands works as it is, whenever it is used."""
+    """Return help on what to do next. Its commands work without changes, at any time."""
     api = cloud.api_url
     key = ""
     if api_key is not None:
-        header = cloud.state / "x-api-key"  # in a folder that no other user can read
+        header = cloud.state / "x-api-key"  # no other user can read this folder
         header.write_text(f"x-api-key: {api_key}\n")
         key = f"-H @{header} "
     commands = [f"curl {key}-X POST {api}/trigger_report", f"curl {key}{api}/reports"]
@@ -109,7 +109,7 @@ def _indented(lines: Sequence[str]) -> str:
 
 
 def _upload(cloud: LocalCloud, inputs: Sequence[InputFile]) -> str:
-    # Without a signature, S3 lets nobody replace a file; which one it is, nothing here checks.
+    # S3 refuses unsigned requests that replace a file; nothing here checks the signature's value.
     signed = f"--aws-sigv4 aws:amz:{REGION}:s3 --user {ACCESS_KEY}:{SECRET_KEY}"
     inbox = f"{cloud.endpoint_url}/{cloud.outputs['InboxBucketName']}"
     if inputs:

@@ -1,4 +1,4 @@
-"""A report in a few lines, for a person."""
+"""Summarises a report in a few lines."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -25,7 +25,7 @@ def summary(report: Path, polled: Collection[str]) -> RenderableType:
     polled : collection of str
         Ids of the stores that were polled in the last week.
     """
-    # An id is text, also one that pandas would take for a number or for none, such as NULL.
+    # Ids are text, even those that pandas would read as a number or a missing value, such as NULL.
     frame = pd.read_csv(report, dtype={"store_id": str}, keep_default_na=False)
     columns = {
         f"{name}_last_{window}(in {_UNITS[window]})": f"{name}_{window}"

@@ -1,4 +1,4 @@
-"""What people read: text as it is, in which nothing is taken for markup or an emoji."""
+"""Prints text to the terminal literally, without markup or emoji."""
 
 from rich.console import Console
 
@@ -6,7 +6,7 @@ console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def printable(value: str) -> str:
-    r"""Return a value that comes from data, such as an id, so that a terminal only shows it.
+    r"""Escape a value from data, such as an id, so that it cannot control the terminal.
 
     >>> printable("[red]\x1b[2J")
     '[red]\\x1b[2J'

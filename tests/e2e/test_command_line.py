@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> 
     (tmp_path / "store_status.csv").write_text("store,state\na,active\n")
     done = _run("--data", str(tmp_path), "--out", str(tmp_path / "out.csv"))
     assert done.returncode == 1
-    assert "error: store_status.csv was not taken: missing column" in done.stderr
+    assert "error: store_status.csv was rejected: missing column" in done.stderr
     assert not (tmp_path / "out.csv").exists()
 
 

@@ -548,15 +548,18 @@ def test_a_transaction_that_fails_undoes_nothing_else(cloud: LocalCloud) -> None
     # A table of some size, as it takes time to copy.
     many = {"L": [{"S": "note"}] * 2_000}
     dynamodb.put_item(TableName="notes", Item={"id": {"S": "many"}, "notes": many})
-    there_is_none = {
+    absent_item = {
         "TableName": "notes",
         "Key": {"id": {"S": "none"}},
         "ConditionExpression": "attribute_exists(id)",
     }
 
+    # Loaded once: boto3 would define the class anew in each thread that is first to use it.
+    canceled = dynamodb.exceptions.TransactionCanceledException
+
     def fail(_: int) -> None:
-        with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
-            dynamodb.transact_write_items(TransactItems=[{"ConditionCheck": there_is_none}])
+        with pytest.raises(canceled):
+            dynamodb.transact_write_items(TransactItems=[{"ConditionCheck": absent_item}])
 
     def write(number: int) -> None:
         dynamodb.put_item(TableName="notes", Item={"id": {"S": str(number)}})
