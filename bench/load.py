@@ -104,7 +104,7 @@ def _show(answers: Answers, took_seconds: float) -> None:
             f"   99 % {percentiles[98]:.3f} s   most {max(seconds):.3f} s"
         )
     statuses = ", ".join(f"{count} of {status}" for status, count in answers.statuses.items())
-    print(f"answers: {statuses}; reports: {len(answers.report_of_key)}, all complete")
+    print(f"responses: {statuses}; reports: {len(answers.report_of_key)}, all complete")
 
 
 def _check(answers: Answers) -> None:
@@ -115,9 +115,9 @@ def _check(answers: Answers) -> None:
 
 def _problems(answers: Answers) -> Iterator[str]:
     if failed := {status for status in answers.statuses if status >= 400}:
-        yield f"requests were answered with {sorted(failed)}"
+        yield f"responses had the statuses {sorted(failed)}"
     if several := [key for key, ids in answers.report_of_key.items() if len(ids) > 1]:
-        yield f"keys stand for several reports: {several}"
+        yield f"keys have several reports: {several}"
 
 
 if __name__ == "__main__":

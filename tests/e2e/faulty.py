@@ -1,4 +1,4 @@
-"""What must hold of reports and uploads, whatever goes wrong meanwhile."""
+"""What must hold for reports and uploads, whatever fails."""
 
 import io
 import re
@@ -28,11 +28,11 @@ _REASON = re.compile(
 
 @dataclass
 class Trials:
-    """A cloud in which things go wrong, and what was uploaded to it.
+    """A local cloud with injected faults, and what was uploaded to it.
 
     Each trial checks what must hold at its end: the report is Complete, with the bytes that the
     oracle makes of the same inputs, or Failed with a reason that names the step; no other report is
-    Running; what was uploaded is there once; and a later report is right.
+    Running; what was uploaded is committed once; and a later report is correct.
     """
 
     user: User
@@ -48,7 +48,7 @@ class Trials:
 
     @contextmanager
     def faults(self, *faults: Fault, seed: int = 0) -> Iterator[None]:
-        """Let faults strike for a while; unless they do so by chance, some must."""
+        """Inject faults for a while; unless they are random, at least one must occur."""
         self.user.cloud.inject(*faults, seed=seed)
         try:
             yield
@@ -59,7 +59,7 @@ class Trials:
             self.user.cloud.inject()
 
     def report(self, *faults: Fault) -> str:
-        """Ask for a report while faults strike; return what became of it.
+        """Request a report while faults are injected; return its outcome.
 
         Returns
         -------
@@ -71,7 +71,7 @@ class Trials:
         return self._end(report_id)
 
     def upload(self, key: str, content: bytes, after: Inputs, *faults: Fault) -> str:
-        """Upload a file while faults strike; return what became of it.
+        """Upload a file while faults are injected; return its outcome.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Trials:
         return self._settle(ingested, key, content, after)
 
     def both(self, key: str, content: bytes, after: Inputs, *faults: Fault, seed: int) -> str:
-        """Upload a file and ask for a report at once, while faults strike by chance."""
+        """Upload a file and request a report at once, while faults are injected at random."""
         with self.faults(*faults, seed=seed):
             version_id = self._put(key, content, after)
             report_id = self._ask_for_report()

@@ -1,4 +1,4 @@
-"""The pipeline keeps its promises whatever goes wrong, and `docs/faults.md` tells how.
+"""Reports and uploads end as `docs/faults.md` says, whatever fails.
 
 A few faults are tried at each run; marked `soak`, each kind at each step, and many at once.
 """
@@ -76,8 +76,8 @@ CALLS = REPORT_CALLS | UPLOAD_CALLS
 CALL_KINDS = frozenset(Kind) - {Kind.ABORTED, Kind.TIMED_OUT}
 
 
-def told(heading: str) -> dict[tuple[str, Kind], str]:
-    """Return the outcomes of each call, or state, and kind that the document tells of."""
+def documented(heading: str) -> dict[tuple[str, Kind], str]:
+    """Return the outcomes of each call, or state, and kind, as documented."""
     section = DOCUMENT.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
     [_, *kinds], _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -92,7 +92,11 @@ def told(heading: str) -> dict[tuple[str, Kind], str]:
     }
 
 
-ONCE, EVERY_TIME, ENDED = told("Once"), told("Every time"), told("Ended from outside")
+ONCE, EVERY_TIME, ENDED = (
+    documented("Once"),
+    documented("Every time"),
+    documented("Ended from outside"),
+)
 A_FEW_ONCE = [
     ("`trigger_report` starts the execution", Kind.LOST),
     ("`plan` writes the list of shards", Kind.KILLED),
@@ -112,7 +116,7 @@ A_FEW_EVERY_TIME = [
 ]
 
 
-def test_the_document_tells_of_all_calls_and_kinds() -> None:
+def test_all_calls_and_kinds_are_documented() -> None:
     assert {call for call, _ in ONCE} == set(CALLS)
     assert {call for call, _ in EVERY_TIME} <= set(CALLS)
     assert set(ENDED) == {(state, kind) for state in STATES for kind in STATE_KINDS}
@@ -123,12 +127,12 @@ def test_the_document_tells_of_all_calls_and_kinds() -> None:
 
 
 @pytest.mark.parametrize(("call", "kind"), A_FEW_ONCE)
-def test_some_faults_that_strike_once(trials: Trials, call: str, kind: Kind) -> None:
+def test_some_faults_injected_once(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=True) == ONCE[call, kind]
 
 
 @pytest.mark.parametrize(("call", "kind"), A_FEW_EVERY_TIME)
-def test_some_faults_that_strike_every_time(trials: Trials, call: str, kind: Kind) -> None:
+def test_some_faults_injected_every_time(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=False) == EVERY_TIME[call, kind]
 
 
@@ -140,13 +144,13 @@ def test_an_execution_that_is_ended_from_outside(trials: Trials, kind: Kind) -> 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), ONCE)
-def test_each_fault_that_strikes_once(trials: Trials, call: str, kind: Kind) -> None:
+def test_each_fault_injected_once(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=True) == ONCE[call, kind]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), EVERY_TIME)
-def test_each_fault_that_strikes_every_time(trials: Trials, call: str, kind: Kind) -> None:
+def test_each_fault_injected_every_time(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=False) == EVERY_TIME[call, kind]
 
 
@@ -159,7 +163,7 @@ def test_an_execution_that_is_ended_from_outside_at_each_state(
 
 
 def outcome(trials: Trials, call: str, kind: Kind, *, once: bool) -> str:
-    """Return what becomes of a report, or an upload, while a fault strikes a call."""
+    """Return the outcome of a report, or an upload, while a fault is injected into a call."""
     where = CALLS[call]
     pattern, nth = (where, 1) if isinstance(where, str) else where
     fault = Fault(kind, pattern, nth=nth if once else None, seconds=SHORT_SECONDS)
@@ -199,7 +203,7 @@ def test_many_mixtures(first: int) -> None:
 
 
 def try_mixture(trials: Trials, seed: int) -> None:
-    """Upload a file and make a report while faults strike by chance."""
+    """Upload a file and make a report while faults are injected at random."""
     chance = random.Random(seed)
     faults = [
         Fault(

@@ -1,4 +1,4 @@
-"""The recipes of docs/api.md, as they stand."""
+"""The recipes of docs/api.md run unchanged."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User
 
 KEY = "open-sesame"
-# Two stores that were down all week, with ids that pandas takes for a number and for none.
+# Two stores that were down all week, with ids that pandas would parse as a number and as missing.
 ODD_IDS = b"""store_id,status,timestamp_utc
 007,inactive,2024-10-07 00:00:00 UTC
 NULL,inactive,2024-10-07 00:00:00 UTC

@@ -1,4 +1,4 @@
-"""Documentation leads to what is there, and what developers and CI run is the same."""
+"""Links and paths in the documentation exist, and developers and CI run the same checks."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
         if re.match(r"https?:|mailto:", link):
@@ -40,7 +40,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken == []
 
 
-def test_every_path_that_contributing_names_is_there() -> None:
+def test_every_path_in_contributing_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     paths = re.findall(r"`((?:[\w.-]+/)+[\w.*-]*)`", text)
     assert paths
