@@ -27,7 +27,7 @@ Waits = Callable[[Deadline, random.Random], Iterator[float]]
 
 @dataclass
 class Simulation:
-    """Files in a queue, and so many ingests at once that commit on top of one snapshot."""
+    """Files in a queue, and concurrent ingests that commit to one log."""
 
     files: int
     concurrency: int
@@ -54,7 +54,7 @@ class Simulation:
                 self._start_waiting()
                 continue
             self.now, _, ingest = heapq.heappop(self._events)
-            self._go_on(ingest)
+            self._continue(ingest)
             self._start_waiting()
         return self
 
@@ -68,9 +68,9 @@ class Simulation:
             _, file, receives = heapq.heappop(self._visible)
             self.most_receives = max(self.most_receives, receives)
             self._running += 1
-            self._go_on(self._ingest(file, receives))
+            self._continue(self._ingest(file, receives))
 
-    def _go_on(self, ingest: Iterator[float]) -> None:
+    def _continue(self, ingest: Iterator[float]) -> None:
         try:
             seconds = next(ingest)
         except StopIteration:
@@ -80,7 +80,7 @@ class Simulation:
         heapq.heappush(self._events, (self.now + seconds, self._count, ingest))
 
     def _ingest(self, file: int, receives: int) -> Iterator[float]:
-        """Ingest one file; yield how long each of its steps takes."""
+        """Ingest one file; yield the duration of each step."""
         ends_at = self.now + FUNCTION_SECONDS
         deadline = Deadline(lambda: ends_at - self.now)
         yield self._chance.uniform(*READ_SECONDS)
@@ -103,7 +103,7 @@ class Simulation:
 
 
 def twenty_attempts(_: Deadline, rng: random.Random) -> Iterator[float]:
-    """Yield the waits of before there was a queue; files that lose twenty races are lost."""
+    """Yield the waits from before the queue; a file is lost after twenty conflicts."""
     yield 0.0
     for _attempt in range(19):
         yield rng.uniform(0, 0.5)
@@ -119,12 +119,12 @@ def test_a_thousand_files_at_once_all_commit(concurrency: int, seed: int) -> Non
         f" file, {max(done.attempts.values())} at most, {done.most_receives} deliveries at most"
     )
     assert (done.committed, done.lost) == (1000, 0)
-    assert done.most_receives < MOST_RECEIVES  # some are left for other trouble
+    assert done.most_receives < MOST_RECEIVES  # the rest is for other failures
 
 
 @pytest.mark.parametrize(("files", "least_lost"), [(200, 20), (336, 100)])
-def test_the_loop_of_before_the_queue_loses_files(files: int, least_lost: int) -> None:
-    """So the simulation can fail: each file was delivered at once, and once."""
+def test_the_loop_from_before_the_queue_loses_files(files: int, least_lost: int) -> None:
+    """Shows that the simulation can fail: each file was delivered once, immediately."""
     done = Simulation(files, files, twenty_attempts, seed=0, deliveries=1).run()
     print(f"{files} at once: {done.lost} lost")
     assert done.committed + done.lost == files

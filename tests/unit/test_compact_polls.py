@@ -1,4 +1,4 @@
-"""Small ingests become large ones, and no report can tell."""
+"""Small ingests become large ones, and reports do not change."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def compact(
 
 
 def files_of(pipeline: Pipeline) -> list[str]:
-    """Return the keys that a report of now reads."""
+    """Return the keys that a report planned now reads."""
     return [file.key for file in pipeline.log.polls(pipeline.log.snapshot().version, *EVER_US)]
 
 
@@ -88,7 +88,7 @@ def test_compacting_again_changes_nothing(pipeline: Pipeline) -> None:
     assert (files_of(pipeline), pipeline.log.snapshot().version) == (files, version)
 
 
-def test_what_comes_later_is_added(pipeline: Pipeline) -> None:
+def test_later_uploads_are_added(pipeline: Pipeline) -> None:
     compact(pipeline)
     upload(pipeline, 12)
     polls = pipeline.polls()
@@ -97,14 +97,16 @@ def test_what_comes_later_is_added(pipeline: Pipeline) -> None:
     assert pipeline.polls() == polls
 
 
-def test_an_upload_that_was_compacted_is_still_known(pipeline: Pipeline) -> None:
+def test_a_compacted_upload_is_still_known(pipeline: Pipeline) -> None:
     polls = pipeline.polls()
     compact(pipeline)
     assert upload(pipeline, 3).status == "Unchanged"
     assert pipeline.polls() == polls
 
 
-def test_many_take_several_steps(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_ingests_are_compacted_in_several_steps(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compact_polls_module, "_MAX_INGESTS", 5)
     polls = pipeline.polls()
     assert compact(pipeline) == Compaction(5 + 5 + 4, 0)
@@ -112,7 +114,7 @@ def test_many_take_several_steps(pipeline: Pipeline, monkeypatch: pytest.MonkeyP
     assert pipeline.polls() == polls
 
 
-def test_so_many_are_replaced_at_once_as_one_change_of_the_log_can_hold(
+def test_a_step_replaces_as_many_ingests_as_a_transaction_can_hold(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Large(MemoryLog):
@@ -126,24 +128,26 @@ def test_so_many_are_replaced_at_once_as_one_change_of_the_log_can_hold(
     assert next(iter(log.replacements.values())) == first
 
 
-def test_large_ingests_are_left(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_ingests_are_not_compacted(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compact_polls_module, "_LARGE_BUCKET_ROWS", 7)  # 21 rows, of three ingests
     compact(pipeline)
     assert len(files_of(pipeline)) == 4 * 3
     assert compact(pipeline) == Compaction(0, 0)
 
 
-def test_polls_that_no_report_reads_are_left(pipeline: Pipeline) -> None:
+def test_polls_that_no_report_reads_are_not_compacted(pipeline: Pipeline) -> None:
     content = "store_id,status,timestamp_utc\na,active,2024-12-01 00:00:00 UTC\n"
     pipeline.ingest("polls/late.csv", content)
     assert compact(pipeline) == Compaction(0, 0)
 
 
-def test_there_may_be_nothing(tmp_path: Path) -> None:
+def test_an_empty_log_is_not_compacted(tmp_path: Path) -> None:
     assert compact(Pipeline(tmp_path)) == Compaction(0, 0)
 
 
-# --- plans of before -------------------------------------------------------------------------
+# --- older plans ----------------------------------------------------------------------------
 
 
 def test_a_report_planned_before_reads_the_old_files(pipeline: Pipeline) -> None:
@@ -155,7 +159,7 @@ def test_a_report_planned_before_reads_the_old_files(pipeline: Pipeline) -> None
     assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
 
 
-def test_replaced_files_are_deleted_when_no_report_is_as_old(pipeline: Pipeline) -> None:
+def test_replaced_files_are_deleted_when_no_report_can_read_them(pipeline: Pipeline) -> None:
     old, report = set(files_of(pipeline)), pipeline.report()
     compact(pipeline)
     assert compact(pipeline, days_later=90) == Compaction(0, 0)
@@ -175,8 +179,8 @@ def test_an_upload_whose_files_are_deleted_is_still_known(pipeline: Pipeline) ->
     assert pipeline.polls() == polls
 
 
-def test_one_that_loses_the_race_deletes_its_own_files(pipeline: Pipeline) -> None:
-    """Another one has taken other ingests: what this one has written, nobody reads."""
+def test_a_compaction_that_loses_the_race_deletes_its_files(pipeline: Pipeline) -> None:
+    """Another compaction replaced other ingests, so no plan reads the files of this one."""
 
     def others() -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -191,12 +195,12 @@ def test_one_that_loses_the_race_deletes_its_own_files(pipeline: Pipeline) -> No
     assert pipeline.polls() == before
 
 
-# --- at the same time, and killed --------------------------------------------------------------
+# --- concurrent, and killed -----------------------------------------------------------------
 
 
 @dataclass
 class DisturbedTables(FolderTables):
-    """Tables that do something before they write the polls of a bucket."""
+    """Tables that call a function before they write the polls of a bucket."""
 
     folder: Path
     disturb: Callable[[], Any]
@@ -213,13 +217,13 @@ class DisturbedTables(FolderTables):
         return super().write_polls(key, row_groups)
 
 
-def test_an_ingest_at_the_same_time_is_kept(pipeline: Pipeline) -> None:
+def test_a_concurrent_ingest_is_kept(pipeline: Pipeline) -> None:
     tables = DisturbedTables(pipeline.folder, lambda: upload(pipeline, 12), 1)
     assert compact(pipeline, tables=tables) == Compaction(12 + 2, 0)
     assert len({at for _, at, _ in pipeline.polls()}) == 13 * 7
 
 
-def test_two_at_the_same_time(pipeline: Pipeline) -> None:
+def test_concurrent_compactions(pipeline: Pipeline) -> None:
     polls = pipeline.polls()
     tables = DisturbedTables(pipeline.folder, lambda: compact(pipeline), 1)
     assert compact(pipeline, tables=tables) == Compaction(0, 0)
@@ -228,7 +232,7 @@ def test_two_at_the_same_time(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("nth", [0, 1, 2])
-def test_killed_at_any_write_it_has_changed_nothing(pipeline: Pipeline, nth: int) -> None:
+def test_a_compaction_killed_at_any_write_changes_nothing(pipeline: Pipeline, nth: int) -> None:
     def fail() -> None:
         raise TransientError("killed")
 
@@ -240,7 +244,7 @@ def test_killed_at_any_write_it_has_changed_nothing(pipeline: Pipeline, nth: int
     assert pipeline.polls() == polls
 
 
-def test_killed_between_deleting_and_forgetting_it_deletes_again(pipeline: Pipeline) -> None:
+def test_a_compaction_killed_after_deleting_files_deletes_again(pipeline: Pipeline) -> None:
     class Forgetful(MemoryLog):
         def delete_replacement(self, replacement: Any) -> None:
             raise TransientError("killed")

@@ -1,4 +1,4 @@
-"""A store's data are deleted everywhere, and nothing else is changed."""
+"""All data of a store is deleted, and nothing else changes."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ NOTHING = DeletedStore(0, 0, 0, 0)
 
 @dataclass
 class FolderStoredObjects:
-    """Objects in a local folder, which keeps no earlier versions; a call may fail."""
+    """Objects in a local folder, without noncurrent versions; a call may fail."""
 
     folder: Path
     fails: str = ""
@@ -54,7 +54,7 @@ class FolderStoredObjects:
 
 @dataclass
 class DeletedReports:
-    """Ids of the reports that were deleted."""
+    """Records the ids of deleted reports."""
 
     ids: list[str] = field(default_factory=list)
 
@@ -99,8 +99,8 @@ def delete(pipeline: Pipeline, fails: str = "") -> DeletedStore:
     return delete_store("b", 1, pipeline.tables, objects, pipeline.log, DeletedReports())
 
 
-def having(pipeline: Pipeline) -> set[str]:
-    """Return the keys of the Parquet files that have the store."""
+def files_with_store(pipeline: Pipeline) -> set[str]:
+    """Return the keys of the Parquet files that contain the store."""
     keys = (key for key in pipeline.files() if key.endswith(".parquet"))
     return {
         key
@@ -109,20 +109,20 @@ def having(pipeline: Pipeline) -> set[str]:
     }
 
 
-def test_nothing_is_left_of_it_and_the_others_are_as_they_were(pipeline: Pipeline) -> None:
+def test_all_data_of_the_store_is_deleted_and_no_other_data(pipeline: Pipeline) -> None:
     polls = [poll for poll in pipeline.polls() if poll[0] != "b"]
     report = [line for line in pipeline.report().splitlines() if not line.startswith(b"b,")]
-    assert having(pipeline)
+    assert files_with_store(pipeline)
     done = delete(pipeline)
     assert done.polls_files == 6  # three of before compaction, its own, and two more
     assert (done.reports, done.rejects) == (1, 1)
-    assert having(pipeline) == set()
+    assert files_with_store(pipeline) == set()
     assert pipeline.polls() == polls
     assert pipeline.zones() == {"a": "UTC", "c": None}
     assert pipeline.report().splitlines() == report
 
 
-def test_its_newest_poll_no_longer_dates_reports(pipeline: Pipeline) -> None:
+def test_the_newest_poll_of_a_deleted_store_no_longer_dates_reports(pipeline: Pipeline) -> None:
     before = pipeline.log.snapshot().max_timestamp_us
     content = "store_id,status,timestamp_utc\nb,active,2199-12-31 10:00:00\n"
     pipeline.ingest("polls/future.csv", content)
@@ -133,22 +133,22 @@ def test_its_newest_poll_no_longer_dates_reports(pipeline: Pipeline) -> None:
     assert before != to_us(newest)  # of that store, too
 
 
-def test_to_delete_it_again_changes_nothing(pipeline: Pipeline) -> None:
+def test_deleting_a_store_again_changes_nothing(pipeline: Pipeline) -> None:
     delete(pipeline)
     version, files = pipeline.log.snapshot().version, pipeline.files()
     assert delete(pipeline) == NOTHING
     assert (pipeline.log.snapshot().version, pipeline.files()) == (version, files)
 
 
-def test_after_a_crash_it_is_called_again(pipeline: Pipeline) -> None:
+def test_a_second_call_completes_one_that_crashed(pipeline: Pipeline) -> None:
     pipeline.report()
     with pytest.raises(TransientError, match="killed"):
         delete(pipeline, fails="reports/")
     assert delete(pipeline).reports == 1
-    assert having(pipeline) == set()
+    assert files_with_store(pipeline) == set()
 
 
-def test_what_is_left_is_still_compacted_and_taken_back(pipeline: Pipeline) -> None:
+def test_the_remaining_polls_can_be_compacted_and_taken_back(pipeline: Pipeline) -> None:
     delete(pipeline)
     polls = pipeline.polls()
     compact_polls(
@@ -170,7 +170,7 @@ def test_what_is_left_is_still_compacted_and_taken_back(pipeline: Pipeline) -> N
     assert pipeline.polls() == [poll for poll in polls if poll[1].minute != 0]
 
 
-def test_a_store_that_is_not_known_is_nowhere(pipeline: Pipeline) -> None:
+def test_deleting_an_unknown_store_changes_nothing(pipeline: Pipeline) -> None:
     files = pipeline.files()
     objects = FolderStoredObjects(pipeline.folder)
     args = (pipeline.tables, objects, pipeline.log, DeletedReports())

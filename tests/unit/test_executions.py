@@ -60,26 +60,26 @@ def test_an_execution_is_named_by_its_report_and_attempt(
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE", "SUCCEEDED"])
-def test_an_execution_that_may_yet_end_well_has_not_failed(
+def test_an_execution_that_may_still_succeed_has_not_failed(
     executions: StateMachineExecutions, status: str
 ) -> None:
     assert failure_of(executions, description(status)) is None
 
 
-def test_a_failed_execution_says_why(executions: StateMachineExecutions) -> None:
+def test_a_failed_execution_has_a_reason(executions: StateMachineExecutions) -> None:
     answer = description("FAILED", error="NoPolls", cause='{"errorMessage": "no polls yet"}')
     assert failure_of(executions, answer) == Failure("NoPolls", "no polls yet")
 
 
 @pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
-def test_an_execution_that_was_ended_from_outside_has_no_cause(
+def test_an_aborted_or_timed_out_execution_has_no_cause(
     executions: StateMachineExecutions, status: str
 ) -> None:
     expected = Failure(status, f"the report's execution is {status}")
     assert failure_of(executions, description(status)) == expected
 
 
-def test_an_execution_that_is_not_there_has_failed(executions: StateMachineExecutions) -> None:
+def test_a_missing_execution_has_failed(executions: StateMachineExecutions) -> None:
     with Stubber(executions._client) as stub:
         stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
         failure = executions.failure("r")
@@ -91,7 +91,7 @@ def test_an_execution_that_is_not_there_has_failed(executions: StateMachineExecu
     ("code", "error"),
     [("ThrottlingException", TransientError), ("StateMachineDoesNotExist", ClientError)],
 )
-def test_only_errors_that_can_pass_are_transient(
+def test_only_some_errors_are_transient(
     executions: StateMachineExecutions, code: str, error: type[Exception]
 ) -> None:
     with Stubber(executions._client) as stub:

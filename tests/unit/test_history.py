@@ -22,7 +22,7 @@ from tests.pipeline import CLOCK_SHOWS, Pipeline
 NOW_US = to_us(utc("2024-10-14 12:00"))
 STORES = 100
 FORTNIGHT_DAYS, TWO_YEARS_DAYS = 14, 730
-INDEX_BYTES = 64 * 1024  # Arrow first reads so much of a file's end
+INDEX_BYTES = 64 * 1024  # Arrow first reads this much of the end of a file
 
 
 def polls_of(begin_us: int, end_us: int) -> pa.Table:
@@ -58,10 +58,10 @@ def bytes_read_for_a_report(pipeline: Pipeline, ages_days: list[int]) -> int:
     [[TWO_YEARS_DAYS, 0], [*range(TWO_YEARS_DAYS, FORTNIGHT_DAYS, -28), FORTNIGHT_DAYS, 0]],
     ids=["one file", "a file every four weeks"],
 )
-def test_two_years_cost_what_two_weeks_cost(tmp_path: Path, ages_days: list[int]) -> None:
+def test_two_years_of_polls_cost_as_much_as_two_weeks(tmp_path: Path, ages_days: list[int]) -> None:
     recent = Pipeline(tmp_path / "recent", bucket_count=1)
     all_time = Pipeline(tmp_path / "all", bucket_count=1)
-    # Row groups are weeks: of three, the first one begins before the fortnight does.
+    # Row groups are weeks: of the three read, the first starts before the two weeks.
     fortnight = bytes_read_for_a_report(recent, [21, 0])
     two_years = bytes_read_for_a_report(all_time, ages_days)
     stored = sum(path.stat().st_size for path in all_time.folder.glob("polls/*/*"))

@@ -1,4 +1,4 @@
-"""Files made to be too much: what they take of memory, and what is said of them.
+"""Oversized files: their use of memory, and their errors.
 
 Each is ingested by a process of its own, which is told how much memory it took at most.
 """
@@ -21,7 +21,7 @@ from tests.pipeline import Pipeline
 
 MILLION = 1_000_000
 MIB = 1024**2
-MOST_MEMORY = 700 * MIB  # less than half of what the function has
+MAX_MEMORY_BYTES = 700 * MIB  # less than half of what the function has
 
 POLLS = b"store_id,status,timestamp_utc\n"
 ZONES = b"store_id,timezone_str\n"
@@ -30,7 +30,7 @@ HOURS = b"store_id,day,start_time_local,end_time_local\n"
 
 
 class Chunks(io.RawIOBase):
-    """A file of chunks that are made as they are read."""
+    """A file of chunks that are generated as they are read."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -49,7 +49,7 @@ class Chunks(io.RawIOBase):
 
 
 def many(line: bytes, count: int) -> Iterator[bytes]:
-    """Yield a line as often as this, 10,000 at a time."""
+    """Repeat a line `count` times, 10,000 at a time."""
     return repeat(line * 10_000, count // 10_000)
 
 
@@ -61,14 +61,14 @@ def zipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def numbered(line: bytes, count: int) -> Iterator[bytes]:
-    """Yield a line with each number in it, 10,000 at a time."""
+    """Yield a line formatted with each number, 10,000 at a time."""
     for first in range(0, count, 10_000):
         yield b"".join(line % number for number in range(first, first + 10_000))
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, and what is to become of it."""
+    """A file and its expected outcome."""
 
     kind: Kind
     chunks: Callable[[], Iterable[bytes]]
@@ -146,18 +146,18 @@ FILES = {
 
 
 def ingest(name: str, folder: Path) -> tuple[UploadOutcome, int, list[str]]:
-    """Ingest a file; return what became of it, our memory, and the stores of the next report."""
+    """Ingest a file; return its outcome, the memory used and the stores of the next report."""
     pipeline = Pipeline(folder, bucket_count=64)
     pipeline.ingest("polls/good.csv", POLLS + POLL)
-    memory_before = most_memory()
+    memory_before = peak_memory_bytes()
     file = FILES[name]
     outcome = pipeline.ingest(f"{file.kind}/{name}", io.BufferedReader(Chunks(iter(file.chunks()))))
-    memory = most_memory() - memory_before
+    memory = peak_memory_bytes() - memory_before
     return outcome, memory, pipeline.report().decode().splitlines()[1:]
 
 
-def most_memory() -> int:
-    """Return how many bytes of memory this process had at most."""
+def peak_memory_bytes() -> int:
+    """Return the peak memory of this process, in bytes."""
     [line] = [
         line
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -168,10 +168,10 @@ def most_memory() -> int:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_too_much(name: str, tmp_path: Path) -> None:
+def test_an_oversized_file(name: str, tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         outcome, memory, stores = pool.submit(ingest, name, tmp_path).result()
     file = FILES[name]
     assert (outcome.rows, outcome.rejected, outcome.error) == (file.rows, file.rejected, file.error)
-    assert memory < MOST_MEMORY
+    assert memory < MAX_MEMORY_BYTES
     assert stores

@@ -1,4 +1,4 @@
-"""What an ingest changes, what it leaves, and that it is all or nothing."""
+"""The changes of an ingest, which are all or nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,7 +66,7 @@ def test_polls_accumulate(pipeline: Pipeline) -> None:
     assert pipeline.polls() == sorted(FIRST + LATER)
 
 
-def test_the_outcome_and_the_commit_tell_what_was_taken(pipeline: Pipeline) -> None:
+def test_the_outcome_and_the_commit_have_counts(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest("polls/a.csv", FIRST_POLLS, etag="e")
     [commit] = pipeline.log.commits
     assert pipeline.log.uploads.of_key("polls/a.csv") == [outcome]
@@ -80,13 +80,13 @@ def test_the_outcome_and_the_commit_tell_what_was_taken(pipeline: Pipeline) -> N
         assert file.bytes == (pipeline.folder / file.key).stat().st_size
 
 
-def test_the_head_knows_the_greatest_timestamp(pipeline: Pipeline) -> None:
+def test_the_snapshot_has_the_greatest_timestamp(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
     assert pipeline.log.snapshot().max_timestamp_us == to_us(utc("2024-10-14 12:00"))
 
 
-def test_the_same_polls_again_change_nothing(pipeline: Pipeline) -> None:
+def test_uploading_the_same_polls_again_changes_nothing(pipeline: Pipeline) -> None:
     first = pipeline.ingest("polls/a.csv", FIRST_POLLS)
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     snapshot, files = pipeline.log.snapshot(), pipeline.files()
@@ -96,7 +96,7 @@ def test_the_same_polls_again_change_nothing(pipeline: Pipeline) -> None:
     assert pipeline.polls() == sorted(FIRST + LATER)
 
 
-def test_a_store_that_only_occurs_in_polls_is_a_store(pipeline: Pipeline) -> None:
+def test_a_store_that_occurs_only_in_polls_is_known(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
     assert pipeline.zones() == {"a": None, "b": None}
     assert pipeline.hours() == {"a": None, "b": None}
@@ -159,7 +159,7 @@ def test_without_a_tolerance_there_is_no_limit(pipeline: Pipeline) -> None:
     assert (outcome.rows, outcome.rejected) == (5, 1)
 
 
-def test_uploaded_again_later_what_is_no_longer_the_future_is_taken_once(
+def test_polls_no_longer_in_the_future_are_committed_once_when_uploaded_again(
     pipeline: Pipeline,
 ) -> None:
     outcomes = [upload_future(pipeline, CLOCK_SHOWS + n * HOUR) for n in (0, 0.5, 1, 1.5, 3, 4)]
@@ -179,15 +179,17 @@ def test_uploaded_again_later_what_is_no_longer_the_future_is_taken_once(
 
 
 @pytest.mark.usefixtures("at_once")
-def test_two_uploads_of_polls_from_the_future_at_once_are_taken_once(tmp_path: Path) -> None:
+def test_concurrent_uploads_of_polls_from_the_future_are_committed_once(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, lambda pipeline: upload_future(pipeline, CLOCK_SHOWS))
     assert upload_future(pipeline, LATER_ON).rows == 1
     assert len(pipeline.polls()) == len(set(pipeline.polls())) == 3
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_slow_upload_of_polls_from_the_future_overwrites_no_later_one(tmp_path: Path) -> None:
-    """The later one takes more of the same file, and is committed while the other one writes."""
+def test_a_slow_upload_of_polls_from_the_future_does_not_overwrite_a_later_one(
+    tmp_path: Path,
+) -> None:
+    """The later one accepts more polls of the file, and commits while the first one writes."""
 
     class Slow(FolderTables):
         waits = True
@@ -214,7 +216,7 @@ def test_a_slow_upload_of_polls_from_the_future_overwrites_no_later_one(tmp_path
 # --- business hours and time zones ----------------------------------------------------------
 
 
-def test_hours_replace_exactly_the_stores_that_are_named(pipeline: Pipeline) -> None:
+def test_hours_replace_only_the_named_stores(pipeline: Pipeline) -> None:
     pipeline.ingest(
         "business_hours/a.csv",
         hours_csv("a,0,09:00,17:00", "a,1,09:00,17:00", "b,0,10:00,12:00", "b,0,13:00,18:00"),
@@ -227,7 +229,7 @@ def test_hours_replace_exactly_the_stores_that_are_named(pipeline: Pipeline) -> 
     }
 
 
-# What a file of hours or zones with rejected rows does to a store: its rows, and what it keeps.
+# Rows of a file of hours or zones, some of them rejected, and the values that the store keeps.
 SCHEDULES = [
     pytest.param(["a,7,09:00,17:00"], id="all rows rejected"),
     pytest.param(["a,1,09:00,17:00", "a,7,09:00,17:00"], id="a value"),
@@ -239,7 +241,7 @@ SCHEDULES = [
 
 
 @pytest.mark.parametrize("rows", SCHEDULES)
-def test_a_store_with_rejected_hours_keeps_what_it_had(pipeline: Pipeline, rows: list[str]) -> None:
+def test_a_store_with_rejected_hours_keeps_its_hours(pipeline: Pipeline, rows: list[str]) -> None:
     pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00", "b,0,09:00,17:00"))
     content = hours_csv(*rows, "b,1,09:00,17:00").encode("latin-1")
     outcome = pipeline.ingest("business_hours/b.csv", content)
@@ -248,14 +250,14 @@ def test_a_store_with_rejected_hours_keeps_what_it_had(pipeline: Pipeline, rows:
     assert (outcome.partial_stores, outcome.partial_store_ids) == (1, ("a",))
 
 
-def test_a_store_with_a_rejected_zone_keeps_what_it_had(pipeline: Pipeline) -> None:
+def test_a_store_with_a_rejected_zone_keeps_its_zone(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC"))
     outcome = pipeline.ingest("timezones/b.csv", zones_csv("a,UTC", "a,Nowhere", "b,Europe/Paris"))
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris"}
     assert outcome.partial_store_ids == ("a",)
 
 
-def test_a_store_that_had_nothing_takes_its_good_rows_until_there_are_all(
+def test_a_store_without_hours_takes_valid_rows_until_all_are_valid(
     pipeline: Pipeline,
 ) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,UTC"))
@@ -281,13 +283,13 @@ def test_rejected_polls_name_no_stores(pipeline: Pipeline) -> None:
     assert (outcome.rejected, outcome.partial_stores) == (1, 0)
 
 
-def test_zones_replace_exactly_the_stores_that_are_named(pipeline: Pipeline) -> None:
+def test_zones_replace_only_the_named_stores(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,Asia/Tokyo"))
     pipeline.ingest("timezones/b.csv", zones_csv("c,UTC", "b,Europe/Paris"))
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris", "c": "UTC"}
 
 
-def test_of_two_zones_of_a_store_the_last_counts(pipeline: Pipeline) -> None:
+def test_the_last_of_two_zones_of_a_store_wins(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC", "a,Europe/Paris"))
     assert pipeline.zones() == {"a": "Europe/Paris", "b": "UTC"}
 
@@ -304,7 +306,7 @@ def test_a_store_has_at_most_1000_business_hours(pipeline: Pipeline) -> None:
     }
 
 
-def test_hours_and_zones_do_not_touch_each_other(pipeline: Pipeline) -> None:
+def test_hours_and_zones_are_independent(pipeline: Pipeline) -> None:
     pipeline.ingest("business_hours/a.csv", hours_csv("a,0,09:00,17:00"))
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC"))
     pipeline.ingest("business_hours/b.csv", hours_csv("a,1,09:00,17:00"))
@@ -329,7 +331,7 @@ def test_hours_and_zones_do_not_touch_each_other(pipeline: Pipeline) -> None:
         ),
     ],
 )
-def test_an_older_file_again_holds_again(
+def test_uploading_an_older_file_again_restores_it(
     pipeline: Pipeline, key: str, first: str, second: str, held: Callable[[Pipeline], bool]
 ) -> None:
     statuses = [
@@ -340,7 +342,7 @@ def test_an_older_file_again_holds_again(
     assert held(pipeline)
 
 
-def test_a_file_of_one_kind_does_not_make_another_kind_old(pipeline: Pipeline) -> None:
+def test_a_file_of_one_kind_does_not_outdate_another_kind(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo"))
     pipeline.ingest("business_hours/a.csv", hours_csv("a,1,10:00,18:00"))
     assert pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo")).status == "Unchanged"
@@ -351,7 +353,7 @@ def test_a_file_of_one_kind_does_not_make_another_kind_old(pipeline: Pipeline) -
 
 @dataclass
 class DisturbedLog(MemoryLog):
-    """A log in which something else happens just before each of the first commits."""
+    """A log in which an event happens before each of the first commits."""
 
     before_commit: tuple[Callable[[], object], ...] = ()
 
@@ -389,12 +391,12 @@ class FailingTables(FolderTables):
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let retries not wait."""
+    """Make retries immediate."""
     monkeypatch.setattr(commit_attempts, "_FIRST_WAIT_SECONDS", 0)
 
 
 def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:
-    """Return a pipeline with one bucket, in which these happen before its first commits."""
+    """Return a pipeline with one bucket, with these events before its first commits."""
     log = DisturbedLog()
     pipeline = Pipeline(folder, bucket_count=1, log=log)
     log.before_commit = tuple(partial(event, pipeline) for event in events)
@@ -406,7 +408,7 @@ def conflict(_: Pipeline) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_conflict_is_tried_again(tmp_path: Path) -> None:
+def test_a_conflict_is_retried(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, conflict, conflict)
     assert pipeline.ingest("polls/a.csv", FIRST_POLLS).status == "Committed"
     assert pipeline.polls() == FIRST
@@ -414,7 +416,7 @@ def test_a_conflict_is_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_another_ingest_that_slips_in_is_not_lost(tmp_path: Path) -> None:
+def test_a_concurrent_ingest_is_not_lost(tmp_path: Path) -> None:
     pipeline = disturbed(
         tmp_path,
         lambda pipeline: pipeline.ingest("timezones/b.csv", zones_csv("b,UTC", "c,UTC")),
@@ -431,18 +433,16 @@ def test_another_ingest_that_slips_in_is_not_lost(tmp_path: Path) -> None:
     [("polls/a.csv", FIRST_POLLS), ("timezones/a.csv", zones_csv("a,Asia/Tokyo"))],
 )
 @pytest.mark.usefixtures("at_once")
-def test_the_same_file_at_the_same_time_is_committed_once(
-    tmp_path: Path, key: str, content: str
-) -> None:
+def test_concurrent_ingests_of_a_file_commit_once(tmp_path: Path, key: str, content: str) -> None:
     pipeline = disturbed(tmp_path, lambda pipeline: pipeline.ingest(key, content))
     assert pipeline.ingest(key, content).status == "Unchanged"
     assert len(pipeline.log.commits) == 1
 
 
-# --- an event that is delivered twice -------------------------------------------------------
+# --- duplicate events -----------------------------------------------------------------------
 
 
-def test_an_event_delivered_again_does_not_change_the_outcome(pipeline: Pipeline) -> None:
+def test_a_duplicate_event_does_not_change_the_outcome(pipeline: Pipeline) -> None:
     first = pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v")
     assert pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v") == first
     assert first.status == "Committed"
@@ -453,16 +453,14 @@ def test_an_event_delivered_again_does_not_change_the_outcome(pipeline: Pipeline
     [("polls/a.csv", FIRST_POLLS), ("timezones/a.csv", zones_csv("a,Asia/Tokyo"))],
 )
 @pytest.mark.usefixtures("at_once")
-def test_two_deliveries_at_the_same_time_have_one_outcome(
-    tmp_path: Path, key: str, content: str
-) -> None:
+def test_concurrent_deliveries_have_one_outcome(tmp_path: Path, key: str, content: str) -> None:
     pipeline = disturbed(tmp_path, lambda pipeline: pipeline.ingest(key, content, version_id="v"))
     assert pipeline.ingest(key, content, version_id="v").status == "Committed"
     [outcome] = pipeline.log.uploads.of_key(key)
     assert (outcome.status, len(pipeline.log.commits)) == ("Committed", 1)
 
 
-def test_uploads_under_one_key_have_an_outcome_each(pipeline: Pipeline) -> None:
+def test_each_upload_under_one_key_has_an_outcome(pipeline: Pipeline) -> None:
     for version, content in enumerate([FIRST_POLLS, LATER_POLLS, FIRST_POLLS, "nothing\n"]):
         uploaded_at = CLOCK_SHOWS + timedelta(seconds=version)
         pipeline.ingest("polls/a.csv", content, "e", uploaded_at, f"v{version}")
@@ -472,7 +470,7 @@ def test_uploads_under_one_key_have_an_outcome_each(pipeline: Pipeline) -> None:
     ]
 
 
-def test_conflicts_until_the_time_is_over_are_a_transient_error(tmp_path: Path) -> None:
+def test_conflicts_until_the_deadline_are_a_transient_error(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, *[conflict] * 1000)
     pipeline.seconds = RESERVE_SECONDS + 2
     with pytest.raises(TransientError, match="other ingests were always committed first"):
@@ -481,7 +479,7 @@ def test_conflicts_until_the_time_is_over_are_a_transient_error(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fails", ["polls/bucket=", "stores/bucket="])
-def test_a_storage_error_leaves_nothing_committed(tmp_path: Path, fails: str) -> None:
+def test_after_a_storage_error_nothing_is_committed(tmp_path: Path, fails: str) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
     before = deepcopy(pipeline.log)
@@ -500,7 +498,7 @@ def test_a_storage_error_leaves_nothing_committed(tmp_path: Path, fails: str) ->
     assert pipeline.polls() == sorted(FIRST + LATER)
 
 
-def test_a_snapshot_does_not_change_under_later_ingests(pipeline: Pipeline) -> None:
+def test_a_snapshot_does_not_change_with_later_ingests(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
     snapshot = pipeline.log.snapshot()
     files = pipeline.log.polls(snapshot.version, *EVER_US)
@@ -533,10 +531,8 @@ def ingest_both(pipeline: Pipeline, name: str, second: int) -> UploadStatus:
 
 
 @pytest.mark.parametrize("late", ["a", "b"])
-def test_what_was_uploaded_last_holds_whenever_it_is_ingested(
-    pipeline: Pipeline, late: str
-) -> None:
-    """Also if an upload is ingested twice: storage may tell of it twice, or out of order."""
+def test_the_latest_upload_wins_in_any_order_of_ingests(pipeline: Pipeline, late: str) -> None:
+    """Also if an upload is ingested twice: S3 may send events twice, or out of order."""
     first, second = ("b", "a") if late == "a" else ("a", "b")
     for name in (first, second, first, second):
         ingest_both(pipeline, name, ord(name))
@@ -544,14 +540,14 @@ def test_what_was_uploaded_last_holds_whenever_it_is_ingested(
     assert pipeline.zones() == {"x": "Asia/Tokyo", "y": "UTC"}
 
 
-def test_a_file_uploaded_again_replaces_what_came_in_between(pipeline: Pipeline) -> None:
+def test_a_file_uploaded_again_replaces_uploads_in_between(pipeline: Pipeline) -> None:
     for name, second in (("b", 2), ("a", 1), ("a", 3)):
         ingest_both(pipeline, name, second)
     assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
     assert pipeline.zones() == dict.fromkeys("xy", "UTC")
 
 
-def test_a_file_uploaded_again_without_a_change_was_still_uploaded_last(
+def test_an_unchanged_file_uploaded_again_is_the_latest_upload(
     pipeline: Pipeline,
 ) -> None:
     assert ingest_both(pipeline, "a", 1) == "Committed"
@@ -569,10 +565,10 @@ def test_an_upload_that_is_ingested_twice_is_committed_once(pipeline: Pipeline) 
 
 
 @pytest.mark.usefixtures("at_once")
-def test_two_uploads_of_a_file_that_are_ingested_at_once_write_different_objects(
+def test_concurrent_ingests_of_two_uploads_of_a_file_write_different_objects(
     tmp_path: Path,
 ) -> None:
-    """The slower one, which is not committed, must not overwrite what the other one committed."""
+    """The slower one, which is not committed, must not overwrite the committed files."""
 
     class Slow(FolderTables):
         waits = True
@@ -597,7 +593,7 @@ def test_two_uploads_of_a_file_that_are_ingested_at_once_write_different_objects
     assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
 
 
-def test_stores_of_before_there_were_partial_uploads_can_be_read(pipeline: Pipeline) -> None:
+def test_stores_from_before_partial_uploads_can_be_read(pipeline: Pipeline) -> None:
     ingest_both(pipeline, "a", 1)
     for file in pipeline.log.snapshot().stores.values():
         path = pipeline.folder / file.key
@@ -624,7 +620,7 @@ UPLOADS = st.lists(
 
 @settings(max_examples=settings().max_examples // 3)
 @given(UPLOADS, st.data())
-def test_any_order_of_ingests_gives_the_state_of_the_order_of_uploads(
+def test_any_order_of_ingests_gives_the_same_state(
     uploads: list[dict[str, tuple[str, bool]]], data: st.DataObject
 ) -> None:
     expected: dict[str, tuple[str, bool]] = {}

@@ -1,4 +1,4 @@
-"""What a file holds, set aside by bucket, does not depend on how it was cut into blocks."""
+"""The content of a file does not depend on its split into blocks."""
 
 import io
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ LINES = st.sampled_from(
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of a file."""
+    """The content that was read from a file."""
 
     ingest_id: str
     rows: int

@@ -1,4 +1,4 @@
-"""Which kind of file an upload is, and which of its columns are read."""
+"""The kind of an upload, and the columns that are read."""
 
 import gzip
 from datetime import timedelta
@@ -42,7 +42,7 @@ def test_the_prefix_is_the_kind(key: str, kind: Kind) -> None:
 @pytest.mark.parametrize(
     "key", ["store_status.csv", "Polls/a.csv", "polls", "hours/a.csv", "/polls/a.csv", ""]
 )
-def test_another_prefix_is_refused(key: str) -> None:
+def test_another_prefix_is_rejected(key: str) -> None:
     with pytest.raises(UnreadableFileError, match="polls/, business_hours/, timezones/"):
         kind_of(key)
 
@@ -50,7 +50,7 @@ def test_another_prefix_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        # As known data sets have it.
+        # As in known data sets.
         "store_id,status,timestamp_utc\ns,active,2024-10-14 23:55:18.727055 UTC\n",
         "store_id,timestamp_utc,status\ns,2024-10-14 23:55:18.727055 UTC,active\n",
         # Order, case and spaces of names; further columns.
@@ -70,7 +70,7 @@ def test_another_prefix_is_refused(key: str) -> None:
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
-def test_polls_in_any_usual_form(pipeline: Pipeline, content: str, zipped: bool) -> None:
+def test_polls_in_any_usual_format(pipeline: Pipeline, content: str, zipped: bool) -> None:
     data = content.encode()
     outcome = pipeline.ingest("polls/a.csv", gzip.compress(data) if zipped else data)
     assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 1, 0)
@@ -89,7 +89,7 @@ def test_time_zones(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"s": "Asia/Tokyo"}
 
 
-def test_gzip_is_told_by_content_not_by_name(pipeline: Pipeline) -> None:
+def test_gzip_is_detected_by_content_not_by_name(pipeline: Pipeline) -> None:
     content = b"store_id,timezone_str\ns,Asia/Tokyo\n"
     assert pipeline.ingest("timezones/a.csv.gz", content).rows == 1
     assert pipeline.ingest("timezones/b.csv", gzip.compress(content)).status == "Unchanged"
@@ -121,17 +121,17 @@ def test_the_error_shows_the_header() -> None:
         b"store_id,day,start_time_local,end_time_local,dayOfWeek",
     ],
 )
-def test_a_column_that_stands_twice_is_refused(header: bytes) -> None:
+def test_a_repeated_column_is_rejected(header: bytes) -> None:
     with pytest.raises(UnreadableFileError, match="day_of_week occurs 2 times"):
         read_header(header, Kind.BUSINESS_HOURS)
 
 
-def test_a_column_that_is_not_read_may_stand_twice() -> None:
+def test_a_column_that_is_not_read_may_be_repeated() -> None:
     header = read_header(b"note,store_id,timezone_str,note", Kind.TIMEZONES)
     assert (header.width, header.positions) == (4, {"store_id": 1, "timezone_str": 2})
 
 
 @pytest.mark.parametrize("line", [b"\xff\xfes\x00t\x00", b'"store_id,status', b"store_id\rstatus"])
-def test_what_is_no_header_is_refused(line: bytes) -> None:
+def test_an_invalid_header_is_rejected(line: bytes) -> None:
     with pytest.raises(UnreadableFileError, match="not a CSV header in UTF-8"):
         read_header(line, Kind.POLLS)

@@ -30,7 +30,7 @@ def inbox() -> S3Inbox:
 
 @contextmanager
 def holding(inbox: S3Inbox, body: IO[bytes], size: int) -> Iterator[Stubber]:
-    """Let the inbox hold one object."""
+    """Stub an inbox with one object."""
     with Stubber(inbox._client) as stub:
         stub.add_response(
             "get_object",
@@ -46,7 +46,7 @@ def holding(inbox: S3Inbox, body: IO[bytes], size: int) -> Iterator[Stubber]:
 
 
 class BrokenConnection(io.BytesIO):
-    """A body that breaks off."""
+    """A body whose connection breaks."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise ReadTimeoutError(HTTPConnectionPool("inbox"), "/", "Read timed out.")
@@ -89,7 +89,7 @@ def test_an_object_that_ends_early_is_a_transient_error(inbox: S3Inbox) -> None:
         ("AccessDenied", 403, ClientError),
     ],
 )
-def test_only_errors_that_can_pass_are_transient(
+def test_only_some_errors_are_transient(
     inbox: S3Inbox, code: str, http_status: int, error: type[Exception]
 ) -> None:
     with Stubber(inbox._client) as stub:
@@ -102,7 +102,7 @@ def test_only_errors_that_can_pass_are_transient(
 @pytest.mark.parametrize(
     ("code", "status"), [("PreconditionFailed", 412), ("NoSuchKey", 404), ("NoSuchVersion", 404)]
 )
-def test_an_object_that_is_no_longer_there_is_superseded(
+def test_an_object_that_no_longer_exists_is_superseded(
     inbox: S3Inbox, code: str, status: int
 ) -> None:
     with Stubber(inbox._client) as stub:

@@ -1,4 +1,4 @@
-"""A byte stream as blocks of whole lines, in bounded memory."""
+"""Read a byte stream in blocks of whole lines, in bounded memory."""
 
 import contextlib
 import gzip
@@ -52,7 +52,7 @@ def test_blocks_are_the_lines(
         lines_before += block.data.count(b"\n")
 
 
-def test_the_digest_is_of_the_content_however_it_is_packed_and_cut() -> None:
+def test_the_digest_does_not_depend_on_compression_or_blocks() -> None:
     content = LINE * 100
     for packed in (content, gzip.compress(content), gzip.compress(content, compresslevel=1)):
         for block_bytes in (100, 100_000):
@@ -61,18 +61,18 @@ def test_the_digest_is_of_the_content_however_it_is_packed_and_cut() -> None:
             assert reader.digest == hashlib.sha256(content).hexdigest()
 
 
-def test_nothing_is_no_block() -> None:
+def test_empty_content_has_no_blocks() -> None:
     assert blocks_of(b"", 10) == []
     assert blocks_of(gzip.compress(b""), 10) == []
 
 
-def test_a_line_that_is_longer_than_a_block_is_refused() -> None:
+def test_a_line_longer_than_a_block_is_rejected() -> None:
     with pytest.raises(UnreadableFileError, match=r"^line 3 is longer than 10 bytes$"):
         blocks_of(b"a\nb\n" + b"x" * 30, 10)
 
 
 @pytest.mark.parametrize("before", [b"", b"a\n", b"a\n" * 4, b"a\n" * 5])
-def test_how_long_a_line_may_be_does_not_depend_on_where_it_begins(before: bytes) -> None:
+def test_the_limit_of_a_line_does_not_depend_on_its_offset(before: bytes) -> None:
     for end in (b"", b"\n"):
         longest = before + b"x" * 9 + end
         assert b"".join(block.data for block in blocks_of(longest, 10)) == before + b"x" * 9 + b"\n"
@@ -93,11 +93,11 @@ def test_a_block_has_a_bounded_number_of_lines(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"one line\n"])
-def test_a_line_has_no_halves(data: bytes) -> None:
+def test_a_single_line_is_not_split(data: bytes) -> None:
     assert Block(1, data).halves() is None
 
 
-def test_content_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_that_is_too_long_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "CONTENT_BYTES", 100 * len(LINE))
     assert len(blocks_of(gzip.compress(LINE * 100), 1000)) > 1
     with pytest.raises(
@@ -118,7 +118,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
-def test_broken_gzip_is_refused(content: bytes) -> None:
+def test_corrupt_gzip_is_rejected(content: bytes) -> None:
     with pytest.raises(UnreadableFileError, match=r"^the gzip data is corrupt: "):
         blocks_of(content, 1000)
 
@@ -139,7 +139,7 @@ def gzip_files(draw: st.DrawFn) -> bytes:
 @given(gzip_files())
 @example(b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 600 * 1024 + b"\0" + GZIPPED[10:])
 @example(b"\x1f\x8b\x08\x10" + bytes(6) + b"x" * 600 * 1024)
-def test_a_gzip_header_is_read_or_refused(content: bytes) -> None:
+def test_a_gzip_header_is_read_or_rejected(content: bytes) -> None:
     with contextlib.suppress(UnreadableFileError):
         assert all(block.data.endswith(b"\n") for block in blocks_of(content, 2**20))
 
@@ -150,13 +150,13 @@ BLOCK_BYTES = 32 * 1024
 
 
 class Lines(io.RawIOBase):
-    """A file of lines that are made as they are read.
+    """A file of lines that are generated as they are read.
 
     Attributes
     ----------
     given : int
         How many bytes were read so far.
-    most_held : int
+    peak_bytes : int
         The most memory, in bytes, that Python and Arrow held at any read.
     """
 
@@ -164,7 +164,7 @@ class Lines(io.RawIOBase):
         self._lines = lines
         self._rest = b""
         self.given = 0
-        self.most_held = 0
+        self.peak_bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -172,7 +172,7 @@ class Lines(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         view = memoryview(buffer)
         held = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
-        self.most_held = max(self.most_held, held + pa.total_allocated_bytes())
+        self.peak_bytes = max(self.peak_bytes, held + pa.total_allocated_bytes())
         while len(self._rest) < len(view) and (line := next(self._lines, None)):
             self._rest += line
         size = min(len(view), len(self._rest))
@@ -201,14 +201,14 @@ def test_a_reader_is_at_most_two_blocks_ahead() -> None:
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, bad: bool) -> None:
-    def most_held(count: int) -> int:
+    def peak_bytes(count: int) -> int:
         stream = Lines(polls(count, bad))
         tracemalloc.start()
         before = pa.total_allocated_bytes()
         content = read_content(Kind.POLLS, cast(IO[bytes], stream), 4, tmp_path, BLOCK_BYTES)
         tracemalloc.stop()
         assert content.rows + content.rejected == count
-        return stream.most_held - before
+        return stream.peak_bytes - before
 
-    most_held(2_000)  # what is made once
-    assert most_held(12_000) < most_held(2_000) + 4 * BLOCK_BYTES
+    peak_bytes(2_000)  # what is made once
+    assert peak_bytes(12_000) < peak_bytes(2_000) + 4 * BLOCK_BYTES

@@ -1,4 +1,4 @@
-"""The log of ingests: the one in DynamoDB, and the tests' own, which is to be no different."""
+"""The ingest log: the DynamoDB implementation and the in-memory fake behave the same."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def dynamodb() -> Iterator[Any]:
 
 @pytest.fixture
 def table(dynamodb: Any) -> Iterator[str]:
-    """Make an ingest table as the template has it."""
+    """Create an ingest table as in the template."""
     dynamodb.create_table(
         TableName="ingests",
         BillingMode="PAY_PER_REQUEST",
@@ -104,13 +104,13 @@ def compacted(*files: PollsFile, compaction_id: str = "x") -> Commit:
     return Commit("polls", compaction_id, 20, 0, AT, written)
 
 
-def test_at_first_there_is_nothing(log: IngestLog) -> None:
+def test_a_new_log_is_empty(log: IngestLog) -> None:
     assert log.snapshot() == Snapshot(0, {}, None)
     assert log.polls(0, 0, 2**60) == []
     assert not log.committed("polls", "a")
 
 
-def test_a_commit_makes_all_known_at_once(log: IngestLog) -> None:
+def test_a_commit_is_atomic(log: IngestLog) -> None:
     file = polls("a", 100, 200)
     commit(log, "polls", "a", [stores(0, "1"), stores(7, "1")], [file])
     expected = {0: stores(0, "1"), 7: stores(7, "1")}
@@ -128,7 +128,7 @@ def test_commits_build_on_each_other(log: IngestLog) -> None:
     assert log.snapshot() == Snapshot(3, expected, 200)
 
 
-def test_a_commit_on_an_old_head_changes_nothing(log: IngestLog) -> None:
+def test_a_commit_on_an_old_snapshot_changes_nothing(log: IngestLog) -> None:
     old = log.snapshot()
     commit(log, "polls", "a", [stores(0, "1")], [polls("a", 100, 200)])
     snapshot = log.snapshot()
@@ -162,13 +162,13 @@ def test_polls_are_as_of_a_version(log: IngestLog) -> None:
         assert sorted(log.polls(version, 0, 1000), key=str) == files[:version]
 
 
-def test_polls_from_before_1970_on_are_asked_for(log: IngestLog) -> None:
+def test_a_range_may_start_before_1970(log: IngestLog) -> None:
     file = polls("a", 0, 0)
     commit(log, "polls", "a", polls_files=[file])
     assert log.polls(1, -(10**15), 10) == [file]
 
 
-def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> None:
+def test_a_compaction_replaces_ingests_from_its_version_on(log: IngestLog) -> None:
     files = {ingest_id: polls(ingest_id, 100, 200) for ingest_id in "abcx"}
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, [stores(0, "1")], [files[ingest_id]])
@@ -181,7 +181,7 @@ def test_a_compaction_stands_for_ingests_from_its_version_on(log: IngestLog) -> 
     assert log.committed("polls", "a")
 
 
-def test_what_was_replaced_is_known_until_it_is_forgotten(log: IngestLog) -> None:
+def test_a_replacement_is_listed_until_it_is_deleted(log: IngestLog) -> None:
     for ingest_id in "ab":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
     log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
@@ -203,10 +203,10 @@ def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: I
     assert all(log.committed("polls", ingest_id) for ingest_id in "abcx")
 
 
-def test_the_partition_of_polls_has_the_entries_of_files_that_are_there(
+def test_the_partition_of_polls_has_only_entries_of_existing_files(
     dynamodb: Any, table: str
 ) -> None:
-    """An item collection of a table with a local secondary index has 10 GB at most."""
+    """An item collection of a table with a local secondary index has at most 10 GB."""
     log = DynamoDbIngestLog(table, 64)
     for nth in range(1, 101):
         ids = [f"{nth}a", f"{nth}b"]
@@ -218,14 +218,14 @@ def test_the_partition_of_polls_has_the_entries_of_files_that_are_there(
         log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
     items = dynamodb.scan(TableName=table)["Items"]
     partitions = Counter(item["log"]["S"] for item in items)
-    assert partitions.pop("polls") == 100  # one a compaction
+    assert partitions.pop("polls") == 100  # one per compaction
     assert partitions.pop("head") == 1
     assert set(partitions.values()) == {1}
     assert len(partitions) == 200
 
 
-def test_an_entry_is_as_large_as_it_says_and_fits(dynamodb: Any, table: str) -> None:
-    """An item has 400 kB at most: here all 1,000 buckets and all weeks from 1970 to 2199."""
+def test_the_estimated_size_of_an_entry_is_within_the_limit(dynamodb: Any, table: str) -> None:
+    """An item has at most 400 kB; this one has 1,000 buckets and all weeks from 1970 to 2199."""
     log = DynamoDbIngestLog(table, 1000)
     files = [polls("a" * 32, 10**15, 7 * 10**15 + bucket, bucket) for bucket in range(1000)]
     files = [replace(file, rows=10**8, bytes=10**9) for file in files]
@@ -239,7 +239,7 @@ def test_an_entry_is_as_large_as_it_says_and_fits(dynamodb: Any, table: str) -> 
     assert 300_000 < ingest.log_bytes < 400_000
 
 
-def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
+def test_a_replaced_ingest_is_not_replaced_again(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
     log.replace(log.snapshot(), ["a", "b"], compacted())
@@ -250,7 +250,7 @@ def test_what_was_replaced_is_not_replaced_again(log: IngestLog) -> None:
     assert not log.committed("polls", "y")
 
 
-def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
+def test_a_compaction_on_an_old_snapshot_changes_nothing(log: IngestLog) -> None:
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
     old = log.snapshot()
     commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
@@ -259,7 +259,7 @@ def test_a_compaction_on_an_old_head_changes_nothing(log: IngestLog) -> None:
     assert len(log.polls(2, 0, 1000)) == 2
 
 
-def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> None:
+def test_polls_of_all_buckets_are_counted_by_week(log: IngestLog) -> None:
     files = [polls("a", 100, 200, bucket) for bucket in (0, 1)]
     weeks = [Counter({-WEEK_US: 4, 0: 6}), Counter({0: 9, WEEK_US: 1})]
     written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
@@ -269,7 +269,7 @@ def test_how_many_polls_of_a_week_all_buckets_have_is_known(log: IngestLog) -> N
     assert replace(ingest, log_bytes=0) == ManifestEntry("a", 20, tuple(files), weeks_of_all)
 
 
-def test_of_an_ingest_that_does_not_tell_its_weeks_all_is_read(dynamodb: Any, table: str) -> None:
+def test_an_entry_without_counts_by_week_is_read_whole(dynamodb: Any, table: str) -> None:
     log = DynamoDbIngestLog(table, 64)
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
     dynamodb.update_item(
@@ -341,7 +341,7 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
     assert log.polls(1, 0, 2 * 10**15) == files
 
 
-def test_another_number_of_buckets_is_refused(table: str) -> None:
+def test_another_number_of_buckets_is_rejected(table: str) -> None:
     commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
     with pytest.raises(BucketCountChangedError, match="data are stored in 64 buckets, not 65"):
         DynamoDbIngestLog(table, 65).snapshot()
@@ -355,7 +355,7 @@ def test_another_number_of_buckets_is_refused(table: str) -> None:
         ("ThrottlingError", TransientError),
     ],
 )
-def test_why_a_commit_was_cancelled(table: str, code: str, error: type[Exception]) -> None:
+def test_errors_of_a_cancelled_commit(table: str, code: str, error: type[Exception]) -> None:
     log = DynamoDbIngestLog(table, 64)
     snapshot = log.snapshot()
     reasons = [{"Code": code}, {"Code": "None"}]
@@ -386,13 +386,13 @@ def size_bytes(value: dict[str, Any]) -> int:
     raise AssertionError(f"nothing is known of {value}")
 
 
-def test_the_head_of_1000_buckets_is_half_of_what_an_item_may_be(dynamodb: Any, table: str) -> None:
+def test_the_head_of_1000_buckets_is_half_of_the_item_limit(dynamodb: Any, table: str) -> None:
     log = DynamoDbIngestLog(table, 1000)
     stores = [
         StoresFile(bucket, stores_key(bucket, "00999999-0123456789abcdef"), 100_000, 10_000_000)
         for bucket in range(1000)
     ]
-    # With polls, the index has a copy of it; DynamoDB counts both together.
+    # With polls, the index has a copy of the head; DynamoDB counts both.
     file = PollsFile(0, polls_key(0, "0123456789abcdef"), 1, 100, 10**15, 10**15)
     written = (WrittenPolls(file, Counter({0: 1})),)
     log.commit(log.snapshot(), stores, Commit("polls", "0123456789abcdef", 1, 0, AT, written))

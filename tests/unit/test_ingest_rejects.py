@@ -54,7 +54,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
         (POLLS, "s,active, yesterday ", "timestamp_utc is not a UTC time: 'yesterday'"),
         (
             POLLS,
-            "s,off,never",  # the first of the reasons
+            "s,off,never",  # the first reason is recorded
             "timestamp_utc is not a UTC time: 'never'",
         ),
         (POLLS, "s,active", "number of columns is 2, not 3"),
@@ -78,7 +78,7 @@ def test_a_bad_row(pipeline: Pipeline, key: str, text: str, reason: str) -> None
     assert list(pipeline.zones()) == ["good"]
 
 
-def test_rejects_are_in_the_order_of_lines_with_their_exact_text(pipeline: Pipeline) -> None:
+def test_rejected_rows_are_sorted_by_line_with_their_exact_text(pipeline: Pipeline) -> None:
     content = (
         b"store_id,status,timestamp_utc\r\n"
         b"good,active,2024-10-14 23:55:18 UTC\r\n"
@@ -111,8 +111,10 @@ CONTROLS = "".join(map(chr, [*range(9), 9, *range(11, 32), *range(127, 160)]))
 
 @pytest.mark.parametrize("text", FORMULAS)
 @pytest.mark.parametrize("around", ["{}", "{},x", "x,{}", "x;{}", 'x;"{}'])
-def test_a_spreadsheet_finds_no_formula(pipeline: Pipeline, text: str, around: str) -> None:
-    """Whether it begins cells at commas, as everyone, or at semicolons, as Excel in half of Europe.
+def test_rejected_rows_have_no_formulas_for_a_spreadsheet(
+    pipeline: Pipeline, text: str, around: str
+) -> None:
+    """Cells may start at commas or, as in Excel with many European locales, at semicolons.
 
     The text is in the reason, too, where it is a field of its own.
     """
@@ -144,7 +146,7 @@ def test_other_text_stays_as_it_is(pipeline: Pipeline) -> None:
     assert reject["text"] == text
 
 
-def test_a_file_of_bad_rows_only_changes_nothing_and_loses_nothing(pipeline: Pipeline) -> None:
+def test_a_file_of_only_bad_rows_changes_nothing_and_keeps_them(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\n")
     assert (outcome.status, outcome.rows, outcome.rejected) == ("Unchanged", 0, 1)
     assert [reject["text"] for reject in pipeline.rejects(outcome)] == ["s,Mars/Olympus"]
@@ -163,7 +165,7 @@ def test_an_unknown_zone_leaves_the_default(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"s": None, "t": "UTC"}
 
 
-def test_a_store_id_of_255_characters_is_taken_and_none_that_is_longer(pipeline: Pipeline) -> None:
+def test_a_store_id_has_at_most_255_characters(pipeline: Pipeline) -> None:
     longest = "é" * 255
     outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\n{longest},UTC\n{longest}x,UTC\n")
     assert (outcome.rows, outcome.rejected) == (1, 1)
@@ -172,7 +174,7 @@ def test_a_store_id_of_255_characters_is_taken_and_none_that_is_longer(pipeline:
     assert reject["text"] == f"{longest}x,UTC"
 
 
-def test_a_reason_shows_the_beginning_of_a_long_field(pipeline: Pipeline) -> None:
+def test_a_reason_shows_the_start_of_a_long_field(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\ns,{'x' * 100}\ns,{'y' * 101}\n")
     assert [reject["reason"] for reject in pipeline.rejects(outcome)] == [
         f"timezone_str is no known zone: '{'x' * 100}'",

@@ -1,4 +1,4 @@
-"""A block of lines as rows: what is a row, what is rejected, and that neighbours don't matter."""
+"""Split a block into rows and rejected rows; lines do not affect each other."""
 
 import csv
 import time
@@ -21,7 +21,7 @@ Row = tuple[int, str, str]
 
 
 def read(data: bytes) -> tuple[list[Row], list[Reject]]:
-    """Return the rows (line, store_id, timezone_str) and the rejects of a block."""
+    """Return the rows (line, store_id, timezone_str) and the rejected rows of a block."""
     return read_all([Block(FIRST_LINE, data)])
 
 
@@ -37,7 +37,7 @@ def read_all(blocks: Iterable[Block]) -> tuple[list[Row], list[Reject]]:
 
 
 def of_line(data: bytes) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return what one line is: the fields of its row or the reason it is rejected for."""
+    """Return the fields of a line's row, or the reason why it is rejected."""
     rows, rejects = read(data)
     return [row[1:] for row in rows], [reject.reason for reject in rejects]
 
@@ -86,16 +86,16 @@ def test_a_row(line: bytes, store_id: str) -> None:
         (b"s,,UTC\rt,,UTC\n", "a quote or carriage return is out of place"),
     ],
 )
-def test_no_row(line: bytes, reason: str) -> None:
+def test_an_invalid_row(line: bytes, reason: str) -> None:
     assert of_line(line) == ([], [reason])
 
 
 @pytest.mark.parametrize("line", [b"\n", b"\r\n", b"  \t\n", b"\r\r\n"])
-def test_a_blank_line_is_nothing(line: bytes) -> None:
+def test_a_blank_line_is_skipped(line: bytes) -> None:
     assert read(line + GOOD + line + GOOD) == ([(3, "s", "UTC"), (5, "s", "UTC")], [])
 
 
-def test_an_empty_block_is_nothing() -> None:
+def test_an_empty_block_has_no_rows() -> None:
     assert read(b"") == ([], [])
 
 
@@ -130,7 +130,7 @@ LINES = st.builds(
 
 
 def read_by_csv(data: bytes) -> tuple[list[Row], list[Reject]]:
-    """Read a block as Python's `csv` reads each of its lines."""
+    """Read each line of a block with Python's `csv`."""
     rows: list[Row] = []
     rejects: list[Reject] = []
     for number, ended in enumerate(data.split(b"\n")[:-1], FIRST_LINE):
@@ -167,15 +167,15 @@ def test_a_block_is_read_as_line_by_line(lines: list[bytes]) -> None:
 @example([GOOD, b's,,"UTC\n'])  # to Arrow, the last row's last field ends with the block
 @example([b'"s"t,,UTC\n'])
 @example([b'"s,"t",,UTC\n'])
-@example([b"s,\xff,UTC\n"])  # Arrow does not look at columns that are not asked for
-@example([b"\xef\xbb\xbfs,,UTC\n", GOOD])  # Arrow takes a byte-order mark off each block
-def test_the_cut_into_blocks_does_not_matter(lines: list[bytes]) -> None:
+@example([b"s,\xff,UTC\n"])  # Arrow does not check columns that are not requested
+@example([b"\xef\xbb\xbfs,,UTC\n", GOOD])  # Arrow strips a byte-order mark from each block
+def test_the_split_into_blocks_does_not_matter(lines: list[bytes]) -> None:
     one_by_one = (Block(number, line) for number, line in enumerate(lines, FIRST_LINE))
     assert read(b"".join(lines)) == read_all(one_by_one)
 
 
 @given(st.lists(LINES, max_size=12), st.integers(0, 12))
-def test_a_bad_line_does_not_matter_to_the_others(lines: list[bytes], place: int) -> None:
+def test_a_bad_line_does_not_affect_the_others(lines: list[bytes], place: int) -> None:
     place = min(place, len(lines))
     rows, rejects = read(b"".join(lines))
     rows_beside, rejects_beside = read(b"".join([*lines[:place], BAD, *lines[place:]]))
@@ -208,7 +208,7 @@ def test_a_few_bad_lines_do_not_slow_the_others_down(bad: bytes) -> None:
     lines = [line] * BLOCK_LINES
 
     def seconds(block_lines: list[bytes]) -> float:
-        """Return the processor time of the quickest of three attempts."""
+        """Return the shortest CPU time of three attempts."""
         block = b"".join(block_lines)
         took = []
         for _ in range(3):
@@ -218,5 +218,5 @@ def test_a_few_bad_lines_do_not_slow_the_others_down(bad: bytes) -> None:
         return min(took)
 
     lines[::800] = [bad] * len(lines[::800])
-    # Line by line, it was ten times as long.
+    # Parsing line by line takes ten times as long.
     assert seconds(lines) < 5 * seconds([line] * BLOCK_LINES)

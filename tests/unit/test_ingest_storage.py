@@ -1,4 +1,4 @@
-"""How polls lie in Parquet, and that only those that are needed are read."""
+"""The layout of polls in Parquet, and that only needed row groups are read."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from tests.cases import utc
 from tests.fakes import CountingBucket, FolderTables
 from tests.pipeline import Pipeline
 
-# Mondays begin ISO weeks: these are the last microsecond of one and the first of the next.
+# ISO weeks start on Mondays: the last microsecond of one week and the first of the next.
 SUNDAY = utc("2024-10-13 23:59:59.999999")
 MONDAY = utc("2024-10-14 00:00")
 THREE_WEEKS = [
@@ -78,7 +78,7 @@ def test_a_row_group_is_an_iso_week_sorted_by_store_and_time(pipeline: Pipeline)
     assert file.max_timestamp_us == to_us(utc("2024-10-20 23:59:59.999999"))
 
 
-def test_an_ingest_knows_how_many_polls_of_a_week_it_brought(tmp_path: Path) -> None:
+def test_an_ingest_counts_its_polls_by_week(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=4)
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
     [ingest] = pipeline.log.manifest(1, 0, to_us(MONDAY))
@@ -103,7 +103,7 @@ def test_an_ingest_knows_how_many_polls_of_a_week_it_brought(tmp_path: Path) -> 
         min_size=1,
     )
 )
-def test_row_groups_are_weeks_in_any_file(polls: list[Polled]) -> None:
+def test_row_groups_are_weeks_in_every_file(polls: list[Polled]) -> None:
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Path(folder), bucket_count=1)
         pipeline.ingest("polls/a.csv", polls_csv(polls))
@@ -115,14 +115,14 @@ def test_row_groups_are_weeks_in_any_file(polls: list[Polled]) -> None:
     assert sorted(poll for group in groups for poll in group) == sorted(polls)
 
 
-def test_blanks_about_an_id_are_no_part_of_it(pipeline: Pipeline) -> None:
+def test_spaces_around_an_id_are_removed(pipeline: Pipeline) -> None:
     polls = [("a", MONDAY + timedelta(hours=n)) for n in range(4)]
     written = [(f"{' ' * (n % 2)}a{' ' * (n % 3)}", at) for n, (_, at) in enumerate(polls)]
     pipeline.ingest("polls/a.csv", polls_csv(written[::-1]))
     assert row_groups(pipeline.folder / only_file(pipeline).key) == [polls]
 
 
-def test_a_bucket_that_is_too_large_for_memory_has_a_row_group_a_chunk_and_week(
+def test_a_large_bucket_has_a_row_group_per_chunk_and_week(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spill_module, "CHUNK_ROWS", 1)
@@ -193,7 +193,7 @@ def test_only_the_row_groups_that_are_needed_are_read(pipeline: Pipeline) -> Non
         (utc("1970-01-01 00:00"), utc("2024-11-01 00:00"), [0, 1, 2]),
     ],
 )
-def test_row_groups_are_read_if_they_reach_into_the_range(
+def test_row_groups_are_read_if_they_overlap_the_range(
     pipeline: Pipeline, least: datetime, greatest: datetime, groups: list[int]
 ) -> None:
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
@@ -214,7 +214,7 @@ def test_a_large_file_is_read_row_group_by_row_group_too(
     assert pipeline.tables.read_polls([file], to_us(MONDAY), to_us(MONDAY)).num_rows == 3
 
 
-# Six stores, each polled some thousand times in each of two weeks, at seeming random.
+# Six stores, each polled thousands of times in each of two weeks, at pseudo-random times.
 SIX_STORES = [
     ("abcdef"[n % 6], monday + timedelta(microseconds=n**3 * 2_654_435_761 % WEEK_US))
     for monday in (utc("2024-10-07 00:00"), MONDAY)
@@ -225,10 +225,10 @@ SIX_STORES = [
 @pytest.mark.parametrize(
     ("store_id", "since", "groups"),
     [
-        ("a", MONDAY, [7, 8]),  # 0 to 6 are of the first week
+        ("a", MONDAY, [7, 8]),  # 0 to 6 belong to the first week
         ("c", MONDAY, [9, 10]),
         ("d", utc("2024-10-07 00:00"), [3, 4, 10, 11]),
-        ("abc", MONDAY, [8]),  # it could be there
+        ("abc", MONDAY, [8]),  # the statistics do not exclude it
         ("g", MONDAY, []),
     ],
 )
@@ -257,7 +257,7 @@ def test_for_one_store_only_its_row_groups_are_read(
     assert bucket.bytes_read == {file.key: arrow_tables_module._FOOTER_BYTES + own_bytes}
 
 
-def test_of_the_stores_too_only_one_s_row_group_is_read(
+def test_for_one_store_only_its_row_group_of_stores_is_read(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 2)
@@ -294,7 +294,7 @@ def test_no_files_are_empty_tables(tmp_path: Path) -> None:
     assert tables.read_stores([]).equals(STORES.empty_table())
 
 
-def test_what_is_not_there_is_a_missing_object(tmp_path: Path) -> None:
+def test_a_missing_object_is_an_error(tmp_path: Path) -> None:
     tables = FolderTables(tmp_path)
     with pytest.raises(MissingObjectError, match="cannot read reports/r/plan"):
         tables.read_bytes("reports/r/plan.json")

@@ -1,4 +1,4 @@
-"""Messages about uploads: what is ingested, what is left as it is, and what is tried again."""
+"""Messages about uploads: they are ingested, skipped or retried."""
 
 import io
 import json
@@ -39,7 +39,7 @@ POLLS = b"store_id,status,timestamp_utc\na,active,2024-10-14 10:00:00 UTC\n"
 
 
 class System:
-    """What ingest works with."""
+    """The ports of ingest, as fakes."""
 
     def __init__(self, folder: Path) -> None:
         self.inbox = MemoryInbox({("polls/a.csv", "v"): POLLS})
@@ -48,7 +48,7 @@ class System:
         self.uploads = self.log.uploads
 
     def deliver(self, sent_at: datetime = SENT_AT, upload: Upload = UPLOAD) -> UploadOutcome | None:
-        """Ingest what a message is about."""
+        """Ingest the upload of a message."""
         return ingest_upload(
             Delivery(upload, sent_at),
             4,
@@ -80,7 +80,7 @@ def test_an_upload_is_ingested_once(system: System) -> None:
     assert len(system.log.commits) == 1
 
 
-def test_an_upload_that_is_not_there_any_more_has_failed(system: System) -> None:
+def test_an_upload_that_no_longer_exists_has_failed(system: System) -> None:
     system.inbox.objects.clear()
     outcome = system.deliver()
     assert outcome is not None
@@ -95,7 +95,7 @@ def test_an_upload_that_is_not_there_any_more_has_failed(system: System) -> None
         (OverflowError("arn:aws:s3:::secret"), "ingest failed: OverflowError"),
     ],
 )
-def test_an_attempt_that_fails_is_said_to_be_tried_again(
+def test_a_failed_attempt_is_recorded_as_retrying(
     system: System, error: Exception, reason: str
 ) -> None:
     record_failed_attempt(UPLOAD, error, FAILED_AT, system.uploads)
@@ -107,7 +107,7 @@ def test_an_attempt_that_fails_is_said_to_be_tried_again(
 
 
 @pytest.mark.parametrize("last", [None, "cannot read polls/a.csv: SlowDown"])
-def test_what_was_delivered_too_often_has_failed_with_the_last_reason(
+def test_an_upload_delivered_too_often_has_failed_with_the_last_reason(
     system: System, last: str | None
 ) -> None:
     if last is not None:
@@ -119,14 +119,16 @@ def test_what_was_delivered_too_often_has_failed_with_the_last_reason(
     assert again == outcome
 
 
-def test_what_was_committed_after_all_has_not_failed(system: System) -> None:
+def test_an_upload_that_was_committed_after_all_has_not_failed(system: System) -> None:
     committed = system.deliver()
     assert fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads) == committed
 
 
-def test_a_failed_upload_is_ingested_if_it_is_redriven_and_only_then(system: System) -> None:
+def test_a_failed_upload_is_ingested_only_if_redriven(system: System) -> None:
     failed = fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads)
-    assert system.deliver(sent_at=SENT_AT + timedelta(seconds=1)) is None  # the event, once more
+    assert (
+        system.deliver(sent_at=SENT_AT + timedelta(seconds=1)) is None
+    )  # a duplicate of the event
     assert system.uploads.get(UPLOAD) == failed
     assert system.deliver(sent_at=FAILED_AT + timedelta(days=1)) is not None
     assert system.status() is UploadStatus.COMMITTED
@@ -157,7 +159,7 @@ def ingest_in(system: System, content: bytes, seconds_left: Any) -> UploadOutcom
     )
 
 
-def test_a_file_that_takes_longer_than_there_is_time_fails_for_good(system: System) -> None:
+def test_a_file_that_takes_too_long_fails_for_good(system: System) -> None:
     lines = b"a,active,2024-10-14 10:00:00 UTC\n" * 1_100_000
     seconds_left = iter([900, 500, *[RESERVE_SECONDS - 1] * 1000])
     outcome = ingest_in(system, POLLS + lines, seconds_left)
@@ -169,7 +171,7 @@ def test_a_file_that_takes_longer_than_there_is_time_fails_for_good(system: Syst
     assert system.log.commits == []
 
 
-def test_time_that_others_take_is_no_fault_of_the_file(
+def test_time_lost_to_other_ingests_is_a_transient_error(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def commit(*_: object) -> None:
@@ -204,13 +206,13 @@ def test_a_message_names_a_version_of_an_object() -> None:
     assert receives(sample()) == 1
 
 
-def test_keys_are_as_they_were_uploaded() -> None:
+def test_keys_are_decoded() -> None:
     body = sample().body.replace("store_status.csv", "store+status+%C3%A4%2B.csv")
     [delivery] = deliveries_in(sample(body=body))
     assert delivery.upload.key == "polls/store status ä+.csv"
 
 
-def test_a_bucket_without_versions_names_none() -> None:
+def test_an_event_of_an_unversioned_bucket_has_no_version() -> None:
     body = json.loads(sample().body)
     del body["Records"][0]["s3"]["object"]["versionId"]
     [delivery] = deliveries_in(sample(body=json.dumps(body)))
@@ -218,7 +220,7 @@ def test_a_bucket_without_versions_names_none() -> None:
     assert delivery.upload.version == ("0123456789abcdef0123456789abcdef-2024-10-15T00:00:00+00:00")
 
 
-def test_the_message_by_which_s3_tests_the_queue_is_about_nothing() -> None:
+def test_the_test_message_of_s3_has_no_uploads() -> None:
     body = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "inbox"}
     assert list(deliveries_in(sample(body=json.dumps(body)))) == []
 
@@ -226,7 +228,7 @@ def test_the_message_by_which_s3_tests_the_queue_is_about_nothing() -> None:
 @pytest.mark.parametrize(
     "code", ["ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight", "InternalError"]
 )
-def test_a_message_that_cannot_be_hidden_is_ingested_all_the_same(code: str) -> None:
+def test_a_message_that_cannot_be_hidden_is_still_ingested(code: str) -> None:
     queue = UploadQueue("https://sqs.eu-central-1.amazonaws.com/123456789012/uploads")
     with Stubber(queue._client) as stub:
         stub.add_response(

@@ -1,4 +1,4 @@
-"""Which texts are values, and of what."""
+"""Parse text to values."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -15,7 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(text: str) -> datetime | None:
-    """Return what `values.instants` makes of one text."""
+    """Return the result of `values.instants` for one text."""
     [us_since_1970] = values.instants(pa.array([text])).cast(pa.int64()).to_pylist()
     return None if us_since_1970 is None else EPOCH + timedelta(microseconds=us_since_1970)
 
@@ -85,7 +85,7 @@ def test_an_instant(text: str, expected: str) -> None:
         "٢٠٢٤-10-14 23:55:18 UTC",
     ],
 )
-def test_no_instant(text: str) -> None:
+def test_an_invalid_instant(text: str) -> None:
     assert instant(text) is None
 
 
@@ -98,14 +98,14 @@ FORMS = ("{} UTC", "{}Z", "{}+00:00", "{}")
     st.sampled_from(" T"),
     st.booleans(),
 )
-def test_every_instant_in_every_form(at: datetime, form: str, separator: str, cut: bool) -> None:
+def test_every_instant_in_every_format(at: datetime, form: str, separator: str, cut: bool) -> None:
     text = at.isoformat(separator)
     if cut and at.microsecond:
         text = text.rstrip("0")
     assert instant(form.format(text)) == at.replace(tzinfo=UTC)
 
 
-def test_one_date_that_does_not_exist_spoils_no_other() -> None:
+def test_a_date_that_does_not_exist_does_not_affect_the_others() -> None:
     texts = [
         "2024-02-30 00:00:00 UTC",
         "2024-10-14 23:55:18.7 UTC",
@@ -145,7 +145,7 @@ def test_a_time_of_day(text: str, expected_us: int) -> None:
         *("09:30\n", "closed"),
     ],
 )
-def test_no_time_of_day(text: str) -> None:
+def test_an_invalid_time_of_day(text: str) -> None:
     assert time_of_day_us(text) is None
 
 

@@ -1,4 +1,4 @@
-"""A file that cannot be read as a whole says why, and changes nothing."""
+"""An unreadable file fails with a reason, and changes nothing."""
 
 import gzip
 import io
@@ -147,13 +147,13 @@ def test_a_key_under_no_known_prefix_fails(pipeline: Pipeline, key: str) -> None
     assert pipeline.log.uploads.of_key(key) == [outcome]
 
 
-def test_what_was_read_before_the_file_broke_is_not_taken(pipeline: Pipeline) -> None:
+def test_rows_before_a_broken_part_are_not_committed(pipeline: Pipeline) -> None:
     cut = gzip.compress(b"store_id,timezone_str\ns,Asia/Tokyo\nt,Asia/Tokyo\n" * 1000)[:-20]
     assert pipeline.ingest("timezones/a.csv", cut).status == "Failed"
     assert pipeline.zones() == {"s": "UTC"}
 
 
-def test_the_same_key_with_good_content_afterwards_is_taken(pipeline: Pipeline) -> None:
+def test_valid_content_under_the_same_key_is_ingested(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", b"")
     pipeline.ingest("timezones/a.csv", HEADER + b"t,UTC\n")
     statuses = {outcome.status for outcome in pipeline.log.uploads.of_key("timezones/a.csv")}
@@ -161,23 +161,23 @@ def test_the_same_key_with_good_content_afterwards_is_taken(pipeline: Pipeline) 
     assert pipeline.zones() == {"s": "UTC", "t": "UTC"}
 
 
-def test_as_many_columns_as_are_read(pipeline: Pipeline) -> None:
+def test_a_file_may_have_1000_columns(pipeline: Pipeline) -> None:
     content = HEADER.strip() + b"," * 998 + b"\nt,UTC" + b"," * 998
     assert pipeline.ingest("timezones/a.csv", content).status == "Committed"
 
 
 @pytest.fixture
-def _little_room() -> Iterator[None]:
-    """Let no file grow beyond 64 KiB; a full disk fails in the same way."""
+def _small_file_limit() -> Iterator[None]:
+    """Limit files to 64 KiB; a full disk fails in the same way."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("_little_room")
+@pytest.mark.usefixtures("_small_file_limit")
 @pytest.mark.parametrize("row", [b"a store,Asia/Tokyo\n", b"a row that is not valid\n"])
-def test_a_file_for_which_the_disk_has_no_room(pipeline: Pipeline, row: bytes) -> None:
+def test_a_file_that_does_not_fit_on_disk(pipeline: Pipeline, row: bytes) -> None:
     outcome = pipeline.ingest("timezones/a.csv", HEADER + row * 10_000)
     assert outcome.status == "Failed"
     assert outcome.error == "there is not enough disk space for the file's rows"

@@ -1,4 +1,4 @@
-"""Objects of the data bucket that are deleted."""
+"""Deletion of objects in the data bucket."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ def keys_of(s3: Any) -> list[str]:
     return [each["Key"] for each in s3.list_objects_v2(Bucket="data").get("Contents", ())]
 
 
-def test_objects_are_deleted_and_those_that_are_gone_do_not_matter(s3: Any) -> None:
+def test_objects_are_deleted_and_missing_ones_are_ignored(s3: Any) -> None:
     for key in ("a", "b", "c"):
         s3.put_object(Bucket="data", Key=key, Body=b"")
     S3Objects("data").delete(["a", "b", "gone"])
@@ -36,7 +36,7 @@ def test_objects_are_deleted_and_those_that_are_gone_do_not_matter(s3: Any) -> N
     assert keys_of(s3) == ["c"]
 
 
-def test_more_than_s3_takes_at_once(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletes_are_sent_in_batches(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("store_monitoring.aws.objects._AT_ONCE", 2)
     keys = [f"{n}" for n in range(5)]
     for key in keys:
@@ -45,7 +45,7 @@ def test_more_than_s3_takes_at_once(s3: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert keys_of(s3) == []
 
 
-def test_one_that_could_not_be_deleted_is_an_error(s3: Any) -> None:
+def test_an_object_that_cannot_be_deleted_is_an_error(s3: Any) -> None:
     objects = S3Objects("data")
     answer = {"Errors": [{"Key": "a", "Code": "InternalError", "Message": "Try again"}]}
     with Stubber(objects._client) as stub:

@@ -1,4 +1,4 @@
-"""How many polls of one store a file may have, wherever in it they are."""
+"""The limit on polls of one store in a file."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def _limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8)))
-def test_polls_beyond_the_limit_are_found_however_a_file_is_cut(blocks: list[list[str]]) -> None:
+def test_polls_beyond_the_limit_are_found_for_any_block_size(blocks: list[list[str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(poll_limit, "MAX_POLLS_PER_STORE", LIMIT)
         limit = PollLimit()
@@ -36,7 +36,7 @@ def test_polls_beyond_the_limit_are_found_however_a_file_is_cut(blocks: list[lis
 
 
 def test_more_polls_than_the_limit_are_rejected_rows(tmp_path: Path) -> None:
-    """The first ones are taken; rows that are not valid do not count."""
+    """The first ones are accepted; invalid rows do not count."""
     lines = ["store_id,status,timestamp_utc", "a,off,2024-10-14 10:00:00 UTC"]
     lines += [f"a,active,2024-10-14 10:00:0{second} UTC" for second in range(5)]
     lines += [f"b,active,2024-10-14 10:00:0{second} UTC" for second in range(3)]

@@ -1,4 +1,4 @@
-"""A report's objects and the addresses under which they can be downloaded, without a network."""
+"""A report's objects and their presigned URLs, without a network."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +23,7 @@ def files(region: str) -> S3ReportFiles:
     return S3ReportFiles("data-bucket", link_seconds=900)
 
 
-def test_an_address_is_regional_and_signed_with_version_4(
+def test_a_presigned_url_is_regional_and_signed_with_version_4(
     files: S3ReportFiles, region: str
 ) -> None:
     url = urlsplit(files.presigned_url("reports/r/report.csv", "store-report-r.csv"))
@@ -40,7 +40,7 @@ def test_an_address_is_regional_and_signed_with_version_4(
     assert len(query["X-Amz-Signature"]) == 64
 
 
-def test_json_is_written_as_such(files: S3ReportFiles) -> None:
+def test_json_is_written_with_its_content_type(files: S3ReportFiles) -> None:
     with Stubber(files._client) as stub:
         stub.add_response(
             "put_object",
@@ -56,8 +56,8 @@ def test_json_is_written_as_such(files: S3ReportFiles) -> None:
         stub.assert_no_pending_responses()
 
 
-def test_an_object_that_is_there_stays(files: S3ReportFiles) -> None:
-    asked = {
+def test_an_existing_object_is_not_overwritten(files: S3ReportFiles) -> None:
+    expected = {
         "Bucket": "data-bucket",
         "Key": "reports/r/plan.json",
         "Body": b"{}",
@@ -65,9 +65,9 @@ def test_an_object_that_is_there_stays(files: S3ReportFiles) -> None:
         "IfNoneMatch": "*",
     }
     with Stubber(files._client) as stub:
-        stub.add_response("put_object", {}, asked)
+        stub.add_response("put_object", {}, expected)
         assert files.create_json("reports/r/plan.json", {})
-        stub.add_client_error("put_object", "PreconditionFailed", expected_params=asked)
+        stub.add_client_error("put_object", "PreconditionFailed", expected_params=expected)
         assert not files.create_json("reports/r/plan.json", {})
         stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
         with pytest.raises(TransientError, match="cannot write reports/r/plan"):
@@ -77,7 +77,7 @@ def test_an_object_that_is_there_stays(files: S3ReportFiles) -> None:
             files.create_json("reports/r/plan.json", {})
 
 
-def test_an_object_that_is_not_there_is_missing(files: S3ReportFiles) -> None:
+def test_a_missing_object_is_an_error(files: S3ReportFiles) -> None:
     with Stubber(files._client) as stub:
         stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
         with pytest.raises(MissingObjectError, match=r"reports/r/request\.json"):
@@ -85,15 +85,17 @@ def test_an_object_that_is_not_there_is_missing(files: S3ReportFiles) -> None:
 
 
 def test_all_pages_are_counted(files: S3ReportFiles) -> None:
-    asked = {"Bucket": "data-bucket", "Prefix": "reports/r/parts/"}
+    expected = {"Bucket": "data-bucket", "Prefix": "reports/r/parts/"}
     with Stubber(files._client) as stub:
         first_page = {"KeyCount": 1000, "IsTruncated": True, "NextContinuationToken": "next"}
-        stub.add_response("list_objects_v2", first_page, asked)
-        stub.add_response("list_objects_v2", {"KeyCount": 7}, asked | {"ContinuationToken": "next"})
+        stub.add_response("list_objects_v2", first_page, expected)
+        stub.add_response(
+            "list_objects_v2", {"KeyCount": 7}, expected | {"ContinuationToken": "next"}
+        )
         assert files.count("reports/r/parts/") == 1007
 
 
-def test_errors_that_can_pass_are_transient(files: S3ReportFiles) -> None:
+def test_transient_errors(files: S3ReportFiles) -> None:
     with Stubber(files._client) as stub:
         stub.add_client_error("put_object", "SlowDown", http_status_code=503)
         with pytest.raises(TransientError, match="cannot write reports/r/plan"):

@@ -1,4 +1,4 @@
-"""The table of reports: the one in DynamoDB, and the tests' own, which is to be no different."""
+"""The table of reports: the DynamoDB implementation and the fake behave the same."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def dynamodb() -> Iterator[Any]:
 
 @dataclass
 class Clock:
-    """A clock that tells the time that it is set to."""
+    """A clock that returns the time it is set to."""
 
     now: datetime = STARTED_AT
 
@@ -98,7 +98,7 @@ def write(dynamodb: Any, **values: dict[str, str]) -> None:
     )
 
 
-def test_a_report_that_was_not_added_is_none(reports: Reports) -> None:
+def test_an_unknown_report_is_none(reports: Reports) -> None:
     assert reports.get("r") is None
 
 
@@ -116,7 +116,7 @@ def test_a_running_report_can_fail_once(reports: Reports) -> None:
     )
 
 
-def test_a_report_that_is_not_there_cannot_fail(reports: Reports) -> None:
+def test_an_unknown_report_cannot_fail(reports: Reports) -> None:
     reports.fail("r", FAILURE, STARTED_AT)
     assert reports.get("r") is None
 
@@ -152,7 +152,7 @@ def test_a_failed_report_is_restarted_once(reports: Reports, failed: Report) -> 
     assert reports.restart(failed, LATER + timedelta(seconds=1)) == restarted
 
 
-def test_an_execution_of_before_cannot_fail_a_restarted_report(
+def test_an_earlier_execution_cannot_fail_a_restarted_report(
     reports: Reports, failed: Report
 ) -> None:
     restarted = reports.restart(failed, LATER)
@@ -172,14 +172,14 @@ KEY = IdempotencyKey.of("me", "k", ReportRequest())
 SAME_KEY_OF_ANOTHER_REQUEST = IdempotencyKey.of("me", "k", ReportRequest(as_of_us=0))
 
 
-def test_a_key_stands_for_the_report_that_came_first(reports: Reports) -> None:
+def test_a_key_returns_the_first_report(reports: Reports) -> None:
     assert reports.claim(KEY, "first", STARTED_AT) == "first"
     assert reports.claim(KEY, "second", STARTED_AT) == "first"
     with pytest.raises(IdempotencyKeyReusedError):
         reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT)
 
 
-def test_a_key_that_was_released_or_lapsed_is_free(reports: Reports) -> None:
+def test_a_released_or_expired_key_can_be_claimed(reports: Reports) -> None:
     reports.claim(KEY, "first", STARTED_AT)
     reports.release(KEY)
     assert reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT) == "second"
@@ -235,9 +235,7 @@ def test_an_expired_report_is_gone_before_dynamodb_deletes_it(
     assert [report for page in pages(reports, 1) for report in page] == [younger]
 
 
-def test_an_expired_report_is_unknown_and_cannot_be_tried_again(
-    reports: Reports, clock: Clock
-) -> None:
+def test_an_expired_report_is_unknown_and_cannot_be_retried(reports: Reports, clock: Clock) -> None:
     reports.add(replace(RUNNING, report_id=REPORT_ID), ReportRequest())
     reports.fail(REPORT_ID, FAILURE, STARTED_AT)
     clock.now = STARTED_AT + timedelta(days=90)
@@ -248,7 +246,9 @@ def test_an_expired_report_is_unknown_and_cannot_be_tried_again(
     assert list_reports(PageRequest(10), clock.now, reports, MemoryExecutions()).reports == ()
 
 
-def test_what_the_state_machine_wrote_is_read(dynamodb: Any, table: ReportTable) -> None:
+def test_attributes_written_by_the_state_machine_are_read(
+    dynamodb: Any, table: ReportTable
+) -> None:
     table.add(RUNNING, ReportRequest())
     write(dynamodb, as_of={"S": "2024-10-14T23:55:18.727055Z"}, shards_total={"N": "8"})
     planned = replace(RUNNING, as_of="2024-10-14T23:55:18.727055Z", shards_total=8)
@@ -298,7 +298,7 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
         ),
     ],
 )
-def test_an_error_output_of_the_state_machine_is_taken_apart(
+def test_an_error_output_of_the_state_machine_is_parsed(
     dynamodb: Any, table: ReportTable, output: dict[str, str], failure: Failure
 ) -> None:
     table.add(RUNNING, ReportRequest())
@@ -331,7 +331,7 @@ def test_a_restart_leaves_nothing_of_the_last_attempt(dynamodb: Any, table: Repo
     assert after.keys() - before.keys() == {"restarted_at"}
 
 
-def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
+def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
     table.add(RUNNING, ReportRequest(0, PollFilter.BUSINESS_HOURS))
     [item] = dynamodb.scan(TableName="reports")["Items"]
     assert item == {
@@ -364,7 +364,7 @@ def test_what_is_kept_of_a_new_report(dynamodb: Any, table: ReportTable) -> None
         ('{"other": 1}', BUG),
     ],
 )
-def test_a_cause_is_told_as_far_as_it_is_ours(cause: str, message: str) -> None:
+def test_only_our_part_of_a_cause_is_returned(cause: str, message: str) -> None:
     failure = failure_from_cause("NoPolls", cause)
     assert (failure.error, failure.message) == ("NoPolls", message)
     assert failure.detail in (cause, None)
@@ -374,7 +374,7 @@ def test_a_cause_is_told_as_far_as_it_is_ours(cause: str, message: str) -> None:
 @pytest.mark.parametrize(
     "cause", ["", "1", "[]", FOREIGN, f"merge: {FOREIGN}", json.dumps({"errorMessage": FOREIGN})]
 )
-def test_a_cause_of_others_is_kept_and_not_told(
+def test_a_cause_of_aws_is_stored_but_not_returned(
     dynamodb: Any, table: ReportTable, error: str, cause: str
 ) -> None:
     failure = failure_from_cause(error, cause)

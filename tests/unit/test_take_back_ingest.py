@@ -1,4 +1,4 @@
-"""An ingest is taken back: what it made known no longer counts, and nothing is deleted."""
+"""An ingest is taken back: its data no longer counts, and nothing is deleted."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -84,7 +84,7 @@ def compact(pipeline: Pipeline, days_later: int = 0) -> None:
 # --- polls ----------------------------------------------------------------------------------
 
 
-def test_polls_no_longer_count_and_nor_do_stores_that_only_they_named(pipeline: Pipeline) -> None:
+def test_polls_and_the_stores_that_only_they_name_no_longer_count(pipeline: Pipeline) -> None:
     polls(pipeline, 1)
     known, report = pipeline.polls(), pipeline.report()
     outcome = polls(pipeline, 59, "abcxyz")
@@ -98,7 +98,7 @@ def test_polls_no_longer_count_and_nor_do_stores_that_only_they_named(pipeline: 
     )
 
 
-def test_a_store_that_others_name_too_is_still_known(pipeline: Pipeline) -> None:
+def test_a_store_in_other_uploads_is_still_known(pipeline: Pipeline) -> None:
     outcome = polls(pipeline, 1, "abc")
     polls(pipeline, 2, "a")
     zones(pipeline, 1, b="UTC")
@@ -128,7 +128,7 @@ def test_all_polls_may_be_taken_back(pipeline: Pipeline) -> None:
     assert pipeline.log.snapshot().max_timestamp_us is None
 
 
-def test_what_was_taken_back_can_be_uploaded_again_and_taken_back_again(pipeline: Pipeline) -> None:
+def test_an_ingest_can_be_uploaded_and_taken_back_again(pipeline: Pipeline) -> None:
     polls(pipeline, 1)
     for _ in range(2):
         outcome = polls(pipeline, 2, "abcd")
@@ -139,7 +139,7 @@ def test_what_was_taken_back_can_be_uploaded_again_and_taken_back_again(pipeline
         assert set(pipeline.zones()) == set("abc")
 
 
-def test_what_is_not_committed_or_was_taken_back_is_unknown(pipeline: Pipeline) -> None:
+def test_an_ingest_that_is_not_committed_or_was_taken_back_is_unknown(pipeline: Pipeline) -> None:
     outcome = polls(pipeline, 1)
     take_back(pipeline, outcome)
     for ingest_id in ("nothing", outcome.ingest_id):
@@ -147,8 +147,8 @@ def test_what_is_not_committed_or_was_taken_back_is_unknown(pipeline: Pipeline) 
             take_back_ingest(ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
 
 
-def test_of_compacted_polls_the_others_are_written_anew(pipeline: Pipeline) -> None:
-    """Also of some that were compacted twice, and taken back one after the other."""
+def test_a_compaction_is_rewritten_without_the_ingest(pipeline: Pipeline) -> None:
+    """Also of ingests that were compacted twice, and taken back one after the other."""
     outcomes = [polls(pipeline, minute) for minute in range(3)]
     compact(pipeline)
     outcomes += [polls(pipeline, minute) for minute in range(3, 6)]
@@ -162,12 +162,12 @@ def test_of_compacted_polls_the_others_are_written_anew(pipeline: Pipeline) -> N
     assert polls(pipeline, 2).status == "Unchanged"
     assert len(pipeline.polls()) == len(left) + 3
     compact(pipeline)
-    compact(pipeline, days_later=91)  # deletes what was replaced, and nothing that counts
+    compact(pipeline, days_later=91)  # deletes replaced files, but no current ones
     assert len(pipeline.polls()) == len(left) + 3
     assert polls(pipeline, 0).status == "Committed"
 
 
-def test_what_was_uploaded_again_is_not_deleted_with_what_it_was_compacted_with(
+def test_an_ingest_uploaded_again_is_not_deleted_with_its_old_compaction(
     pipeline: Pipeline,
 ) -> None:
     outcomes = [polls(pipeline, minute) for minute in range(3)]
@@ -175,7 +175,7 @@ def test_what_was_uploaded_again_is_not_deleted_with_what_it_was_compacted_with(
     take_back(pipeline, outcomes[1])
     polls(pipeline, 1)
     known = pipeline.polls()
-    compact_polls(  # nothing is small: it only deletes what was replaced
+    compact_polls(  # no ingest is small, so it only deletes replaced files
         0,
         pipeline.bucket_count,
         timedelta(days=90),
@@ -188,7 +188,7 @@ def test_what_was_uploaded_again_is_not_deleted_with_what_it_was_compacted_with(
     assert polls(pipeline, 1).status == "Unchanged"
 
 
-def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeline) -> None:
+def test_compacted_polls_whose_files_are_deleted_cannot_be_taken_back(pipeline: Pipeline) -> None:
     outcomes = [polls(pipeline, minute) for minute in range(3)]
     compact(pipeline)
     compact(pipeline, days_later=91)
@@ -203,7 +203,7 @@ def test_polls_whose_own_files_are_deleted_cannot_be_taken_back(pipeline: Pipeli
 # --- hours and zones ------------------------------------------------------------------------
 
 
-def test_what_was_known_before_is_known_again(pipeline: Pipeline) -> None:
+def test_previous_values_are_restored(pipeline: Pipeline) -> None:
     zones(pipeline, 1, a="Asia/Tokyo", b="UTC")
     wrong = zones(pipeline, 2, a="UTC", b="Asia/Tokyo", c="UTC", d="UTC")
     polls(pipeline, 1, "c")
@@ -211,7 +211,7 @@ def test_what_was_known_before_is_known_again(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "UTC", "c": None}
 
 
-def test_what_a_later_upload_says_stays(pipeline: Pipeline) -> None:
+def test_values_of_a_later_upload_stay(pipeline: Pipeline) -> None:
     hours(pipeline, 1, f"a,{HOURS[1]}", f"b,{HOURS[1]}")
     wrong = hours(pipeline, 2, f"a,{HOURS[2]}", f"b,{HOURS[2]}")
     hours(pipeline, 3, f"b,{HOURS[3]}")
@@ -225,7 +225,7 @@ def test_what_a_later_upload_says_stays(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "UTC", "b": None}
 
 
-def test_a_file_that_was_uploaded_several_times_is_taken_back_as_a_whole(
+def test_all_uploads_of_a_file_are_taken_back_together(
     pipeline: Pipeline,
 ) -> None:
     zones(pipeline, 1, a="Asia/Tokyo")
@@ -239,8 +239,8 @@ def test_a_file_that_was_uploaded_several_times_is_taken_back_as_a_whole(
     assert pipeline.zones() == {"a": "UTC", "b": "UTC"}
 
 
-def test_one_after_the_other_in_either_order(pipeline: Pipeline) -> None:
-    """What was known before one may be what another one said that was taken back since."""
+def test_ingests_can_be_taken_back_in_either_order(pipeline: Pipeline) -> None:
+    """The previous value of one may come from another that was taken back since."""
     zones(pipeline, 1, a="Asia/Tokyo", b="Asia/Tokyo")
     first = zones(pipeline, 2, a="UTC", b="UTC")
     second = zones(pipeline, 3, a="Europe/Paris")
@@ -250,7 +250,7 @@ def test_one_after_the_other_in_either_order(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Asia/Tokyo"}
 
 
-def test_after_it_the_time_of_upload_of_before_counts(pipeline: Pipeline) -> None:
+def test_the_previous_upload_time_is_restored(pipeline: Pipeline) -> None:
     zones(pipeline, 2, a="Asia/Tokyo")
     wrong = zones(pipeline, 9, a="UTC")
     take_back(pipeline, wrong)
@@ -258,7 +258,7 @@ def test_after_it_the_time_of_upload_of_before_counts(pipeline: Pipeline) -> Non
     assert zones(pipeline, 3, a="America/Chicago").status == "Committed"
 
 
-def test_commits_of_before_there_was_a_record_cannot_be_taken_back(tmp_path: Path) -> None:
+def test_commits_from_before_changes_were_recorded_cannot_be_taken_back(tmp_path: Path) -> None:
     class Old(MemoryLog):
         def stores_changes(self, kind: str, ingest_id: str) -> list[StoresChange]:
             return []

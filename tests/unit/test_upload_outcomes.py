@@ -1,4 +1,4 @@
-"""What became of uploads: the record in DynamoDB, and the tests' own, which must not differ."""
+"""Outcomes of uploads: the DynamoDB implementation and the fake behave the same."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,7 +44,7 @@ def table() -> Iterator[Any]:
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def log(request: pytest.FixtureRequest) -> Any:
-    """An ingest log with the record of uploads as its `uploads`."""
+    """An ingest log with the outcomes of uploads as its `uploads`."""
     if request.param == "memory":
         return MemoryLog()
     request.getfixturevalue("table")
@@ -79,7 +79,7 @@ def outcome(status: UploadStatus, **values: Any) -> UploadOutcome:
 
 
 @pytest.mark.parametrize("status", [UploadStatus.RETRYING, *FINAL])
-def test_what_is_recorded_can_be_read(uploads: Uploads, status: UploadStatus) -> None:
+def test_a_recorded_outcome_can_be_read(uploads: Uploads, status: UploadStatus) -> None:
     assert uploads.get(UPLOAD) is None
     recorded = outcome(status)
     assert uploads.record(recorded) == recorded
@@ -101,7 +101,7 @@ def test_uploads_under_one_key_are_listed_newest_first(uploads: Uploads) -> None
 
 
 @pytest.mark.parametrize("later", FINAL)
-def test_what_is_tried_again_ends_somehow(uploads: Uploads, later: UploadStatus) -> None:
+def test_a_retrying_upload_can_get_any_outcome(uploads: Uploads, later: UploadStatus) -> None:
     uploads.record(outcome(UploadStatus.RETRYING))
     uploads.record(outcome(UploadStatus.RETRYING, error="S3 is still slow"))
     assert uploads.record(outcome(later)) == outcome(later)
@@ -116,7 +116,7 @@ def test_a_final_outcome_stays(uploads: Uploads, final: UploadStatus, later: Upl
     assert uploads.get(UPLOAD) == first
 
 
-def test_what_can_be_redriven_can_still_be_committed(uploads: Uploads) -> None:
+def test_a_redriven_upload_can_be_committed(uploads: Uploads) -> None:
     failed = outcome(UploadStatus.FAILED, can_be_redriven=True)
     uploads.record(failed)
     assert uploads.record(outcome(UploadStatus.RETRYING)) == failed
@@ -134,7 +134,7 @@ def test_a_commit_records_the_outcome(log: IngestLog, uploads: Uploads) -> None:
     assert log.snapshot().version == 1
 
 
-def test_a_commit_that_is_late_records_nothing(log: IngestLog, uploads: Uploads) -> None:
+def test_a_commit_on_an_old_snapshot_records_no_outcome(log: IngestLog, uploads: Uploads) -> None:
     old = log.snapshot()
     log.commit(old, [], Commit("polls", "h", 10, 1, AT))
     with pytest.raises(CommitConflictError):
@@ -150,7 +150,7 @@ def test_an_upload_that_has_ended_is_not_committed_again(log: IngestLog, uploads
     assert (log.snapshot().version, uploads.get(UPLOAD)) == (0, ended)
 
 
-def test_an_object_without_versions_is_told_from_others_by_its_event() -> None:
+def test_an_unversioned_object_is_identified_by_its_event() -> None:
     uploads = MemoryUploads()
     first = replace(UPLOAD, version_id=None)
     again = replace(first, uploaded_at=AT)
@@ -159,7 +159,7 @@ def test_an_object_without_versions_is_told_from_others_by_its_event() -> None:
     assert uploads.get(again) is None
 
 
-def test_outcomes_of_before_versions_are_the_oldest(table: Any) -> None:
+def test_outcomes_from_before_versioning_are_the_oldest(table: Any) -> None:
     uploads = DynamoDbUploads("ingests", retention_days=90)
     table.put_item(
         TableName="ingests",
@@ -214,7 +214,7 @@ def test_outcomes_expire(table: Any) -> None:
     }
 
 
-def test_a_form_is_no_outcome(uploads: Uploads) -> None:
+def test_a_presigned_post_is_not_an_outcome(uploads: Uploads) -> None:
     assert uploads.form_ends_at(UPLOAD.key) is None
     uploads.issue(UPLOAD.key, AT)
     assert uploads.form_ends_at(UPLOAD.key) == AT

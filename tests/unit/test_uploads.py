@@ -1,4 +1,4 @@
-"""Uploads through the API: where they may go, and what is told of them."""
+"""Uploads through the API: presigned POSTs and the status of an upload."""
 
 import json
 from base64 import b64decode
@@ -47,7 +47,7 @@ def request(**changes: Any) -> UploadRequest:
     return UploadRequest.from_json({"kind": "polls", "filename": "polls.csv"} | changes)
 
 
-def offered(
+def created(
     forms: S3PresignedPosts, uploads: MemoryUploads | None = None, **changes: Any
 ) -> PresignedPost:
     return create_upload(request(**changes), NOW, FORM_ENDS_AT, forms, uploads or MemoryUploads())
@@ -73,34 +73,34 @@ def conditions(form: PresignedPost) -> list[Any]:
         ({"kind": "polls", "filename": "n" * 256}, "filename: not"),
     ],
 )
-def test_what_is_not_understood_is_named(body: object, problem: str) -> None:
+def test_an_invalid_field_is_named(body: object, problem: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{problem}"):
         UploadRequest.from_json(body)
 
 
 @pytest.mark.parametrize("filename", NASTY)
 def test_a_filename_cannot_leave_its_prefix(filename: str, forms: S3PresignedPosts) -> None:
-    form = offered(forms, filename=filename)
+    form = created(forms, filename=filename)
     key = form.fields["key"]
     prefix, _, rest = key.partition("/")
     assert prefix == "polls"
     assert "/" not in rest
     assert key.isascii()
-    assert "$" not in key  # S3 puts the file's own name in target of ${filename}
+    assert "$" not in key  # S3 replaces ${filename} by the name of the file
     assert len(key) < 200
     assert UploadTarget.from_id(form.upload_id).key == key
 
 
-def test_a_form_is_for_its_own_key_and_no_other(forms: S3PresignedPosts) -> None:
-    first, second = (offered(forms) for _ in range(2))
+def test_a_presigned_post_is_for_one_key(forms: S3PresignedPosts) -> None:
+    first, second = (created(forms) for _ in range(2))
     assert first.fields["key"] != second.fields["key"]
     for form in (first, second):
         assert [each for each in conditions(form) if "key" in each] == [{"key": form.fields["key"]}]
         assert {"bucket": "inbox"} in conditions(form)
 
 
-def test_a_form_has_limits(forms: S3PresignedPosts) -> None:
-    form = offered(forms)
+def test_a_presigned_post_has_limits(forms: S3PresignedPosts) -> None:
+    form = created(forms)
     assert ["content-length-range", 1, UPLOAD_LIMIT_BYTES] in conditions(form)
     assert {"Content-Type": "application/octet-stream"} in conditions(form)
     policy = json.loads(b64decode(form.fields["policy"]))
@@ -111,8 +111,8 @@ def test_a_form_has_limits(forms: S3PresignedPosts) -> None:
     assert body["limit_bytes"] == UPLOAD_LIMIT_BYTES
 
 
-def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3PresignedPosts) -> None:
-    form = offered(forms)
+def test_presigned_posts_are_for_the_region_of_the_bucket(forms: S3PresignedPosts) -> None:
+    form = created(forms)
     assert upload_origin("inbox") == "https://inbox.s3.eu-central-1.amazonaws.com"
     assert form.url == f"{upload_origin('inbox')}/"
     assert form.fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
@@ -131,7 +131,7 @@ def test_forms_are_sent_to_the_bucket_s_own_region(forms: S3PresignedPosts) -> N
         "polls.0B6C7C0E-6F0A-4C43-9D5E-3A1F0A6B7C11.a",
     ],
 )
-def test_an_id_that_we_never_give_out_is_unknown(upload_id: str, files: FolderFiles) -> None:
+def test_an_invalid_id_is_unknown(upload_id: str, files: FolderFiles) -> None:
     with pytest.raises(UnknownUploadError):
         read_upload(upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
 
@@ -140,8 +140,8 @@ def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
     return UploadOutcome(key=KEY, etag="etag", status=status, ended_at=ENDED_AT, **values)
 
 
-def told(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
-    """Return what is told of an upload whose outcomes are these."""
+def body_of(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
+    """Return the response body of an upload with these outcomes."""
     uploads, target = MemoryUploads(), UploadTarget(Kind.POLLS, NUMBER, "polls.csv")
     uploads.issue(target.key, FORM_ENDS_AT)
     for outcome in outcomes:
@@ -152,13 +152,13 @@ def told(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
     return body
 
 
-def test_an_upload_that_nothing_is_heard_of_is_pending(files: FolderFiles) -> None:
-    assert told(files) == {"status": "Pending"}
+def test_an_upload_without_an_outcome_is_pending(files: FolderFiles) -> None:
+    assert body_of(files) == {"status": "Pending"}
 
 
-def test_what_was_ingested_is_told(files: FolderFiles) -> None:
+def test_the_counts_of_an_ingested_upload_are_returned(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.COMMITTED, rows=7)
-    assert told(files, outcome) == {
+    assert body_of(files, outcome) == {
         "status": "Committed",
         "ended_at": "2024-10-15T00:00:00.000000Z",
         "rows": 7,
@@ -168,7 +168,7 @@ def test_what_was_ingested_is_told(files: FolderFiles) -> None:
 
 def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.UNCHANGED, rows=7, rejected=2, rejects_key="rejects/i.csv")
-    body = told(files, outcome)
+    body = body_of(files, outcome)
     assert body["rejected"] == 2
     assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv")
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
@@ -178,7 +178,7 @@ def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
     outcome = ended(
         UploadStatus.COMMITTED, rejected=3, partial_stores=2, partial_store_ids=("a", "b")
     )
-    body = told(files, outcome)
+    body = body_of(files, outcome)
     assert body["stores_with_rejected_rows"] == {"count": 2, "store_ids": ["a", "b"]}
 
 
@@ -189,7 +189,9 @@ def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
         *(("x.txt", "x.txt.csv"), (".csv", ".csv"), ("a.csv.b.csv", "a.csv.b.csv")),
     ],
 )
-def test_rejected_rows_have_one_ending(filename: str, rejects: str, files: FolderFiles) -> None:
+def test_the_file_of_rejected_rows_has_one_extension(
+    filename: str, rejects: str, files: FolderFiles
+) -> None:
     target = UploadTarget(Kind.POLLS, NUMBER, filename)
     key = "rejects/i.csv"
     uploads = MemoryUploads()
@@ -198,29 +200,29 @@ def test_rejected_rows_have_one_ending(filename: str, rejects: str, files: Folde
     assert view.uses[0].rejects_url == files.presigned_url(key, f"rejected-{rejects}")
 
 
-def test_why_a_file_was_not_taken_is_told(files: FolderFiles) -> None:
+def test_the_reason_of_a_failed_upload_is_returned(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.FAILED, error="it is empty")
-    assert told(files, outcome) == {
+    assert body_of(files, outcome) == {
         "status": "Failed",
         "ended_at": "2024-10-15T00:00:00.000000Z",
         "reason": "it is empty",
     }
 
 
-def test_why_a_file_is_tried_again_is_told_and_no_end(files: FolderFiles) -> None:
+def test_a_retrying_upload_has_a_reason_and_no_end(files: FolderFiles) -> None:
     outcome = ended(UploadStatus.RETRYING, error="cannot read polls/a.csv: SlowDown")
-    assert told(files, outcome) == {
+    assert body_of(files, outcome) == {
         "status": "Retrying",
         "reason": "cannot read polls/a.csv: SlowDown",
     }
 
 
-def test_a_form_used_twice_is_two_uploads_and_both_are_told(files: FolderFiles) -> None:
+def test_both_uses_of_a_presigned_post_are_returned(files: FolderFiles) -> None:
     later = replace(
         ended(UploadStatus.FAILED, error="it is empty"), version="2", uploaded_at=ENDED_AT
     )
     first = replace(ended(UploadStatus.COMMITTED, rows=7), version="1", uploaded_at=NOW)
-    body = told(files, later, first)
+    body = body_of(files, later, first)
     assert (body["status"], body["reason"]) == ("Failed", "it is empty")
     assert body["earlier"] == [
         {
@@ -232,15 +234,15 @@ def test_a_form_used_twice_is_two_uploads_and_both_are_told(files: FolderFiles) 
     ]
 
 
-def test_an_id_says_when_it_was_issued(forms: S3PresignedPosts) -> None:
-    first, second = (offered(forms).upload_id.split(".")[1] for _ in range(2))
+def test_an_id_contains_the_time_of_issue(forms: S3PresignedPosts) -> None:
+    first, second = (created(forms).upload_id.split(".")[1] for _ in range(2))
     assert first != second
     for number in map(UUID, (first, second)):
         assert (number.version, number.variant) == (7, RFC_4122)
         assert datetime.fromtimestamp((number.int >> 80) / 1000, UTC) == NOW
 
 
-def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderFiles) -> None:
+def test_a_valid_id_that_was_never_issued_is_unknown(files: FolderFiles) -> None:
     target = UploadTarget.new(request(), NOW)
     with pytest.raises(UnknownUploadError):
         read_upload(target.upload_id, NOW, MemoryUploads(), MemoryInbox(), files)
@@ -254,11 +256,11 @@ def test_an_id_of_the_right_form_that_was_never_issued_is_unknown(files: FolderF
         (FORM_ENDS_AT, True, "Pending"),
     ],
 )
-def test_a_form_that_was_not_used_in_time_is_expired(
+def test_an_unused_presigned_post_expires(
     now: datetime, has_arrived: bool, status: str, forms: S3PresignedPosts, files: FolderFiles
 ) -> None:
     uploads, inbox = MemoryUploads(), MemoryInbox()
-    form = offered(forms, uploads)
+    form = created(forms, uploads)
     if has_arrived:
         inbox.objects[form.fields["key"], "v"] = b"..."
     view = read_upload(form.upload_id, now, uploads, inbox, files)
