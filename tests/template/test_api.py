@@ -1,4 +1,4 @@
-"""The API: who may call what, from where, and that its document tells of the same routes."""
+"""The API: authorization, CORS, throttling, and routes as in the OpenAPI document."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def operations(
 
 
 @pytest.mark.parametrize("access", SCHEMES)
-def test_all_but_what_is_open_asks_who_calls(access: str) -> None:
+def test_all_but_public_routes_require_authorization(access: str) -> None:
     definition = body(translated(ApiAuth=access))
     assert SCHEMES[access] in definition["components"]["securitySchemes"]
     for (path, _), operation in operations(definition).items():
@@ -44,7 +44,7 @@ def test_all_but_what_is_open_asks_who_calls(access: str) -> None:
         assert operation.get("security") == expected
 
 
-def test_a_key_is_made_where_one_is_asked_for() -> None:
+def test_an_api_key_is_created_if_it_is_used() -> None:
     made = {
         access: [
             resource.type
@@ -59,7 +59,7 @@ def test_a_key_is_made_where_one_is_asked_for() -> None:
     assert "ApiKeyId" not in translated(ApiAuth="AWS_IAM").outputs()
 
 
-def test_how_often_may_be_called() -> None:
+def test_the_usage_plan_has_the_limits_of_the_parameters() -> None:
     limits = {"ApiRateLimit": "7", "ApiBurstLimit": "8", "ApiDailyQuota": "9"}
     with_key = translated(**limits)
     plan = only(with_key, "AWS::ApiGateway::UsagePlan").properties
@@ -68,7 +68,7 @@ def test_how_often_may_be_called() -> None:
 
 
 @pytest.mark.parametrize("access", SCHEMES)
-def test_all_routes_are_throttled_whoever_calls(access: str) -> None:
+def test_all_routes_are_throttled(access: str) -> None:
     limits = {"ApiRouteRateLimit": "7", "ApiRouteBurstLimit": "8"}
     stage = only(translated(ApiAuth=access, **limits), "AWS::ApiGateway::Stage").properties
     assert stage["MethodSettings"] == [
@@ -81,7 +81,7 @@ def test_all_routes_are_throttled_whoever_calls(access: str) -> None:
     ]
 
 
-def test_each_call_is_logged_with_who_made_it() -> None:
+def test_each_call_is_logged_with_its_caller() -> None:
     template = translated(LogRetentionDays="7")
     setting = only(template, "AWS::ApiGateway::Stage").properties["AccessLogSetting"]
     group = by_id(template, "AWS::Logs::LogGroup")["ApiAccessLogs"]
@@ -105,7 +105,7 @@ def test_each_call_is_logged_with_who_made_it() -> None:
     }
 
 
-def test_a_saved_query_asks_who_called_what() -> None:
+def test_a_saved_query_lists_calls_and_callers() -> None:
     template = translated()
     query = by_id(template, "AWS::Logs::QueryDefinition")["WhoCalledWhatQuery"].properties
     group = by_id(template, "AWS::Logs::LogGroup")["ApiAccessLogs"]
@@ -115,7 +115,7 @@ def test_a_saved_query_asks_who_called_what() -> None:
     assert set(fields) - {"@timestamp"} <= set(json.loads(setting["Format"]))
 
 
-def test_a_page_elsewhere_may_call_if_it_is_named() -> None:
+def test_a_page_of_the_cors_origin_may_call() -> None:
     assert operations(body(translated()), preflights=True) == {}
     definition = body(translated(CorsOrigin="https://example.com"))
     preflights = operations(definition, preflights=True)
@@ -127,7 +127,7 @@ def test_a_page_elsewhere_may_call_if_it_is_named() -> None:
         assert answer["responseParameters"][name] == "'https://example.com'"
 
 
-def test_refusals_can_be_read_by_that_page() -> None:
+def test_that_page_may_read_gateway_errors() -> None:
     name = "gatewayresponse.header.Access-Control-Allow-Origin"
     for origin in ("", "https://example.com"):
         refusals = body(translated(CorsOrigin=origin))["x-amazon-apigateway-gateway-responses"]
@@ -137,7 +137,7 @@ def test_refusals_can_be_read_by_that_page() -> None:
             assert refusal["responseParameters"].get(name) == expected
 
 
-def test_the_document_tells_of_these_routes(template: Template) -> None:
+def test_the_document_has_the_same_routes(template: Template) -> None:
     documented, deployed = operations(DOCUMENT), operations(body(template))
     assert documented.keys() == deployed.keys()
     for route, operation in documented.items():
@@ -145,7 +145,7 @@ def test_the_document_tells_of_these_routes(template: Template) -> None:
 
 
 @pytest.mark.parametrize("origin", ["", "https://example.com"])
-def test_all_other_methods_are_refused_with_those_that_a_path_has(origin: str) -> None:
+def test_unsupported_methods_return_405_and_the_allowed_ones(origin: str) -> None:
     definition = body(translated(CorsOrigin=origin))
     for methods in definition["paths"].values():
         refusal = methods[ANY_OTHER]
@@ -167,8 +167,8 @@ def test_all_other_methods_are_refused_with_those_that_a_path_has(origin: str) -
         assert headers["Allow"] == ", ".join(own)
 
 
-def test_refusals_are_in_our_own_words(template: Template) -> None:
-    """API Gateway's own messages name the caller's ARN, and with it the account."""
+def test_gateway_errors_have_messages_of_ours(template: Template) -> None:
+    """API Gateway's own messages disclose the caller's ARN and the account."""
     refusals = body(template)["x-amazon-apigateway-gateway-responses"]
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= refusals.keys()
     for refusal in refusals.values():

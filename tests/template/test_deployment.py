@@ -1,4 +1,4 @@
-"""What `sam deploy` is told, and what it tells: environments and outputs."""
+"""The environments and outputs of `sam deploy`."""
 
 import tomllib
 from typing import Any
@@ -12,7 +12,7 @@ CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text(encod
 ENVIRONMENTS = ("default", "staging", "prod")
 
 
-def test_every_environment_is_a_stack_of_its_own() -> None:
+def test_every_environment_is_a_separate_stack() -> None:
     names = [CONFIG[name]["global"]["parameters"]["stack_name"] for name in ENVIRONMENTS]
     assert len(set(names)) == len(ENVIRONMENTS)
     for name in names:
@@ -22,7 +22,7 @@ def test_every_environment_is_a_stack_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_needs_nothing_more_to_be_deployed(name: str) -> None:
+def test_an_environment_needs_no_further_settings(name: str) -> None:
     deploy = CONFIG[name]["deploy"]["parameters"]
     assert deploy["resolve_s3"]
     assert deploy["capabilities"] == "CAPABILITY_IAM"
@@ -33,13 +33,13 @@ def test_an_environment_needs_nothing_more_to_be_deployed(name: str) -> None:
         assert allowed is None or value in map(str, allowed)
 
 
-def test_roles_have_no_names_of_ours(template: Template) -> None:
+def test_roles_have_no_fixed_names(template: Template) -> None:
     # Else CAPABILITY_IAM would not do.
     for role in template.resources("AWS::IAM::Role"):
         assert "RoleName" not in role.properties
 
 
-def test_the_outputs_that_the_docs_use(template: Template) -> None:
+def test_outputs_used_in_the_docs_exist(template: Template) -> None:
     outputs = template.outputs()
     guide = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
     for name in outputs:

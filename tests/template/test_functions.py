@@ -1,4 +1,4 @@
-"""Functions: their logs, versions and snapshots, and who calls them."""
+"""Functions: their logs, versions, snapshots and callers."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def functions(template: Template) -> dict[str, Resource]:
     return by_id(template, "AWS::Lambda::Function")
 
 
-def test_each_logs_json_to_a_group_of_its_own(functions: dict[str, Resource]) -> None:
+def test_each_function_logs_json_to_its_own_group(functions: dict[str, Resource]) -> None:
     groups = by_id(translated(LogRetentionDays="7"), "AWS::Logs::LogGroup")
     retention = {group.name: group.properties["RetentionInDays"] for group in groups.values()}
     own = {function.properties["LoggingConfig"]["LogGroup"] for function in functions.values()}
@@ -84,7 +84,7 @@ def test_the_state_machine_logs_its_errors(template: Template) -> None:
     )
 
 
-def test_everyone_calls_the_alias(template: Template, functions: dict[str, Resource]) -> None:
+def test_all_callers_use_the_alias(template: Template, functions: dict[str, Resource]) -> None:
     called = {permission["FunctionName"] for permission in _permissions(template)}
     called |= {
         mapping.properties["FunctionName"]
@@ -135,7 +135,7 @@ def test_the_values_here_differ_from_the_defaults(template: Template) -> None:
 
 
 @pytest.mark.parametrize("parameter", CHANGED)
-def test_a_parameter_makes_new_versions_of_the_functions_that_it_changes(
+def test_a_changed_parameter_creates_new_versions_of_its_functions(
     parameter: str, template: Template
 ) -> None:
     # Too few, and the alias keeps the old settings; too many, and Lambda refuses the deployment:
@@ -147,7 +147,7 @@ def test_a_parameter_makes_new_versions_of_the_functions_that_it_changes(
 
 
 def _longest(parameter: Mapping[str, Any]) -> str:
-    """Return a permitted value of a parameter that is as long as any."""
+    """Return one of the longest permitted values of a parameter."""
     if "AllowedValues" in parameter:
         return max(map(str, parameter["AllowedValues"]), key=len)
     if parameter["Type"] == "Number":
@@ -159,7 +159,7 @@ def _longest(parameter: Mapping[str, Any]) -> str:
     raise AssertionError("no long value is known of this pattern")
 
 
-def test_a_version_s_description_is_short_enough_whatever_the_parameters(
+def test_a_version_s_description_is_always_short_enough(
     template: Template,
 ) -> None:
     parameters = template.document["Parameters"]
@@ -180,7 +180,7 @@ def _descriptions(template: Template) -> list[str]:
     ]
 
 
-def test_functions_that_answer_the_api_know_who_else_may_read_it() -> None:
+def test_api_functions_know_the_cors_origin() -> None:
     template = translated(CorsOrigin="https://example.com")
     body = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
     for function in template.resources("AWS::Lambda::Function"):
@@ -189,7 +189,7 @@ def test_functions_that_answer_the_api_know_who_else_may_read_it() -> None:
         assert origin == ("https://example.com" if answers else "")
 
 
-def test_layers_go_with_the_stack(template: Template) -> None:
+def test_layers_are_deleted_with_the_stack(template: Template) -> None:
     layers = list(template.resources("AWS::Lambda::LayerVersion"))
     assert layers
     for layer in layers:
@@ -198,7 +198,7 @@ def test_layers_go_with_the_stack(template: Template) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """What a version is made of, and what tells CloudFormation to make another."""
+    """The inputs of a version, and the values that make CloudFormation create another."""
 
     settings: Mapping[str, Any]
     identity: tuple[str, str]
@@ -237,7 +237,7 @@ def _versions(template: Template) -> dict[str, _Version]:
         ("html", {"MergeFunction"}),
     ],
 )
-def test_a_new_layer_makes_new_versions(
+def test_a_new_layer_creates_new_versions(
     layer: str, users: set[str], template: Template, tmp_path: Path
 ) -> None:
     changed = tmp_path / "template.yaml"
@@ -254,7 +254,7 @@ def test_a_new_layer_makes_new_versions(
     assert published == users
 
 
-def test_snapshots_are_taken_if_asked_for_where_they_can_be() -> None:
+def test_snap_start_is_on_if_requested_and_supported() -> None:
     for wanted in ("None", "PublishedVersions"):
         for function in translated(SnapStart=wanted).resources("AWS::Lambda::Function"):
             roomy = "EphemeralStorage" in function.properties
@@ -266,7 +266,7 @@ def test_only_the_last_version_stays(template: Template) -> None:
         assert template.document["Resources"][version.logical_id]["DeletionPolicy"] == "Delete"
 
 
-def test_how_many_shards_are_computed_at_once() -> None:
+def test_the_concurrency_of_shards_is_a_parameter() -> None:
     functions = by_id(translated(MapConcurrency="7"), "AWS::Lambda::Function")
     variables = functions["PlanFunction"].properties["Environment"]["Variables"]
     assert variables["MAP_CONCURRENCY"] == "7"
@@ -293,7 +293,7 @@ def test_an_execution_that_ends_ends_its_report(template: Template) -> None:
 
 
 @pytest.mark.parametrize(("limit", "state"), [("0", "DISABLED"), ("7", "ENABLED")])
-def test_a_complete_report_has_changes_of_stores_told_if_asked_for(limit: str, state: str) -> None:
+def test_store_changes_are_published_if_requested(limit: str, state: str) -> None:
     template = translated(StoreEventLimit=limit)
     rule = by_id(template, "AWS::Events::Rule")["PublishStoreChangesFunctionReportCompleted"]
     machine = only(template, "AWS::StepFunctions::StateMachine")
@@ -309,9 +309,7 @@ def test_a_complete_report_has_changes_of_stores_told_if_asked_for(limit: str, s
     ("schedule", "expected"),
     [("", ("DISABLED", "rate(1 day)")), ("cron(0 6 * * ? *)", ("ENABLED", "cron(0 6 * * ? *)"))],
 )
-def test_reports_are_made_on_a_schedule_if_there_is_one(
-    schedule: str, expected: tuple[str, str]
-) -> None:
+def test_reports_are_started_on_the_schedule(schedule: str, expected: tuple[str, str]) -> None:
     timer = only(translated(ReportSchedule=schedule), "AWS::Scheduler::Schedule").properties
     assert (timer["State"], timer["ScheduleExpression"]) == expected
     sample = json.loads((ROOT / "events" / "start_scheduled_report.json").read_text())

@@ -34,7 +34,7 @@ LOG_DELIVERY = {
 DEFAULT = translated()
 FUNCTIONS = sorted(by_id(DEFAULT, "AWS::Lambda::Function"))
 OTHERS = {"ReportStateMachine": "states", "ReportTimer": "scheduler"}
-"""What has a role and is no function, and the service that takes it on."""
+"""Resources other than functions that have a role, and the service that assumes it."""
 ALL = [*FUNCTIONS, *OTHERS]
 
 
@@ -73,7 +73,7 @@ def test_a_function_writes_its_own_log_only(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_everything_is_allowed_only_where_nothing_can_be_named(
+def test_wildcards_are_used_only_where_resources_cannot_be_named(
     name: str, roles: dict[str, Resource]
 ) -> None:
     unnamed = {action for action, resources in _allowed(roles[name]).items() if "*" in resources}
@@ -82,7 +82,7 @@ def test_everything_is_allowed_only_where_nothing_can_be_named(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_actions_are_named_one_by_one_and_resources_are_the_stack_s_own(
+def test_actions_have_no_wildcards_and_resources_belong_to_the_stack(
     name: str, roles: dict[str, Resource]
 ) -> None:
     for action, resources in _allowed(roles[name]).items():
@@ -103,7 +103,7 @@ def test_objects_of_the_data_bucket_are_named_by_their_prefix(
             assert not is_object or (is_prefix and "*" not in prefix)
 
 
-def test_each_has_a_role_of_its_own_and_no_one_else_s_policies(
+def test_each_has_its_own_role_without_managed_policies(
     roles: dict[str, Resource], template: Template
 ) -> None:
     assert set(roles) == set(ALL)
@@ -117,7 +117,7 @@ def test_each_has_a_role_of_its_own_and_no_one_else_s_policies(
 
 
 @pytest.mark.parametrize("name", ["EndReportFunction", "PublishStoreChangesFunction"])
-def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]) -> None:
+def test_events_are_published_with_our_source_only(name: str, roles: dict[str, Resource]) -> None:
     (publishing,) = [
         statement
         for statement in _statements(roles[name])
@@ -130,20 +130,20 @@ def test_events_are_published_as_ours_only(name: str, roles: dict[str, Resource]
     }
 
 
-def test_a_notice_goes_to_the_topic_that_was_named(roles: dict[str, Resource]) -> None:
+def test_notifications_are_sent_to_the_given_topic_only(roles: dict[str, Resource]) -> None:
     name, topic = "EndReportFunction", f"arn:aws:sns:{ACCOUNT}:here-readers"
     with_notices = _allowed(_roles(translated(NotificationTopicArn=topic))[name])
     assert with_notices == _allowed(roles[name]) | {"sns:Publish": {topic}}
 
 
 def test_an_upload_is_read_with_and_without_a_version(roles: dict[str, Resource]) -> None:
-    """S3 may store what comes right after a bucket was made without a version."""
+    """S3 may store objects of a new bucket without a version at first."""
     allowed = _allowed(roles["IngestFunction"])
     (inbox,) = allowed["s3:GetObjectVersion"]
     assert inbox in allowed["s3:GetObject"]
 
 
-def test_whoever_counts_parts_cannot_list_anything_else(roles: dict[str, Resource]) -> None:
+def test_the_function_that_counts_parts_can_list_nothing_else(roles: dict[str, Resource]) -> None:
     (listing,) = [
         statement
         for statement in _statements(roles["GetReportFunction"])

@@ -1,4 +1,4 @@
-"""The state machine: every state can be reached, and every task can fail without harm."""
+"""The state machine: every state can be reached, and the failure of every task is handled."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -58,7 +58,7 @@ def test_every_state_can_be_reached_and_leads_somewhere(machine: Mapping[str, An
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_is_retried_when_the_error_can_pass(task: Mapping[str, Any]) -> None:
+def test_every_task_is_retried_on_transient_errors(task: Mapping[str, Any]) -> None:
     *throttled, transient = task["Retry"]
     assert set(transient["ErrorEquals"]) == TRANSIENT[task["Resource"]]
     # Of a busy account, a function may have to wait longer than for what is broken.
@@ -95,7 +95,7 @@ def test_every_task_has_a_time_limit_beyond_its_function_s(
 
 
 def _waits_seconds(state: Mapping[str, Any]) -> float:
-    """Return the longest that a state's retriers wait, all together."""
+    """Return the maximum total wait of a state's retriers."""
     return sum(
         delay_seconds(retry, attempt)
         for retry in state["Retry"]
@@ -103,14 +103,14 @@ def _waits_seconds(state: Mapping[str, Any]) -> float:
     )
 
 
-def test_a_shard_s_second_attempt_fits_into_the_time_of_an_express_child() -> None:
+def test_a_shard_s_second_attempt_fits_into_an_express_workflow() -> None:
     shard = MACHINES[1]["States"]
     compute, mark = shard["ComputeShard"], shard["MarkFailedByShard"]
     seconds = 2 * compute["TimeoutSeconds"] + _waits_seconds(compute) + mark["TimeoutSeconds"]
     assert seconds <= EXPRESS_SECONDS
 
 
-def test_all_waits_for_a_busy_account_fit_into_the_time_of_the_machine() -> None:
+def test_all_retries_fit_into_the_timeout_of_the_state_machine() -> None:
     states = MACHINES[0]["States"]
     throttled = MACHINES[1]["States"]["ComputeShard"]["Retry"][0]
     values = states["CountMapRun"]["Parameters"]["ExpressionAttributeValues"]
@@ -141,7 +141,7 @@ def test_no_state_needs_a_cause(machine: Mapping[str, Any]) -> None:
     assert "$.error.Cause" not in json.dumps(machine)
 
 
-def test_an_attempt_at_a_report_changes_its_status_once() -> None:
+def test_an_attempt_changes_the_status_once() -> None:
     for name, state in STATES:
         if state.get("Resource") == DYNAMODB:
             condition = state["Parameters"]["ConditionExpression"]
@@ -157,7 +157,7 @@ def test_an_attempt_at_a_report_changes_its_status_once() -> None:
     [(MACHINES[0], "MarkFailed", "Failed"), (MACHINES[1], "MarkFailedByShard", "ShardFailed")],
     ids=["report", "shard"],
 )
-def test_whatever_fails_the_report_is_marked_failed(
+def test_after_any_failure_the_report_is_marked_failed(
     machine: Mapping[str, Any], marker: str, end: str
 ) -> None:
     named = {name for name, state in machine["States"].items() if state["Type"] == "Pass"}
@@ -178,7 +178,7 @@ def test_whatever_fails_the_report_is_marked_failed(
             assert handlers == ({f"{name}Failed"} if named else {marker})
 
 
-def test_each_step_that_fails_is_told_by_a_name_of_its_own() -> None:
+def test_each_failing_step_has_its_own_name() -> None:
     named = [state["Result"] for _, state in STATES if state["Type"] == "Pass"]
     assert len(set(named)) == len(named) == 5
 
@@ -202,7 +202,7 @@ def test_the_map_reads_the_plan_s_shards_and_leaves_receipts() -> None:
     assert not any(name.startswith("ToleratedFailure") for name in shards)
 
 
-def test_the_children_are_of_the_kind_that_the_parameter_says() -> None:
+def test_the_type_of_child_workflows_is_a_parameter() -> None:
     for kind in ("EXPRESS", "STANDARD"):
         machine = definition(translated(ShardExecutionType=kind))
         config = machine["States"]["ComputeShards"]["ItemProcessor"]["ProcessorConfig"]

@@ -1,4 +1,4 @@
-"""Buckets, tables and the queue: closed, encrypted, recoverable, and not kept for ever."""
+"""Buckets, tables and the queue: private, encrypted, recoverable, with expiry."""
 
 import pytest
 
@@ -9,7 +9,7 @@ BUCKETS = ("InboxBucket", "DataBucket")
 TABLES = ("ReportTable", "IngestTable")
 
 
-def test_these_are_all(template: Template) -> None:
+def test_there_are_no_other_buckets_and_tables(template: Template) -> None:
     assert set(by_id(template, "AWS::S3::Bucket")) == set(BUCKETS)
     assert set(by_id(template, "AWS::DynamoDB::Table")) == set(TABLES)
 
@@ -24,7 +24,7 @@ def test_a_bucket_is_private_and_encrypted(name: str, template: Template) -> Non
 
 
 @pytest.mark.parametrize("name", BUCKETS)
-def test_a_bucket_answers_over_tls_only(name: str, template: Template) -> None:
+def test_a_bucket_requires_tls(name: str, template: Template) -> None:
     bucket = by_id(template, "AWS::S3::Bucket")[name].name
     policy = by_id(template, "AWS::S3::BucketPolicy")[f"{name}Policy"].properties
     assert policy["Bucket"] == bucket
@@ -39,7 +39,7 @@ def test_a_bucket_answers_over_tls_only(name: str, template: Template) -> None:
     }
 
 
-def test_a_page_may_send_a_form_to_the_inbox_and_that_is_all(template: Template) -> None:
+def test_a_page_may_only_post_to_the_inbox(template: Template) -> None:
     buckets = by_id(template, "AWS::S3::Bucket")
     assert buckets["InboxBucket"].properties["CorsConfiguration"] == {
         "CorsRules": [
@@ -55,7 +55,7 @@ def test_a_page_may_send_a_form_to_the_inbox_and_that_is_all(template: Template)
 
 
 @pytest.mark.parametrize("name", BUCKETS)
-def test_unfinished_uploads_are_dropped(name: str, template: Template) -> None:
+def test_incomplete_uploads_are_deleted(name: str, template: Template) -> None:
     rules = by_id(template, "AWS::S3::Bucket")[name].properties["LifecycleConfiguration"]["Rules"]
     assert [
         rule["AbortIncompleteMultipartUpload"]
@@ -65,7 +65,7 @@ def test_unfinished_uploads_are_dropped(name: str, template: Template) -> None:
 
 
 @pytest.mark.parametrize("name", BUCKETS)
-def test_what_was_deleted_or_overwritten_can_be_fetched_back_for_a_month(
+def test_deleted_and_overwritten_objects_can_be_restored_for_a_month(
     name: str, template: Template
 ) -> None:
     data = by_id(template, "AWS::S3::Bucket")[name].properties
@@ -79,7 +79,7 @@ def test_what_was_deleted_or_overwritten_can_be_fetched_back_for_a_month(
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
 
 
-def test_what_expires_and_what_never_does() -> None:
+def test_which_objects_expire() -> None:
     template = translated(ReportRetentionDays="5")
     assert _expiring(template, "InboxBucket") == {"": 30}
     assert {prefix: int(days) for prefix, days in _expiring(template, "DataBucket").items()} == {
@@ -101,7 +101,7 @@ def _expiring(template: Template, bucket: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_paid_by_use_encrypted_and_recoverable(name: str, template: Template) -> None:
+def test_a_table_is_on_demand_encrypted_and_recoverable(name: str, template: Template) -> None:
     table = by_id(template, "AWS::DynamoDB::Table")[name].properties
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["SSESpecification"] == {"SSEEnabled": True}
@@ -109,7 +109,7 @@ def test_a_table_is_paid_by_use_encrypted_and_recoverable(name: str, template: T
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_reports_and_outcomes_of_uploads_expire(name: str, template: Template) -> None:
+def test_reports_and_upload_outcomes_expire(name: str, template: Template) -> None:
     table = by_id(template, "AWS::DynamoDB::Table")[name]
     expiry = {"AttributeName": "expires_at", "Enabled": True}
     assert table.properties["TimeToLiveSpecification"] == expiry
@@ -148,7 +148,7 @@ def test_an_upload_is_never_lost_silently(template: Template) -> None:
         assert queue.properties["SqsManagedSseEnabled"] is True
 
 
-def test_the_inbox_and_nobody_else_sends_uploads_to_their_queue(template: Template) -> None:
+def test_only_the_inbox_may_send_messages_to_the_upload_queue(template: Template) -> None:
     inbox = by_id(template, "AWS::S3::Bucket")["InboxBucket"]
     assert inbox.properties["NotificationConfiguration"] == {
         "QueueConfigurations": [

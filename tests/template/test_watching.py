@@ -1,4 +1,4 @@
-"""Alarms and the dashboard: they look at what is measured, as it is measured."""
+"""Alarms and the dashboard: they use the emitted metrics with the right dimensions and units."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def _ours(template: Template) -> tuple[str, tuple[tuple[str, str], ...]]:
     return namespace, (("service", service),)
 
 
-def test_all_that_is_measured_is_on_the_dashboard_and_nothing_else_of_ours(
+def test_the_dashboard_has_exactly_the_emitted_metrics(
     template: Template, widgets: list[dict[str, Any]]
 ) -> None:
     namespace, dimensions = _ours(template)
@@ -82,7 +82,7 @@ def test_all_that_is_measured_is_on_the_dashboard_and_nothing_else_of_ours(
     assert shown == {Watched(namespace, name, dimensions) for name in UNITS}
 
 
-def test_alarms_look_at_what_is_measured_in_its_unit(
+def test_alarms_use_emitted_metrics_in_their_units(
     template: Template, alarms: dict[str, Resource]
 ) -> None:
     namespace, dimensions = _ours(template)
@@ -97,11 +97,11 @@ def test_alarms_look_at_what_is_measured_in_its_unit(
     }
 
 
-def test_a_stack_is_told_from_another_by_the_dimension(template: Template) -> None:
+def test_the_dimension_identifies_the_stack(template: Template) -> None:
     assert _ours(template)[1] == (("service", STACK.name),)
 
 
-def test_the_rest_is_the_stack_s_own(
+def test_other_metrics_are_about_resources_of_the_stack(
     template: Template, alarms: dict[str, Resource], widgets: list[dict[str, Any]]
 ) -> None:
     functions = {each.name for each in template.resources("AWS::Lambda::Function")}
@@ -125,7 +125,7 @@ def test_the_rest_is_the_stack_s_own(
 
 
 @pytest.mark.parametrize("topic", ["", TOPIC])
-def test_alarms_tell_the_topic_if_there_is_one(topic: str) -> None:
+def test_alarms_notify_the_topic_if_there_is_one(topic: str) -> None:
     for alarm in translated(AlarmTopicArn=topic).resources("AWS::CloudWatch::Alarm"):
         told = [topic] if topic else None
         assert alarm.properties.get("AlarmActions") == told
@@ -194,13 +194,13 @@ def _functions_of(alarm: Resource, metric: str) -> set[str]:
     return {dict(each.dimensions)["FunctionName"] for each in watched}
 
 
-def test_errors_of_all_that_events_and_schedules_call_raise_an_alarm(
+def test_errors_of_event_driven_functions_raise_an_alarm(
     template: Template, alarms: dict[str, Resource]
 ) -> None:
     assert _functions_of(alarms["EventErrorsAlarm"], "Errors") == _called_by_events(template)
 
 
-def test_throttles_of_all_that_work_behind_the_api_raise_an_alarm(
+def test_throttles_of_functions_behind_the_api_raise_an_alarm(
     template: Template, alarms: dict[str, Resource]
 ) -> None:
     behind = _called_by_events(template) | _called_by_the_machine(template)
@@ -208,7 +208,7 @@ def test_throttles_of_all_that_work_behind_the_api_raise_an_alarm(
     assert _functions_of(alarms["ThrottlesAlarm"], "Throttles") == behind
 
 
-def test_the_docs_list_what_each_alarm_watches(
+def test_the_docs_list_the_metric_of_each_alarm(
     template: Template, alarms: dict[str, Resource]
 ) -> None:
     guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -256,7 +256,7 @@ def test_the_docs_list_the_metrics(template: Template) -> None:
     assert dict(rows) == {name: unit.value for name, unit in UNITS.items()}
 
 
-def test_the_query_reads_the_logs_of_all_that_work_on_a_report(template: Template) -> None:
+def test_the_query_reads_all_logs_about_a_report(template: Template) -> None:
     query = by_id(template, "AWS::Logs::QueryDefinition")["OneReportQuery"].properties
     groups = by_id(template, "AWS::Logs::LogGroup")
     # These know of no report in particular.

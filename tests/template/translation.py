@@ -1,4 +1,4 @@
-"""The template as SAM translates it: what CloudFormation would make of it."""
+"""The template as SAM translates it for CloudFormation."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def only(template: Template, resource_type: str) -> Resource:
 
 
 def definition(template: Template) -> dict[str, Any]:
-    """Read the state machine, its substitutions made."""
+    """Read the state machine, with its substitutions."""
     properties = only(template, "AWS::StepFunctions::StateMachine").properties
     text = template.local_path(properties["DefinitionS3Location"]).read_text(encoding="utf-8")
     values = properties["DefinitionSubstitutions"]

@@ -1,4 +1,4 @@
-// Calls of the API. What goes wrong is an Error whose message a person can read.
+// Calls of the API. Failures are thrown as Errors whose messages are shown to users.
 
 import { askForKey, currentKey } from "./key.js";
 
@@ -37,7 +37,7 @@ export async function ask(method, path, { body, headers = {} } = {}) {
     },
   });
   if (answer.ok) return answer.json();
-  // Another call may have been given a key meanwhile.
+  // Another call may have received a key in the meantime.
   if (answer.status === 403 && (key !== currentKey() || (await askForKey(key)))) {
     return ask(method, path, { body, headers });
   }

@@ -1,4 +1,4 @@
-// The console: three views, of which the address names one.
+// The console: three views; the URL's fragment selects one.
 
 import { byId } from "./dom.js";
 import { askForKey, currentKey } from "./key.js";
@@ -6,10 +6,10 @@ import { showReports } from "./reports.js";
 import { showStore } from "./store.js";
 import "./uploads.js";
 
-// Uploads are the tab's own: there is nothing to ask for.
+// Uploads exist in this tab only: there is nothing to load.
 const VIEWS = { reports: showReports, store: showStore, upload: () => {} };
 
-/** Show the view that the address names: #store/ID is the view "store" with "ID". */
+/** Show the view that the fragment selects: #store/ID is the view "store" with "ID". */
 function route() {
   const [, name, rest = ""] = /^#([a-z]*)\/?(.*)$/.exec(location.hash) ?? [];
   const shown = name in VIEWS ? name : "reports";
@@ -26,7 +26,7 @@ byId("key-button").addEventListener("click", async () => {
   if ((await askForKey()) && currentKey() !== before) route();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address names a view, not a place on the page
+  event.preventDefault(); // the fragment selects a view, not a position on the page
   byId("main").focus();
 });
 addEventListener("hashchange", route);

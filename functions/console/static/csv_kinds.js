@@ -1,4 +1,4 @@
-// What a CSV has, by its header.
+// The kind of data in a CSV file, by its header.
 
 export const KINDS = {
   polls: "Polls",
@@ -6,7 +6,7 @@ export const KINDS = {
   timezones: "Time zones",
 };
 
-// A column that no other kind has.
+// A column that is unique to the kind.
 const TELLTALE = {
   polls: /\bstatus\b/,
   business_hours: /\bstart_time_local\b/,
@@ -14,7 +14,7 @@ const TELLTALE = {
 };
 const HEADER_BYTES = 4096;
 
-/** Guess the kind of a file, plain or gzipped; undefined if its header tells none. */
+/** Guess the kind of a file, plain or gzipped; undefined if the header matches none. */
 export async function kindOf(file) {
   const header = (await firstLine(file)).toLowerCase();
   return Object.keys(KINDS).find((kind) => TELLTALE[kind].test(header));
@@ -29,6 +29,6 @@ async function firstLine(file) {
     await reader.cancel();
     return new TextDecoder().decode(value?.slice(0, HEADER_BYTES)).split("\n", 1)[0];
   } catch {
-    return ""; // ingest will say what is wrong with it
+    return ""; // ingest will report what is wrong with it
   }
 }

@@ -1,4 +1,4 @@
-// Elements out of data: always as text, never as markup.
+// Create elements from data: always as text, never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -14,28 +14,28 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** Make an element: attributes, listeners where a value is a function, and children. */
+/** Create an element with attributes, listeners (values that are functions) and children. */
 export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
-/** The same, of SVG. */
+/** The same for SVG elements. */
 export function shape(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
 
-/** Show a message in an element that is hidden without one. */
+/** Show a message in an element; hide the element without a message. */
 export function tell(node, message = "") {
   node.textContent = message;
   node.hidden = !message;
 }
 
-/** Say something to those who do not see it happen. */
+/** Announce a message to screen readers. */
 export function announce(message) {
   byId("announcer").textContent = message;
 }
 
-/** Run what a button starts, once at a time. */
+/** Run the action of a button; disable the button meanwhile. */
 export async function busy(button, work) {
   button.disabled = true;
   try {

@@ -1,4 +1,4 @@
-// The API key: kept for this tab only, asked for when the API wants one.
+// The API key: kept for this tab only; the user is asked for it when the API requires one.
 
 import { byId, tell } from "./dom.js";
 
@@ -31,7 +31,7 @@ function question(refused) {
 }
 
 dialog.querySelector("form").addEventListener("submit", (event) => {
-  event.preventDefault(); // the form goes nowhere, so the policy of the page need not allow it to
+  event.preventDefault(); // the form is not submitted, so the page's policy need not allow it
   const key = input.value.trim();
   if (!key) return tell(byId("key-problem"), "Enter the key, or cancel.");
   sessionStorage.setItem(NAME, key);

@@ -1,6 +1,6 @@
-// What a report is asked for, out of its form.
+// The request for a report, read from its form.
 
-/** Read the form: the body of POST /trigger_report, in which CSV goes without saying. */
+/** Read the form: the body of POST /trigger_report, without CSV, which is always included. */
 export function requested(form) {
   const ids = form.get("store_ids").split("\n").map(trimmed);
   const given = ids.filter(Boolean);
@@ -12,12 +12,12 @@ export function requested(form) {
   };
 }
 
-/** A store id as ingest stores it: without ASCII whitespace around it; other spaces belong to it. */
+/** A store id as ingest stores it: without ASCII whitespace around it; other spaces are part of it. */
 export function trimmed(id) {
   return id.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
 }
 
-/** "2024-10-14T12:00" of a field that says it is in UTC; empty: null */
+/** The timestamp of a field in UTC such as "2024-10-14T12:00"; null if the field is empty. */
 export function utc(text) {
   return text ? `${text}Z` : null;
 }

@@ -1,4 +1,4 @@
-// One report in the list: how it stands, live, and its downloads.
+// One report in the list: its live status and its downloads.
 
 import { ask } from "./api.js";
 import { announce, busy, element, pause, tell } from "./dom.js";
@@ -21,14 +21,14 @@ export class ReportRow {
     this.#show();
   }
 
-  /** Show what a newer list says, unless more is known already. */
+  /** Show the status of a newer list, unless a newer status is known. */
   update(entry) {
     if (this.#entry.status !== "Running" || entry.status === "Running") return;
     this.#entry = entry;
     this.#show();
   }
 
-  /** Ask how the report stands until it has ended. */
+  /** Poll the status of the report until it has ended. */
   async follow() {
     if (this.#following) return;
     this.#following = true;
@@ -54,7 +54,7 @@ export class ReportRow {
     this.follow();
   }
 
-  /** Have a report that failed tried again. */
+  /** Retry a failed report. */
   async #retry() {
     const started = await ask("POST", `reports/${this.#entry.report_id}/retry`);
     this.#entry = { ...this.#entry, ...started, error: null, ended_at: null };
@@ -63,7 +63,7 @@ export class ReportRow {
   }
 
   #end(report) {
-    if (this.#entry.status !== "Running") return; // a newer list said so already
+    if (this.#entry.status !== "Running") return; // a newer list has shown the end already
     this.#entry = { ...this.#entry, ...report };
     this.#show();
     announce(report.status === "Complete" ? "The report is complete." : "The report failed.");
@@ -154,12 +154,12 @@ function complete({ report_id: id, formats, as_of: asOf }) {
   return [element("div", { class: "buttons" }, ...buttons), problem];
 }
 
-/** A link works for minutes only, so it is asked for when it is wanted. */
+/** Links expire after minutes, so they are requested when they are clicked. */
 async function download(id, format, problem) {
   tell(problem);
   try {
     const report = await ask("GET", `get_report/${id}`);
-    location.assign(report.urls[format]); // an attachment: the page stays
+    location.assign(report.urls[format]); // an attachment: the browser stays on the page
   } catch (error) {
     tell(problem, error.message);
   }

@@ -10,11 +10,11 @@ const list = byId("report-list");
 const rows = new Map(); // by report id
 let nextPage = null;
 
-/** Show the first page, with what has changed since. */
+/** Show the first page, or update it. */
 export async function showReports() {
   const page = await asked(`reports?limit=${PAGE}`);
   if (!page) return;
-  // The list may not have the report of a moment ago yet; what is here already stays.
+  // The list may lack a report that was just started; rows that are shown stay.
   for (const entry of page.reports.toReversed()) {
     if (rows.has(entry.report_id)) rows.get(entry.report_id).update(entry);
     else add(entry, (item) => list.prepend(item));
@@ -57,7 +57,7 @@ async function makeReport(event) {
   tell(problem);
   try {
     const body = requested(new FormData(form));
-    // Should the answer get lost, sending it again starts no second report.
+    // If the response is lost, a repeated request starts no second report.
     const headers = { "Idempotency-Key": crypto.randomUUID() };
     const started = await ask("POST", "trigger_report", { body, headers });
     const entry = { ...body, ...started, started_at: new Date().toISOString() };

@@ -1,4 +1,4 @@
-// Looking up a store: the form, the address, and where its week is shown.
+// Look up a store: the form, the URL's fragment, and the element that shows the week.
 
 import { ask } from "./api.js";
 import { busy, byId, tell } from "./dom.js";
@@ -9,7 +9,7 @@ const form = byId("look-up");
 const place = byId("store-week");
 let shown = "";
 
-/** Show the store that the address names: ID, or ID?as_of=…&poll_filter=… */
+/** Show the store that the fragment names: ID, or ID?as_of=…&poll_filter=… */
 export async function showStore(address) {
   if (!address || address === shown) return;
   const [id, query = ""] = address.split("?");
@@ -20,14 +20,14 @@ function decoded(id) {
   try {
     return decodeURIComponent(id);
   } catch {
-    return id; // typed by hand, with a percent sign that stands for itself
+    return id; // typed by hand, with a literal percent sign
   }
 }
 
 async function show(id, query, address) {
   const parameters = new URLSearchParams(query);
   fillIn(id, parameters);
-  parameters.set("store_id", id); // not in the path: browsers take ".." out of it
+  parameters.set("store_id", id); // not in the path: browsers resolve ".." there
   tell(byId("store-problem"));
   place.replaceChildren();
   try {
@@ -55,7 +55,7 @@ function lookUp(event) {
   if (fields.get("as_of")) query.set("as_of", utc(fields.get("as_of")));
   const address = `${encodeURIComponent(id)}?${query}`;
   if (location.hash === `#store/${address}`) {
-    shown = ""; // asked for again: it may have changed
+    shown = ""; // request it again: it may have changed
     return showStore(address);
   }
   location.hash = `store/${address}`;

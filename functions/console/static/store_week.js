@@ -1,4 +1,4 @@
-// A store's week as people look at it: what is known of the store, its numbers, its days.
+// A store's week for display: its data, its totals and its days.
 
 import { element } from "./dom.js";
 import { strip } from "./strip.js";
@@ -18,7 +18,7 @@ const STATES = {
   closed: "closed",
 };
 
-/** Return the elements that tell a timeline. */
+/** Return the elements that show a timeline. */
 export function storeWeek(timeline) {
   const local = clock(timeline.time_zone.name);
   const week = days(timeline, local);
@@ -79,7 +79,7 @@ function legend() {
   );
 }
 
-/** Tell a stretch or a poll in local time and in UTC. */
+/** Describe an interval or a poll in local time and in UTC. */
 function describe(part, local) {
   if ("instant" in part) {
     const filtered = part.is_evidence ? "" : ", not counted";

@@ -1,4 +1,4 @@
-// The strip of a week: a row a local day, drawn to scale; tooltips by pointer and by arrow keys.
+// The strip of a week: one row per local day, drawn to scale; tooltips by pointer and by arrow keys.
 
 import { byId, element, shape } from "./dom.js";
 import { length } from "./texts.js";
@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 const TICKS = [0, 6, 12, 18, 24];
 const NEAR_PIXELS = 5;
 const MARGIN_PIXELS = 8;
-// In the drawing's own units, of which a row is 40 high; across, a unit is a minute.
+// In SVG units: a row is 40 units high; horizontally, one unit is a minute.
 const BAND = { up: [2, 24], down: [14, 12], unknown: [14, 12], closed: [25, 1] };
 const POLL = { active: [30, 8], inactive: [30, 8] };
 const HEIGHT = 40;
@@ -131,7 +131,7 @@ function enliven(svg, parts, day, longest, describe) {
     tip.hidden = true;
   }
 
-  /** A poll that is near, else the stretch that is there. */
+  /** A poll near the pointer, else the interval under it. */
   function at(x) {
     const box = svg.getBoundingClientRect();
     const instant = day.start + ((x - box.left) / box.width) * longest;

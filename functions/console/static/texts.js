@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Format numbers and times for people.
 
 const NUMBER = new Intl.NumberFormat("en-GB");
 const SIZES = ["bytes", "kB", "MB", "GB"];
@@ -17,7 +17,7 @@ export function size(bytes) {
   return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${SIZES[power]}`;
 }
 
-/** A length of time in milliseconds → "2 h 5 min" */
+/** A duration in milliseconds → "2 h 5 min" */
 export function length(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 60) return `${seconds} s`;

@@ -1,4 +1,4 @@
-// One upload: from the file to what ingest made of it.
+// One upload: from the file to the outcome of ingest.
 
 import { ApiError, ask } from "./api.js";
 import { pause } from "./dom.js";
@@ -22,7 +22,7 @@ export async function send(file, kind, onProgress) {
   }
   const fields = new FormData();
   for (const [name, value] of Object.entries(form.fields)) fields.append(name, value);
-  fields.append("file", file); // S3 reads nothing after it
+  fields.append("file", file); // S3 ignores fields after the file
   await post(form.url, fields, onProgress);
   return form.upload_id;
 }
@@ -42,7 +42,7 @@ export async function outcomeOf(id, onRetry = () => {}) {
   }
 }
 
-/** As fetch does, but fetch does not tell how far it has got. */
+/** Like fetch, but with progress, which fetch does not report for uploads. */
 function post(url, fields, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -59,6 +59,6 @@ function post(url, fields, onProgress) {
   });
 }
 
-/** What S3's XML says, or at least the status. */
+/** The message in S3's XML, or at least the status. */
 const reason = (request) =>
   request.responseXML?.querySelector("Message")?.textContent ?? `status ${request.status}`;

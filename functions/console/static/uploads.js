@@ -1,4 +1,4 @@
-// Uploads: which file is what, how far it has got, and what became of it.
+// Uploads: the kind of each file, its progress and its outcome.
 
 import { busy, byId, element, tell } from "./dom.js";
 import { KINDS, kindOf } from "./csv_kinds.js";
@@ -58,7 +58,7 @@ async function upload(file, kind, status, controls) {
   }
 }
 
-/** What ingest made of a file, as elements. */
+/** The outcome of ingest, as elements. */
 function told(outcome, id) {
   if (outcome.status === "Failed") {
     return [problem(`Nothing of it was taken: ${outcome.reason}`)];
@@ -74,7 +74,7 @@ function told(outcome, id) {
   ];
 }
 
-/** Which stores keep what they had, since rows of theirs were rejected. */
+/** The stores that keep their previous data, since some of their rows were rejected. */
 function partialStores({ count: number, store_ids: ids }) {
   const shown = ids.join(", ") + (number > ids.length ? ", …" : "");
   const text = `${count(number, "store")} with rejected rows; what was known of them stays: ${shown}`;

@@ -1,4 +1,4 @@
-// A store's week, cut into its local days: no elements, only times. Instants are milliseconds.
+// A store's week, split into local days: only times, no elements. Timestamps are in milliseconds.
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
@@ -28,7 +28,7 @@ export function days(timeline, clock) {
   });
 }
 
-/** The whole week as stretches: closed, or open and up, down or of no known poll. */
+/** The whole week as intervals: closed, or open and up, down or of no known poll. */
 export function stretches(timeline, from, until) {
   const open = timeline.business_time.map(instants);
   const told = timeline.statuses.map((status) => ({ ...status, ...instants(status) }));
@@ -56,7 +56,7 @@ function clipped(parts, start, end) {
     .map((part) => ({ ...part, start: Math.max(part.start, start), end: Math.min(part.end, end) }));
 }
 
-/** The midnight before the week, and each within it: where the local date changes. */
+/** All local midnights from the one before the week on. */
 function midnightsOf(from, until, clock) {
   const found = [];
   for (let hour = from - 26 * HOUR; hour < until; hour += HOUR) {
