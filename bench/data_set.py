@@ -78,7 +78,7 @@ class DataSet:
 
 
 def compute_anew(report_id: str, shard: int, tables: FolderTables) -> Receipt:
-    """Compute a shard whether its part is there or not."""
+    """Compute a shard, even if its part exists."""
     (tables.folder / part_key(report_id, shard)).unlink(missing_ok=True)
     return compute_shard(report_id, shard, tables)
 

@@ -1,8 +1,8 @@
-"""Least privilege, proven by use: what a run of the tests used of what the template's roles allow.
+"""Proves least privilege by use: compares what the roles allow with what the tests used.
 
-Every cloud of a run appends to one file which permissions were used and which calls were denied.
-With ``--prove-permissions``, which is for runs of all tests that start clouds, a run fails if a
-role refuses what was called, or allows what nothing used and `UNUSED` does not explain.
+Each cloud of a run appends the permissions that were used and the calls that were denied to one
+file. With ``--prove-permissions``, for runs of all tests that start clouds, a run fails if a role
+denied a call, or if it allows something that no call used and `UNUSED` does not explain.
 """
 
 import json
@@ -23,8 +23,7 @@ from local.emulator.template import Stack, Template
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 OPTION = "--prove-permissions"
 
-# The parameters that make roles allow more than by default, as tests of the end-to-end suite set
-# them.
+# The parameters with which the end-to-end tests make roles allow more than by default.
 _PARAMETERS = {"NotificationTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}
 
 UNUSED = {
@@ -37,17 +36,18 @@ UNUSED = {
     "ReportStateMachineRole s3:ListMultipartUploadParts *": "it writes receipts in one part",
     "ReportStateMachineRole states:* *": "moto's interpreter runs the children of a map itself",
 }
-"""Which permissions nothing uses here, by patterns of "role action resource", and why."""
+"""The permissions that nothing uses here: patterns of "role action resource", and reasons."""
 
 
 def complaints(template: Path, lines: Iterable[str]) -> Iterator[str]:
-    """Return what the record of a run says against the roles of a template.
+    """Yield the problems that the record of a run shows in the roles of a template.
 
     Parameters
     ----------
     template
+        The template with the roles.
     lines
-        The record: clouds of other templates may have written to it, too.
+        The record, which may include clouds of other templates.
     """
     entries = [json.loads(line) for line in lines]
     noted = {
@@ -85,14 +85,14 @@ def _text(permission: Permission) -> str:
 
 @contextmanager
 def unrecorded() -> Iterator[None]:
-    """Let the clouds that are started within keep no record: calls are meant to be denied there."""
+    """Start clouds without a record, for tests that expect denials."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(RECORD_VARIABLE, raising=False)
         yield
 
 
 class Proof:
-    """The plugin that keeps a run's record, in the process that starts the others."""
+    """The plugin that keeps a run's record, in the main process of pytest."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -102,7 +102,7 @@ class Proof:
         self._complaints: list[str] = []
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Look at the record, and let the run fail if it says something against a role."""
+        """Check the record; fail the run if it shows a problem."""
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             self._complaints = list(complaints(TEMPLATE, self._record.read_text().splitlines()))
         self._folder.cleanup()
@@ -110,7 +110,7 @@ class Proof:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what was found."""
+        """Print the problems."""
         if self._complaints:
             terminalreporter.section("permissions", red=True)
             for complaint in self._complaints:

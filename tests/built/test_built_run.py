@@ -1,4 +1,4 @@
-"""What is built, and what is packaged, run in the local cloud as Lambda would run it."""
+"""The built and the packaged functions run in the local cloud as in Lambda."""
 
 import io
 import json
@@ -53,14 +53,14 @@ def report_from_source(sample: Path) -> bytes:
     return report(from_source(ROOT), sample)
 
 
-def test_what_is_built_makes_the_same_report(
+def test_the_build_makes_the_same_report(
     builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes
 ) -> None:
     built = Artefacts(builder(NATIVE) / "template.yaml", runtime)
     assert report(built, sample) == report_from_source
 
 
-def test_what_is_packaged_makes_the_same_report(
+def test_the_package_makes_the_same_report(
     builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes, tmp_path: Path
 ) -> None:
     with LocalCloud() as cloud:
@@ -70,7 +70,7 @@ def test_what_is_packaged_makes_the_same_report(
     assert report(Artefacts(tmp_path / "template.yaml", runtime), sample) == report_from_source
 
 
-def test_handlers_see_their_code_their_layers_and_the_runtime(
+def test_handlers_can_import_their_code_their_layers_and_the_runtime(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     code, layer = tmp_path / "code", tmp_path / "layer"
@@ -107,7 +107,7 @@ def report(artefacts: Artefacts, data: Path) -> bytes:
 
 
 def package(template: Path, cloud: LocalCloud) -> str:
-    """Have `sam package` upload what a template names; return one that names the uploads."""
+    """Run `sam package` on a template; return the packaged template."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "samcli", "package", "--no-progressbar"),
@@ -130,7 +130,7 @@ def package(template: Path, cloud: LocalCloud) -> str:
 
 
 def unpack(packaged: str, cloud: LocalCloud, folder: Path) -> None:
-    """Put a packaged template and all that was uploaded into a folder, each by its key."""
+    """Save a packaged template and its uploads in a folder, each by its key."""
     s3 = cloud.client("s3")
     for upload in s3.list_objects_v2(Bucket=PACKAGES)["Contents"]:
         content = io.BytesIO(s3.get_object(Bucket=PACKAGES, Key=upload["Key"])["Body"].read())

@@ -1,4 +1,4 @@
-"""What is built, run in containers by SAM CLI, against the local cloud."""
+"""SAM CLI runs the built functions in containers, against the local cloud."""
 
 import csv
 import json
@@ -50,8 +50,8 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
 
 @pytest.fixture(scope="module")
 def _engine() -> None:
-    """Skip what needs a container engine where none answers."""
-    # A process of its own: docker leaves sockets open where it fails.
+    """Skip tests that need a container engine if none responds."""
+    # In its own process: docker leaves sockets open when it fails.
     ask = [sys.executable, "-c", "import docker; docker.from_env().ping()"]
     asked = subprocess.run(ask, stderr=subprocess.PIPE, text=True, check=False)
     if asked.returncode:
@@ -61,7 +61,7 @@ def _engine() -> None:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """Leave a cloud running that has ingested the small sample."""
+    """A running cloud that has ingested the small sample."""
     folder = tmp_path_factory.mktemp("sample") / "small"
     write_sample(folder, shape=SMALL)
     with LocalCloud() as cloud:
@@ -94,7 +94,7 @@ def options(
     ]
 
 
-def test_variables_name_what_make_serve_makes(cloud: LocalCloud) -> None:
+def test_variables_name_the_resources_of_make_serve(cloud: LocalCloud) -> None:
     outputs = cloud.outputs
     assert served_variables() == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:3001",  # the port after PORT's default

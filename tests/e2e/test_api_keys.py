@@ -1,4 +1,4 @@
-"""The procedures of docs/operations.md about callers: rotate the key, and find who called what."""
+"""The procedures of docs/operations.md about callers: rotate the key, and find calls in the log."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def commands(heading: str) -> list[str]:
 
 
 def run(user: User, *blocks: str) -> str:
-    """Run commands as they stand, but for the AWS CLI, and for the outputs of a stack."""
+    """Run commands unchanged, except for the AWS CLI and the outputs of a stack."""
     outputs = "".join(f"{name}) echo '{value}';;\n" for name, value in user.cloud.outputs.items())
     shell = f"""
         aws() {{ '{sys.executable}' -m tests.aws_command "$@"; }}
@@ -72,7 +72,7 @@ def test_the_key_is_rotated_and_each_call_is_logged_with_its_key(user: User) -> 
     make, disable = commands("Rotating the API key")
     listed, *_, new_key = run(user, make).splitlines()
     assert listed.split("\t")[0] == user.cloud.outputs["ApiKeyId"]
-    # Both open the API, until the old one is disabled.
+    # Both keys are valid until the old one is disabled.
     assert [status(user, key) for key in (KEY, new_key, "wrong", "")] == [200, 200, 403, 403]
     run(user, f"old={user.cloud.outputs['ApiKeyId']}", disable)
     assert [status(user, key) for key in (KEY, new_key)] == [403, 200]
@@ -95,7 +95,7 @@ def test_the_key_is_rotated_and_each_call_is_logged_with_its_key(user: User) -> 
     assert KEY not in user.cloud.logs("ApiAccessLogs")
 
 
-def test_a_call_s_line_says_what_was_asked_and_leads_to_the_function_s_log(user: User) -> None:
+def test_a_call_s_line_describes_the_request_and_leads_to_the_function_s_log(user: User) -> None:
     path = "/get_report/1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10"
     answer = user.get(f"{path}?download=true", headers={"x-api-key": KEY})
     user.get('/healthz?"')

@@ -59,14 +59,14 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
     assert "3 stores, 2 of them polled" in done.stdout
 
 
-def test_missing_polls_are_an_error_that_says_so(tmp_path: Path) -> None:
+def test_missing_polls_are_reported(tmp_path: Path) -> None:
     (tmp_path / "menu_hours.csv").write_text(_HOURS)
     done = _run("--data", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("error: there is no polls file in ")
 
 
-def test_a_file_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "store_status.csv").write_text("store,state\na,active\n")
     done = _run("--data", str(tmp_path), "--out", str(tmp_path / "out.csv"))
     assert done.returncode == 1
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> 
         (["--out", "/nowhere/report.csv"], "/nowhere is not a folder"),
     ],
 )
-def test_what_is_not_allowed_is_refused_before_anything_starts(
+def test_invalid_arguments_are_refused_before_anything_starts(
     arguments: list[str], problem: str
 ) -> None:
     done = _run(*arguments)
@@ -99,7 +99,7 @@ def test_what_is_not_allowed_is_refused_before_anything_starts(
 _ODD_IDS = ("[/x]", "[red]x", "NULL", "nan", "007", ":pizza:", "\u202ered")
 
 
-def test_odd_ids_are_shown_as_they_are_and_formats_go_beside_each_other(tmp_path: Path) -> None:
+def test_odd_ids_are_printed_literally_and_formats_are_saved_side_by_side(tmp_path: Path) -> None:
     polls = ["store_id,status,timestamp_utc"]
     polls += [f"{store},inactive,2024-10-14 12:00:00 UTC" for store in _ODD_IDS]
     # Exactly a week before now, which is in the week; and a moment before it, which is not.
@@ -119,7 +119,7 @@ def test_odd_ids_are_shown_as_they_are_and_formats_go_beside_each_other(tmp_path
     assert f"saved as {tmp_path}/all.html, {tmp_path}/all.csv" in done.stdout
 
 
-def test_a_full_disk_is_one_line_and_the_report_is_kept(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line_and_the_report_is_kept(tmp_path: Path) -> None:
     (tmp_path / "store_status.csv").write_text(_POLLS)
     full = tmp_path / "full"
     full.symlink_to("/dev/full")

@@ -1,4 +1,4 @@
-"""What a web page that somebody visits can do to what runs on their machine: nothing."""
+"""Web pages that a developer visits cannot use the local cloud."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from local.emulator.settings import FAULTS_PATH, HOST
 from tests.e2e.conftest import User
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
-# What browsers add for a page elsewhere, and for one of another program on this machine.
+# The headers that browsers add for pages of another site, and of another port of this machine.
 PAGES = [
     {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     {"Origin": "https://evil.example"},
@@ -25,7 +25,7 @@ PAGES = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
 ]
-# Simple requests, for which no browser asks first.
+# Simple requests, which browsers send without a preflight.
 PLAIN = {"Content-Type": "text/plain"}
 CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/moto-api/reset", {}),
@@ -65,12 +65,12 @@ def test_aws_services_refuse_pages(
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_nothing_resets_everything(user: User) -> None:
+def test_moto_s_reset_does_not_exist(user: User) -> None:
     assert requests.post(f"{user.cloud.endpoint_url}/moto-api/reset", timeout=30).status_code == 404
     assert user.get("/healthz").status_code == 200
 
 
-def test_a_page_may_send_a_form_that_was_signed_for_it_and_no_other(user: User) -> None:
+def test_a_page_may_send_a_signed_form_and_no_other(user: User) -> None:
     form = user.post("/uploads", json={"kind": "polls", "filename": "polls.csv"}).json()
     page, file = PAGES[0], {"file": ("polls.csv", b"no polls")}
     policy = json.loads(b64decode(form["fields"]["policy"]))
@@ -105,7 +105,7 @@ def test_a_field_that_the_policy_does_not_name_is_refused(user: User) -> None:
     assert sent(**{"x-ignore-me": "please"}).status_code == 204
 
 
-def test_a_download_link_works_from_any_page_and_only_as_it_was_signed(user: User) -> None:
+def test_a_download_link_works_from_any_page_if_it_is_unchanged(user: User) -> None:
     url = user.ended(user.trigger())["url"]
     from_mail = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert requests.get(url, headers=from_mail, timeout=30).status_code == 200
@@ -123,22 +123,20 @@ def test_the_api_starts_nothing_for_pages(user: User, page: dict[str, str]) -> N
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "refused")
     assert user.get("/reports", headers=page).status_code == 403
     assert user.get("/reports").json()["reports"] == before
-    # The console may be opened by a link, and by itself calls the API.
+    # A link may open the console, which then calls the API itself.
     assert user.get("/", headers={"Accept": "text/html"} | page).status_code == 200
     own = {"Origin": user.cloud.api_url, "Sec-Fetch-Site": "same-origin"}
     assert user.get("/reports", headers=own).status_code == 200
 
 
 @pytest.mark.parametrize("service", ["api_url", "endpoint_url"])
-def test_a_page_that_changes_its_address_to_loopback_is_not_answered(
-    user: User, service: str
-) -> None:
+def test_dns_rebinding_is_refused(user: User, service: str) -> None:
     url = getattr(user.cloud, service)
     host = {"Host": f"evil.example:{urlsplit(url).port}"}
     assert requests.get(f"{url}/healthz", headers=host, timeout=30).status_code == 403
 
 
-def test_emulators_of_functions_cannot_be_guessed(user: User) -> None:
+def test_the_addresses_of_lambda_emulators_cannot_be_guessed(user: User) -> None:
     user.report()
     listening = listeners()
     served = {urlsplit(url).port for url in (user.cloud.api_url, user.cloud.endpoint_url)}
@@ -150,7 +148,7 @@ def test_emulators_of_functions_cannot_be_guessed(user: User) -> None:
 
 
 def listeners() -> set[tuple[str, int]]:
-    """Return where this process and all that it has started listen, over IPv4."""
+    """Return the IPv4 addresses on which this process and its descendants listen."""
     sockets = set()
     for pid in descendants(os.getpid()):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():

@@ -21,7 +21,7 @@ from tests.e2e.conftest import until
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = "store_id,status,timestamp_utc\na,active,2024-10-14 22:25:00 UTC\n"
-# Shows the status of every answer, after it.
+# Prints the status of each response after it.
 _CURL = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
 
 
@@ -29,7 +29,7 @@ _CURL = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
 def serving(
     *arguments: str, **variables: str
 ) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
-    """Start it; give its process and what it has printed once it says how to go on."""
+    """Start it; yield its process and its output once it has printed its help."""
     with subprocess.Popen(
         [sys.executable, "-m", "local", "serve", "--port=0", *arguments],
         cwd=_ROOT,
@@ -93,7 +93,7 @@ def test_the_key_is_in_no_list_of_processes() -> None:
         assert not [line for line in printed if key in line]
 
 
-def test_a_server_that_dies_is_said_and_ends_it() -> None:
+def test_the_end_of_the_server_is_reported_and_ends_it() -> None:
     with serving() as (program, _printed):
         [supervisor] = children(program.pid)
         [server] = children(supervisor)
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_it_within_two_seconds() -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 1])
-def test_a_port_that_is_in_use_is_named_as_it_was_given(offset: int) -> None:
+def test_a_port_in_use_is_reported_as_it_was_given(offset: int) -> None:
     [port] = free_ports(1)
     with socket.create_server((HOST, port + offset)):
         done = refused(port)
@@ -126,7 +126,7 @@ def test_a_port_that_is_in_use_is_named_as_it_was_given(offset: int) -> None:
     assert done.stderr == f"error: PORT={port}: {which} in use\n"
 
 
-def test_a_port_that_is_none_is_refused() -> None:
+def test_an_invalid_port_is_refused() -> None:
     assert refused(65_535).stderr == "error: PORT=65535 is not between 1 and 65534\n"
 
 

@@ -1,4 +1,4 @@
-"""One connection, request after request."""
+"""The HTTP server: many requests on one connection."""
 
 import socket
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from local.emulator.settings import HOST
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with the body, or do as the path says."""
+    """Return the body, or do what the path says."""
     match environ["PATH_INFO"]:
         case "/ignored":
             start_response("200 OK", [("Content-Length", "3")])
@@ -50,24 +50,26 @@ def answer(
     return response.read()
 
 
-def test_a_connection_lasts(connection: HTTPConnection) -> None:
+def test_a_connection_is_kept_alive(connection: HTTPConnection) -> None:
     assert [answer(connection, "POST", "/", text) for text in (b"one", b"", b"two")] == [
         *(b"one", b"", b"two")
     ]
 
 
-def test_a_body_that_nobody_reads_is_not_the_next_request(connection: HTTPConnection) -> None:
+def test_an_unread_body_is_not_taken_for_the_next_request(connection: HTTPConnection) -> None:
     assert answer(connection, "PUT", "/ignored", b"GET / HTTP/1.1\r\n\r\n" * 1000) == b"yes"
     assert answer(connection, "PUT", "/", b"next") == b"next"
 
 
-def test_a_body_may_come_in_chunks(connection: HTTPConnection) -> None:
+def test_a_body_may_be_chunked(connection: HTTPConnection) -> None:
     assert answer(connection, "PUT", "/", iter([b"one", b"two"])) == b"onetwo"
     assert answer(connection, "PUT", "/", b"next") == b"next"
 
 
 @pytest.mark.parametrize("request_line", [b"HEAD /ignored", b"GET /204", b"GET /304"])
-def test_what_has_no_content_is_followed_by_the_next_answer(port: int, request_line: bytes) -> None:
+def test_a_response_without_content_is_followed_by_the_next_response(
+    port: int, request_line: bytes
+) -> None:
     requests = [request_line, b"GET /ignored"]
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(b"".join(each + b" HTTP/1.1\r\n\r\n" for each in requests))
@@ -79,12 +81,12 @@ def test_what_has_no_content_is_followed_by_the_next_answer(port: int, request_l
     assert third.endswith(b"\r\n\r\nyes")
 
 
-def test_an_application_that_breaks_is_an_error_of_the_server(connection: HTTPConnection) -> None:
+def test_an_exception_of_the_application_is_a_server_error(connection: HTTPConnection) -> None:
     connection.request("GET", "/broken")
     assert connection.getresponse().status == 500
 
 
-def test_who_waits_is_told_to_go_on(connection: HTTPConnection) -> None:
+def test_expect_100_continue_gets_100(connection: HTTPConnection) -> None:
     connection.putrequest("PUT", "/")
     connection.putheader("Expect", "100-continue")
     connection.putheader("Content-Length", "4")
@@ -95,7 +97,7 @@ def test_who_waits_is_told_to_go_on(connection: HTTPConnection) -> None:
     assert connection.getresponse().read() == b"wait"
 
 
-def test_a_body_that_breaks_off_is_not_answered(port: int) -> None:
+def test_an_incomplete_body_gets_no_response(port: int) -> None:
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
         connection.shutdown(socket.SHUT_WR)
@@ -103,7 +105,7 @@ def test_a_body_that_breaks_off_is_not_answered(port: int) -> None:
 
 
 def status_of(port: int, head: bytes) -> bytes:
-    """Send the head of a request; return the status, and that the connection ends after it."""
+    """Send the headers of a request; return the status; check that the connection then ends."""
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(head)
         with connection.makefile("rb") as received:
@@ -113,11 +115,11 @@ def status_of(port: int, head: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", b"+5", b"1_0", b"5, 6", b"\xb2"])
-def test_a_length_that_is_none_is_a_bad_request(port: int, length: bytes) -> None:
+def test_an_invalid_length_is_a_bad_request(port: int, length: bytes) -> None:
     assert status_of(port, b"PUT / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n") == b"400"
 
 
-def test_two_lengths_and_chunks_that_are_none_are_bad_requests(port: int) -> None:
+def test_two_lengths_and_invalid_chunks_are_bad_requests(port: int) -> None:
     twice = b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
     chunked = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
     assert status_of(port, twice) == b"400"
@@ -125,7 +127,7 @@ def test_two_lengths_and_chunks_that_are_none_are_bad_requests(port: int) -> Non
 
 
 @pytest.mark.parametrize("length", [b"9" * 10, b"9" * 40])
-def test_a_body_that_is_too_large_is_not_waited_for(port: int, length: bytes) -> None:
+def test_a_body_that_is_too_large_is_refused_unread(port: int, length: bytes) -> None:
     assert status_of(port, b"PUT / HTTP/1.1\r\nContent-Length: " + length + b"\r\n\r\n") == b"413"
 
 
@@ -136,6 +138,6 @@ def test_a_body_that_is_too_large_is_not_waited_for(port: int, length: bytes) ->
         *((b"evil.example", b"403"), (b"127.0.0.1.evil.example:80", b"403"), (b"10.0.0.1", b"403")),
     ],
 )
-def test_only_names_of_loopback_are_answered(port: int, host: bytes, status: bytes) -> None:
+def test_only_loopback_hosts_are_served(port: int, host: bytes, status: bytes) -> None:
     head = b"GET / HTTP/1.1\r\nConnection: close\r\nHost: " + host + b"\r\n\r\n"
     assert status_of(port, head) == status

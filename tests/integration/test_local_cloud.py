@@ -1,4 +1,4 @@
-"""The local cloud does as AWS does, whatever functions do."""
+"""The local cloud behaves as AWS does, whatever functions do."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def invoke(cloud: LocalCloud) -> Invoke:
 
 
 def eventually(look: Callable[[], Any], seconds: float = 600) -> Any:
-    """Look until there is something to see."""
+    """Poll until there is a result."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, "nothing to see"
@@ -95,7 +95,7 @@ def test_a_warm_start_reuses_the_process(invoke: Invoke) -> None:
     assert invoke("DescribeFunction").value["pid"] == invoke("DescribeFunction").value["pid"]
 
 
-def test_what_botocore_finds_here_and_not_in_lambda_cannot_be_imported(invoke: Invoke) -> None:
+def test_optional_packages_of_botocore_that_lambda_lacks_cannot_be_imported(invoke: Invoke) -> None:
     value = invoke("DescribeFunction", names=["awscrt", "OpenSSL", "botocore"]).value
 
     assert value["importable"] == ["botocore"]
@@ -123,7 +123,7 @@ def test_a_raised_exception_is_reported_by_its_name(cloud: LocalCloud, invoke: I
     assert "PermanentError: as asked" in cloud.logs("MisbehaveFunction")
 
 
-def test_a_result_that_looks_like_an_error_is_none(invoke: Invoke) -> None:
+def test_a_result_that_looks_like_an_error_is_not_one(invoke: Invoke) -> None:
     answer = invoke("MisbehaveFunction", do="look like an error")
 
     assert answer == Answer({"errorType": "NotAnError", "errorMessage": "only a result"}, None)
@@ -151,7 +151,7 @@ def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
         ),
     ],
 )
-def test_what_ends_badly_is_named(
+def test_failures_have_the_names_of_lambda(
     invoke: Invoke, request_: dict[str, Any], error_type: str
 ) -> None:
     answer = invoke("MisbehaveFunction", **request_)
@@ -161,7 +161,7 @@ def test_what_ends_badly_is_named(
     assert invoke("MisbehaveFunction").error is None
 
 
-def test_the_largest_answer_arrives(invoke: Invoke) -> None:
+def test_the_largest_result_arrives(invoke: Invoke) -> None:
     answer = invoke("MisbehaveFunction", do="return a string", length=LARGEST_ANSWER_BYTES - 2)
 
     assert len(answer.value) == LARGEST_ANSWER_BYTES - 2
@@ -199,7 +199,7 @@ def test_an_unknown_function(cloud: LocalCloud) -> None:
         functions.invoke(FunctionName="local-NoSuchFunction")
 
 
-def test_a_changed_configuration_holds_from_the_next_call_on(
+def test_a_changed_configuration_applies_to_the_next_call(
     cloud: LocalCloud, invoke: Invoke
 ) -> None:
     before = invoke("DescribeFunction").value
@@ -309,7 +309,7 @@ def test_a_distributed_map_fails_with_its_child(cloud: LocalCloud, child: str) -
 
 
 @pytest.mark.parametrize(("failures", "fails"), [(1, False), (2, True)])
-def test_a_distributed_map_tolerates_what_it_says(
+def test_a_distributed_map_tolerates_as_many_failures_as_defined(
     cloud: LocalCloud, failures: int, fails: bool
 ) -> None:
     items = put_items(cloud, [{"do": "nothing"}] + [{"do": "raise"}] * failures)
@@ -328,7 +328,7 @@ def test_a_distributed_map_runs_many_children(cloud: LocalCloud) -> None:
     assert "error" not in json.loads(end["output"])
 
 
-def test_a_distributed_map_runs_more_children_one_by_one_than_pythons_stack_is_deep(
+def test_a_distributed_map_runs_more_children_than_the_recursion_limit(
     cloud: LocalCloud,
 ) -> None:
     items = put_items(cloud, [{"do": "nothing"}] * (sys.getrecursionlimit() + 100))
@@ -345,7 +345,7 @@ def test_a_task_times_out(cloud: LocalCloud) -> None:
 
 
 def told(cloud: LocalCloud, execution: str) -> dict[str, Any]:
-    """Wait for the event about an execution that the rule's function got."""
+    """Wait for the event about an execution that the rule's function receives."""
 
     def look() -> list[dict[str, Any]]:
         events = [json.loads(record) for record in objects(cloud, "events/")]
@@ -371,7 +371,7 @@ def test_a_failed_execution_reaches_the_rules_function(cloud: LocalCloud) -> Non
     assert detail["startDate"] <= detail["stopDate"]
 
 
-def test_an_execution_that_takes_too_long_reaches_the_rules_function(cloud: LocalCloud) -> None:
+def test_an_execution_that_times_out_reaches_the_rules_function(cloud: LocalCloud) -> None:
     execution = cloud.client("stepfunctions").start_execution(
         stateMachineArn=cloud.outputs["ImpatientMachine"]
     )["executionArn"]
@@ -442,7 +442,7 @@ def test_an_event_reaches_a_rules_function_and_queue(cloud: LocalCloud) -> None:
     assert json.loads(message["Body"])["id"] == event["id"]
 
 
-def test_a_rule_that_is_disabled_passes_nothing_on(cloud: LocalCloud) -> None:
+def test_a_disabled_rule_passes_nothing_on(cloud: LocalCloud) -> None:
     ignored, heard = listen(cloud, "ignored", "DISABLED"), listen(cloud, "heard-after")
     publish(cloud, "ignored")
     publish(cloud, "heard-after")
@@ -477,7 +477,7 @@ def test_a_get_becomes_a_proxy_event(cloud: LocalCloud) -> None:
     assert event["headers"]["X-Question"] == "what?"
 
 
-def test_a_post_brings_its_body(cloud: LocalCloud) -> None:
+def test_a_post_becomes_a_proxy_event_with_its_body(cloud: LocalCloud) -> None:
     body = json.dumps({"größe": 1}, ensure_ascii=False)
     status, _, answer = call(
         cloud,
@@ -496,12 +496,12 @@ def test_parameters_in_the_path(cloud: LocalCloud) -> None:
     event = json.loads(body)
 
     assert event["resource"] == "/items/{item_id}"
-    # A REST API passes paths on as they came.
+    # A REST API does not decode paths.
     assert event["pathParameters"] == {"item_id": "a%20b%2Fc"}
     assert event["path"] == "/items/a%20b%2Fc"
 
 
-def test_a_binary_answer(cloud: LocalCloud) -> None:
+def test_a_binary_response(cloud: LocalCloud) -> None:
     status, headers, body = call(cloud, "/picture", headers={"Accept": "image/png"})
 
     assert (status, headers["Content-Type"], body) == (200, "image/png", b"\x89PNG\xff\x00")
@@ -518,7 +518,7 @@ def test_a_binary_request_is_base64_in_the_event(cloud: LocalCloud) -> None:
     assert base64.b64decode(event["body"]) == picture
 
 
-def test_a_handlers_error_stays_inside(cloud: LocalCloud) -> None:
+def test_a_handlers_error_is_not_exposed(cloud: LocalCloud) -> None:
     status, _, body = call(cloud, "/failure")
 
     assert (status, json.loads(body)) == (502, {"message": "Internal server error"})
@@ -533,11 +533,11 @@ def test_an_unknown_route(cloud: LocalCloud, method: str, path: str) -> None:
     assert (status, json.loads(body)) == (403, {"message": "Missing Authentication Token"})
 
 
-def test_head_is_no_get(cloud: LocalCloud) -> None:
+def test_head_is_not_get(cloud: LocalCloud) -> None:
     assert call(cloud, "/show", method="HEAD")[0] == 403
 
 
-def test_a_transaction_that_fails_undoes_nothing_else(cloud: LocalCloud) -> None:
+def test_a_failed_transaction_undoes_no_other_writes(cloud: LocalCloud) -> None:
     dynamodb = cloud.client("dynamodb")
     dynamodb.create_table(
         TableName="notes",
@@ -545,7 +545,7 @@ def test_a_transaction_that_fails_undoes_nothing_else(cloud: LocalCloud) -> None
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    # A table of some size, as it takes time to copy.
+    # A larger table takes longer to copy.
     many = {"L": [{"S": "note"}] * 2_000}
     dynamodb.put_item(TableName="notes", Item={"id": {"S": "many"}, "notes": many})
     absent_item = {

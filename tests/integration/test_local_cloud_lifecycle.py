@@ -1,4 +1,4 @@
-"""The local cloud starts with a clear word or not at all, and leaves nothing behind."""
+"""The local cloud reports a failed start, and leaves nothing behind."""
 
 import json
 import os
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 
 def eventually(look: Callable[[], bool], seconds: float = 600) -> None:
-    """Look until it is true."""
+    """Poll until it is true."""
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, "it never happened"
@@ -52,7 +52,7 @@ def is_running(pid: int) -> bool:
 
 
 def ancestors(pid: int) -> list[int]:
-    """Find a handler's process, its emulator, the server and the supervisor."""
+    """Return a handler's process, its emulator, the server and the supervisor."""
     family = [pid]
     for _ in range(3):
         stat = Path(f"/proc/{family[-1]}/stat").read_text()
@@ -82,7 +82,7 @@ def test_nothing_is_left_when_the_program_is_killed() -> None:
 
 
 def describe(cloud: LocalCloud) -> tuple[list[int], Path]:
-    """Run a handler; tell its family and the cloud's folder."""
+    """Run a handler; return its process, its ancestors and the cloud's folder."""
     answer = cloud.client("lambda").invoke(FunctionName="local-DescribeFunction", Payload=b"{}")
     found = json.load(answer["Payload"])
     return ancestors(found["pid"]), Path(found["temporary_folder"]).parent
@@ -107,7 +107,7 @@ def test_nothing_is_left_when_its_server_is_killed() -> None:
     assert not state.exists()
 
 
-def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
+def test_a_failed_start_reports_the_cause(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("Resources: {}")
 

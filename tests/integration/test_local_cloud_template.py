@@ -1,4 +1,4 @@
-"""A template says what it deploys, whatever functions it is written with."""
+"""Templates are read with all their intrinsic functions resolved."""
 
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def test_functions(value: Any, expected: Any) -> None:
     "value",
     [{"Ref": "Unknown"}, {"Fn::Sub": "${Unknown}"}, {"Fn::ImportValue": "x"}],
 )
-def test_what_is_not_known_is_named(value: Any) -> None:
+def test_errors_name_what_is_unknown(value: Any) -> None:
     with pytest.raises(TemplateError, match=r"Unknown|Fn::ImportValue"):
         Intrinsics(DOCUMENT, SYMBOLS).resolve(value)
 
@@ -73,7 +73,7 @@ def test_resources_are_named_after_the_stack() -> None:
     assert template.outputs()["Machine"].endswith(":stateMachine:here-Machine")
 
 
-def test_a_value_that_a_condition_takes_away() -> None:
+def test_a_value_that_a_condition_removes() -> None:
     template = Template(FIXTURE, STACK, {"Greeting": ""})
 
     functions = {each.logical_id: each for each in template.resources("AWS::Lambda::Function")}
@@ -91,7 +91,7 @@ def test_a_value_that_a_condition_takes_away() -> None:
         ),
     ],
 )
-def test_a_template_that_is_not_valid(tmp_path: Path, text: str, complaint: str) -> None:
+def test_an_invalid_template(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(text)
 

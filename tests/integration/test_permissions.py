@@ -1,4 +1,4 @@
-"""A function may do what its role allows, and nothing else."""
+"""A function may do what its role allows and nothing else."""
 
 import json
 import time
@@ -25,7 +25,7 @@ Call = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file in which it stands what was allowed and denied."""
+    """The file that records what was allowed and denied."""
     path: Path = tmp_path_factory.mktemp("permissions") / "record"
     return path
 
@@ -151,7 +151,7 @@ DENIED = [
     ("sns", "publish", {"TopicArn": f"arn:aws:sns:{ACCOUNT}:theirs", "Message": "x"}, "Publish"),
     ("sqs", "delete_message", {"QueueUrl": f"{QUEUE}/mine", "ReceiptHandle": "x"}, "sqs:Delete"),
     ("lambda", "invoke", {"FunctionName": "local-FlakyFunction"}, "lambda:InvokeFunction"),
-    # Nobody knows here what would allow it.
+    # The permissions that this needs are not listed.
     ("s3", "put_bucket_tagging", {"Bucket": RECORDS, "Tagging": {"TagSet": []}}, "does not know"),
     ("logs", "describe_log_groups", {}, "does not know"),
 ]
@@ -164,7 +164,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("service", "operation", "parameters", "named"), DENIED)
-def test_what_the_role_does_not_allow_is_denied_as_the_service_denies(
+def test_a_denial_has_the_service_s_own_error(
     call: Call, service: str, operation: str, parameters: dict[str, Any], named: str
 ) -> None:
     error = call(service, operation, **parameters)
@@ -173,10 +173,10 @@ def test_what_the_role_does_not_allow_is_denied_as_the_service_denies(
     assert named in error["message"]
 
 
-def test_only_who_may_list_a_bucket_hears_that_an_object_is_not_there(
+def test_a_missing_object_is_404_only_for_roles_that_may_list_the_bucket(
     cloud: LocalCloud, call: Call
 ) -> None:
-    # The prefix that the role may list is not part of a request for an object.
+    # A request for an object has no prefix, which the role's condition requires.
     error = call("s3", "get_object", Bucket=RECORDS, Key="mine/nothing")
 
     assert (error["code"], error["status"]) == ("AccessDenied", 403)
@@ -189,7 +189,7 @@ def test_only_who_may_list_a_bucket_hears_that_an_object_is_not_there(
     ("key", "may_read", "may_write"),
     [("mine/a", True, True), ("mine/secret", False, True), ("theirs", False, False)],
 )
-def test_what_a_function_signs_can_do_no_more_than_itself(
+def test_what_a_function_signs_allows_no_more_than_its_role(
     cloud: LocalCloud, key: str, may_read: bool, may_write: bool
 ) -> None:
     signed = invoke(cloud, {"presign": key, "bucket": RECORDS})
@@ -225,7 +225,7 @@ def test_a_state_machine_may_do_what_its_role_allows(cloud: LocalCloud) -> None:
     assert "local-ImpatientMachineRole" in end["cause"]
 
 
-def test_it_is_recorded_what_was_used_and_what_was_denied(
+def test_used_permissions_and_denials_are_recorded(
     cloud: LocalCloud, call: Call, record: Path
 ) -> None:
     call("lambda", "invoke", FunctionName="local-MisbehaveFunction", Payload="{}")
@@ -263,7 +263,7 @@ Resources:
         LocalCloud(template)
 
 
-def test_who_may_not_poll_a_queue_is_not_deployed_to_do_so(tmp_path: Path) -> None:
+def test_a_function_that_may_not_poll_its_queue_is_not_deployed(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(
         """

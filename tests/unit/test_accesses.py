@@ -1,4 +1,4 @@
-"""Which accesses requests are, as boto3 makes them."""
+"""The permissions that boto3's requests need."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +43,7 @@ QUEUE_CALLS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 class Stopped(Exception):
-    """A request was about to be sent."""
+    """Raised instead of sending a request."""
 
 
 def request(service: str, operation: str, parameters: dict[str, Any]) -> Request:
@@ -201,7 +201,7 @@ def test_dynamodb(
     }
 
 
-def test_a_put_of_events_has_all_their_sources_bus_by_bus() -> None:
+def test_a_put_of_events_has_the_sources_of_each_bus() -> None:
     common: dict[str, Any] = {"DetailType": "x", "Detail": "{}"}
     entries = [
         {**common, "Source": "a"},
@@ -271,7 +271,7 @@ def test_other_services(
         ("sts", "sts", "get_caller_identity", {}),
     ],
 )
-def test_a_request_that_is_not_known_is_not_let_pass(
+def test_an_unknown_request_is_refused(
     client: str, service: str, operation: str, parameters: dict[str, Any]
 ) -> None:
     with pytest.raises(UnknownRequest):

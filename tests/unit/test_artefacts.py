@@ -16,18 +16,18 @@ def test_source_runs_under_this_python(tmp_path: Path) -> None:
     assert from_source(tmp_path).runtime == runtime.this_python()
 
 
-def test_nothing_built_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_build_the_error_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotBuiltError, match="make build ARCH=arm64"):
         as_built(tmp_path)
 
 
-def test_what_is_built_for_another_processor_does_not_count(tmp_path: Path) -> None:
+def test_a_build_for_another_processor_does_not_count(tmp_path: Path) -> None:
     build_extension(tmp_path, "x86_64")
     with pytest.raises(NotBuiltError, match="make build ARCH=arm64"):
         as_built(tmp_path)
 
 
-def test_what_is_built_needs_the_python_of_lambda(
+def test_a_build_needs_the_python_of_lambda(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_extension(tmp_path, "aarch64")

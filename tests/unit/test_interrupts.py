@@ -1,4 +1,4 @@
-"""Ctrl-C ends a program also while its main thread does not notice."""
+"""Ctrl-C ends a program even if its main thread is waiting."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_main_thread_that_waits_is_ended() -> None:
+def test_a_waiting_main_thread_is_ended() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM], cwd=_ROOT, stdout=subprocess.PIPE, text=True
     ) as program:

@@ -1,4 +1,4 @@
-"""A report is saved to what is there, and in the formats that are named."""
+"""A report is saved in the requested formats, whatever exists at its path."""
 
 import os
 import stat
@@ -43,13 +43,13 @@ def test_names_and_formats(
     ("out", "formats"),
     [("report.pdf", None), ("report.csv", "pdf"), ("report.csv", ""), ("/dev/null", "csv,json")],
 )
-def test_what_is_no_format_is_refused(out: str, formats: str | None) -> None:
+def test_an_unknown_format_is_refused(out: str, formats: str | None) -> None:
     with pytest.raises(OutputError):
         outputs_of(Path(out), formats)
 
 
 @pytest.mark.parametrize("name", ["folder/new.csv", "folder/old.csv", "link", "pipe"])
-def test_what_may_not_be_written_is_refused_at_once(
+def test_an_unwritable_path_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -57,7 +57,7 @@ def test_what_may_not_be_written_is_refused_at_once(
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "old.csv")
     os.mkfifo(tmp_path / "pipe")
     outputs_of(tmp_path / name)
-    # Root may write to anything.
+    # Root may write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(OutputError, match="you may not write to"):
         outputs_of(tmp_path / name, "csv")
@@ -81,12 +81,12 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, finished: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"finished", "out.csv"}
 
 
-def test_a_file_stays_when_its_successor_cannot_be_written(
+def test_a_file_stays_when_the_new_one_cannot_be_written(
     tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.csv"
     out.write_text("old")
-    # What is unfinished would be written here.
+    # The unfinished file would be written here.
     (tmp_path / f".out.csv.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         save(finished, out)

@@ -84,7 +84,7 @@ def test_a_denial_wins() -> None:
     assert allowed(Access("s3:GetObject", f"{BUCKET}/b"), *statements)
 
 
-def test_a_denial_holds_only_under_its_condition() -> None:
+def test_a_denial_applies_only_under_its_condition() -> None:
     denial = {
         "Effect": "Deny",
         "Action": "s3:ListBucket",
@@ -171,19 +171,19 @@ def test_conditions_on_several_values(
         ({"Resource": "arn:aws:s3:::bucket/${aws:userid}/*"}, "variables"),
     ],
 )
-def test_what_is_not_supported_is_an_error(element: dict[str, Any], complaint: str) -> None:
+def test_an_unsupported_element_is_an_error(element: dict[str, Any], complaint: str) -> None:
     with pytest.raises(TemplateError, match=complaint):
         role({**allow(), **element})
 
 
-def test_managed_policies_are_not_known_but_those_for_logs_and_traces() -> None:
+def test_only_managed_policies_for_logs_and_traces_are_supported() -> None:
     logs = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     role(ManagedPolicyArns=[logs])
     with pytest.raises(TemplateError, match="AdministratorAccess"):
         role(ManagedPolicyArns=[logs, "arn:aws:iam::aws:policy/AdministratorAccess"])
 
 
-def test_it_is_said_which_permissions_allow_an_access() -> None:
+def test_the_permissions_that_allow_an_access_are_returned() -> None:
     reader = role(
         allow(["s3:GetObject", "s3:PutObject"], [f"{BUCKET}/a/*", f"{BUCKET}/b/*"]),
         allow("s3:Get*", f"{BUCKET}/*"),

@@ -1,4 +1,4 @@
-"""The record of a run says which roles allow too little, and which too much."""
+"""The record of a run shows which roles allow too little or too much."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ BUCKET = "arn:aws:s3:::bucket"
 
 @pytest.fixture
 def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A role that may do two things, one of which nothing uses, for a reason."""
+    """A role with two permissions, one of which is unused for a reason."""
     path = tmp_path / "template.yaml"
     path.write_text(
         f"""
@@ -33,7 +33,7 @@ Resources:
               Resource: {BUCKET}/*
 """
     )
-    monkeypatch.setattr(permissions, "UNUSED", {"Role s3:Delete* *": "the test wants it so"})
+    monkeypatch.setattr(permissions, "UNUSED", {"Role s3:Delete* *": "unused for the test"})
     return path
 
 
@@ -49,25 +49,27 @@ def lines(template: Path, **allowed: bool) -> Iterator[str]:
         yield json.dumps(entry)
 
 
-def test_all_is_used_but_what_is_explained(template: Path) -> None:
+def test_all_permissions_are_used_or_explained(template: Path) -> None:
     assert not list(complaints(template, lines(template, GetObject=True)))
 
 
-def test_what_is_not_used_is_named(template: Path) -> None:
-    # What other templates allow and use is of no interest.
+def test_an_unused_permission_is_reported(template: Path) -> None:
+    # Lines of other templates are ignored.
     elsewhere = lines(template.with_name("other.yaml"), GetObject=True, PutObject=False)
     assert list(complaints(template, elsewhere)) == [
         f"Role s3:GetObject {BUCKET}/*: allowed, but never used"
     ]
 
 
-def test_what_was_denied_is_named(template: Path) -> None:
+def test_a_denied_call_is_reported(template: Path) -> None:
     assert list(complaints(template, lines(template, GetObject=True, PutObject=False))) == [
         f"Role s3:PutObject {BUCKET}/*: called, but not allowed"
     ]
 
 
-def test_explanations_are_needed(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unneeded_explanations_are_reported(
+    template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     used = list(lines(template, GetObject=True, DeleteObject=True))
     assert list(complaints(template, used)) == [
         f"Role s3:DeleteObject {BUCKET}/*: used, though UNUSED has 'Role s3:Delete* *'"

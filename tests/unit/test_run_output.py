@@ -1,4 +1,4 @@
-"""What `make run` says of an upload."""
+"""What `make run` prints about an upload."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -78,7 +78,7 @@ def test_a_store_has_two_polls_in_the_last_hour_or_none(polls: pd.DataFrame) -> 
     assert last_hour["store_id"].value_counts().tolist() == [2] * SMALL.stores_polled_last_hour
 
 
-def test_polls_are_in_no_order_and_some_are_inactive(polls: pd.DataFrame) -> None:
+def test_polls_are_unsorted_and_some_are_inactive(polls: pd.DataFrame) -> None:
     assert (polls["at"].diff() > pd.Timedelta(0)).mean() == pytest.approx(0.5, abs=0.02)
     assert (polls["store_id"] == polls["store_id"].shift()).mean() < 0.1
     assert set(polls["status"]) == {"active", "inactive"}
@@ -100,7 +100,7 @@ def test_fractions_have_no_trailing_zeros_and_may_be_absent(polls: pd.DataFrame)
     assert {-1, 4, 5, 6} <= set(digits)
 
 
-def test_hours_have_the_odd_rows_in_the_numbers_of_the_shape(hours: pd.DataFrame) -> None:
+def test_hours_have_as_many_odd_rows_as_the_shape_says(hours: pd.DataFrame) -> None:
     start, end = hours["start_time_local"], hours["end_time_local"]
     assert len(hours) == SMALL.hours_rows
     assert not hours.duplicated().any()
@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_counts_do_not_hang_on_the_seed(tmp_path: Path, seed: int) -> None:
+def test_counts_do_not_depend_on_the_seed(tmp_path: Path, seed: int) -> None:
     write_sample(tmp_path / "sample", shape=SMALL, seed=seed)
     rows = [(tmp_path / "sample" / name).read_bytes().count(b"\n") - 1 for name in FILES]
     assert rows == [SMALL.polls, SMALL.hours_rows, SMALL.stores - SMALL.stores_without_zone]
