@@ -1,4 +1,4 @@
-"""The ports' in-memory sides: quick, and without a network."""
+"""In-memory fakes of the ports: fast, and without a network."""
 
 import io
 import json
@@ -22,6 +22,7 @@ from store_monitoring.errors import (
     TransientError,
 )
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome
+from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import (
     Commit,
     Committed,
@@ -152,7 +153,7 @@ class FolderFiles:
 
 @dataclass
 class MemoryUploads:
-    """The record of what became of each upload."""
+    """The recorded outcomes of uploads."""
 
     outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
     forms: dict[str, datetime] = field(default_factory=dict)
@@ -240,11 +241,13 @@ class MemoryLog:
             raise CommitConflictError(f"version {snapshot.version} is not current")
         if outcome is not None:
             self.uploads.record(outcome)
-        greatest = [file.max_timestamp_us for file in commit.polls_files]
+        timestamps_us = [file.max_timestamp_us for file in commit.polls_files]
         if snapshot.max_timestamp_us is not None:
-            greatest.append(snapshot.max_timestamp_us)
+            timestamps_us.append(snapshot.max_timestamp_us)
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
-        self._advance(snapshot, Snapshot(snapshot.version + 1, stores, max(greatest, default=None)))
+        self._advance(
+            snapshot, Snapshot(snapshot.version + 1, stores, max(timestamps_us, default=None))
+        )
         self._add(commit)
         if new_stores:
             before = {file.bucket: snapshot.stores.get(file.bucket) for file in new_stores}
@@ -265,7 +268,7 @@ class MemoryLog:
     ) -> None:
         gone = {reversal.ingest_id, *reversal.stale_ids}
         max_timestamp_us = snapshot.max_timestamp_us
-        if reversal.kind == "polls":
+        if reversal.kind == Kind.POLLS:
             current = [
                 file.max_timestamp_us
                 for commit in self.commits
@@ -278,7 +281,7 @@ class MemoryLog:
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
         self._advance(snapshot, Snapshot(snapshot.version + 1, stores, max_timestamp_us))
         del self.known[reversal.kind, reversal.ingest_id]
-        if reversal.kind == "polls":
+        if reversal.kind == Kind.POLLS:
             self.replaced_in.setdefault(reversal.ingest_id, snapshot.version + 1)
         if reversal.compacted is not None:
             top = reversal.stale_ids[-1]
@@ -386,7 +389,7 @@ class MemoryLog:
         self.snapshots.append(after)
 
     def _add(self, commit: Commit) -> None:
-        if commit.kind == "polls":
+        if commit.kind == Kind.POLLS:
             self._drop([commit.ingest_id])
         self.commits.append(commit)
         self.versions.append(self.snapshots[-1].version)
@@ -396,7 +399,7 @@ class MemoryLog:
         kept = [
             (commit, version)
             for commit, version in zip(self.commits, self.versions, strict=True)
-            if commit.kind != "polls" or commit.ingest_id not in ingest_ids
+            if commit.kind != Kind.POLLS or commit.ingest_id not in ingest_ids
         ]
         self.commits[:] = [commit for commit, _ in kept]
         self.versions[:] = [version for _, version in kept]

@@ -145,7 +145,7 @@ class Pipeline:
         return (self.folder / report_key(report_id, "csv")).read_bytes()
 
     def timeline(self, store_id: str, **query: str) -> dict[str, Any]:
-        """Ask for a store's timeline with this query string; return the answer's body."""
+        """Ask for a store's timeline with this query string; return the body of the response."""
         names = ("report_id", "as_of", "poll_filter", "from", "to")
         assert query.keys() <= set(names)
         request = TimelineRequest.from_query(store_id, *map(query.get, names))

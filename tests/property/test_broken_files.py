@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from tests.pipeline import Pipeline
 
@@ -80,7 +81,7 @@ def check(before: Pipeline, kind: Kind, content: bytes) -> None:
             if kind is Kind.POLLS:
                 assert len(pipeline.polls()) == len(before.polls()) + outcome.rows
         else:
-            assert (outcome.error is not None) == (outcome.status == "Failed")
+            assert (outcome.error is not None) == (outcome.status == UploadStatus.FAILED)
             assert pipeline.log.snapshots == before.log.snapshots
             assert pipeline.log.commits == before.log.commits
             assert pipeline.zones() == before.zones()

@@ -13,7 +13,7 @@ from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest import compaction as compact_polls_module
 from store_monitoring.ingest.compaction import Compaction, compact_polls
-from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import ManifestEntry
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
@@ -100,7 +100,7 @@ def test_later_uploads_are_added(pipeline: Pipeline) -> None:
 def test_a_compacted_upload_is_still_known(pipeline: Pipeline) -> None:
     polls = pipeline.polls()
     compact(pipeline)
-    assert upload(pipeline, 3).status == "Unchanged"
+    assert upload(pipeline, 3).status == UploadStatus.UNCHANGED
     assert pipeline.polls() == polls
 
 
@@ -175,7 +175,7 @@ def test_an_upload_whose_files_are_deleted_is_still_known(pipeline: Pipeline) ->
     compact(pipeline, days_later=91)
     polls = pipeline.polls()
     assert len(pipeline.log.commits) == 1
-    assert upload(pipeline, 3).status == "Unchanged"
+    assert upload(pipeline, 3).status == UploadStatus.UNCHANGED
     assert pipeline.polls() == polls
 
 

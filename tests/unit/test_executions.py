@@ -35,9 +35,9 @@ def description(status: str, **more: str) -> dict[str, str | datetime]:
     }
 
 
-def failure_of(executions: StateMachineExecutions, answer: dict[str, Any]) -> Failure | None:
+def failure_of(executions: StateMachineExecutions, response: dict[str, Any]) -> Failure | None:
     with Stubber(executions._client) as stub:
-        stub.add_response("describe_execution", answer, {"executionArn": EXECUTION})
+        stub.add_response("describe_execution", response, {"executionArn": EXECUTION})
         return executions.failure("r")
 
 
@@ -67,8 +67,8 @@ def test_an_execution_that_may_still_succeed_has_not_failed(
 
 
 def test_a_failed_execution_has_a_reason(executions: StateMachineExecutions) -> None:
-    answer = description("FAILED", error="NoPolls", cause='{"errorMessage": "no polls yet"}')
-    assert failure_of(executions, answer) == Failure("NoPolls", "no polls yet")
+    response = description("FAILED", error="NoPolls", cause='{"errorMessage": "no polls yet"}')
+    assert failure_of(executions, response) == Failure("NoPolls", "no polls yet")
 
 
 @pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])

@@ -1,6 +1,6 @@
 """Oversized files: their use of memory, and their errors.
 
-Each is ingested by a process of its own, which is told how much memory it took at most.
+Each is ingested by a process of its own, so that its peak memory can be measured.
 """
 
 import io

@@ -70,7 +70,11 @@ def test_the_outcome_and_the_commit_have_counts(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest("polls/a.csv", FIRST_POLLS, etag="e")
     [commit] = pipeline.log.commits
     assert pipeline.log.uploads.of_key("polls/a.csv") == [outcome]
-    assert (outcome.key, outcome.etag, outcome.status) == ("polls/a.csv", "e", "Committed")
+    assert (outcome.key, outcome.etag, outcome.status) == (
+        "polls/a.csv",
+        "e",
+        UploadStatus.COMMITTED,
+    )
     assert (outcome.rows, outcome.rejected, outcome.error) == (2, 0, None)
     assert (outcome.ended_at, commit.committed_at) == (CLOCK_SHOWS, CLOCK_SHOWS)
     assert (commit.kind, commit.ingest_id, commit.rows) == ("polls", outcome.ingest_id, 2)
@@ -91,7 +95,11 @@ def test_uploading_the_same_polls_again_changes_nothing(pipeline: Pipeline) -> N
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     snapshot, files = pipeline.log.snapshot(), pipeline.files()
     again = pipeline.ingest("polls/another name.csv", FIRST_POLLS)
-    assert (again.status, again.ingest_id, again.rows) == ("Unchanged", first.ingest_id, 2)
+    assert (again.status, again.ingest_id, again.rows) == (
+        UploadStatus.UNCHANGED,
+        first.ingest_id,
+        2,
+    )
     assert (pipeline.log.snapshot(), pipeline.files()) == (snapshot, files)
     assert pipeline.polls() == sorted(FIRST + LATER)
 
@@ -143,7 +151,7 @@ def upload_future(pipeline: Pipeline, uploaded_at: datetime) -> UploadOutcome:
 
 def test_polls_too_far_in_the_future_are_rejected(pipeline: Pipeline) -> None:
     outcome = upload_future(pipeline, CLOCK_SHOWS)
-    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 2, 4)
+    assert (outcome.status, outcome.rows, outcome.rejected) == (UploadStatus.COMMITTED, 2, 4)
     assert pipeline.polls() == [("a", CLOCK_SHOWS, True), ("a", SOON, True)]
     assert pipeline.log.snapshot().max_timestamp_us == to_us(SOON)
     assert [(row["line"], row["reason"]) for row in pipeline.rejects(outcome)] == [
@@ -164,18 +172,18 @@ def test_polls_no_longer_in_the_future_are_committed_once_when_uploaded_again(
 ) -> None:
     outcomes = [upload_future(pipeline, CLOCK_SHOWS + n * HOUR) for n in (0, 0.5, 1, 1.5, 3, 4)]
     assert [(outcome.status, outcome.rows) for outcome in outcomes] == [
-        ("Committed", 2),
-        ("Unchanged", 2),
-        ("Committed", 1),
-        ("Unchanged", 3),
-        ("Committed", 1),
-        ("Unchanged", 4),
+        (UploadStatus.COMMITTED, 2),
+        (UploadStatus.UNCHANGED, 2),
+        (UploadStatus.COMMITTED, 1),
+        (UploadStatus.UNCHANGED, 3),
+        (UploadStatus.COMMITTED, 1),
+        (UploadStatus.UNCHANGED, 4),
     ]
     assert len(pipeline.polls()) == len(set(pipeline.polls())) == 4
     assert [commit.rows for commit in pipeline.log.commits] == [2, 1, 1]
     assert all(len(pipeline.rejects(each)) == each.rejected for each in outcomes)
     without_limit = pipeline.ingest("polls/f.csv", OF_THE_FUTURE)
-    assert (without_limit.status, without_limit.rows) == ("Committed", 1)
+    assert (without_limit.status, without_limit.rows) == (UploadStatus.COMMITTED, 1)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -209,7 +217,7 @@ def test_a_slow_upload_of_polls_from_the_future_does_not_overwrite_a_later_one(
 
     log = MemoryLog()
     pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
-    assert upload_future(pipeline, CLOCK_SHOWS).status == "Unchanged"
+    assert upload_future(pipeline, CLOCK_SHOWS).status == UploadStatus.UNCHANGED
     assert [timestamp for _, timestamp, _ in pipeline.polls()] == [CLOCK_SHOWS, SOON, LATER_ON]
 
 
@@ -246,7 +254,7 @@ def test_a_store_with_rejected_hours_keeps_its_hours(pipeline: Pipeline, rows: l
     content = hours_csv(*rows, "b,1,09:00,17:00").encode("latin-1")
     outcome = pipeline.ingest("business_hours/b.csv", content)
     assert pipeline.hours() == {"a": {hours_row(0, 9, 17)}, "b": {hours_row(1, 9, 17)}}
-    assert (outcome.status, outcome.rejected) == ("Committed", 1)
+    assert (outcome.status, outcome.rejected) == (UploadStatus.COMMITTED, 1)
     assert (outcome.partial_stores, outcome.partial_store_ids) == (1, ("a",))
 
 
@@ -263,7 +271,10 @@ def test_a_store_without_hours_takes_valid_rows_until_all_are_valid(
     pipeline.ingest("timezones/a.csv", zones_csv("a,UTC"))
     half = hours_csv("a,0,09:00,17:00", "a,7,09:00,17:00")
     outcomes = [pipeline.ingest("business_hours/a.csv", half) for _ in range(2)]
-    assert [outcome.status for outcome in outcomes] == ["Committed", "Unchanged"]
+    assert [outcome.status for outcome in outcomes] == [
+        UploadStatus.COMMITTED,
+        UploadStatus.UNCHANGED,
+    ]
     assert all(outcome.partial_store_ids == ("a",) for outcome in outcomes)
     assert pipeline.hours() == {"a": {hours_row(0, 9, 17)}}
     pipeline.ingest("business_hours/b.csv", hours_csv("a,1,09:00,17:00"))
@@ -298,7 +309,7 @@ def test_a_store_has_at_most_1000_business_hours(pipeline: Pipeline) -> None:
     rows = [f"s,0,09:00,10:00:00.{n:06d}" for n in range(1001)]
     pipeline.ingest("business_hours/a.csv", hours_csv("t,0,09:00,17:00", *rows[:1000]))
     outcome = pipeline.ingest("business_hours/b.csv", hours_csv("u,0,09:00,17:00", *rows))
-    assert outcome.status == "Failed"
+    assert outcome.status == UploadStatus.FAILED
     assert outcome.error == "store s has 1001 rows of business hours, more than 1000"
     assert {store_id: len(rows or ()) for store_id, rows in pipeline.hours().items()} == {
         "s": 1000,
@@ -338,14 +349,22 @@ def test_uploading_an_older_file_again_restores_it(
         pipeline.ingest(key, content, uploaded_at=at(nth)).status
         for nth, content in enumerate((first, first, second, first))
     ]
-    assert statuses == ["Committed", "Unchanged", "Committed", "Committed"]
+    assert statuses == [
+        UploadStatus.COMMITTED,
+        UploadStatus.UNCHANGED,
+        UploadStatus.COMMITTED,
+        UploadStatus.COMMITTED,
+    ]
     assert held(pipeline)
 
 
 def test_a_file_of_one_kind_does_not_outdate_another_kind(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo"))
     pipeline.ingest("business_hours/a.csv", hours_csv("a,1,10:00,18:00"))
-    assert pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo")).status == "Unchanged"
+    assert (
+        pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo")).status
+        == UploadStatus.UNCHANGED
+    )
 
 
 # --- all or nothing -------------------------------------------------------------------------
@@ -410,7 +429,7 @@ def conflict(_: Pipeline) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_a_conflict_is_retried(tmp_path: Path) -> None:
     pipeline = disturbed(tmp_path, conflict, conflict)
-    assert pipeline.ingest("polls/a.csv", FIRST_POLLS).status == "Committed"
+    assert pipeline.ingest("polls/a.csv", FIRST_POLLS).status == UploadStatus.COMMITTED
     assert pipeline.polls() == FIRST
     assert pipeline.log.snapshot().version == 1
 
@@ -435,7 +454,7 @@ def test_a_concurrent_ingest_is_not_lost(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_concurrent_ingests_of_a_file_commit_once(tmp_path: Path, key: str, content: str) -> None:
     pipeline = disturbed(tmp_path, lambda pipeline: pipeline.ingest(key, content))
-    assert pipeline.ingest(key, content).status == "Unchanged"
+    assert pipeline.ingest(key, content).status == UploadStatus.UNCHANGED
     assert len(pipeline.log.commits) == 1
 
 
@@ -445,7 +464,7 @@ def test_concurrent_ingests_of_a_file_commit_once(tmp_path: Path, key: str, cont
 def test_a_duplicate_event_does_not_change_the_outcome(pipeline: Pipeline) -> None:
     first = pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v")
     assert pipeline.ingest("polls/a.csv", FIRST_POLLS, version_id="v") == first
-    assert first.status == "Committed"
+    assert first.status == UploadStatus.COMMITTED
 
 
 @pytest.mark.parametrize(
@@ -455,9 +474,9 @@ def test_a_duplicate_event_does_not_change_the_outcome(pipeline: Pipeline) -> No
 @pytest.mark.usefixtures("at_once")
 def test_concurrent_deliveries_have_one_outcome(tmp_path: Path, key: str, content: str) -> None:
     pipeline = disturbed(tmp_path, lambda pipeline: pipeline.ingest(key, content, version_id="v"))
-    assert pipeline.ingest(key, content, version_id="v").status == "Committed"
+    assert pipeline.ingest(key, content, version_id="v").status == UploadStatus.COMMITTED
     [outcome] = pipeline.log.uploads.of_key(key)
-    assert (outcome.status, len(pipeline.log.commits)) == ("Committed", 1)
+    assert (outcome.status, len(pipeline.log.commits)) == (UploadStatus.COMMITTED, 1)
 
 
 def test_each_upload_under_one_key_has_an_outcome(pipeline: Pipeline) -> None:
@@ -466,7 +485,12 @@ def test_each_upload_under_one_key_has_an_outcome(pipeline: Pipeline) -> None:
         pipeline.ingest("polls/a.csv", content, "e", uploaded_at, f"v{version}")
     outcomes = pipeline.log.uploads.of_key("polls/a.csv")
     assert [(outcome.version, outcome.status) for outcome in outcomes] == [
-        *(("v3", "Failed"), ("v2", "Unchanged"), ("v1", "Committed"), ("v0", "Committed")),
+        *(
+            ("v3", UploadStatus.FAILED),
+            ("v2", UploadStatus.UNCHANGED),
+            ("v1", UploadStatus.COMMITTED),
+            ("v0", UploadStatus.COMMITTED),
+        ),
     ]
 
 
@@ -494,7 +518,7 @@ def test_after_a_storage_error_nothing_is_committed(tmp_path: Path, fails: str) 
     assert pipeline.log == before
     assert pipeline.polls() == FIRST
 
-    assert pipeline.ingest("polls/b.csv", LATER_POLLS).status == "Committed"
+    assert pipeline.ingest("polls/b.csv", LATER_POLLS).status == UploadStatus.COMMITTED
     assert pipeline.polls() == sorted(FIRST + LATER)
 
 
@@ -550,9 +574,9 @@ def test_a_file_uploaded_again_replaces_uploads_in_between(pipeline: Pipeline) -
 def test_an_unchanged_file_uploaded_again_is_the_latest_upload(
     pipeline: Pipeline,
 ) -> None:
-    assert ingest_both(pipeline, "a", 1) == "Committed"
-    assert ingest_both(pipeline, "a", 3) == "Unchanged"
-    assert ingest_both(pipeline, "b", 2) == "Unchanged"
+    assert ingest_both(pipeline, "a", 1) == UploadStatus.COMMITTED
+    assert ingest_both(pipeline, "a", 3) == UploadStatus.UNCHANGED
+    assert ingest_both(pipeline, "b", 2) == UploadStatus.UNCHANGED
     assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
     assert pipeline.zones() == dict.fromkeys("xy", "UTC")
 
@@ -560,7 +584,7 @@ def test_an_unchanged_file_uploaded_again_is_the_latest_upload(
 def test_an_upload_that_is_ingested_twice_is_committed_once(pipeline: Pipeline) -> None:
     ingest_both(pipeline, "a", 1)
     version = pipeline.log.snapshot().version
-    assert ingest_both(pipeline, "a", 1) == "Unchanged"
+    assert ingest_both(pipeline, "a", 1) == UploadStatus.UNCHANGED
     assert pipeline.log.snapshot().version == version
 
 
@@ -601,8 +625,8 @@ def test_stores_from_before_partial_uploads_can_be_read(pipeline: Pipeline) -> N
             pq.ParquetFile(path).read().drop_columns(["timezone_is_partial", "hours_is_partial"]),
             path,
         )
-    assert ingest_both(pipeline, "a", 2) == "Unchanged"
-    assert ingest_both(pipeline, "b", 3) == "Committed"
+    assert ingest_both(pipeline, "a", 2) == UploadStatus.UNCHANGED
+    assert ingest_both(pipeline, "b", 3) == UploadStatus.COMMITTED
     assert pipeline.zones() == {"x": "Asia/Tokyo", "y": "UTC"}
 
 

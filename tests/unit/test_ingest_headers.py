@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from store_monitoring.errors import UnreadableFileError
+from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind, kind_of, read_header
 from tests.cases import utc
 from tests.pipeline import Pipeline
@@ -73,7 +74,7 @@ def test_another_prefix_is_rejected(key: str) -> None:
 def test_polls_in_any_usual_format(pipeline: Pipeline, content: str, zipped: bool) -> None:
     data = content.encode()
     outcome = pipeline.ingest("polls/a.csv", gzip.compress(data) if zipped else data)
-    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 1, 0)
+    assert (outcome.status, outcome.rows, outcome.rejected) == (UploadStatus.COMMITTED, 1, 0)
     assert pipeline.polls() == [POLL]
 
 
@@ -92,7 +93,9 @@ def test_time_zones(pipeline: Pipeline) -> None:
 def test_gzip_is_detected_by_content_not_by_name(pipeline: Pipeline) -> None:
     content = b"store_id,timezone_str\ns,Asia/Tokyo\n"
     assert pipeline.ingest("timezones/a.csv.gz", content).rows == 1
-    assert pipeline.ingest("timezones/b.csv", gzip.compress(content)).status == "Unchanged"
+    assert (
+        pipeline.ingest("timezones/b.csv", gzip.compress(content)).status == UploadStatus.UNCHANGED
+    )
 
 
 @pytest.mark.parametrize(

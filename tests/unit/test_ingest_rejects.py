@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing import content as content_module
 from tests.pipeline import Pipeline
 
@@ -71,7 +72,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 )
 def test_a_bad_row(pipeline: Pipeline, key: str, text: str, reason: str) -> None:
     outcome = pipeline.ingest(key, f"{HEADERS[key]}\n{GOOD[key]}\n{text}\n")
-    assert (outcome.status, outcome.rows, outcome.rejected) == ("Committed", 1, 1)
+    assert (outcome.status, outcome.rows, outcome.rejected) == (UploadStatus.COMMITTED, 1, 1)
     assert outcome.rejects_key == f"rejects/{outcome.ingest_id}.csv"
     escaped = text.replace("\0", r"\x00")
     assert pipeline.rejects(outcome) == [{"line": "3", "reason": reason, "text": escaped}]
@@ -148,7 +149,7 @@ def test_other_text_stays_as_it_is(pipeline: Pipeline) -> None:
 
 def test_a_file_of_only_bad_rows_changes_nothing_and_keeps_them(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest(ZONES, "store_id,timezone_str\ns,Mars/Olympus\n")
-    assert (outcome.status, outcome.rows, outcome.rejected) == ("Unchanged", 0, 1)
+    assert (outcome.status, outcome.rows, outcome.rejected) == (UploadStatus.UNCHANGED, 0, 1)
     assert [reject["text"] for reject in pipeline.rejects(outcome)] == ["s,Mars/Olympus"]
     assert pipeline.zones() == {}
 
@@ -185,9 +186,9 @@ def test_a_reason_shows_the_start_of_a_long_field(pipeline: Pipeline) -> None:
 def test_too_many_bad_rows_fail_a_file(monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline) -> None:
     monkeypatch.setattr(content_module, "MAX_REJECTS", 2)
     header = HEADERS[ZONES]
-    assert pipeline.ingest(ZONES, f"{header}\ns,UTC\n1\n2\n").status == "Committed"
+    assert pipeline.ingest(ZONES, f"{header}\ns,UTC\n1\n2\n").status == UploadStatus.COMMITTED
     outcome = pipeline.ingest("timezones/b.csv", f"{header}\nt,UTC\n1\n2\n3\n")
-    assert outcome.status == "Failed"
+    assert outcome.status == UploadStatus.FAILED
     assert outcome.error == (
         "more than 2 rows are not valid; line 5: number of columns is 1, not 2"
     )

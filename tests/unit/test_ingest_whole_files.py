@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
+from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.lines import BLOCK_BYTES
 from tests.pipeline import CLOCK_SHOWS, Pipeline
 
@@ -128,7 +129,7 @@ def test_a_bad_file_changes_nothing(pipeline: Pipeline, content: bytes, error: s
         pipeline.files(),
     )
     outcome = pipeline.ingest("timezones/bad.csv", content, etag="etag of bad")
-    assert (outcome.status, outcome.error) == ("Failed", error)
+    assert (outcome.status, outcome.error) == (UploadStatus.FAILED, error)
     assert (outcome.key, outcome.etag) == ("timezones/bad.csv", "etag of bad")
     assert outcome.ended_at == CLOCK_SHOWS
     assert (outcome.ingest_id, outcome.rows, outcome.rejected) == (None, 0, 0)
@@ -140,7 +141,7 @@ def test_a_bad_file_changes_nothing(pipeline: Pipeline, content: bytes, error: s
 @pytest.mark.parametrize("key", ["store_status.csv", "poll/a.csv", "rejects/a.csv"])
 def test_a_key_under_no_known_prefix_fails(pipeline: Pipeline, key: str) -> None:
     outcome = pipeline.ingest(key, GOOD)
-    assert outcome.status == "Failed"
+    assert outcome.status == UploadStatus.FAILED
     assert outcome.error == (
         f"{key!r} is not under one of the prefixes polls/, business_hours/, timezones/"
     )
@@ -149,7 +150,7 @@ def test_a_key_under_no_known_prefix_fails(pipeline: Pipeline, key: str) -> None
 
 def test_rows_before_a_broken_part_are_not_committed(pipeline: Pipeline) -> None:
     cut = gzip.compress(b"store_id,timezone_str\ns,Asia/Tokyo\nt,Asia/Tokyo\n" * 1000)[:-20]
-    assert pipeline.ingest("timezones/a.csv", cut).status == "Failed"
+    assert pipeline.ingest("timezones/a.csv", cut).status == UploadStatus.FAILED
     assert pipeline.zones() == {"s": "UTC"}
 
 
@@ -157,13 +158,13 @@ def test_valid_content_under_the_same_key_is_ingested(pipeline: Pipeline) -> Non
     pipeline.ingest("timezones/a.csv", b"")
     pipeline.ingest("timezones/a.csv", HEADER + b"t,UTC\n")
     statuses = {outcome.status for outcome in pipeline.log.uploads.of_key("timezones/a.csv")}
-    assert statuses == {"Failed", "Committed"}
+    assert statuses == {UploadStatus.FAILED, UploadStatus.COMMITTED}
     assert pipeline.zones() == {"s": "UTC", "t": "UTC"}
 
 
 def test_a_file_may_have_1000_columns(pipeline: Pipeline) -> None:
     content = HEADER.strip() + b"," * 998 + b"\nt,UTC" + b"," * 998
-    assert pipeline.ingest("timezones/a.csv", content).status == "Committed"
+    assert pipeline.ingest("timezones/a.csv", content).status == UploadStatus.COMMITTED
 
 
 @pytest.fixture
@@ -179,6 +180,6 @@ def _small_file_limit() -> Iterator[None]:
 @pytest.mark.parametrize("row", [b"a store,Asia/Tokyo\n", b"a row that is not valid\n"])
 def test_a_file_that_does_not_fit_on_disk(pipeline: Pipeline, row: bytes) -> None:
     outcome = pipeline.ingest("timezones/a.csv", HEADER + row * 10_000)
-    assert outcome.status == "Failed"
+    assert outcome.status == UploadStatus.FAILED
     assert outcome.error == "there is not enough disk space for the file's rows"
     assert pipeline.zones() == {"s": "UTC"}

@@ -47,8 +47,8 @@ def test_deletes_are_sent_in_batches(s3: Any, monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_object_that_cannot_be_deleted_is_an_error(s3: Any) -> None:
     objects = S3Objects("data")
-    answer = {"Errors": [{"Key": "a", "Code": "InternalError", "Message": "Try again"}]}
+    response = {"Errors": [{"Key": "a", "Code": "InternalError", "Message": "Try again"}]}
     with Stubber(objects._client) as stub:
-        stub.add_response("delete_objects", answer)
+        stub.add_response("delete_objects", response)
         with pytest.raises(TransientError, match="cannot delete a: InternalError"):
             objects.delete(["a"])

@@ -12,7 +12,7 @@ from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.errors import CannotTakeBackError, UnknownIngestError
 from store_monitoring.ingest.compaction import compact_polls
-from store_monitoring.ingest.outcomes import UploadOutcome
+from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import StoresChange
 from store_monitoring.ingest.take_back import TakenBack, take_back_ingest
 from store_monitoring.instants import to_us
@@ -132,7 +132,7 @@ def test_an_ingest_can_be_uploaded_and_taken_back_again(pipeline: Pipeline) -> N
     polls(pipeline, 1)
     for _ in range(2):
         outcome = polls(pipeline, 2, "abcd")
-        assert outcome.status == "Committed"
+        assert outcome.status == UploadStatus.COMMITTED
         assert len(pipeline.polls()) == 7
         take_back(pipeline, outcome)
         assert len(pipeline.polls()) == 3
@@ -158,13 +158,13 @@ def test_a_compaction_is_rewritten_without_the_ingest(pipeline: Pipeline) -> Non
         take_back(pipeline, outcomes[nth])
         left = [poll for poll in left if poll[1].minute != nth]
         assert pipeline.polls() == left
-    assert polls(pipeline, 1).status == "Committed"
-    assert polls(pipeline, 2).status == "Unchanged"
+    assert polls(pipeline, 1).status == UploadStatus.COMMITTED
+    assert polls(pipeline, 2).status == UploadStatus.UNCHANGED
     assert len(pipeline.polls()) == len(left) + 3
     compact(pipeline)
     compact(pipeline, days_later=91)  # deletes replaced files, but no current ones
     assert len(pipeline.polls()) == len(left) + 3
-    assert polls(pipeline, 0).status == "Committed"
+    assert polls(pipeline, 0).status == UploadStatus.COMMITTED
 
 
 def test_an_ingest_uploaded_again_is_not_deleted_with_its_old_compaction(
@@ -185,7 +185,7 @@ def test_an_ingest_uploaded_again_is_not_deleted_with_its_old_compaction(
         pipeline.log,
     )
     assert pipeline.polls() == known
-    assert polls(pipeline, 1).status == "Unchanged"
+    assert polls(pipeline, 1).status == UploadStatus.UNCHANGED
 
 
 def test_compacted_polls_whose_files_are_deleted_cannot_be_taken_back(pipeline: Pipeline) -> None:
@@ -235,7 +235,7 @@ def test_all_uploads_of_a_file_are_taken_back_together(
     wrong = zones(pipeline, 5, a="UTC", b="UTC")
     take_back(pipeline, wrong)
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris"}
-    assert zones(pipeline, 6, a="UTC", b="UTC").status == "Committed"
+    assert zones(pipeline, 6, a="UTC", b="UTC").status == UploadStatus.COMMITTED
     assert pipeline.zones() == {"a": "UTC", "b": "UTC"}
 
 
@@ -254,8 +254,8 @@ def test_the_previous_upload_time_is_restored(pipeline: Pipeline) -> None:
     zones(pipeline, 2, a="Asia/Tokyo")
     wrong = zones(pipeline, 9, a="UTC")
     take_back(pipeline, wrong)
-    assert zones(pipeline, 1, a="America/Denver").status == "Unchanged"
-    assert zones(pipeline, 3, a="America/Chicago").status == "Committed"
+    assert zones(pipeline, 1, a="America/Denver").status == UploadStatus.UNCHANGED
+    assert zones(pipeline, 3, a="America/Chicago").status == UploadStatus.COMMITTED
 
 
 def test_commits_from_before_changes_were_recorded_cannot_be_taken_back(tmp_path: Path) -> None:
