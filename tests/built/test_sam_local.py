@@ -23,7 +23,8 @@ from tests.built.test_layers import NATIVE
 
 EVENTS = ROOT / "events"
 FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir())
-REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # that the events name
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # in the events
+UPLOAD_ID = f"polls.{REPORT_ID}.store_status.csv"
 STORES = 91
 STATUS_CODES = {
     **{"console": 200, "docs": 200, "get_report": 200, "get_timeline": 200, "get_upload": 200},
@@ -79,6 +80,14 @@ def report_id(cloud: LocalCloud) -> str:
 
 
 @pytest.fixture(scope="module")
+def upload_id(cloud: LocalCloud) -> str:
+    request = {"kind": "polls", "filename": "store_status.csv"}
+    response = requests.post(f"{cloud.api_url}/uploads", json=request, timeout=30)
+    issued: str = response.json()["upload_id"]
+    return issued
+
+
+@pytest.fixture(scope="module")
 def options(
     builder: Builder, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
@@ -96,20 +105,23 @@ def options(
 
 def test_variables_name_the_resources_of_make_serve(cloud: LocalCloud) -> None:
     outputs = cloud.outputs
+    *_, region, account, upload_queue = outputs["UploadQueueArn"].split(":")
     assert served_variables() == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:3001",  # the port after PORT's default
         "DATA_BUCKET": outputs["DataBucketName"],
         "INBOX_BUCKET": outputs["InboxBucketName"],
         "REPORT_TABLE": outputs["ReportTableName"],
         "INGEST_TABLE": outputs["IngestTableName"],
+        "UPLOAD_QUEUE_URL": f"https://sqs.{region}.amazonaws.com/{account}/{upload_queue}",
         "STATE_MACHINE_ARN": outputs["StateMachineArn"],
     }
 
 
 @pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_invoke(name: str, options: list[str], report_id: str) -> None:
-    event = (EVENTS / f"{name}.json").read_text().replace(REPORT_ID, report_id)
+def test_invoke(name: str, options: list[str], report_id: str, upload_id: str) -> None:
+    event = (EVENTS / f"{name}.json").read_text()
+    event = event.replace(UPLOAD_ID, upload_id).replace(REPORT_ID, report_id)
     logical_id = name.title().replace("_", "") + "Function"
     done = subprocess.run(
         [*sam("local", "invoke", logical_id), "--event", "-", *options],

@@ -11,6 +11,7 @@ import pytest
 
 from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault, Kind
+from store_monitoring.errors import TransientError
 from store_monitoring.ingest.outcomes import NO_REASON
 from tests.e2e.conftest import User, until
 
@@ -96,14 +97,14 @@ def test_an_error_that_passes_is_never_a_failure(user: User) -> None:
     version_id = user.put("polls/slow.csv", polls(100))
     assert until(ended, patience_seconds=60)["status"] == "Committed"
     assert seen <= {
-        ("Retrying", "cannot read polls/slow.csv: SlowDown"),
+        ("Retrying", str(TransientError.cannot("read polls/slow.csv"))),
         ("Committed", None),
     }
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [(Kind.KILLED, NO_REASON), (Kind.BROKEN, "cannot read {key}: InternalError")],
+    [(Kind.KILLED, NO_REASON), (Kind.BROKEN, str(TransientError.cannot("read {key}")))],
 )
 def test_what_ends_for_good_has_failed_and_can_be_redriven(
     user: User, kind: Kind, reason: str
