@@ -126,9 +126,8 @@ def test_an_upload_that_was_committed_after_all_has_not_failed(system: System) -
 
 def test_a_failed_upload_is_ingested_only_if_redriven(system: System) -> None:
     failed = fail_upload(Delivery(UPLOAD, SENT_AT), FAILED_AT, system.uploads)
-    assert (
-        system.deliver(sent_at=SENT_AT + timedelta(seconds=1)) is None
-    )  # a duplicate of the event
+    # A duplicate of the event is skipped.
+    assert system.deliver(sent_at=SENT_AT + timedelta(seconds=1)) is None
     assert system.uploads.get(UPLOAD) == failed
     assert system.deliver(sent_at=FAILED_AT + timedelta(days=1)) is not None
     assert system.status() is UploadStatus.COMMITTED

@@ -132,11 +132,13 @@ def _delete_polls(
     except MissingObjectError:  # a concurrent compaction deleted it
         return False
     ids = polls.column("store_id").combine_chunks()
-    is_its = pc.equal(ids.indices, ids.dictionary.index(store_id))
-    kept = polls.filter(pc.invert(is_its))
+    is_of_store = pc.equal(ids.indices, ids.dictionary.index(store_id))
+    kept = polls.filter(pc.invert(is_of_store))
     name = PurePosixPath(key).stem
     ingest_id = name.partition(".")[0]
-    deleted = Counter({week_us: len(group) for week_us, group in row_groups(polls.filter(is_its))})
+    deleted = Counter(
+        {week_us: len(group) for week_us, group in row_groups(polls.filter(is_of_store))}
+    )
     written = None
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         snapshot = log.snapshot()

@@ -41,7 +41,7 @@ class UploadRequest:
     ----------
     kind : Kind
     filename : str
-        Made safe for object keys. It is for people who look into the inbox; no code reads it.
+        Made safe for object keys. It is for people who browse the inbox; no code reads it.
     """
 
     kind: Kind

@@ -5,7 +5,7 @@ Key `log`, `entry`:
 - ``head``, ``head``: the current snapshot: its version, the stores file of each bucket and the
   greatest poll timestamp.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
-- a kind, a slash and an ingest id: a partition with what is kept of an ingest for good.
+- a kind, a slash and an ingest id: a partition for the items that are kept for good.
   ``commit`` and a version: the stores files that this commit replaced. ``replaced``: the ingest was
   compacted, and its entry and files are deleted; the log still knows it and skips it if it is
   uploaded again.

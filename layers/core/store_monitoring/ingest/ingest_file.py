@@ -142,9 +142,8 @@ def _store(
             rows = sum(written.file.rows for written in polls)
         for _ in commit_attempts(deadline):
             snapshot = log.snapshot()
-            if (
-                _next_part(content, latest_us, log) != part
-            ):  # a concurrent ingest of the same file committed first
+            # A concurrent ingest of the same file may have committed first.
+            if _next_part(content, latest_us, log) != part:
                 return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
             write_stores = partial(_write_stores, content, upload.uploaded_at, snapshot, tables)
             stores = [file for file in pool.map(write_stores, buckets) if file is not None]
