@@ -118,7 +118,7 @@ def test_a_report_from_the_button_to_its_files(console: Page, user: User) -> Non
     assert console.url == f"{user.cloud.api_url}/"
 
 
-def test_what_was_asked_for_is_what_is_made(console: Page, user: User, stores: Stores) -> None:
+def test_the_form_s_request_is_reported(console: Page, user: User, stores: Stores) -> None:
     store_ids = [row["store_id"] for row in stores[:2]]
     console.get_by_text("Instant, stores, evidence").click()
     form = console.locator("#request")
@@ -157,7 +157,7 @@ def test_progress_is_live(console: Page) -> None:
     expect(newest(console)).to_have_attribute("data-status", "Complete")
 
 
-def test_a_link_is_asked_for_when_it_is_wanted(console: Page) -> None:
+def test_a_link_is_requested_when_it_is_clicked(console: Page) -> None:
     make_report(console)
     button = newest(console).get_by_role("button", name="Download CSV")
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_a_link_is_asked_for_when_it_is_wanted(console: Page) -> None:
             button.click()
 
 
-def test_a_report_that_failed_says_why(console: Page, user: User) -> None:
+def test_a_failed_report_shows_its_reason(console: Page, user: User) -> None:
     console.get_by_text("Instant, stores, evidence").click()
     console.locator("#request").get_by_label("Stores").fill(f"nobody {HOSTILE}")
     report_id = make_report(console)
@@ -177,7 +177,7 @@ def test_a_report_that_failed_says_why(console: Page, user: User) -> None:
         console.reload()  # the list of the API says the same
 
 
-def test_a_report_that_failed_can_be_tried_again(console: Page) -> None:
+def test_a_failed_report_can_be_retried(console: Page) -> None:
     console.get_by_text("Instant, stores, evidence").click()
     console.locator("#request").get_by_label("Stores").fill("nobody")
     report_id = make_report(console)
@@ -188,7 +188,7 @@ def test_a_report_that_failed_can_be_tried_again(console: Page) -> None:
     expect(newest(console)).to_have_attribute("data-status", "Failed")  # it is still not there
 
 
-def test_older_reports_come_when_they_are_asked_for(console: Page, user: User) -> None:
+def test_older_reports_are_loaded_on_request(console: Page, user: User) -> None:
     for _ in range(11):
         user.ended(user.trigger(store_ids=["nobody"]))
     console.get_by_role("button", name="Refresh").click()
@@ -210,7 +210,7 @@ def choose(console: Page, name: str, content: bytes) -> Locator:
     return console.locator("#upload-list li").first
 
 
-def test_an_upload_and_what_ingest_makes_of_it(console: Page) -> None:
+def test_an_upload_and_its_outcome(console: Page) -> None:
     item = choose(console, "polls.csv", POLLS)
     expect(item.get_by_role("combobox")).to_have_value("polls")
     item.get_by_role("button", name="Upload").click()
@@ -251,7 +251,7 @@ def test_files_can_be_dropped(console: Page) -> None:
     expect(item).to_contain_text("Ingested: 1 row.")
 
 
-def test_a_file_that_cannot_be_read_says_why(console: Page) -> None:
+def test_an_unreadable_file_shows_a_reason(console: Page) -> None:
     item = choose(console, f"{HOSTILE}.csv", b"a,b\n1,2\n")
     expect(item.get_by_role("heading")).to_have_text(f"{HOSTILE}.csv")
     item.get_by_role("button", name="Upload").click()
@@ -348,7 +348,7 @@ def test_a_store_s_week_is_the_api_s(
         check_week(console, timeline(user, row["store_id"], poll_filter=poll_filter))
 
 
-def test_a_week_without_polls_in_which_clocks_are_set_back(
+def test_a_week_without_polls_with_the_end_of_dst(
     console: Page, user: User, stores: Stores
 ) -> None:
     store_id = stores[0]["store_id"]
@@ -363,7 +363,7 @@ def test_a_week_without_polls_in_which_clocks_are_set_back(
     assert len(set(days)) == len(days) == 8
 
 
-def test_an_address_names_a_store(console: Page, user: User, stores: Stores) -> None:
+def test_a_url_selects_a_store(console: Page, user: User, stores: Stores) -> None:
     store_id = stores[0]["store_id"]
     console.goto(f"{user.cloud.api_url}/#store/{store_id}?as_of=2024-10-14T12:00:00Z")
     expect(console.locator("#store-week .facts")).to_contain_text("14 October 2024, 12:00 UTC")
@@ -408,7 +408,7 @@ def test_markup_in_an_id_is_text(console: Page) -> None:
 # --- refusals -------------------------------------------------------------------------------
 
 
-def test_a_wrong_key_and_then_the_right_one(refused: Page) -> None:
+def test_a_wrong_key_then_the_right_one(refused: Page) -> None:
     dialog = refused.get_by_role("dialog")
     dialog.get_by_label("Key").fill("wrong")
     dialog.get_by_role("button", name="Use this key").click()
@@ -419,7 +419,7 @@ def test_a_wrong_key_and_then_the_right_one(refused: Page) -> None:
     expect(newest(refused)).to_be_visible()
 
 
-def test_the_key_is_known_to_its_tab_only(refused: Page, context: BrowserContext) -> None:
+def test_the_key_is_stored_for_its_tab_only(refused: Page, context: BrowserContext) -> None:
     refused.get_by_label("Key", exact=True).last.fill(KEY)
     refused.get_by_role("button", name="Use this key").click()
     expect(newest(refused)).to_be_visible()
@@ -432,14 +432,14 @@ def test_the_key_is_known_to_its_tab_only(refused: Page, context: BrowserContext
     expect(other.get_by_role("dialog")).to_be_visible()
 
 
-def test_who_gives_no_key_is_told_what_to_do(refused: Page) -> None:
+def test_without_a_key_the_page_says_what_to_do(refused: Page) -> None:
     refused.get_by_role("button", name="Cancel").click()
     expect(refused.locator("#list-problem")).to_contain_text("The API wants a key.")
     expect(refused.locator(".report")).to_have_count(0)
 
 
 @pytest.mark.parametrize("store_id", STRANGE)
-def test_a_store_is_looked_up_by_whatever_id_it_has(console: Page, store_id: str) -> None:
+def test_a_store_is_found_by_any_id(console: Page, store_id: str) -> None:
     look_up(console, store_id)
     console.reload()  # the address names it
     expect(console.get_by_label("Store id")).to_have_value(store_id)
@@ -447,7 +447,7 @@ def test_a_store_is_looked_up_by_whatever_id_it_has(console: Page, store_id: str
 
 
 @pytest.mark.parametrize("store_id", ["nobody", "100%", "a//b"])
-def test_a_store_that_is_not_known(refused: Page, store_id: str) -> None:
+def test_an_unknown_store(refused: Page, store_id: str) -> None:
     refused.evaluate(f"sessionStorage.setItem('api-key', '{KEY}')")
     refused.reload()
     refused.get_by_role("link", name="Store", exact=True).click()
@@ -464,7 +464,7 @@ def test_an_api_that_cannot_be_reached(refused: Page, context: BrowserContext) -
     expect(refused.locator("#list-problem")).to_contain_text("The API cannot be reached.")
 
 
-def test_scripts_from_elsewhere_do_not_run(refused: Page) -> None:
+def test_foreign_scripts_do_not_run(refused: Page) -> None:
     owned = refused.evaluate(
         """() => {
           const script = document.createElement("script");
@@ -503,7 +503,7 @@ def test_accessibility(
     check_page(console, viewport)
 
 
-def test_by_keys_alone_one_gets_past_the_head(console: Page, user: User) -> None:
+def test_the_header_can_be_skipped_by_keyboard(console: Page, user: User) -> None:
     console.goto(f"{user.cloud.api_url}/#upload")
     console.keyboard.press("Tab")
     expect(console.get_by_role("link", name="To the content")).to_be_focused()

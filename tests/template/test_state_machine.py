@@ -123,7 +123,7 @@ def test_all_retries_fit_into_the_timeout_of_the_state_machine() -> None:
 
 def test_shards_that_could_not_start_are_computed_by_another_run_of_the_map() -> None:
     states, shard = MACHINES[0]["States"], MACHINES[1]["States"]
-    # It does not mark the report Failed: so that is told from a shard that failed.
+    # It does not mark the report Failed, which distinguishes it from a failed shard.
     assert shard["ComputeShard"]["Catch"][0] == {
         "ErrorEquals": [THROTTLED],
         "ResultPath": "$.error",

@@ -127,9 +127,9 @@ def test_other_metrics_are_about_resources_of_the_stack(
 @pytest.mark.parametrize("topic", ["", TOPIC])
 def test_alarms_notify_the_topic_if_there_is_one(topic: str) -> None:
     for alarm in translated(AlarmTopicArn=topic).resources("AWS::CloudWatch::Alarm"):
-        told = [topic] if topic else None
-        assert alarm.properties.get("AlarmActions") == told
-        assert alarm.properties.get("OKActions") == told
+        actions = [topic] if topic else None
+        assert alarm.properties.get("AlarmActions") == actions
+        assert alarm.properties.get("OKActions") == actions
 
 
 def test_limits_are_parameters() -> None:

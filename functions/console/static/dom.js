@@ -25,7 +25,7 @@ export function shape(name, attributes = {}, ...children) {
 }
 
 /** Show a message in an element; hide the element without a message. */
-export function tell(node, message = "") {
+export function showMessage(node, message = "") {
   node.textContent = message;
   node.hidden = !message;
 }

@@ -1,6 +1,6 @@
 // The API key: kept for this tab only; the user is asked for it when the API requires one.
 
-import { byId, tell } from "./dom.js";
+import { byId, showMessage } from "./dom.js";
 
 const NAME = "api-key";
 const dialog = byId("key-dialog");
@@ -21,7 +21,7 @@ export function askForKey(refused = "") {
 }
 
 function question(refused) {
-  tell(byId("key-problem"), refused && "This key was not accepted. Is it complete, and of this stack?");
+  showMessage(byId("key-problem"), refused && "This key was not accepted. Is it complete, and of this stack?");
   input.value = "";
   dialog.returnValue = "";
   dialog.showModal();
@@ -33,7 +33,7 @@ function question(refused) {
 dialog.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault(); // the form is not submitted, so the page's policy need not allow it
   const key = input.value.trim();
-  if (!key) return tell(byId("key-problem"), "Enter the key, or cancel.");
+  if (!key) return showMessage(byId("key-problem"), "Enter the key, or cancel.");
   sessionStorage.setItem(NAME, key);
   dialog.close("given");
 });

@@ -1,7 +1,7 @@
 // One report in the list: its live status and its downloads.
 
 import { ask } from "./api.js";
-import { announce, busy, element, pause, tell } from "./dom.js";
+import { announce, busy, element, pause, showMessage } from "./dom.js";
 import { count, instant, length } from "./texts.js";
 
 const ASK_EVERY_MS = 1000;
@@ -105,9 +105,9 @@ function title({ as_of: asOf, status }) {
 }
 
 function facts(entry) {
-  const asked = entry.store_ids?.length;
+  const requested = entry.store_ids?.length;
   return [
-    entry.stores != null ? count(entry.stores, "store") : asked && count(asked, "store"),
+    entry.stores != null ? count(entry.stores, "store") : requested && count(requested, "store"),
     entry.poll_filter === "business_hours" && "polls taken while open",
     `started ${instant(entry.started_at)}`,
     entry.ended_at && `took ${length(Date.parse(entry.ended_at) - Date.parse(entry.started_at))}`,
@@ -125,7 +125,7 @@ function running() {
 
 function failed({ error }, retry) {
   const problem = element("p", { class: "problem", role: "alert", hidden: true });
-  const work = () => retry().catch(({ message }) => tell(problem, message));
+  const work = () => retry().catch(({ message }) => showMessage(problem, message));
   return [
     element("p", { class: "problem" }, error?.message ?? "Nothing is known of why."),
     element("p", { class: "hint" }, element("code", {}, error?.code ?? "")),
@@ -156,11 +156,11 @@ function complete({ report_id: id, formats, as_of: asOf }) {
 
 /** Links expire after minutes, so they are requested when they are clicked. */
 async function download(id, format, problem) {
-  tell(problem);
+  showMessage(problem);
   try {
     const report = await ask("GET", `get_report/${id}`);
     location.assign(report.urls[format]); // an attachment: the browser stays on the page
   } catch (error) {
-    tell(problem, error.message);
+    showMessage(problem, error.message);
   }
 }

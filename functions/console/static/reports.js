@@ -1,7 +1,7 @@
 // The latest reports, and new ones.
 
 import { ask } from "./api.js";
-import { busy, byId, element, tell } from "./dom.js";
+import { busy, byId, element, showMessage } from "./dom.js";
 import { ReportRow } from "./report_row.js";
 import { requested } from "./report_request.js";
 
@@ -12,7 +12,7 @@ let nextPage = null;
 
 /** Show the first page, or update it. */
 export async function showReports() {
-  const page = await asked(`reports?limit=${PAGE}`);
+  const page = await loadPage(`reports?limit=${PAGE}`);
   if (!page) return;
   // The list may lack a report that was just started; rows that are shown stay.
   for (const entry of page.reports.toReversed()) {
@@ -25,19 +25,19 @@ export async function showReports() {
 }
 
 async function showOlder() {
-  const page = await asked(`reports?limit=${PAGE}&page_token=${encodeURIComponent(nextPage)}`);
+  const page = await loadPage(`reports?limit=${PAGE}&page_token=${encodeURIComponent(nextPage)}`);
   if (!page) return;
   for (const entry of page.reports) if (!rows.has(entry.report_id)) add(entry, (item) => list.append(item));
   nextPage = page.next_page_token ?? null;
   byId("more-reports").hidden = !nextPage;
 }
 
-async function asked(path) {
-  tell(byId("list-problem"));
+async function loadPage(path) {
+  showMessage(byId("list-problem"));
   try {
     return await ask("GET", path);
   } catch (error) {
-    tell(byId("list-problem"), error.message);
+    showMessage(byId("list-problem"), error.message);
     return null;
   }
 }
@@ -54,7 +54,7 @@ async function makeReport(event) {
   event.preventDefault();
   const form = event.target;
   const problem = form.querySelector(".problem");
-  tell(problem);
+  showMessage(problem);
   try {
     const body = requested(new FormData(form));
     // If the response is lost, a repeated request starts no second report.
@@ -67,7 +67,7 @@ async function makeReport(event) {
     });
     byId("no-reports").hidden = true;
   } catch (error) {
-    tell(problem, error.message);
+    showMessage(problem, error.message);
   }
 }
 

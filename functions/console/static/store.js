@@ -1,7 +1,7 @@
 // Look up a store: the form, the URL's fragment, and the element that shows the week.
 
 import { ask } from "./api.js";
-import { busy, byId, tell } from "./dom.js";
+import { busy, byId, showMessage } from "./dom.js";
 import { trimmed, utc } from "./report_request.js";
 import { storeWeek } from "./store_week.js";
 
@@ -28,7 +28,7 @@ async function show(id, query, address) {
   const parameters = new URLSearchParams(query);
   fillIn(id, parameters);
   parameters.set("store_id", id); // not in the path: browsers resolve ".." there
-  tell(byId("store-problem"));
+  showMessage(byId("store-problem"));
   place.replaceChildren();
   try {
     const timeline = await ask("GET", `timeline?${parameters}`);
@@ -36,7 +36,7 @@ async function show(id, query, address) {
     shown = address;
   } catch (error) {
     shown = "";
-    tell(byId("store-problem"), error.message);
+    showMessage(byId("store-problem"), error.message);
   }
 }
 
@@ -50,7 +50,7 @@ function lookUp(event) {
   event.preventDefault();
   const fields = new FormData(form);
   const id = trimmed(fields.get("store_id"));
-  if (!id) return tell(byId("store-problem"), "Enter the id of a store.");
+  if (!id) return showMessage(byId("store-problem"), "Enter the id of a store.");
   const query = new URLSearchParams({ poll_filter: fields.get("poll_filter") });
   if (fields.get("as_of")) query.set("as_of", utc(fields.get("as_of")));
   const address = `${encodeURIComponent(id)}?${query}`;

@@ -29,7 +29,7 @@ export function length(milliseconds) {
 /**
  * The clocks of a time zone.
  *
- * @param {string} timeZone an IANA name; of one that this browser does not know, UTC is told
+ * @param {string} timeZone an IANA name; UTC is used if this browser does not know it
  */
 export function clock(timeZone) {
   const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: known(timeZone), ...options });

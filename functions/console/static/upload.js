@@ -11,7 +11,7 @@ const ASK_EVERY_MS = 1000;
  *
  * @param {File} file
  * @param {string} kind
- * @param {(share: number) => void} onProgress told how much has been sent, of 1
+ * @param {(share: number) => void} onProgress called with the fraction that has been sent
  * @returns {Promise<string>} the upload's id
  */
 export async function send(file, kind, onProgress) {
@@ -31,7 +31,7 @@ export async function send(file, kind, onProgress) {
  * Wait for what ingest makes of an upload.
  *
  * @param {string} id
- * @param {(reason: string) => void} onRetry told why ingest tries again, each time that it is asked
+ * @param {(reason: string) => void} onRetry called with the reason, each time that ingest is found to retry
  */
 export async function outcomeOf(id, onRetry = () => {}) {
   for (;;) {

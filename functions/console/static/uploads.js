@@ -1,6 +1,6 @@
 // Uploads: the kind of each file, its progress and its outcome.
 
-import { busy, byId, element, tell } from "./dom.js";
+import { busy, byId, element, showMessage } from "./dom.js";
 import { KINDS, kindOf } from "./csv_kinds.js";
 import { outcomeOf, send } from "./upload.js";
 import { count, size } from "./texts.js";
@@ -51,7 +51,7 @@ async function upload(file, kind, status, controls) {
     bar.removeAttribute("value");
     text.textContent = "Ingesting";
     const retrying = (reason) => (text.textContent = `Trying again: ${reason}`);
-    status.replaceChildren(...told(await outcomeOf(id, retrying), id));
+    status.replaceChildren(...outcomeElements(await outcomeOf(id, retrying), id));
   } catch (error) {
     controls.hidden = false;
     status.replaceChildren(problem(error.message));
@@ -59,16 +59,16 @@ async function upload(file, kind, status, controls) {
 }
 
 /** The outcome of ingest, as elements. */
-function told(outcome, id) {
+function outcomeElements(outcome, id) {
   if (outcome.status === "Failed") {
     return [problem(`Nothing of it was taken: ${outcome.reason}`)];
   }
   if (outcome.status === "Expired") return [problem("The file has not arrived. Upload it again.")];
   const rejected = outcome.rejected ? `, ${count(outcome.rejected, "row")} rejected` : "";
-  const news = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
+  const result = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
   const partial = outcome.stores_with_rejected_rows;
   return [
-    element("p", { class: partial ? "warning" : "good" }, `${news}: ${count(outcome.rows, "row")}${rejected}.`),
+    element("p", { class: partial ? "warning" : "good" }, `${result}: ${count(outcome.rows, "row")}${rejected}.`),
     ...(partial ? [partialStores(partial)] : []),
     ...(outcome.rejects_url ? rejects(id) : []),
   ];
@@ -92,11 +92,11 @@ function rejects(id) {
 }
 
 async function downloadRejects(id, complaint) {
-  tell(complaint);
+  showMessage(complaint);
   try {
     location.assign((await outcomeOf(id)).rejects_url);
   } catch (error) {
-    tell(complaint, error.message);
+    showMessage(complaint, error.message);
   }
 }
 

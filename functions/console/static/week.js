@@ -31,12 +31,12 @@ export function days(timeline, clock) {
 /** The whole week as intervals: closed, or open and up, down or of no known poll. */
 export function stretches(timeline, from, until) {
   const open = timeline.business_time.map(instants);
-  const told = timeline.statuses.map((status) => ({ ...status, ...instants(status) }));
+  const statuses = timeline.statuses.map((status) => ({ ...status, ...instants(status) }));
   const found = [];
   let at = from;
   for (const { start, end } of open) {
     if (at < start) found.push({ start: at, end: start, state: "closed" });
-    for (const status of clipped(told, start, end)) {
+    for (const status of clipped(statuses, start, end)) {
       const state = status.poll_at === null ? "unknown" : status.status;
       const last = found.at(-1);
       if (last?.state === state && last.end === status.start) last.end = status.end;
