@@ -39,7 +39,7 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         If the cloud ends before it is stopped.
     """
     inputs = find_inputs(data) if data else []
-    console.print("All data are kept in memory, and are gone when this ends.")
+    console.print("All data are kept in memory and are lost when this ends.")
     with LocalCloud(
         artefacts.template,
         api_port=port,
@@ -90,7 +90,7 @@ def _help(
         ]
     paragraphs = [
         f"The API is at {api}, AWS's services are at {cloud.endpoint_url}. All data are kept in\n"
-        "memory, and are gone when this ends. Stop it with Ctrl-C. Open the API's address in a\n"
+        "memory and are lost when this ends. Stop it with Ctrl-C. Open the API's address in a\n"
         "browser, or try:",
         _indented([*commands, f"curl {api}/healthz"]),
         f"The functions' logs are in {cloud.state}.",

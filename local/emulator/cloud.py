@@ -158,7 +158,7 @@ class LocalCloud:
             config=Config(
                 # A checksum within the body makes uploads to this cloud slower.
                 request_checksum_calculation="when_required",
-                # A call waits until the handler ends, and is not repeated meanwhile.
+                # A call waits until the handler ends; the client must not repeat it.
                 read_timeout=_LONGEST_CALL_SECONDS,
                 retries={"total_max_attempts": 1},
             ),

@@ -118,18 +118,18 @@ class _Deployment:
             )
 
     def make_notifications(self, bucket: Resource) -> None:
-        wanted = bucket.properties.get("NotificationConfiguration")
-        if wanted:
+        definition = bucket.properties.get("NotificationConfiguration")
+        if definition:
             self._s3.put_bucket_notification_configuration(
                 Bucket=bucket.name,
                 NotificationConfiguration={
                     "LambdaFunctionConfigurations": [
                         _notification(configuration, "LambdaFunctionArn", "Function")
-                        for configuration in wanted.get("LambdaConfigurations", [])
+                        for configuration in definition.get("LambdaConfigurations", [])
                     ],
                     "QueueConfigurations": [
                         _notification(configuration, "QueueArn", "Queue")
-                        for configuration in wanted.get("QueueConfigurations", [])
+                        for configuration in definition.get("QueueConfigurations", [])
                     ],
                 },
             )
@@ -152,10 +152,10 @@ class _Deployment:
                     made.add(queue.name)
 
     def make_table(self, table: Resource) -> None:
-        wanted = {
+        definition = {
             name: table.properties[name] for name in _TABLE_PROPERTIES if name in table.properties
         }
-        self._dynamodb.create_table(TableName=table.name, **wanted)
+        self._dynamodb.create_table(TableName=table.name, **definition)
         if time_to_live := table.properties.get("TimeToLiveSpecification"):
             self._dynamodb.update_time_to_live(
                 TableName=table.name, TimeToLiveSpecification=time_to_live
@@ -226,10 +226,10 @@ def _make_role(role: Resource) -> None:
 
 def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a bucket's CORS rule from CloudFormation's form to the API's."""
-    wanted = dict(rule)
-    if "MaxAge" in wanted:
-        wanted["MaxAgeSeconds"] = int(wanted.pop("MaxAge"))
-    return wanted
+    definition = dict(rule)
+    if "MaxAge" in definition:
+        definition["MaxAgeSeconds"] = int(definition.pop("MaxAge"))
+    return definition
 
 
 def _event_source(mapping: Resource) -> EventSource:

@@ -91,7 +91,7 @@ def upload_id(cloud: LocalCloud) -> str:
 def options(
     builder: Builder, cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
-    """Return the options that README gives to `sam local`, but for the port of this cloud."""
+    """Return the options of docs/running-locally.md, with the port of this cloud."""
     variables = tmp_path_factory.mktemp("events") / "env.json"
     served = served_variables()["AWS_ENDPOINT_URL"]
     variables.write_text((EVENTS / "env.json").read_text().replace(served, cloud.endpoint_url))

@@ -79,7 +79,10 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     [
         (["--as-of", "yesterday"], "not an instant such as 2024-10-14T23:55:00Z"),
         (["--as-of", ""], "not an instant such as"),
-        (["--formats", "csv,pdf"], "'pdf' is not a format; known are csv, json, parquet, xlsx"),
+        (
+            ["--formats", "csv,pdf"],
+            "'pdf' is not a format; the formats are csv, json, parquet, xlsx",
+        ),
         (["--out", "report.pdf"], "pdf is not a format (csv, json, parquet, xlsx, html)"),
         (["--out", "/dev/null", "--formats", "csv,html"], "it takes one format, not 2"),
         (["--out", "/"], "/ is a folder"),
