@@ -65,7 +65,7 @@ def test_every_command_works_at_once_and_again(tmp_path: Path, key: str) -> None
     (data / "store status.csv").write_text(_POLLS)
     arguments = ["--data", str(data)] if key else []
     with serving(*arguments, API_KEY=key) as (_program, printed):
-        assert "All data are kept in memory, and are gone when this ends." in printed[0]
+        assert "All data are kept in memory and are lost when this ends." in printed[0]
         lines = commands(printed)
         assert len(lines) == (7 if key else 4)
         for line in [*lines, *reversed(lines)]:
