@@ -25,11 +25,8 @@ from store_monitoring.storage.polls import row_groups
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 
 _ALL_TIME_US = (-(2**62), 2**62)
-
 _COMMIT_SECONDS = 300
-
 _MAX_STORE_ID_CHARACTERS = 255
-
 _READERS = 16  # most of the time is spent waiting for S3
 
 

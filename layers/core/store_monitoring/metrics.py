@@ -12,7 +12,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from store_monitoring.logs import logger
 
 _KEYS = ("report_id", "shard", "function_request_id", "correlation_id")  # keys of log lines
-
 _metrics = Metrics()
 
 

@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from store_monitoring.errors import InvalidRequestError, UnknownStoreError
 
 _MAX_CHARACTERS = 255
-
 _ASCII_WHITESPACE = " \t\n\v\f\r"
-
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
-
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-
 _MAX_NAMED = 100
-
 _MAX_NAMED_BYTES = 16 * 1024  # Step Functions cuts an error's cause at 32,768 characters
 
 

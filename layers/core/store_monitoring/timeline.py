@@ -32,7 +32,6 @@ from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.store_ids import checked_store_id, unknown_stores
 
 MAX_POLLS = 200_000
-
 """A poll every three seconds of a week; each takes kilobytes while the response is built."""
 
 _MAX_ROWS_AT_ONCE = 5_000_000  # rows of all stores in the bucket; few belong to the store

@@ -21,9 +21,7 @@ class PresignedPosts(Protocol):
 
 
 _MAX_FILENAME_CHARACTERS = 255
-
 _MAX_KEY_FILENAME_CHARACTERS = 100
-
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 _UPLOAD_ID = re.compile(

@@ -23,25 +23,15 @@ from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
 
 _COPY_BYTES = 8 * 1024 * 1024
-
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
-
 _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its row groups
-
 _ROW_GROUP_ROWS = 16 * 1024  # the unit that is read for one store: about 100 kB of polls
-
 _BATCH_ROW_GROUPS = 32  # half a million polls
-
 _PART_ROW_GROUP_ROWS = 5_000  # a merge of a thousand parts holds two row groups of each
-
 _REPEATING = ["store_id", "timezone"]  # for other columns, a dictionary is larger than the values
-
 _READERS = 24  # most of the time is spent waiting for S3
-
 _File = TypeVar("_File", StoresFile, PollsFile)
-
 _Ranges = dict[str, tuple[Any, Any]]
-
 """The range of values to read, by column, ends included: bytes or microseconds."""
 
 

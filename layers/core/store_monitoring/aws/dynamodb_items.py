@@ -7,7 +7,6 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 _serializer = TypeSerializer()
-
 _deserializer = TypeDeserializer()
 
 

@@ -10,7 +10,6 @@ from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event
 
 SOURCE = "store-monitoring"
-
 _BATCH = 10  # EventBridge takes at most ten entries per call
 
 

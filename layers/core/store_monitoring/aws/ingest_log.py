@@ -54,9 +54,7 @@ from store_monitoring.storage.keys import polls_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
 
 _HEAD_KEY = {"log": "head", "entry": "head"}
-
 _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"
-
 _REPLACED = "replaced"
 
 

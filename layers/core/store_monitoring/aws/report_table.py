@@ -24,11 +24,8 @@ from store_monitoring.reports.report import Failure, Format, Report, Status, rep
 from store_monitoring.reports.request import ReportRequest
 
 _STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # the state machine's name of a step
-
 _KEY_LIFETIME = timedelta(hours=24)
-
 _BY_START = "by_start"  # index of all reports, sorted by start time
-
 _LOG = "reports"  # its only partition; idempotency keys are not in it
 
 

@@ -10,9 +10,7 @@ from store_monitoring.aws.aws_errors import transient_errors
 from store_monitoring.errors import TransientError
 
 _AT_ONCE = 1000  # the limit of S3
-
 _CHUNK_BYTES = 1024 * 1024
-
 _OVERLAP_BYTES = 8 * 1024  # longer than any match
 
 

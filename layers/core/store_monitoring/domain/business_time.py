@@ -9,17 +9,13 @@ from store_monitoring.domain.time_units import DAY_US, MINUTE_US
 from store_monitoring.domain.time_zones import zone_offsets
 
 END_OF_DAY_US = DAY_US - MINUTE_US
-
 """A closing time at or after this means the midnight that ends its date (rule 3)."""
 
 AXIS_US = 2**61
-
 """Greatest length of an axis. int64 still has room for the bit that is packed below a position."""
 
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
-
 _DAYS_BEFORE = 4  # two for overnight rows, two for local time and skipped dates
-
 _DAYS_AFTER = 2
 
 

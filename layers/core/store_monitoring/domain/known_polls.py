@@ -9,7 +9,6 @@ from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
 from store_monitoring.domain.poll_filter import PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
-
 """The instant of a poll that does not exist."""
 
 

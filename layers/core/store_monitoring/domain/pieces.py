@@ -16,7 +16,6 @@ from store_monitoring.domain.time_units import WEEK_US
 from store_monitoring.domain.uptime import Details, is_open, last_week, totals
 
 _NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
-
 _MAX_OPENINGS = 2_000_000  # each takes about 100 bytes while business time is computed
 
 

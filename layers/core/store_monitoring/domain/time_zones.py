@@ -18,13 +18,10 @@ from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.time_units import SECOND_US
 
 DEFAULT_ZONE_NAME = "America/Chicago"
-
 """Zone of a store whose zone is not known (rule 7)."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 _MARGIN_SECONDS = 2 * 86_400
-
 _PROBE_STEP_SECONDS = 43_200  # no zone has ever changed its offset twice within this time
 
 

@@ -36,13 +36,9 @@ from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.request import ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
-
 _BODY_LIMIT_BYTES = 1024 * 1024
-
 _LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024  # of the returned event; our body is a JSON string in it
-
 _HEADERS_BYTES = 64 * 1024  # reserved for all that is returned beside the body
-
 _PAGE_MAX_AGE_SECONDS = 300
 
 _SECURITY_HEADERS = {

@@ -8,7 +8,6 @@ from store_monitoring.errors import TransientError
 from store_monitoring.ingest.deadline import Deadline
 
 _FIRST_WAIT_SECONDS = 0.25  # about as long as an attempt takes
-
 _MAX_WAIT_SECONDS = 20.0
 
 

@@ -15,13 +15,9 @@ from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.storage.ports import Objects, PollsFile, Tables
 
 _LARGE_BUCKET_ROWS = 100_000  # per bucket; a larger ingest is not compacted
-
 _MAX_INGESTS = 90  # a DynamoDB transaction has at most 100 items
-
 _MAX_LOG_BYTES = 3_000_000  # of replaced entries; a transaction has at most 4 MB in all
-
 _COMMIT_SECONDS = 120  # then it is left to the next scheduled call
-
 _WORKERS = 4  # most of the time is spent waiting for S3
 
 

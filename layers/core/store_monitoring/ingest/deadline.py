@@ -7,7 +7,6 @@ from typing import Self
 from store_monitoring.errors import UnreadableFileError
 
 RESERVE_SECONDS = 30
-
 """Time reserved for a clean end: to commit, or to record a failure."""
 
 

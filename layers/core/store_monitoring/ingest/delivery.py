@@ -90,7 +90,6 @@ def record_failed_attempt(
 
 
 _FIRST_DELAY_SECONDS = 15
-
 _MAX_DELAY_SECONDS = 900
 
 

@@ -38,9 +38,7 @@ from store_monitoring.storage.stores import (
 )
 
 _MAX_HOURS_PER_STORE = 1000  # a report applies each row to each of its dates
-
 _MAX_PARTIAL_STORE_IDS = 100
-
 _WRITERS = 8  # most of the time is spent waiting for S3
 
 

@@ -32,11 +32,8 @@ from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.stores import with_restored
 
 _COLUMNS = {Kind.BUSINESS_HOURS: "hours", Kind.TIMEZONES: "timezone"}
-
 _DELETED = "its polls were compacted, and the files from before that are deleted"
-
 _COMMIT_SECONDS = 300
-
 _ALL_TIME_US = (-(2**62), 2**62)
 
 

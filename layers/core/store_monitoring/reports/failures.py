@@ -10,7 +10,6 @@ _PUBLIC_CODES = {
 } | {TransientError.__name__: TransientError.__name__}
 
 _NO_RESPONSE = "the function ended without a response: it ran out of time or memory"
-
 _TIMED_OUT = "it took longer than allowed"
 
 _MESSAGES = {
@@ -28,7 +27,6 @@ _MESSAGES = {
 }
 
 _SERVICE_MESSAGES = {name: f"{name} failed; try again" for name in ("DynamoDB", "Lambda", "S3")}
-
 _UNEXPECTED = "something went wrong on our side; the details are in our logs"
 
 
@@ -68,5 +66,4 @@ def failure(error: str, detail: str | None = None) -> Failure:
 
 
 NOT_STARTED = failure("NotStarted")
-
 EXECUTION_GONE = failure("ExecutionDoesNotExist")

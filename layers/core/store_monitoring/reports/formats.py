@@ -33,11 +33,8 @@ _TOTALS = {
 }
 
 CSV_HEADER = ",".join(["store_id", *_TOTALS])
-
 _GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
-
 _NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
-
 _NARROW, _WIDE = 12, 38  # widths of columns, in characters
 
 

@@ -12,9 +12,7 @@ from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.report import Report, checked_report_id
 
 _LIMIT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
-
 _DEFAULT_LIMIT = "20"
-
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
 
 

@@ -17,7 +17,6 @@ from store_monitoring.store_ids import unknown_stores
 
 # Costs of what a shard reads, in polls (docs/performance.md, "What a size costs").
 FILE_COST_POLLS = 100_000  # mostly waiting for S3
-
 STORE_COST_POLLS = 150  # computing its business time
 
 

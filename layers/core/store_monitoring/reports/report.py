@@ -9,9 +9,7 @@ from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.errors import MalformedReportIdError, TooManyStoresError
 
 _SHEET_ROWS = 1_048_576
-
 _REPORT_ID_LENGTH = 36
-
 _REPORT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

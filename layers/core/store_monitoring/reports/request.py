@@ -12,7 +12,6 @@ from store_monitoring.reports.report import Format
 from store_monitoring.store_ids import checked_store_id
 
 _MAX_STORE_IDS = 10_000
-
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{7}")
 
 

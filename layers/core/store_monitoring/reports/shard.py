@@ -23,15 +23,10 @@ from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.schemas import DETAILED_PART, PART
 
 _BATCH_POLLS = 500_000  # smaller batches are not worth a call
-
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
-
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
-
 _AHEAD = 1  # batches that are read while one is computed
-
 _Item = TypeVar("_Item")
-
 _Read = TypeVar("_Read")
 
 

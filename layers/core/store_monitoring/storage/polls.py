@@ -20,7 +20,6 @@ POLLS_ENCODING: dict[str, Any] = {
     "use_dictionary": ["store_id"],
     "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
 }
-
 """Parquet encodings that take half the bytes and a third of the time to read of the defaults."""
 
 

@@ -14,7 +14,6 @@ POLLS_AS_READ = POLLS.set(
     POLLS.get_field_index("store_id"),
     pa.field("store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
 )
-
 """The same when read: with a dictionary, each of a row group's few ids is stored once."""
 
 HOURS_ROW = pa.struct(
@@ -36,7 +35,6 @@ STORES = pa.schema(
         pa.field("hours_is_partial", pa.bool_()),
     ]
 )
-
 """One row per store, ascending by `store_id`; null where zone or hours are not known.
 
 `…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
@@ -57,7 +55,6 @@ PART = pa.schema(
     [pa.field("store_id", pa.string(), nullable=False)]
     + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
 )
-
 """What one shard computed: one row per store, ascending by `store_id`, exact microseconds."""
 
 DETAILED_PART = pa.schema(
@@ -71,11 +68,9 @@ DETAILED_PART = pa.schema(
         pa.field("longest_outage_last_week_us", pa.int64(), nullable=False),
     ]
 )
-
 """The same with the columns of the formats other than CSV; null where a store has no known poll."""
 
 STORE_STATES = pa.schema(
     [pa.field("store_id", pa.string(), nullable=False), pa.field("up", pa.bool_())]
 )
-
 """Whether each store was up when it was last seen open; null where it never was."""

@@ -35,9 +35,7 @@ class _Field:
 
 
 _SHOWN_CHARACTERS = 100
-
 _FUTURE = "timestamp_utc is too far in the future of the upload"
-
 _TOO_MANY = f"the store has more than {MAX_POLLS_PER_STORE:,} polls in this file"
 
 _STORE_ID = _Field(

@@ -23,15 +23,11 @@ from store_monitoring.ingest.parsing.rows import read_rows
 from store_monitoring.ingest.parsing.spill import Spill
 
 MAX_REJECTS = 10_000_000
-
 """A file with more rejected rows is probably not a file of its kind."""
 
 _DISK_FULL_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
 _FORMULA = re.compile(r"""^(?=[=+\-@\t\r])|(?<=;)(?="*[=+\-@\t\r])""")
-
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
-
 _ID_DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 
 

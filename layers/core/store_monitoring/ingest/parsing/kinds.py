@@ -38,17 +38,11 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
 
 
 _MAX_COLUMNS = 1000
-
 _ZIP = b"PK\x03\x04"
-
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls, and workbooks with a password
-
 _WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"opendocument.spreadsheet")
-
 _ZIP_HEAD_BYTES = 4096
-
 _UTF16 = re.compile(rb"(?:[ -~]\0){2}|(?:\0[ -~]){2}")  # ASCII text without a byte-order mark
-
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 

@@ -15,13 +15,10 @@ from isal import igzip, isal_zlib
 from store_monitoring.errors import UnreadableFileError
 
 BLOCK_BYTES = 16 * 1024 * 1024
-
 BLOCK_LINES = 256 * 1024
-
 """Bounds memory for short lines: each may become a row or a rejected row."""
 
 CONTENT_BYTES = 16 * 1024**3
-
 """Bounds processing time: a small gzip file can expand to any size."""
 
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -6,7 +6,6 @@ import pyarrow as pa
 from store_monitoring.domain.model import Int64s
 
 MAX_POLLS_PER_STORE = 1_000_000
-
 """One poll per second for eleven days, or one per minute for two years."""
 
 

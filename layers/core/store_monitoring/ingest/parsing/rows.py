@@ -16,7 +16,6 @@ from store_monitoring.ingest.parsing.lines import Block
 
 # Fields that Arrow and Python's csv parse alike: not quoted, or quoted as in RFC 4180.
 _FIELD = r'(?:[^",\r\n][^,\r\n]*|"(?:[^"\n]|"")*")?'
-
 _WELL_FORMED = rf"^{_FIELD}(?:,{_FIELD})+\r?\n$"
 
 # Valid UTF-8, as a regular expression: it tests all lines of a block in one call.

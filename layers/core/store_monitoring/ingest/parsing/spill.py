@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from store_monitoring.storage.buckets import bucket_of
 
 CHUNK_ROWS = 500_000
-
 _BUFFER_BYTES = 1024 * 1024
 
 

@@ -15,7 +15,6 @@ _INSTANT = (
 )
 
 _STORE_ID_CHARACTERS = 255
-
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 
 

@@ -12,7 +12,6 @@ from store_monitoring.reports.html.summary import Column, Summary
 from store_monitoring.reports.html.texts import days, percent
 
 _WIDTH, _HEIGHT = 360, 190  # pixels, about the displayed size
-
 _TEXT = 11
 
 

@@ -18,11 +18,8 @@ from store_monitoring.reports.html.stores_table import COLUMNS, polled_and_down,
 from store_monitoring.reports.html.summary import summary
 
 WHOLE_TABLE_STORES = 20_000
-
 WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
-
 _WORST_IN_SUMMARY = 10
-
 _PACKAGE = "store_monitoring.reports.html"
 
 

@@ -11,15 +11,10 @@ from store_monitoring.domain.model import Bools, Int64s
 from store_monitoring.domain.time_units import DAY_US, HOUR_US
 
 _TENTHS = 10
-
 _OUTAGE_EDGES_US = tuple(hours * HOUR_US for hours in (1, 4, 8, 12, 24))
-
 _OUTAGE_LABELS = ("none", "< 1 h", "1–4 h", "4–8 h", "8–12 h", "12–24 h", "≥ 24 h")
-
 _AGE_EDGES_US = (HOUR_US, 6 * HOUR_US, DAY_US, 3 * DAY_US, 7 * DAY_US)
-
 _AGE_LABELS = ("≤ 1 h", "1–6 h", "6–24 h", "1–3 d", "3–7 d", "> 7 d")
-
 _NO_POLL = "no poll"
 
 
