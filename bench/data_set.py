@@ -35,7 +35,7 @@ from store_monitoring.storage.keys import part_key, request_key, stores_key
 from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_hours, with_stores, with_zones
-from tests.fakes import FolderFiles, FolderTables, MemoryLog
+from testing.fakes import FolderFiles, FolderTables, MemoryLog
 
 BUCKETS = 64
 MEMORY_US = 14 * DAY_US

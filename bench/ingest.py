@@ -15,7 +15,7 @@ from local.cli.sample_data import cached_sample
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
 from store_monitoring.ingest.outcomes import Upload
-from tests.fakes import FolderTables, MemoryLog
+from testing.fakes import FolderTables, MemoryLog
 
 _BUCKETS = 64
 _SECONDS = 900

@@ -16,7 +16,7 @@ from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import PART
-from tests.fakes import FolderFiles, FolderTables
+from testing.fakes import FolderFiles, FolderTables
 
 _SEED = 20241014
 

@@ -15,8 +15,8 @@ from local.cli.sample_data import cached_sample
 from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.timeline import TimelineRequest, read_timeline
-from tests.fakes import CountingBucket
-from tests.pipeline import Pipeline
+from testing.fakes import CountingBucket
+from testing.pipeline import Pipeline
 
 _STORES = 200
 _DATA = Path(__file__).resolve().parent.parent / ".data"

@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from bench.data_set import BUCKETS, MEMORY_US, SHARD_POLLS, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.reports.plan import read_plan
-from tests.fakes import CountingTables, FolderTables
+from testing.fakes import CountingTables, FolderTables
 
 SCALES = (1, 10, 100)
 _REPORT_ID = "r"

@@ -20,7 +20,7 @@ from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.reports.plan import read_plan
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
-from tests.fakes import CountingTables, FolderObjects, MemoryLog
+from testing.fakes import CountingTables, FolderObjects, MemoryLog
 
 _HOURS = 336
 _RUNS = 5

@@ -18,7 +18,7 @@ from store_monitoring.ingest.ports import Commit, WrittenPolls
 from store_monitoring.reports.plan import Plan
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
-from tests.fakes import MemoryLog
+from testing.fakes import MemoryLog
 
 POLLS_OF_STORE = 405  # in the 14 days that a report reads: 1.2 an hour
 _HOURS = 14 * 24

@@ -20,7 +20,7 @@ from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.domain.time_units import DAY_US
 from store_monitoring.reports.plan import read_plan
 from store_monitoring.reports.request import ReportRequest
-from tests.fakes import FolderTables
+from testing.fakes import FolderTables
 
 _SHAPES = ((1, 8), (1, 64), (4, 64), (4, 256), (10, 8), (10, 64), (25, 4))  # scale, buckets
 _REPORT_IDS = ("with polls", "without")

@@ -17,8 +17,8 @@ from local.emulator.cloud import LocalCloud
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
+from testing.pipeline import Pipeline
 from tests.browser.chromium import headless, installed_chromium
-from tests.pipeline import Pipeline
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IMAGES = _ROOT / "docs" / "images"

@@ -13,9 +13,9 @@ from local.cli.sample_data import SMALL, write_sample
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
+from testing.pipeline import Pipeline
 from tests.browser.accessibility import serious_problems
 from tests.browser.conftest import DESKTOP
-from tests.pipeline import Pipeline
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 PHONE = ViewportSize(width=390, height=844)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 GOOD = {
     Kind.POLLS: b"store_id,status,timestamp_utc\n"

@@ -20,7 +20,7 @@ from store_monitoring.reports.pages import Cursor
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.store_ids import checked_store_id
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 DAY_US = 86_400_000_000
 DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json").read_text())

@@ -142,9 +142,24 @@ def test_the_domain_has_no_input_output_and_no_clock(path: Path) -> None:
     "path", sorted([*LIBRARY.rglob("*.py"), *FUNCTIONS.rglob("*.py")]), ids=lambda path: path.stem
 )
 def test_nothing_that_is_deployed_imports_the_local_cloud_or_the_tests(path: Path) -> None:
-    assert not {"local", "tests", "bench", "moto", "samcli"}.intersection(
+    assert not {"local", "testing", "tests", "bench", "moto", "samcli"}.intersection(
         map(top_level, imports(path))
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("bench", {"tests"}),
+        ("local", {"bench", "testing", "tests"}),
+        ("testing", {"bench", "local", "tests"}),
+    ],
+)
+def test_only_tests_import_from_the_tests(folder: str, forbidden: set[str]) -> None:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert paths
+    for path in paths:
+        assert not forbidden.intersection(map(top_level, imports(path))), path
 
 
 # --- functions ------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import ManifestEntry
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
+from testing.fakes import FolderObjects, FolderTables, MemoryLog
+from testing.pipeline import ALL_TIME_US, CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.fakes import FolderObjects, FolderTables, MemoryLog
-from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
 
 KEEP = timedelta(days=90)
 FIRST = utc("2024-10-07 00:30")
@@ -53,7 +53,7 @@ def compact(
         14 * DAY_US,
         pipeline.bucket_count,
         KEEP,
-        lambda: CLOCK_SHOWS + timedelta(days=days_later),
+        lambda: CLOCK_TIME + timedelta(days=days_later),
         tables or pipeline.tables,
         FolderObjects(pipeline.folder),
         pipeline.log,
@@ -62,18 +62,18 @@ def compact(
 
 def files_of(pipeline: Pipeline) -> list[str]:
     """Return the keys that a report planned now reads."""
-    return [file.key for file in pipeline.log.polls(pipeline.log.snapshot().version, *EVER_US)]
+    return [file.key for file in pipeline.log.polls(pipeline.log.snapshot().version, *ALL_TIME_US)]
 
 
 def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) -> None:
     before, polls, snapshot = pipeline.report(), pipeline.polls(), pipeline.log.snapshot()
     weeks = Counter[int]()
-    for ingest in pipeline.log.manifest(snapshot.version, *EVER_US):
+    for ingest in pipeline.log.manifest(snapshot.version, *ALL_TIME_US):
         weeks.update(ingest.rows_by_week)
     assert len(files_of(pipeline)) == 36
     assert compact(pipeline) == Compaction(12, 0)
     assert len(files_of(pipeline)) == 3
-    [compacted] = pipeline.log.manifest(snapshot.version + 1, *EVER_US)
+    [compacted] = pipeline.log.manifest(snapshot.version + 1, *ALL_TIME_US)
     assert compacted.rows_by_week == weeks
     assert pipeline.polls() == polls
     assert pipeline.report() == before
@@ -122,7 +122,7 @@ def test_a_step_replaces_as_many_ingests_as_a_transaction_can_hold(
             return [replace(each, log_bytes=300_000) for each in super().manifest(*range_)]
 
     log = Large(**vars(pipeline.log))
-    [*first, _, _] = sorted(ingest.ingest_id for ingest in log.manifest(12, *EVER_US))
+    [*first, _, _] = sorted(ingest.ingest_id for ingest in log.manifest(12, *ALL_TIME_US))
     pipeline.log = log
     assert compact(pipeline) == Compaction(10 + 3, 0)
     assert next(iter(log.replacements.values())) == first

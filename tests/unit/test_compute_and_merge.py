@@ -20,9 +20,9 @@ from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import Receipt, compute_shard
 from store_monitoring.storage.keys import part_key, plan_key, report_key
 from store_monitoring.storage.schemas import PART
+from testing.pipeline import Pipeline
 from tests.cases import us
 from tests.oracle import Totals, csv_text
-from tests.pipeline import Pipeline
 
 POLLS = """\
 store_id,status,timestamp_utc

@@ -31,8 +31,8 @@ from store_monitoring.storage.keys import part_key, stores_key
 from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_stores
+from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.oracle import Case, HoursRow, Poll, Totals, csv_text, report
-from tests.pipeline import CLOCK_SHOWS, Pipeline
 
 NOW = datetime(2024, 10, 14, 12, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * SECOND_US
@@ -130,7 +130,7 @@ from pathlib import Path
 import store_monitoring.aws.without_pandas
 from bench.measuring import peak_mb, use_one_core
 from store_monitoring.reports.shard import compute_shard
-from tests.fakes import FolderTables
+from testing.fakes import FolderTables
 
 use_one_core()
 compute_shard("r", 0, FolderTables(Path(sys.argv[1])))
@@ -156,7 +156,7 @@ def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) ->
                 yield pa.table([ids.cast(pa.string()), at, pa.array(nth % 2 == 0)], schema=POLLS)
 
         written: WrittenPolls = write_polls(0, f"i{number}", chunks(), tables)
-        commit = Commit(Kind.POLLS, f"i{number}", written.file.rows, 0, CLOCK_SHOWS, (written,))
+        commit = Commit(Kind.POLLS, f"i{number}", written.file.rows, 0, CLOCK_TIME, (written,))
         log.commit(log.snapshot(), stores_files if not number else [], commit)
 
 

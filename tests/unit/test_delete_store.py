@@ -19,9 +19,9 @@ from store_monitoring.errors import TransientError
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.instants import to_us
+from testing.fakes import FolderObjects
+from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.fakes import FolderObjects
-from tests.pipeline import CLOCK_SHOWS, Pipeline
 from tests.unit.ingest_table import ingest_table
 
 NOTHING = DeletedStore(0, 0, 0, 0)
@@ -85,7 +85,7 @@ def filled(pipeline: Pipeline) -> Pipeline:
                 14 * DAY_US,
                 1,
                 timedelta(days=90),
-                lambda: CLOCK_SHOWS,
+                lambda: CLOCK_TIME,
                 pipeline.tables,
                 FolderObjects(pipeline.folder),
                 pipeline.log,
@@ -155,7 +155,7 @@ def test_the_remaining_polls_can_be_compacted_and_taken_back(pipeline: Pipeline)
         14 * DAY_US,
         1,
         timedelta(days=90),
-        lambda: CLOCK_SHOWS,
+        lambda: CLOCK_TIME,
         pipeline.tables,
         FolderObjects(pipeline.folder),
         pipeline.log,
@@ -166,7 +166,7 @@ def test_the_remaining_polls_can_be_compacted_and_taken_back(pipeline: Pipeline)
     )
     outcome = pipeline.ingest("polls/0.csv", content)
     assert (outcome.status, outcome.ingest_id is not None) == ("Unchanged", True)
-    take_back_ingest(outcome.ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+    take_back_ingest(outcome.ingest_id or "", lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
     assert pipeline.polls() == [poll for poll in polls if poll[1].minute != 0]
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from store_monitoring.reports.lifecycle import end_report
 from store_monitoring.reports.report import Failure, Report, Status
+from testing.fakes import MemoryReports
 from tests.cases import utc
-from tests.fakes import MemoryReports
 
 NOW = utc("2024-10-15 00:01")
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"

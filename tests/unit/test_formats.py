@@ -18,7 +18,7 @@ from store_monitoring.reports.report import Format, check_formats_hold
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
 from store_monitoring.store_ids import unknown_stores
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 # Now is Monday 2024-10-14 12:00 UTC.
 POLLS = """store_id,status,timestamp_utc

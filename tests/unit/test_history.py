@@ -15,9 +15,9 @@ from store_monitoring.instants import to_us
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.schemas import POLLS
+from testing.fakes import CountingTables
+from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.fakes import CountingTables
-from tests.pipeline import CLOCK_SHOWS, Pipeline
 
 NOW_US = to_us(utc("2024-10-14 12:00"))
 STORES = 100
@@ -44,7 +44,7 @@ def bytes_read_for_a_report(pipeline: Pipeline, ages_days: list[int]) -> int:
     for older, younger in pairwise(ages_days):
         polls = polls_of(NOW_US - older * DAY_US, NOW_US - younger * DAY_US)
         written = write_polls(0, f"from-{older}", [polls], pipeline.tables)
-        commit = Commit("polls", f"from-{older}", written.file.rows, 0, CLOCK_SHOWS, (written,))
+        commit = Commit("polls", f"from-{older}", written.file.rows, 0, CLOCK_TIME, (written,))
         pipeline.log.commit(pipeline.log.snapshot(), [], commit)
     counting = CountingTables(pipeline.folder)
     [shard] = pipeline.plan().shards

@@ -26,7 +26,7 @@ from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
 from store_monitoring.storage.schemas import DETAILED_PART
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 NOW = datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC)
 ABOUT = About(

@@ -17,7 +17,7 @@ from typing_extensions import Buffer
 
 from store_monitoring.ingest.outcomes import UploadOutcome
 from store_monitoring.ingest.parsing.kinds import Kind
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 MILLION = 1_000_000
 MIB = 1024**2

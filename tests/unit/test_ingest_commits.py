@@ -22,9 +22,9 @@ from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.instants import to_us
 from store_monitoring.storage.ports import StoresFile
+from testing.fakes import FolderTables, MemoryLog
+from testing.pipeline import ALL_TIME_US, CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.fakes import FolderTables, MemoryLog
-from tests.pipeline import CLOCK_SHOWS, EVER_US, Pipeline
 
 FIRST_POLLS = """\
 store_id,status,timestamp_utc
@@ -76,7 +76,7 @@ def test_the_outcome_and_the_commit_have_counts(pipeline: Pipeline) -> None:
         UploadStatus.COMMITTED,
     )
     assert (outcome.rows, outcome.rejected, outcome.error) == (2, 0, None)
-    assert (outcome.ended_at, commit.committed_at) == (CLOCK_SHOWS, CLOCK_SHOWS)
+    assert (outcome.ended_at, commit.committed_at) == (CLOCK_TIME, CLOCK_TIME)
     assert (commit.kind, commit.ingest_id, commit.rows) == ("polls", outcome.ingest_id, 2)
     assert sum(file.rows for file in commit.polls_files) == 2
     for file in commit.polls_files:
@@ -130,11 +130,11 @@ def test_polls_keep_the_hours_and_zones_of_their_bucket(tmp_path: Path) -> None:
 # --- polls from the future -------------------------------------------------------------------
 
 HOUR = timedelta(hours=1)
-SOON, LATER_ON, LAST = (CLOCK_SHOWS + n * HOUR for n in (1, 2, 3))
+SOON, LATER_ON, LAST = (CLOCK_TIME + n * HOUR for n in (1, 2, 3))
 OF_THE_FUTURE = "\n".join(
     [
         "store_id,status,timestamp_utc",
-        f"a,active,{CLOCK_SHOWS:%Y-%m-%d %H:%M:%S}",
+        f"a,active,{CLOCK_TIME:%Y-%m-%d %H:%M:%S}",
         *(f"a,active,{instant:%Y-%m-%d %H:%M:%S}" for instant in (SOON, LATER_ON)),
         f"b,active,{LAST + timedelta(microseconds=1):%Y-%m-%d %H:%M:%S.%f}",
         "b,off,2199-01-01 00:00:00 UTC",
@@ -150,9 +150,9 @@ def upload_future(pipeline: Pipeline, uploaded_at: datetime) -> UploadOutcome:
 
 
 def test_polls_too_far_in_the_future_are_rejected(pipeline: Pipeline) -> None:
-    outcome = upload_future(pipeline, CLOCK_SHOWS)
+    outcome = upload_future(pipeline, CLOCK_TIME)
     assert (outcome.status, outcome.rows, outcome.rejected) == (UploadStatus.COMMITTED, 2, 4)
-    assert pipeline.polls() == [("a", CLOCK_SHOWS, True), ("a", SOON, True)]
+    assert pipeline.polls() == [("a", CLOCK_TIME, True), ("a", SOON, True)]
     assert pipeline.log.snapshot().max_timestamp_us == to_us(SOON)
     assert [(row["line"], row["reason"]) for row in pipeline.rejects(outcome)] == [
         ("4", "timestamp_utc is too far in the future of the upload: '2024-10-15 02:00:00'"),
@@ -170,7 +170,7 @@ def test_without_a_tolerance_there_is_no_limit(pipeline: Pipeline) -> None:
 def test_polls_no_longer_in_the_future_are_committed_once_when_uploaded_again(
     pipeline: Pipeline,
 ) -> None:
-    outcomes = [upload_future(pipeline, CLOCK_SHOWS + n * HOUR) for n in (0, 0.5, 1, 1.5, 3, 4)]
+    outcomes = [upload_future(pipeline, CLOCK_TIME + n * HOUR) for n in (0, 0.5, 1, 1.5, 3, 4)]
     assert [(outcome.status, outcome.rows) for outcome in outcomes] == [
         (UploadStatus.COMMITTED, 2),
         (UploadStatus.UNCHANGED, 2),
@@ -188,7 +188,7 @@ def test_polls_no_longer_in_the_future_are_committed_once_when_uploaded_again(
 
 @pytest.mark.usefixtures("at_once")
 def test_concurrent_uploads_of_polls_from_the_future_are_committed_once(tmp_path: Path) -> None:
-    pipeline = disturbed(tmp_path, lambda pipeline: upload_future(pipeline, CLOCK_SHOWS))
+    pipeline = disturbed(tmp_path, lambda pipeline: upload_future(pipeline, CLOCK_TIME))
     assert upload_future(pipeline, LATER_ON).rows == 1
     assert len(pipeline.polls()) == len(set(pipeline.polls())) == 3
 
@@ -217,8 +217,8 @@ def test_a_slow_upload_of_polls_from_the_future_does_not_overwrite_a_later_one(
 
     log = MemoryLog()
     pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
-    assert upload_future(pipeline, CLOCK_SHOWS).status == UploadStatus.UNCHANGED
-    assert [timestamp for _, timestamp, _ in pipeline.polls()] == [CLOCK_SHOWS, SOON, LATER_ON]
+    assert upload_future(pipeline, CLOCK_TIME).status == UploadStatus.UNCHANGED
+    assert [timestamp for _, timestamp, _ in pipeline.polls()] == [CLOCK_TIME, SOON, LATER_ON]
 
 
 # --- business hours and time zones ----------------------------------------------------------
@@ -481,7 +481,7 @@ def test_concurrent_deliveries_have_one_outcome(tmp_path: Path, key: str, conten
 
 def test_each_upload_under_one_key_has_an_outcome(pipeline: Pipeline) -> None:
     for version, content in enumerate([FIRST_POLLS, LATER_POLLS, FIRST_POLLS, "nothing\n"]):
-        uploaded_at = CLOCK_SHOWS + timedelta(seconds=version)
+        uploaded_at = CLOCK_TIME + timedelta(seconds=version)
         pipeline.ingest("polls/a.csv", content, "e", uploaded_at, f"v{version}")
     outcomes = pipeline.log.uploads.of_key("polls/a.csv")
     assert [(outcome.version, outcome.status) for outcome in outcomes] == [
@@ -525,11 +525,11 @@ def test_after_a_storage_error_nothing_is_committed(tmp_path: Path, fails: str) 
 def test_a_snapshot_does_not_change_with_later_ingests(pipeline: Pipeline) -> None:
     pipeline.ingest("polls/a.csv", FIRST_POLLS)
     snapshot = pipeline.log.snapshot()
-    files = pipeline.log.polls(snapshot.version, *EVER_US)
+    files = pipeline.log.polls(snapshot.version, *ALL_TIME_US)
     stores = pipeline.tables.read_stores(list(snapshot.stores.values()))
     pipeline.ingest("polls/b.csv", LATER_POLLS)
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,Asia/Tokyo"))
-    assert pipeline.log.polls(snapshot.version, *EVER_US) == files
+    assert pipeline.log.polls(snapshot.version, *ALL_TIME_US) == files
     assert pipeline.tables.read_stores(list(snapshot.stores.values())) == stores
 
 
@@ -542,7 +542,7 @@ OF_BOTH = {
 
 
 def at(second: int) -> datetime:
-    return CLOCK_SHOWS + timedelta(seconds=second)
+    return CLOCK_TIME + timedelta(seconds=second)
 
 
 def ingest_both(pipeline: Pipeline, name: str, second: int) -> UploadStatus:

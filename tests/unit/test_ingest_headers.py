@@ -9,8 +9,8 @@ import pytest
 from store_monitoring.errors import UnreadableFileError
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind, kind_of, read_header
+from testing.pipeline import Pipeline
 from tests.cases import utc
-from tests.pipeline import Pipeline
 
 POLL = ("s", utc("2024-10-14 23:55:18.727055"), True)
 HOURS = {(2, timedelta(hours=9), timedelta(hours=17, minutes=30))}

@@ -26,8 +26,8 @@ from store_monitoring.ingest.ports import (
 )
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
+from testing.fakes import MemoryLog
 from tests.cases import utc
-from tests.fakes import MemoryLog
 
 AT = utc("2024-10-15 00:00:00.5")
 

@@ -8,7 +8,7 @@ import pytest
 
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing import content as content_module
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 POLLS = "polls/a.csv"
 HOURS = "business_hours/a.csv"

@@ -22,9 +22,9 @@ from store_monitoring.ingest.parsing import spill as spill_module
 from store_monitoring.instants import to_us
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, STORES
+from testing.fakes import CountingBucket, FolderTables
+from testing.pipeline import Pipeline
 from tests.cases import utc
-from tests.fakes import CountingBucket, FolderTables
-from tests.pipeline import Pipeline
 
 # ISO weeks start on Mondays: the last microsecond of one week and the first of the next.
 SUNDAY = utc("2024-10-13 23:59:59.999999")

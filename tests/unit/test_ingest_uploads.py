@@ -27,8 +27,8 @@ from store_monitoring.ingest.outcomes import (
     UploadStatus,
     fail_upload,
 )
+from testing.fakes import FolderTables, MemoryInbox, MemoryLog
 from tests.cases import utc
-from tests.fakes import FolderTables, MemoryInbox, MemoryLog
 
 ROOT = Path(__file__).parents[2]
 UPLOADED_AT = utc("2024-10-15 00:00")

@@ -13,7 +13,7 @@ import xlsxwriter
 
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.lines import BLOCK_BYTES
-from tests.pipeline import CLOCK_SHOWS, Pipeline
+from testing.pipeline import CLOCK_TIME, Pipeline
 
 HEADER = b"store_id,timezone_str\n"
 GOOD = HEADER + b"s,UTC\n"
@@ -131,7 +131,7 @@ def test_a_bad_file_changes_nothing(pipeline: Pipeline, content: bytes, error: s
     outcome = pipeline.ingest("timezones/bad.csv", content, etag="etag of bad")
     assert (outcome.status, outcome.error) == (UploadStatus.FAILED, error)
     assert (outcome.key, outcome.etag) == ("timezones/bad.csv", "etag of bad")
-    assert outcome.ended_at == CLOCK_SHOWS
+    assert outcome.ended_at == CLOCK_TIME
     assert (outcome.ingest_id, outcome.rows, outcome.rejected) == (None, 0, 0)
     assert pipeline.log.uploads.of_key("timezones/bad.csv") == [outcome]
     assert (pipeline.log.snapshots, pipeline.log.commits) == (snapshots, commits)

@@ -20,8 +20,8 @@ from store_monitoring.notifications.events import Event, EventType
 from store_monitoring.notifications.report_events import announce_end, end_event, end_notification
 from store_monitoring.notifications.store_changes import Checkpoint, CheckpointStore
 from store_monitoring.reports.report import Failure, Report, Status
+from testing.fakes import MemoryCheckpointStore, RecordedEvents, RecordedNotifications
 from tests.cases import utc
-from tests.fakes import MemoryCheckpointStore, RecordedEvents, RecordedNotifications
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:report"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:readers"

@@ -20,8 +20,8 @@ from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS, 
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
+from testing.fakes import FolderFiles, MemoryLog
 from tests.cases import utc
-from tests.fakes import FolderFiles, MemoryLog
 
 NOW_US = 20_000 * DAY_US
 MEMORY_US = 14 * DAY_US

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from store_monitoring.ingest.parsing import poll_limit
 from store_monitoring.ingest.parsing.poll_limit import PollLimit
-from tests.pipeline import Pipeline
+from testing.pipeline import Pipeline
 
 LIMIT = 3
 

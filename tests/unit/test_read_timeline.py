@@ -37,8 +37,8 @@ from store_monitoring.reports.report import Report, Status
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import part_key, plan_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import us, utc
-from tests.pipeline import CLOCK_SHOWS, Pipeline
 
 ROOT = Path(__file__).parents[2]
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
@@ -361,7 +361,7 @@ def test_a_store_that_the_report_was_not_requested_for(tmp_path: Path, bucket_co
 def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
     with pytest.raises(UnknownReportError):
         pipeline.timeline("a", report_id=REPORT_ID)
-    running = Report(REPORT_ID, Status.RUNNING, CLOCK_SHOWS)
+    running = Report(REPORT_ID, Status.RUNNING, CLOCK_TIME)
     for status, error in [(Status.RUNNING, ReportRunningError), (Status.FAILED, ReportFailedError)]:
         pipeline.reports.reports[REPORT_ID] = replace(running, status=status)
         with pytest.raises(error, match=REPORT_ID):

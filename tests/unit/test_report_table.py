@@ -22,8 +22,8 @@ from store_monitoring.reports.ports import Reports
 from store_monitoring.reports.queries import list_reports
 from store_monitoring.reports.report import Failure, Report, Status
 from store_monitoring.reports.request import ReportRequest
+from testing.fakes import MemoryExecutions, MemoryReports
 from tests.cases import utc
-from tests.fakes import MemoryExecutions, MemoryReports
 
 STARTED_AT = utc("2024-10-15 00:00:00.5")
 RUNNING = Report("r", Status.RUNNING, STARTED_AT)

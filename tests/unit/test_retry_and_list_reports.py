@@ -10,8 +10,8 @@ from store_monitoring.reports.lifecycle import retry_report
 from store_monitoring.reports.pages import PageRequest
 from store_monitoring.reports.queries import list_reports
 from store_monitoring.reports.report import Failure, Report, Status
+from testing.fakes import MemoryExecutions, MemoryReports
 from tests.cases import utc
-from tests.fakes import MemoryExecutions, MemoryReports
 
 STARTED_AT = utc("2024-10-15 00:00")
 LATER = STARTED_AT + timedelta(hours=1)

@@ -19,8 +19,8 @@ from store_monitoring.reports.queries import ReportView, read_report
 from store_monitoring.reports.report import Failure, Format, Report, Status, checked_report_id
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import part_key
+from testing.fakes import FolderFiles, MemoryExecutions, MemoryReports
 from tests.cases import utc
-from tests.fakes import FolderFiles, MemoryExecutions, MemoryReports
 
 STARTED_AT = utc("2024-10-15 00:00")
 SOON = STARTED_AT + timedelta(seconds=59)

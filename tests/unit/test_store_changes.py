@@ -15,8 +15,8 @@ from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import report_key, store_states_key
-from tests.fakes import MemoryCheckpointStore, RecordedEvents
-from tests.pipeline import Pipeline
+from testing.fakes import MemoryCheckpointStore, RecordedEvents
+from testing.pipeline import Pipeline
 
 LIMIT = 4
 DEFAULT = ReportRequest()

@@ -100,7 +100,7 @@ def test_security_rules_hold_for_all_that_runs() -> None:
     assert relaxed == {"tests/**"}
 
 
-@pytest.mark.parametrize("folder", ["bench", "functions", "layers", "local", "tests"])
+@pytest.mark.parametrize("folder", ["bench", "functions", "layers", "local", "testing", "tests"])
 def test_a_warning_that_is_put_off_says_why(folder: str) -> None:
     unsaid = [
         f"{path}: {line.strip()}"

@@ -16,9 +16,9 @@ from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import StoresChange
 from store_monitoring.ingest.take_back import TakenBack, take_back_ingest
 from store_monitoring.instants import to_us
+from testing.fakes import FolderObjects, MemoryLog
+from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.fakes import FolderObjects, MemoryLog
-from tests.pipeline import CLOCK_SHOWS, Pipeline
 from tests.unit.ingest_table import ingest_table
 
 HOURS = {day: f"{day},09:00,17:00" for day in range(7)}
@@ -48,7 +48,7 @@ def zones(pipeline: Pipeline, second: int, **zone_of: str) -> UploadOutcome:
     return pipeline.ingest(
         "timezones/z.csv",
         "\n".join(["store_id,timezone_str", *rows]),
-        uploaded_at=CLOCK_SHOWS + timedelta(seconds=second),
+        uploaded_at=CLOCK_TIME + timedelta(seconds=second),
     )
 
 
@@ -56,14 +56,14 @@ def hours(pipeline: Pipeline, second: int, *rows: str) -> UploadOutcome:
     return pipeline.ingest(
         "business_hours/h.csv",
         "\n".join(["store_id,day,start_time_local,end_time_local", *rows]),
-        uploaded_at=CLOCK_SHOWS + timedelta(seconds=second),
+        uploaded_at=CLOCK_TIME + timedelta(seconds=second),
     )
 
 
 def take_back(pipeline: Pipeline, outcome: UploadOutcome) -> TakenBack:
     before = pipeline.files()
     assert outcome.ingest_id is not None
-    taken = take_back_ingest(outcome.ingest_id, lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+    taken = take_back_ingest(outcome.ingest_id, lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
     assert taken.version == pipeline.log.snapshot().version
     assert before <= pipeline.files()  # nothing is deleted
     return taken
@@ -74,7 +74,7 @@ def compact(pipeline: Pipeline, days_later: int = 0) -> None:
         14 * DAY_US,
         pipeline.bucket_count,
         timedelta(days=90),
-        lambda: CLOCK_SHOWS + timedelta(days=days_later),
+        lambda: CLOCK_TIME + timedelta(days=days_later),
         pipeline.tables,
         FolderObjects(pipeline.folder),
         pipeline.log,
@@ -144,7 +144,7 @@ def test_an_ingest_that_is_not_committed_or_was_taken_back_is_unknown(pipeline: 
     take_back(pipeline, outcome)
     for ingest_id in ("nothing", outcome.ingest_id):
         with pytest.raises(UnknownIngestError, match=f"no ingest '{ingest_id}' is committed"):
-            take_back_ingest(ingest_id or "", lambda: CLOCK_SHOWS, pipeline.tables, pipeline.log)
+            take_back_ingest(ingest_id or "", lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
 
 
 def test_a_compaction_is_rewritten_without_the_ingest(pipeline: Pipeline) -> None:
@@ -179,7 +179,7 @@ def test_an_ingest_uploaded_again_is_not_deleted_with_its_old_compaction(
         0,
         pipeline.bucket_count,
         timedelta(days=90),
-        lambda: CLOCK_SHOWS + timedelta(days=91),
+        lambda: CLOCK_TIME + timedelta(days=91),
         pipeline.tables,
         FolderObjects(pipeline.folder),
         pipeline.log,

@@ -15,8 +15,8 @@ from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import CommitConflictError, OutcomeRecordedError
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome, Uploads, UploadStatus
 from store_monitoring.ingest.ports import Commit, IngestLog
+from testing.fakes import MemoryLog, MemoryUploads
 from tests.cases import utc
-from tests.fakes import MemoryLog, MemoryUploads
 
 AT = utc("2024-10-15 00:00:00.5")
 UPLOAD = Upload("polls/a.csv", "e", AT - timedelta(seconds=2), "v1")

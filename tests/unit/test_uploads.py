@@ -23,7 +23,7 @@ from store_monitoring.uploads import (
     create_upload,
     read_upload,
 )
-from tests.fakes import FolderFiles, MemoryInbox, MemoryUploads
+from testing.fakes import FolderFiles, MemoryInbox, MemoryUploads
 
 NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 KEY = f"polls/{NUMBER}-polls.csv"

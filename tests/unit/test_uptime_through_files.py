@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.instants import to_us
 from store_monitoring.reports.request import ReportRequest
+from testing.pipeline import Pipeline
 from tests.cases import EVERY_DAY, opens, utc
 from tests.oracle import Case, Poll, csv_text, report
-from tests.pipeline import Pipeline
 from tests.property.test_uptime import cases
 
 # Ids like those of known data sets, and some that a CSV must quote.

@@ -1,10 +1,10 @@
-"""The whole way from an upload to a report, over a local folder and an in-memory log."""
+"""From an upload to a report without AWS: objects in a local folder, the ingest log in memory."""
 
 import csv
 import io
 import shutil
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -24,11 +24,10 @@ from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import report_key, request_key
 from store_monitoring.timeline import TimelineRequest, read_timeline
-from tests.cases import utc
-from tests.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
+from testing.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 
-CLOCK_SHOWS = utc("2024-10-15 00:00")
-EVER_US = (-(2**62), 2**62)
+CLOCK_TIME = datetime(2024, 10, 15, tzinfo=UTC)
+ALL_TIME_US = (-(2**62), 2**62)
 
 HoursRows = set[tuple[int, timedelta, timedelta]]
 
@@ -45,6 +44,7 @@ class Pipeline:
 
     @property
     def tables(self) -> FolderTables:
+        """Return the Parquet tables in the folder."""
         return FolderTables(self.folder)
 
     def ingest(
@@ -52,11 +52,11 @@ class Pipeline:
         key: str,
         content: str | bytes | IO[bytes],
         etag: str = "etag",
-        uploaded_at: datetime = CLOCK_SHOWS,
+        uploaded_at: datetime = CLOCK_TIME,
         version_id: str | None = None,
         future_tolerance: timedelta = timedelta(0),
     ) -> UploadOutcome:
-        """Ingest an upload with this content; it is a new one unless its version is named."""
+        """Ingest an upload with this content; without `version_id`, it is a new version."""
         if isinstance(content, str):
             content = content.encode()
         stream = io.BytesIO(content) if isinstance(content, bytes) else content
@@ -65,7 +65,7 @@ class Pipeline:
             stream,
             self.bucket_count,
             Deadline.within(self.seconds),
-            lambda: CLOCK_SHOWS,
+            lambda: CLOCK_TIME,
             self.tables,
             self.log,
             self.log.uploads,
@@ -74,8 +74,8 @@ class Pipeline:
 
     def polls(self) -> list[tuple[str, datetime, bool]]:
         """Return all polls that are committed, sorted."""
-        files = self.log.polls(self.log.snapshot().version, *EVER_US)
-        polls = self.tables.read_polls(files, *EVER_US)
+        files = self.log.polls(self.log.snapshot().version, *ALL_TIME_US)
+        polls = self.tables.read_polls(files, *ALL_TIME_US)
         return sorted(tuple(poll.values()) for poll in polls.to_pylist())
 
     def zones(self) -> dict[str, str | None]:
@@ -115,7 +115,7 @@ class Pipeline:
         shard_polls: int = 50_000_000,
         follow_stores: bool = False,
     ) -> Plan:
-        """Plan a report, as if there had never been one of its id."""
+        """Plan a report; delete an earlier one with the same ID."""
         shutil.rmtree(self.folder / "reports" / report_id, ignore_errors=True)
         files = FolderFiles(self.folder)
         files.write_json(request_key(report_id), (request or ReportRequest()).to_json())
@@ -141,11 +141,11 @@ class Pipeline:
         for shard in plan.shards:
             compute_shard(report_id, shard.shard, self.tables)
         merge_report(report_id, self.tables)
-        self.reports.reports[report_id] = Report(report_id, Status.COMPLETE, CLOCK_SHOWS)
+        self.reports.reports[report_id] = Report(report_id, Status.COMPLETE, CLOCK_TIME)
         return (self.folder / report_key(report_id, "csv")).read_bytes()
 
     def timeline(self, store_id: str, **query: str) -> dict[str, Any]:
-        """Ask for a store's timeline with this query string; return the body of the response."""
+        """Request a store's timeline with these query parameters; return the response body."""
         names = ("report_id", "as_of", "poll_filter", "from", "to")
         assert query.keys() <= set(names)
         request = TimelineRequest.from_query(store_id, *map(query.get, names))

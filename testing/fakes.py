@@ -1,4 +1,4 @@
-"""In-memory fakes of the ports: fast, and without a network."""
+"""Fakes of the ports, in memory or in a local folder, without a network."""
 
 import io
 import json
@@ -60,20 +60,20 @@ class FolderTables(ArrowTables):
 
 @dataclass
 class CountingBucket:
-    """A bucket that is read through a count of bytes, object by object."""
+    """A bucket that counts the bytes read of each object."""
 
     bucket: fs.FileSystem
     bytes_read: dict[str, int] = field(default_factory=dict)
 
     def open_input_file(self, key: str) -> pa.PythonFile:
-        """Open an object for reading at any place."""
+        """Open an object for reading, with seeks."""
         self.bytes_read.setdefault(key, 0)
         return pa.PythonFile(_CountingFile(self.bucket.open_input_file(key), key, self), "r")
 
     open_input_stream = open_input_file
 
     def open_output_stream(self, key: str) -> pa.NativeFile:
-        """Open an object for writing, which is not counted."""
+        """Open an object for writing; the bytes written are not counted."""
         return self.bucket.open_output_stream(key)
 
 
@@ -102,7 +102,7 @@ class _CountingFile(io.RawIOBase):
 
 
 class CountingTables(FolderTables):
-    """Tables in a local folder that are read through a count of bytes."""
+    """Tables in a local folder that count the bytes read."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -115,7 +115,7 @@ class CountingTables(FolderTables):
 
 @dataclass
 class FolderObjects:
-    """Objects in a local folder, to be deleted."""
+    """Deletes objects in a local folder."""
 
     folder: Path
 
@@ -153,7 +153,7 @@ class FolderFiles:
 
 @dataclass
 class MemoryUploads:
-    """The recorded outcomes of uploads."""
+    """The outcomes of uploads, and when presigned POSTs expire."""
 
     outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
     forms: dict[str, datetime] = field(default_factory=dict)
@@ -162,16 +162,16 @@ class MemoryUploads:
         return self.outcomes.get((upload.key, upload.version))
 
     def record(self, outcome: UploadOutcome) -> UploadOutcome:
-        place = (outcome.key, outcome.version)
+        upload = (outcome.key, outcome.version)
         if self.may_record(outcome):
-            self.outcomes[place] = outcome
-        return self.outcomes[place]
+            self.outcomes[upload] = outcome
+        return self.outcomes[upload]
 
     def may_record(self, outcome: UploadOutcome) -> bool:
-        before = self.outcomes.get((outcome.key, outcome.version))
-        return (
-            before is None or not before.is_final or (before.can_be_redriven and outcome.is_final)
-        )
+        recorded = self.outcomes.get((outcome.key, outcome.version))
+        if recorded is None or not recorded.is_final:
+            return True
+        return recorded.can_be_redriven and outcome.is_final
 
     def of_key(self, key: str) -> list[UploadOutcome]:
         outcomes = [outcome for outcome in self.outcomes.values() if outcome.key == key]
@@ -256,7 +256,7 @@ class MemoryLog:
 
     def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
-            raise CommitConflictError("one of them was replaced before")
+            raise CommitConflictError("an ingest is already replaced")
         self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
         self._add(compacted)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.snapshots[-1].version)
@@ -266,13 +266,13 @@ class MemoryLog:
     def take_back(
         self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
     ) -> None:
-        gone = {reversal.ingest_id, *reversal.stale_ids}
+        removed_ids = {reversal.ingest_id, *reversal.stale_ids}
         max_timestamp_us = snapshot.max_timestamp_us
         if reversal.kind == Kind.POLLS:
             current = [
                 file.max_timestamp_us
                 for commit in self.commits
-                if commit.ingest_id not in gone | self.replaced_in.keys()
+                if commit.ingest_id not in removed_ids | self.replaced_in.keys()
                 for file in commit.polls_files
             ]
             if reversal.compacted is not None:
@@ -284,12 +284,12 @@ class MemoryLog:
         if reversal.kind == Kind.POLLS:
             self.replaced_in.setdefault(reversal.ingest_id, snapshot.version + 1)
         if reversal.compacted is not None:
-            top = reversal.stale_ids[-1]
+            last_stale_id = reversal.stale_ids[-1]
             self._add(reversal.compacted)
-            self.replaced_in[top] = snapshot.version + 1
-            self.compaction_of[top] = reversal.compacted.ingest_id
-            at = reversal.compacted.committed_at, reversal.compacted.ingest_id
-            self.replacements[at] = [top]
+            self.replaced_in[last_stale_id] = snapshot.version + 1
+            self.compaction_of[last_stale_id] = reversal.compacted.ingest_id
+            compaction = reversal.compacted.committed_at, reversal.compacted.ingest_id
+            self.replacements[compaction] = [last_stale_id]
             self.stale_ids |= set(reversal.stale_ids)
         self.taken_back[reversal.kind, reversal.ingest_id] = list(
             self.changes.get((reversal.kind, reversal.ingest_id), ())
@@ -310,12 +310,12 @@ class MemoryLog:
         deleted: Counter[int],
     ) -> None:
         self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
-        for nth, commit in enumerate(self.commits):
+        for index, commit in enumerate(self.commits):
             if commit.ingest_id == ingest_id:
                 kept = tuple(each for each in commit.written if each.file.key != key)
                 kept += (written,) if written is not None else ()
                 rows = sum(each.file.rows for each in kept)
-                self.commits[nth] = replace(commit, written=kept, rows=rows)
+                self.commits[index] = replace(commit, written=kept, rows=rows)
         current = [
             file.max_timestamp_us
             for commit in self.commits
@@ -434,7 +434,7 @@ def _manifest_entry(commit: Commit) -> ManifestEntry:
 
 @dataclass
 class MemoryReports:
-    """A table of reports, which are kept for 90 days by its clock, if it has one."""
+    """A table of reports, which expire after 90 days if the table has a clock."""
 
     reports: dict[str, Report] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
@@ -445,10 +445,10 @@ class MemoryReports:
         if claimed is None or now >= claimed[2]:
             claimed = (report_id, key.request_digest, now + timedelta(hours=24))
             self.keys[key.digest] = claimed
-        stands_for, request_digest, _ = claimed
+        claimed_report_id, request_digest, _ = claimed
         if request_digest != key.request_digest:
             raise IdempotencyKeyReusedError("this Idempotency-Key came with another request before")
-        return stands_for
+        return claimed_report_id
 
     def release(self, key: IdempotencyKey) -> None:
         del self.keys[key.digest]
@@ -483,15 +483,15 @@ class MemoryReports:
         return self.reports[failed.report_id]
 
     def newest(self, page: PageRequest) -> ReportPage:
-        def place(report: Report) -> Cursor:
+        def cursor(report: Report) -> Cursor:
             return Cursor(to_text(to_us(report.started_at)), report.report_id)
 
         kept = [report for report in self.reports.values() if not self._has_expired(report)]
         reports = sorted(kept, key=lambda report: report.started_at, reverse=True)
         if page.after is not None:
-            reports = [each for each in reports if place(each).started_at < page.after.started_at]
+            reports = [each for each in reports if cursor(each).started_at < page.after.started_at]
         shown = tuple(reports[: page.limit])
-        return ReportPage(shown, place(shown[-1]) if len(shown) < len(reports) else None)
+        return ReportPage(shown, cursor(shown[-1]) if len(shown) < len(reports) else None)
 
 
 @dataclass
@@ -513,7 +513,7 @@ class MemoryExecutions:
 
 @dataclass
 class MemoryCheckpointStore:
-    """A checkpoint, and one that a concurrent call stores, if any."""
+    """A checkpoint. A concurrent call stores `meanwhile`, if set, before the next `advance`."""
 
     current: Checkpoint | None = None
     meanwhile: Checkpoint | None = None
@@ -530,7 +530,7 @@ class MemoryCheckpointStore:
 
 @dataclass
 class RecordedEvents:
-    """Events that are recorded, or an error instead."""
+    """Records events, or raises an error."""
 
     error: Exception | None = None
     events: list[Event] = field(default_factory=list)
@@ -543,7 +543,7 @@ class RecordedEvents:
 
 @dataclass
 class RecordedNotifications:
-    """Notifications that are recorded, or an error instead."""
+    """Records notifications, or raises an error."""
 
     error: Exception | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: fakes of the ports, and the pipeline over them."""
