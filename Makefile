@@ -96,7 +96,7 @@ soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of th
 .PHONY: mutants
 mutants: $(READY)  ## Change the domain in every small way (mutants); list the changes that no test detects.
 	rm -rf .mutants && mkdir .mutants
-	cp -r layers/core/store_monitoring testing tests pyproject.toml .mutants
+	cp -r layers/core/store_monitoring local testing tests pyproject.toml .mutants
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
 		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results
 
