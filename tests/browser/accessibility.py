@@ -1,4 +1,4 @@
-"""What axe-core, the usual checker of accessibility, finds on a page."""
+"""Accessibility problems that axe-core finds on a page."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -7,7 +7,7 @@ _SERIOUS = ("serious", "critical")
 
 
 def serious_problems(page: Page) -> list[str]:
-    """Return what keeps people from using the page: the rule, and the elements that break it."""
+    """Return the serious problems: each with its rule and the element that breaks it."""
     return [
         f"{problem['id']}: {node['html']}"
         for problem in Axe().run(page).response["violations"]

@@ -1,4 +1,4 @@
-"""A headless Chromium: the one that is installed, driven by Playwright."""
+"""The installed Chromium, headless, driven by Playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# It runs as root in CI, and in machines without a graphics card or much shared memory.
+# For CI: it runs as root, without a graphics card, and with little shared memory.
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 

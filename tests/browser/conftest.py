@@ -1,4 +1,4 @@
-"""A browser for all tests, and for each a window whose complaints fail the test."""
+"""One browser for all tests, and for each test a page whose console errors fail the test."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def browser() -> Iterator[Browser]:
     """The installed Chromium; tests are skipped without one, but not in CI."""
     executable = installed_chromium()
     if executable is None and "CI" in os.environ:
-        pytest.fail("no Chromium is installed, and in CI there has to be one")
+        pytest.fail("no Chromium is installed, which CI requires")
     if executable is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     with headless(executable) as browser:
@@ -33,13 +33,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """An empty page. What the browser's console says of an error fails the test."""
+    """An empty page. Errors in the browser's console fail the test."""
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
+        lambda message: errors.append(message.text) if message.type == "error" else None,
     )
     yield page
-    assert complaints == []
+    assert errors == []

@@ -1,4 +1,4 @@
-"""Make README's pictures, from the sample data: ``make screenshots``."""
+"""Make README's pictures from the sample data: ``make screenshots``."""
 
 import sys
 import tempfile
@@ -22,7 +22,7 @@ from tests.browser.chromium import headless, installed_chromium
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IMAGES = _ROOT / "docs" / "images"
-_HOURS_BY_DAY = 100  # a week's business time of a store that is closed at night
+_HOURS_BY_DAY = 100  # more than the weekly business time of a store that closes at night
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def _console(browser: Browser) -> None:
         stores = pd.read_csv(report["url"], index_col="store_id")
         week = stores[["uptime_last_week(in hours)", "downtime_last_week(in hours)"]]
         by_day = week[week.sum(axis="columns") < _HOURS_BY_DAY]
-        store_id = by_day.min(axis="columns").idxmax()  # up for long, and down for long
+        store_id = by_day.min(axis="columns").idxmax()  # with much uptime and much downtime
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme=scheme)
             page.goto(api)
@@ -73,7 +73,7 @@ def _console(browser: Browser) -> None:
 
 
 def _ended(api: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Make a report; return what is told of it at its end."""
+    """Make a report; return the response once it has ended."""
     started = requests.post(f"{api}/trigger_report", json=request, timeout=30).json()
     while True:
         address = f"{api}/get_report/{started['report_id']}"

@@ -1,4 +1,4 @@
-"""The console, used as a person does, against the local cloud with the real template."""
+"""The console, used like a person would, with a local cloud of the real template."""
 
 import csv
 import gzip
@@ -29,7 +29,7 @@ from tests.e2e.conftest import User
 
 KEY = "open-sesame"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-STRANGE = ["..", ".", "%2e%2e", "a/b", "\N{NO-BREAK SPACE}", "x=y&store_id=z", "?", "#"]
+ODD_IDS = ["..", ".", "%2e%2e", "a/b", "\N{NO-BREAK SPACE}", "x=y&store_id=z", "?", "#"]
 PHONE = ViewportSize(width=360, height=740)
 PATIENCE_MS = 30_000
 MINUTE_US = 60_000_000
@@ -53,7 +53,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         user = User(cloud, {"x-api-key": KEY})
         for file in find_inputs(folder):
             user.upload(file.key, file.path.read_bytes())
-        zones = "".join(f"{store_id},UTC\n" for store_id in (HOSTILE, *STRANGE))
+        zones = "".join(f"{store_id},UTC\n" for store_id in (HOSTILE, *ODD_IDS))
         user.upload("timezones/hostile.csv", f"store_id,timezone_str\n{zones}".encode())
         yield user
 
@@ -66,7 +66,7 @@ def stores(user: User) -> Stores:
 
 @pytest.fixture
 def console(context: BrowserContext, page: Page, user: User) -> Page:
-    """The console of one who has given the key."""
+    """The console of a user who has entered the key."""
     context.add_init_script(f"sessionStorage.setItem('api-key', '{KEY}')")
     page.goto(user.cloud.api_url)
     return page
@@ -74,7 +74,7 @@ def console(context: BrowserContext, page: Page, user: User) -> Page:
 
 @pytest.fixture
 def refused(context: BrowserContext, user: User) -> Page:
-    """The console of one whose requests are refused: a browser's console tells of each."""
+    """The console without a key: requests are refused, and the browser's console logs each."""
     page = context.new_page()
     page.goto(user.cloud.api_url)
     return page
@@ -85,10 +85,10 @@ def newest(console: Page) -> Locator:
 
 
 def make_report(console: Page) -> str:
-    """Make the report that the form asks for; return its id once it has ended."""
-    with console.expect_response("**/trigger_report") as answer:
+    """Make the report that the form requests; return its id once it has ended."""
+    with console.expect_response("**/trigger_report") as response:
         console.get_by_role("button", name="Make the report").click()
-    report_id: str = answer.value.json()["report_id"]
+    report_id: str = response.value.json()["report_id"]
     expect(newest(console)).to_have_attribute("data-status", re.compile("Complete|Failed"))
     return report_id
 
@@ -118,7 +118,7 @@ def test_a_report_from_the_button_to_its_files(console: Page, user: User) -> Non
     assert console.url == f"{user.cloud.api_url}/"
 
 
-def test_the_form_s_request_is_reported(console: Page, user: User, stores: Stores) -> None:
+def test_the_report_follows_the_form(console: Page, user: User, stores: Stores) -> None:
     store_ids = [row["store_id"] for row in stores[:2]]
     console.get_by_text("Instant, stores, evidence").click()
     form = console.locator("#request")
@@ -141,13 +141,13 @@ def test_progress_is_live(console: Page) -> None:
     progress = {"shards_done": 3, "shards_total": 8}
     held = True
 
-    def answer(route: Route) -> None:
+    def respond(route: Route) -> None:
         if held:
             route.fulfill(json={"status": "Running", "progress": progress})
         else:
             route.continue_()
 
-    console.route("**/get_report/*", answer)
+    console.route("**/get_report/*", respond)
     console.get_by_role("button", name="Make the report").click()
     expect(newest(console)).to_contain_text("3 of 8 shards")
     progress["shards_done"] = 7
@@ -174,18 +174,18 @@ def test_a_failed_report_shows_its_reason(console: Page, user: User) -> None:
         expect(newest(console)).to_contain_text(error["message"])
         expect(newest(console)).to_contain_text("UnknownStore")
         expect(console.locator("img")).to_have_count(0)
-        console.reload()  # the list of the API says the same
+        console.reload()  # the API's list has the same error
 
 
 def test_a_failed_report_can_be_retried(console: Page) -> None:
     console.get_by_text("Instant, stores, evidence").click()
     console.locator("#request").get_by_label("Stores").fill("nobody")
     report_id = make_report(console)
-    with console.expect_response(f"**/reports/{report_id}/retry") as answer:
+    with console.expect_response(f"**/reports/{report_id}/retry") as response:
         newest(console).get_by_role("button", name="Try again").click()
-    assert answer.value.status == 202
+    assert response.value.status == 202
     expect(newest(console)).to_have_attribute("data-status", "Running")
-    expect(newest(console)).to_have_attribute("data-status", "Failed")  # it is still not there
+    expect(newest(console)).to_have_attribute("data-status", "Failed")  # the store is still unknown
 
 
 def test_older_reports_are_loaded_on_request(console: Page, user: User) -> None:
@@ -263,11 +263,11 @@ def test_an_unreadable_file_shows_a_reason(console: Page) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_sent(console: Page) -> None:
-    def answer(route: Route) -> None:
+    def respond(route: Route) -> None:
         form = route.fetch().json()
         route.fulfill(json=form | {"limit_bytes": len(POLLS) - 1})
 
-    console.route("**/uploads", answer)
+    console.route("**/uploads", respond)
     item = choose(console, "large.csv", POLLS)
     item.get_by_role("button", name="Upload").click()
     expect(item).to_contain_text(f"{len(POLLS) - 1} bytes is the most.")
@@ -281,10 +281,10 @@ def test_a_file_that_is_too_large_is_not_sent(console: Page) -> None:
 
 
 def timeline(user: User, store_id: str, **query: str) -> dict[str, Any]:
-    answer = user.get("/timeline", params={"store_id": store_id, **query})
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    response = user.get("/timeline", params={"store_id": store_id, **query})
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
 
 
 def look_up(console: Page, store_id: str, as_of: str = "", poll_filter: str = "all") -> None:
@@ -298,7 +298,7 @@ def look_up(console: Page, store_id: str, as_of: str = "", poll_filter: str = "a
 
 
 def drawn_us(console: Page, *states: str) -> float:
-    """Return how long the strip shows a store in some states, by the lengths of its bands."""
+    """Return how long the strip shows a store in the given states, from the widths of its bands."""
     selector = ", ".join(f".strip rect.{state}" for state in states)
     minutes = console.locator(selector).evaluate_all(
         "bands => bands.map(band => Number(band.getAttribute('width')))"
@@ -306,23 +306,23 @@ def drawn_us(console: Page, *states: str) -> float:
     return float(sum(minutes)) * MINUTE_US
 
 
-def check_week(console: Page, told: dict[str, Any]) -> None:
-    """Check that what is shown is what the API tells."""
+def check_week(console: Page, expected: dict[str, Any]) -> None:
+    """Check that the page shows the API's response."""
     numbers = console.locator(".numbers td:has(small)").all_text_contents()
     assert [text.split()[0] for text in numbers] == [
-        f"{told['report_row'][f'{kind}_{window}']:.2f}"
+        f"{expected['report_row'][f'{kind}_{window}']:.2f}"
         for kind in ("uptime", "downtime")
         for window in ("last_hour(in minutes)", "last_day(in hours)", "last_week(in hours)")
     ]
-    totals = told["totals"]
-    within = MINUTE_US / 1000  # an end is drawn to the millisecond
-    assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=within)
+    totals = expected["totals"]
+    tolerance_us = MINUTE_US / 1000  # ends are drawn in thousandths of a minute
+    assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=tolerance_us)
     assert drawn_us(console, "down", "unknown") == pytest.approx(
-        totals["downtime_last_week_us"], abs=within
+        totals["downtime_last_week_us"], abs=tolerance_us
     )
-    start = told["week"]["start"]
+    start = expected["week"]["start"]
     assert console.locator(".strip .poll").count() == sum(
-        poll["at"] >= start for poll in told["polls"]
+        poll["at"] >= start for poll in expected["polls"]
     )
     console.get_by_text("The polls as a table").click()
     shown = console.locator("details[open] tbody tr").evaluate_all(
@@ -335,7 +335,7 @@ def check_week(console: Page, told: dict[str, Any]) -> None:
             poll["status"],
             "yes" if poll["is_evidence"] else "no",
         ]
-        for poll in told["polls"]
+        for poll in expected["polls"]
     ]
 
 
@@ -353,9 +353,9 @@ def test_a_week_without_polls_with_the_end_of_dst(
 ) -> None:
     store_id = stores[0]["store_id"]
     look_up(console, store_id, as_of="2024-11-05T12:00")
-    told = timeline(user, store_id, as_of="2024-11-05T12:00:00Z")
-    assert told["polls"] == []
-    check_week(console, told)
+    expected = timeline(user, store_id, as_of="2024-11-05T12:00:00Z")
+    assert expected["polls"] == []
+    check_week(console, expected)
     assert drawn_us(console, "down") == 0
     days = console.locator(".strip .day").all_text_contents()
     assert days[0] == "Tue 29 Oct"
@@ -371,7 +371,7 @@ def test_a_url_selects_a_store(console: Page, user: User, stores: Stores) -> Non
 
 
 def with_ups_and_downs(stores: Stores) -> str:
-    """Return the id of a store that was up for long, and down for long."""
+    """Return the id of a store with much uptime and much downtime."""
 
     def less(row: dict[str, str]) -> float:
         return min(float(row[f"{name}_last_week(in hours)"]) for name in ("uptime", "downtime"))
@@ -438,10 +438,10 @@ def test_without_a_key_the_page_says_what_to_do(refused: Page) -> None:
     expect(refused.locator(".report")).to_have_count(0)
 
 
-@pytest.mark.parametrize("store_id", STRANGE)
+@pytest.mark.parametrize("store_id", ODD_IDS)
 def test_a_store_is_found_by_any_id(console: Page, store_id: str) -> None:
     look_up(console, store_id)
-    console.reload()  # the address names it
+    console.reload()  # the URL contains the id
     expect(console.get_by_label("Store id")).to_have_value(store_id)
     expect(console.locator("#store-week .facts")).to_contain_text("no hours known")
 
@@ -476,7 +476,7 @@ def test_foreign_scripts_do_not_run(refused: Page) -> None:
     assert owned is False
 
 
-# --- for everybody --------------------------------------------------------------------------
+# --- accessibility --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,4 +1,4 @@
-"""The report as a page, opened from disk with the network off."""
+"""The HTML report, opened from disk with the network off."""
 
 import csv
 import io
@@ -57,12 +57,12 @@ def report(context: BrowserContext, page: Page, address: str) -> Page:
 
 
 def shown(report: Page, column: str) -> list[str]:
-    """Return what the shown rows of the table have in a column."""
+    """Return the texts of a column of the table's shown rows."""
     names = report.locator("#stores-table thead th").evaluate_all(
         "heads => heads.map(head => head.dataset.name)"
     )
-    place = names.index(column) + 1
-    return report.locator(f"#stores-table tbody tr > :nth-child({place})").all_text_contents()
+    position = names.index(column) + 1
+    return report.locator(f"#stores-table tbody tr > :nth-child({position})").all_text_contents()
 
 
 def uptime(row: dict[str, str]) -> float:
@@ -70,13 +70,13 @@ def uptime(row: dict[str, str]) -> float:
     return up / (up + down)
 
 
-def test_nothing_is_asked_for(context: BrowserContext, page: Page, address: str) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_the_page_requests_nothing_else(context: BrowserContext, page: Page, address: str) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     context.set_offline(True)
     page.goto(address)
     page.locator("svg.chart").first.hover()
-    assert asked == [address]
+    assert requested == [address]
 
 
 def test_all_stores_page_by_page(report: Page, rows: Rows) -> None:
@@ -91,7 +91,7 @@ def test_all_stores_page_by_page(report: Page, rows: Rows) -> None:
     assert shown(report, "store_id") == ids
 
 
-def test_the_table_tells_what_the_csv_tells(report: Page, rows: Rows) -> None:
+def test_the_table_has_the_same_values_as_the_csv(report: Page, rows: Rows) -> None:
     report.get_by_label("Rows").select_option("1000")
     ids = shown(report, "store_id")
     for name in next(iter(rows.values())):
@@ -115,7 +115,7 @@ def test_a_column_sorts_both_ways(report: Page, rows: Rows) -> None:
     assert shown(report, "store_id") == sorted(rows)
 
 
-def test_what_is_not_known_comes_last(report: Page) -> None:
+def test_unknown_values_are_sorted_last(report: Page) -> None:
     report.get_by_label("Rows").select_option("1000")
     for _ in range(2):
         report.get_by_role("button", name="Last poll UTC").click()
@@ -210,7 +210,7 @@ def test_print_has_no_controls_and_dark_ink(report: Page) -> None:
     assert ink == "rgb(28, 32, 36)"
 
 
-def test_without_script_there_is_all_but_the_table(browser: Browser, address: str) -> None:
+def test_without_script_everything_but_the_table_is_shown(browser: Browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto(address)

@@ -1,4 +1,4 @@
-"""What `sam build` makes, built once for all tests and for either processor."""
+"""The output of `sam build`, built once per architecture for all tests."""
 
 import os
 import subprocess
@@ -52,5 +52,7 @@ def lambda_python() -> Path:
     """Find a Python of the version that Lambda runs."""
     interpreter = find_interpreter(RUNTIME_VERSION)
     if interpreter is None:
-        pytest.skip(f"no CPython {RUNTIME_VERSION}, on PATH, of pyenv or of uv, to run the layers")
+        pytest.skip(
+            f"no CPython {RUNTIME_VERSION} to run the layers: none on PATH, from pyenv or from uv"
+        )
     return interpreter

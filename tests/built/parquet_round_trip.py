@@ -1,4 +1,4 @@
-"""Run by CPython 3.13 on the built layers: a frame's way to Parquet and back."""
+"""Run by CPython 3.13 on the built layers: write a frame to Parquet and read it."""
 
 import io
 
@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 
 def main() -> None:
-    """Compare a frame with what becomes of it."""
+    """Check that the frame stays equal."""
     frame = pd.read_csv(
         io.StringIO("store_id,at,up\na,2024-10-14 23:55:18.727055,true\nb,2024-03-10,false\n"),
         parse_dates=["at"],

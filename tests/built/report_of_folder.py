@@ -10,7 +10,7 @@ from testing.pipeline import Pipeline
 
 
 def main() -> None:
-    """Take the folder of inputs and one for objects from the command line."""
+    """Take the inputs' folder and the objects' folder from the command line."""
     inputs, objects = map(Path, sys.argv[1:])
     pipeline = Pipeline(objects)
     for path in sorted(inputs.glob("*/*.csv")):

@@ -1,4 +1,4 @@
-"""The built and the packaged functions run in the local cloud as in Lambda."""
+"""The built and the packaged functions run in the local cloud as they do in Lambda."""
 
 import io
 import json
@@ -74,12 +74,12 @@ def test_handlers_can_import_their_code_their_layers_and_the_runtime(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     code, layer = tmp_path / "code", tmp_path / "layer"
-    for folder, module in ((code, "app"), (layer, "of_the_layer")):
+    for folder, module in ((code, "app"), (layer, "layer_module")):
         folder.mkdir()
         (folder / f"{module}.py").write_text(HANDLER)
     function = FunctionConfiguration(
-        name="looks-around",
-        role="looks-around",
+        name="describe",
+        role="describe",
         handler="app.lambda_handler",
         task_root=code,
         layers=(layer,),
@@ -87,7 +87,7 @@ def test_handlers_can_import_their_code_their_layers_and_the_runtime(
         timeout_seconds=30,
         memory_mb=128,
     )
-    names = ["app", "of_the_layer", "awslambdaric", "boto3", "moto", "numpy", "pip", "local"]
+    names = ["app", "layer_module", "awslambdaric", "boto3", "moto", "numpy", "pip", "local"]
     environment = ExecutionEnvironment(function, runtime, {}, tmp_path)
     try:
         result = environment.invoke(json.dumps(names).encode())
@@ -95,7 +95,7 @@ def test_handlers_can_import_their_code_their_layers_and_the_runtime(
         environment.stop()
     seen = json.loads(result.payload)
     assert seen["version"].startswith(f"{LAMBDA_VERSION}.")
-    assert seen["found"] == ["app", "of_the_layer", "awslambdaric", "boto3"]
+    assert seen["found"] == ["app", "layer_module", "awslambdaric", "boto3"]
     assert not [folder for folder in seen["path"] if "site-packages" in folder]
 
 

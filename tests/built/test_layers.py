@@ -1,4 +1,4 @@
-"""The built functions and layers: that they fit, and that they work where they will run."""
+"""The built functions and layers fit into Lambda and work in its runtime."""
 
 import csv
 import json
@@ -17,8 +17,8 @@ from tests.built.conftest import ROOT, RUNTIME_VERSION, Builder
 from tests.cases import EVERY_DAY, MONDAY, active, inactive, opens
 from tests.oracle import Case, csv_text, report
 
-GREATEST_UNZIPPED_BYTES = 230_000_000  # Lambda's limit is 262,144,000
-GREATEST_CODE_BYTES = 1_000_000
+MAX_UNZIPPED_BYTES = 230_000_000  # Lambda's limit is 262,144,000
+MAX_CODE_BYTES = 1_000_000
 ARCHITECTURES = ("arm64", "x86_64")
 NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 WITH_ARROW = {
@@ -67,8 +67,8 @@ def test_functions_fit_into_lambda(
         print(f"\n\n{'bytes, unzipped, ' + architecture:<28}{'code':>12}{'layers':>14}{'all':>14}")
         for name, (code, *layers) in sizes.items():
             print(f"{name:<28}{code:>12,}{sum(layers):>14,}{code + sum(layers):>14,}")
-    assert all(sum(parts) <= GREATEST_UNZIPPED_BYTES for parts in sizes.values())
-    assert all(code <= GREATEST_CODE_BYTES for code, *_ in sizes.values())
+    assert all(sum(parts) <= MAX_UNZIPPED_BYTES for parts in sizes.values())
+    assert all(code <= MAX_CODE_BYTES for code, *_ in sizes.values())
 
 
 def test_functions_without_arrow_do_not_carry_it(functions: list[BuiltFunction]) -> None:
@@ -80,7 +80,7 @@ def test_functions_without_arrow_do_not_carry_it(functions: list[BuiltFunction])
     assert carrying == WITH_ARROW
 
 
-def test_only_merge_carries_what_makes_pages(functions: list[BuiltFunction]) -> None:
+def test_only_merge_carries_the_html_layer(functions: list[BuiltFunction]) -> None:
     carrying = {
         function.logical_id
         for function in functions
@@ -115,7 +115,7 @@ def test_layers_are_compiled_for_the_runtime(build: Path, lambda_python: Path) -
     assert not [p for p in build.rglob("*.pyc") if not p.name.endswith(f".{tag}.pyc")]
 
 
-def test_handlers_import_no_more_than_they_need(
+def test_handlers_import_only_what_they_need(
     native_functions: list[BuiltFunction], lambda_python: Path, runtime: Path
 ) -> None:
     for function in native_functions:
@@ -163,7 +163,7 @@ def test_report(builder: Builder, lambda_python: Path, tmp_path: Path) -> None:
 
 
 def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) -> str:
-    """Run a module of the tests with nothing else on the path but the built layers."""
+    """Run a module of the tests with only the built layers on the path."""
     start = "import json, runpy, sys; sys.path[:0] = json.loads(sys.argv.pop(1)); " + (
         "runpy.run_module(sys.argv.pop(1), run_name='__main__')"
     )

@@ -31,12 +31,12 @@ STATUS_CODES = {
     **{"create_upload": 201, "healthz": 200, "list_reports": 200, "retry_report": 409},
     "trigger_report": 202,
 }
-ANSWERS: dict[str, dict[str, Any] | None] = {
+RESULTS: dict[str, dict[str, Any] | None] = {
     "compact": {"ingests_replaced": 0, "files_deleted": 0},
     "compute_shard": {"shard": 0, "stores": STORES},
     "delete_store": {"polls_files": 0, "stores_files": 0, "reports": 0, "rejects": 0},
     "end_report": None,
-    # This one keeps its message, whose upload the other then leaves as it is.
+    # This one keeps its message, and the other does not touch its upload.
     "fail_upload": {
         "batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
     },
@@ -53,11 +53,11 @@ ANSWERS: dict[str, dict[str, Any] | None] = {
 def _engine() -> None:
     """Skip tests that need a container engine if none responds."""
     # In its own process: docker leaves sockets open when it fails.
-    ask = [sys.executable, "-c", "import docker; docker.from_env().ping()"]
-    asked = subprocess.run(ask, stderr=subprocess.PIPE, text=True, check=False)
-    if asked.returncode:
-        reason = asked.stderr.splitlines()[-1]
-        pytest.skip(f"no container engine answers, at DOCKER_HOST or its default socket: {reason}")
+    ping = [sys.executable, "-c", "import docker; docker.from_env().ping()"]
+    pinged = subprocess.run(ping, stderr=subprocess.PIPE, text=True, check=False)
+    if pinged.returncode:
+        reason = pinged.stderr.splitlines()[-1]
+        pytest.skip(f"no container engine responds at DOCKER_HOST or its default socket: {reason}")
 
 
 @pytest.fixture(scope="module")
@@ -132,13 +132,13 @@ def test_invoke(name: str, options: list[str], report_id: str, upload_id: str) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     if name in STATUS_CODES:
-        assert answer["statusCode"] == STATUS_CODES[name], done.stderr
-    elif (expected := ANSWERS[name]) is None:
-        assert answer is None, done.stderr
+        assert result["statusCode"] == STATUS_CODES[name], done.stderr
+    elif (expected := RESULTS[name]) is None:
+        assert result is None, done.stderr
     else:
-        assert expected.items() <= answer.items(), done.stderr
+        assert expected.items() <= result.items(), done.stderr
 
 
 @pytest.mark.usefixtures("_engine")
@@ -162,11 +162,11 @@ def test_start_api(options: list[str], tmp_path: Path) -> None:
             report_id = client.trigger(as_of=None)
             *_, report = client.follow(report_id)
             assert report["stores"] == STORES
-            answer = requests.get(
+            response = requests.get(
                 f"{api}/get_report/{report_id}", headers={"Accept": "text/csv"}, timeout=60
             )
-            assert answer.history[0].status_code == 303
-            assert len(list(csv.DictReader(answer.text.splitlines()))) == STORES
+            assert response.history[0].status_code == 303
+            assert len(list(csv.DictReader(response.text.splitlines()))) == STORES
         finally:
             service.terminate()
 
@@ -181,7 +181,7 @@ def sam(*command: str) -> list[str]:
 
 
 def wait_for(api: str, service: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Wait until SAM CLI serves the API: it says Forbidden, 403, of what is not there."""
+    """Wait until SAM CLI serves the API: it returns 403 for an unknown path."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and service.poll() is None:
         try:

@@ -1,4 +1,4 @@
-"""One local cloud with the real template, and what a user does with it."""
+"""One local cloud with the real template, and a user of it."""
 
 import gzip
 import time
@@ -14,9 +14,9 @@ import requests
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.cloud import LocalCloud
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-# Only what never comes takes so long, however busy the machine.
+# Generous: only a result that never comes takes so long, even on a busy machine.
 _PATIENCE_SECONDS = 600
 _LONGEST_PAUSE_SECONDS = 0.5
 _KINDS = {
@@ -28,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class User:
-    """Uploads files and asks the API, as README tells users to."""
+    """Uploads files and calls the API, as README describes."""
 
     cloud: LocalCloud
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class User:
         return self.cloud.client("dynamodb")
 
     def upload(self, key: str, content: bytes) -> dict[str, Any]:
-        """Upload a file and wait for what becomes of it."""
+        """Upload a file and wait for its outcome."""
         version_id = self.put(key, content)
         return until(lambda: self.outcome(key, version_id))
 
@@ -52,7 +52,7 @@ class User:
         version_id: str = self.s3.put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
         return version_id
 
-    def ask(
+    def request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
     ) -> requests.Response:
         url = f"{self.cloud.api_url}{path}"
@@ -60,39 +60,39 @@ class User:
         return requests.request(method, url, headers=headers, timeout=30, **arguments)
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
-        return self.ask("GET", path, **arguments)
+        return self.request("GET", path, **arguments)
 
     def post(self, path: str, **arguments: Any) -> requests.Response:
-        return self.ask("POST", path, **arguments)
+        return self.request("POST", path, **arguments)
 
     def trigger(self, **body: Any) -> str:
-        answer = self.post("/trigger_report", json=body)
-        assert answer.status_code == 202, answer.text
-        assert answer.json()["status"] == "Running"
-        return answer.json()["report_id"]
+        response = self.post("/trigger_report", json=body)
+        assert response.status_code == 202, response.text
+        assert response.json()["status"] == "Running"
+        return response.json()["report_id"]
 
     def ended(self, report_id: str) -> dict[str, Any]:
-        """Wait until a report is no longer Running; return the answer."""
+        """Wait until a report is no longer Running; return the response."""
 
-        def ask() -> dict[str, Any] | None:
-            answer = self.get(f"/get_report/{report_id}").json()
-            return None if answer["status"] == "Running" else answer
+        def poll() -> dict[str, Any] | None:
+            response = self.get(f"/get_report/{report_id}").json()
+            return None if response["status"] == "Running" else response
 
-        return until(ask)
+        return until(poll)
 
     def report(self, **body: Any) -> bytes:
         """Make a report; return its CSV."""
-        answer = self.ended(self.trigger(**body))
-        assert answer["status"] == "Complete", answer
-        return requests.get(answer["url"], timeout=30).content
+        response = self.ended(self.trigger(**body))
+        assert response["status"] == "Complete", response
+        return requests.get(response["url"], timeout=30).content
 
     def outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
-        """Return what became of an upload for good, None if that is not known yet."""
+        """Return the final outcome of an upload, or None while there is none."""
         recorded = self.recorded(key, version_id)
         return None if recorded is None or recorded["status"] == "Retrying" else recorded
 
     def recorded(self, key: str, version_id: str) -> dict[str, Any] | None:
-        """Return what is recorded of an upload."""
+        """Return the record of an upload, or None if there is none."""
         item = self.dynamodb.get_item(
             TableName=self.cloud.outputs["IngestTableName"],
             Key={"log": {"S": f"uploads/{key}"}, "entry": {"S": version_id}},
@@ -102,16 +102,16 @@ class User:
         return {name: next(iter(value.values())) for name, value in values.items()} or None
 
 
-def until(ask: Callable[[], Answer | None], patience_seconds: float = _PATIENCE_SECONDS) -> Answer:
-    """Ask until there is an answer, ever less often, so as not to delay it by asking."""
+def until(poll: Callable[[], Result | None], patience_seconds: float = _PATIENCE_SECONDS) -> Result:
+    """Poll, less and less often, until the result is not None; return the result."""
     deadline = time.monotonic() + patience_seconds
     pause_seconds = 0.05
     while time.monotonic() < deadline:
-        if (answer := ask()) is not None:
-            return answer
+        if (result := poll()) is not None:
+            return result
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 1.25, _LONGEST_PAUSE_SECONDS)
-    raise TimeoutError(f"nothing came within {patience_seconds} seconds")
+    raise TimeoutError(f"no result within {patience_seconds} seconds")
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +124,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def user(sample: dict[str, bytes]) -> Iterator[User]:
-    """A user of a cloud that has ingested the small sample; shards are small, so there are some."""
+    """A user of a cloud that has ingested the small sample; a report has several small shards."""
     with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
         user = User(cloud)
         for key, content in sample.items():

@@ -1,4 +1,4 @@
-"""What must hold for reports and uploads, whatever fails."""
+"""Checks that hold for reports and uploads whatever fails."""
 
 import io
 import re
@@ -17,8 +17,8 @@ from tests.e2e.conftest import User, until
 from tests.e2e.inputs import NOW, Inputs, a_few_stores
 from tests.oracle import Poll
 
-_ATTEMPTS = 4  # how often a user asks for a report before giving up
-_CLOSE_SECONDS = 5  # an event, and its function's three attempts, take less
+_ATTEMPTS = 4  # how often a user requests a report before giving up
+_CLOSE_SECONDS = 5  # longer than an event and its function's three attempts
 _LONG_AGO = "2024-01-01T00:00:00.000000Z"
 _REASON = re.compile(
     r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?: "
@@ -28,22 +28,22 @@ _REASON = re.compile(
 
 @dataclass
 class Trials:
-    """A local cloud with injected faults, and what was uploaded to it.
+    """A local cloud with injected faults, and its uploaded inputs.
 
-    Each trial checks what must hold at its end: the report is Complete, with the bytes that the
-    oracle makes of the same inputs, or Failed with a reason that names the step; no other report is
-    Running; what was uploaded is committed once; and a later report is correct.
+    At its end, each trial checks that the report is Complete, with the bytes that the oracle
+    computes from the same inputs, or Failed with a reason that names the step; that no other report
+    is Running; that each upload is committed once; and that a later report is correct.
     """
 
     user: User
     inputs: Inputs = field(default_factory=a_few_stores)
-    _right: set[bytes] = field(default_factory=set)
+    _correct: set[bytes] = field(default_factory=set)
 
     def ingest(self) -> None:
-        """Upload everything, and make a report, so that all functions are warm."""
+        """Upload all inputs and make a report, so that all functions are warm."""
         for key, content in self.inputs.files().items():
             assert self.user.upload(key, content)["status"] == "Committed"
-        self._right = {self.inputs.report()}
+        self._correct = {self.inputs.report()}
         self.check_a_later_report()
 
     @contextmanager
@@ -67,7 +67,7 @@ class Trials:
             "Complete", "refused", or the failed step and the error.
         """
         with self.faults(*faults):
-            report_id = self._ask_for_report()
+            report_id = self._request_report()
         return self._end(report_id)
 
     def upload(self, key: str, content: bytes, after: Inputs, *faults: Fault) -> str:
@@ -76,12 +76,12 @@ class Trials:
         Parameters
         ----------
         after : Inputs
-            What the inputs are once it is ingested.
+            The inputs once it is ingested.
 
         Returns
         -------
         str
-            "ingested", or "given up": then it was uploaded again.
+            "ingested", or "given up" if it had to be uploaded again.
         """
         with self.faults(*faults):
             ingested = self._wait_for_ingest(key, self._put(key, content, after))
@@ -91,35 +91,35 @@ class Trials:
         """Upload a file and request a report at once, while faults are injected at random."""
         with self.faults(*faults, seed=seed):
             version_id = self._put(key, content, after)
-            report_id = self._ask_for_report()
+            report_id = self._request_report()
             ingested = self._wait_for_ingest(key, version_id)
         outcome = self._end(report_id)
         return f"{outcome}, {self._settle(ingested, key, content, after)}"
 
     # --- reports ----------------------------------------------------------------------------
 
-    def _ask_for_report(self) -> str | None:
-        """Trigger a report, in several attempts, and watch it until its execution has ended."""
+    def _request_report(self) -> str | None:
+        """Request a report, in several attempts; poll it until its execution has ended."""
         headers = {"Idempotency-Key": str(uuid4())}
         for _ in range(_ATTEMPTS):
-            answer = self.user.post(
+            response = self.user.post(
                 "/trigger_report", json={"as_of": f"{NOW:%FT%TZ}"}, headers=headers
             )
-            if answer.status_code == 202:
-                report_id: str = answer.json()["report_id"]
-                while self._executes(report_id):
-                    self._check_answer(self.user.get(f"/get_report/{report_id}"))
+            if response.status_code == 202:
+                report_id: str = response.json()["report_id"]
+                while self._is_executing(report_id):
+                    self._check_response(self.user.get(f"/get_report/{report_id}"))
                 return report_id
-            assert answer.status_code in (502, 503), answer.text
+            assert response.status_code in (502, 503), response.text
         return None
 
-    def _check_answer(self, answer: requests.Response) -> None:
-        if answer.status_code == 200 and answer.json()["status"] == "Complete":
-            assert requests.get(answer.json()["url"], timeout=30).content in self._right
-        elif answer.status_code == 200:
-            assert "url" not in answer.json()
+    def _check_response(self, response: requests.Response) -> None:
+        if response.status_code == 200 and response.json()["status"] == "Complete":
+            assert requests.get(response.json()["url"], timeout=30).content in self._correct
+        elif response.status_code == 200:
+            assert "url" not in response.json()
         else:
-            assert answer.status_code in (502, 503), answer.text
+            assert response.status_code in (502, 503), response.text
 
     def _end(self, report_id: str | None) -> str:
         outcome = "refused" if report_id is None else self._outcome(report_id)
@@ -131,14 +131,14 @@ class Trials:
         return outcome
 
     def _outcome(self, report_id: str) -> str:
-        """Return how a report ended whose execution has."""
+        """Return the outcome of a report whose execution has ended."""
         try:
             until(lambda: self.row(report_id)["status"]["S"] != "Running" or None, _CLOSE_SECONDS)
         except TimeoutError:
-            self.let_time_pass(report_id)
-        answer = self.user.get(f"/get_report/{report_id}")
-        self._check_answer(answer)
-        body = answer.json()
+            self.backdate_start(report_id)
+        response = self.user.get(f"/get_report/{report_id}")
+        self._check_response(response)
+        body = response.json()
         if body["status"] == "Complete":
             return "Complete"
         assert body["status"] == "Failed", body
@@ -150,10 +150,10 @@ class Trials:
         return f"{step}: {body['error']['code']}"
 
     def check_a_later_report(self) -> None:
-        """Make a report while all is well."""
-        assert self.user.report(as_of=f"{NOW:%FT%TZ}") in self._right
+        """Make a report without faults, and check it."""
+        assert self.user.report(as_of=f"{NOW:%FT%TZ}") in self._correct
 
-    def _executes(self, report_id: str) -> bool:
+    def _is_executing(self, report_id: str) -> bool:
         client = self.user.cloud.client("stepfunctions")
         machine = self.user.cloud.outputs["StateMachineArn"]
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
@@ -164,17 +164,17 @@ class Trials:
 
     def wait_for_execution(self, report_id: str) -> None:
         """Wait until a report's first execution has ended."""
-        until(lambda: not self._executes(report_id) or None)
+        until(lambda: not self._is_executing(report_id) or None)
 
     def row(self, report_id: str) -> dict[str, Any]:
-        """Return what the table says of a report."""
+        """Return a report's item in the table."""
         return self.user.cloud.client("dynamodb").get_item(
             TableName=self.user.cloud.outputs["ReportTableName"],
             Key={"report_id": {"S": report_id}},
         )["Item"]
 
-    def let_time_pass(self, report_id: str) -> None:
-        """Make a report one that started long ago."""
+    def backdate_start(self, report_id: str) -> None:
+        """Set a report's start to long ago."""
         self.user.cloud.client("dynamodb").update_item(
             TableName=self.user.cloud.outputs["ReportTableName"],
             Key={"report_id": {"S": report_id}},
@@ -186,26 +186,26 @@ class Trials:
 
     def _put(self, key: str, content: bytes, after: Inputs) -> str:
         """Upload a file; return its version."""
-        self._right.add(after.report())
+        self._correct.add(after.report())
         return self.user.put(key, content)
 
     def _wait_for_ingest(self, key: str, version_id: str) -> bool:
-        """Wait until a file is ingested, or given up; tell which."""
+        """Wait until a file is ingested or given up; return whether it is ingested."""
         outcome = until(lambda: self.user.outcome(key, version_id))
         return outcome["status"] in ("Committed", "Unchanged")
 
     def _settle(self, ingested: bool, key: str, content: bytes, after: Inputs) -> str:
         if not ingested:
-            again = self.user.upload(key, content)
-            assert again["status"] in ("Committed", "Unchanged"), again
+            outcome = self.user.upload(key, content)
+            assert outcome["status"] in ("Committed", "Unchanged"), outcome
         self.inputs = after
-        self._right = {after.report()}
+        self._correct = {after.report()}
         self.check_a_later_report()
         assert self._polls_stored() == sorted(_text(poll) for poll in after.polls)
         return "ingested" if ingested else "given up"
 
     def _polls_stored(self) -> list[str]:
-        """Return all polls of all files that the ingest table says are committed."""
+        """Return all polls of all files that are committed in the ingest table."""
         cloud = self.user.cloud
         entries = cloud.client("dynamodb").query(
             TableName=cloud.outputs["IngestTableName"],

@@ -1,4 +1,4 @@
-"""A few stores, small enough for a run a second, and what a report on them has to say."""
+"""A few stores, small enough for one run per second, and the expected report on them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ class Inputs:
     zones: dict[str, str] = field(default_factory=dict)
 
     def with_polls(self, polls: Iterable[Poll]) -> "Inputs":
-        """Polls accumulate."""
+        """Return the inputs with more polls: polls accumulate."""
         return Inputs((*self.polls, *polls), self.hours, self.zones)
 
     def with_hours(self, hours: tuple[HoursRow, ...]) -> "Inputs":
-        """Hours replace those of the stores that they name."""
+        """Return the inputs with other hours: they replace all hours of the stores they name."""
         named = {row.store_id for row in hours}
         kept = (row for row in self.hours if row.store_id not in named)
         return Inputs(self.polls, (*kept, *hours), self.zones)
 
     def report(self, now: datetime = NOW) -> bytes:
-        """Return the report that the oracle makes of them."""
+        """Return the report that the oracle computes from them."""
         return csv_text(report(Case(self.polls, self.hours, self.zones, now))).encode()
 
     def files(self) -> dict[str, bytes]:
@@ -56,14 +56,14 @@ def hours_csv(hours: Iterable[HoursRow]) -> bytes:
 
 
 def hourly_polls(store_id: str, hours: int = 48, down_every: int = 5) -> tuple[Poll, ...]:
-    """Return a poll an hour until now, every fifth of them inactive."""
+    """Return one poll per hour until now, every fifth of them inactive."""
     return tuple(
         Poll(store_id, NOW - hour * HOUR, active=hour % down_every != 0) for hour in range(hours)
     )
 
 
 def a_few_stores() -> Inputs:
-    """Return eight stores of all kinds: with hours and zones, without, and never polled."""
+    """Return eight stores: with and without hours and zones, and some never polled."""
     store_ids = [f"store-{number}" for number in range(8)]
     return Inputs(
         polls=tuple(poll for store_id in store_ids[:6] for poll in hourly_polls(store_id)),

@@ -1,4 +1,4 @@
-"""Who may call: an API that asks for a key."""
+"""Access to an API that requires a key."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -30,24 +30,24 @@ def guarded() -> Iterator[User]:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), WITH_KEY)
-def test_the_key_opens_the_api(guarded: User, method: str, path: str, status: int) -> None:
-    assert guarded.ask(method, path, headers=KEY).status_code == status
+def test_the_key_gives_access(guarded: User, method: str, path: str, status: int) -> None:
+    assert guarded.request(method, path, headers=KEY).status_code == status
 
 
 @pytest.mark.parametrize(("method", "path", "status"), WITH_KEY)
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
-def test_without_the_key_nothing_is_told(
+def test_calls_without_the_key_are_forbidden(
     guarded: User, method: str, path: str, status: int, headers: dict[str, str]
 ) -> None:
-    answer = guarded.ask(method, path, headers=headers)
-    assert answer.status_code == 403
+    response = guarded.request(method, path, headers=headers)
+    assert response.status_code == 403
     message = "the header x-api-key has no valid key"
-    assert answer.json() == {"error": {"code": "forbidden", "message": message}}
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert response.json() == {"error": {"code": "forbidden", "message": message}}
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_is_open_needs_no_key(guarded: User, path: str) -> None:
+def test_open_paths_need_no_key(guarded: User, path: str) -> None:
     assert guarded.get(path).status_code == 200
 
 
@@ -63,36 +63,40 @@ def test_what_is_open_needs_no_key(guarded: User, path: str) -> None:
     ],
 )
 @pytest.mark.parametrize("headers", [{}, KEY])
-def test_a_method_that_is_not_there_is_refused(
+def test_an_unsupported_method_is_refused(
     guarded: User, method: str, path: str, allowed: str, headers: dict[str, str]
 ) -> None:
-    answer = guarded.ask(method, path, headers=headers)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
-    assert answer.headers["Cache-Control"] == "no-store"
+    response = guarded.request(method, path, headers=headers)
+    assert (response.status_code, response.headers["Allow"]) == (405, allowed)
+    assert response.headers["Cache-Control"] == "no-store"
     if method != "HEAD":
-        assert answer.json()["error"]["code"] == "method_not_allowed"
+        assert response.json()["error"]["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/csv", "text/html", "x/y"])
-def test_whatever_comes_with_it(guarded: User, content_type: str) -> None:
-    answer = guarded.ask("PUT", "/uploads", headers={"Content-Type": content_type}, data=b"<b>")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+def test_an_unsupported_method_is_refused_with_any_content_type(
+    guarded: User, content_type: str
+) -> None:
+    response = guarded.request(
+        "PUT", "/uploads", headers={"Content-Type": content_type}, data=b"<b>"
+    )
+    assert (response.status_code, response.json()["error"]["code"]) == (405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "TRACE"])
-def test_an_address_with_nothing_is_refused(guarded: User, method: str) -> None:
-    answer = guarded.ask(method, "/nowhere", headers=KEY)
-    assert answer.status_code == 403
+def test_an_unknown_path_is_refused(guarded: User, method: str) -> None:
+    response = guarded.request(method, "/nowhere", headers=KEY)
+    assert response.status_code == 403
     if method != "HEAD":
-        assert answer.json()["error"]["code"] == "forbidden"
+        assert response.json()["error"]["code"] == "forbidden"
 
 
-def test_one_key_is_one_caller_and_keys_are_a_callers_own(guarded: User) -> None:
+def test_idempotency_keys_belong_to_the_caller_of_an_api_key(guarded: User) -> None:
     headers = KEY | {"Idempotency-Key": str(uuid4())}
-    answers = [guarded.post("/trigger_report", headers=headers).json() for _ in range(2)]
-    assert answers[0]["report_id"] == answers[1]["report_id"]
+    responses = [guarded.post("/trigger_report", headers=headers).json() for _ in range(2)]
+    assert responses[0]["report_id"] == responses[1]["report_id"]
 
 
-def test_a_body_beyond_what_the_gateway_takes_is_refused(guarded: User) -> None:
-    answer = guarded.post("/trigger_report", headers=KEY, data=b" " * (10 * 1024 * 1024 + 1))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+def test_a_body_beyond_the_gateway_s_limit_is_refused(guarded: User) -> None:
+    response = guarded.post("/trigger_report", headers=KEY, data=b" " * (10 * 1024 * 1024 + 1))
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")

@@ -26,14 +26,14 @@ def user() -> Iterator[User]:
 
 
 def commands(heading: str) -> list[str]:
-    """Return the blocks of commands of a section of docs/operations.md."""
+    """Return the command blocks of a section of docs/operations.md."""
     guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     section = guide.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"(?:^    .+\n)+", section, re.MULTILINE)
 
 
 def run(user: User, *blocks: str) -> str:
-    """Run commands unchanged, except for the AWS CLI and the outputs of a stack."""
+    """Run commands unchanged, with stand-ins for the AWS CLI and the stack's outputs."""
     outputs = "".join(f"{name}) echo '{value}';;\n" for name, value in user.cloud.outputs.items())
     shell = f"""
         aws() {{ '{sys.executable}' -m tests.aws_command "$@"; }}
@@ -95,9 +95,11 @@ def test_the_key_is_rotated_and_each_call_is_logged_with_its_key(user: User) -> 
     assert KEY not in user.cloud.logs("ApiAccessLogs")
 
 
-def test_a_call_s_line_describes_the_request_and_leads_to_the_function_s_log(user: User) -> None:
+def test_an_access_log_line_describes_the_request_and_links_to_the_function_s_log(
+    user: User,
+) -> None:
     path = "/get_report/1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10"
-    answer = user.get(f"{path}?download=true", headers={"x-api-key": KEY})
+    response = user.get(f"{path}?download=true", headers={"x-api-key": KEY})
     user.get('/healthz?"')
     user.post("/trigger_report", headers={"x-api-key": KEY})
     call, health, trigger = access_log(user)
@@ -112,7 +114,7 @@ def test_a_call_s_line_describes_the_request_and_leads_to_the_function_s_log(use
         "path": path,
         "status": "404",
         "latencyMs": "",
-        "bytes": str(len(answer.content)),
+        "bytes": str(len(response.content)),
     }
     assert int(call["latencyMs"]) >= 0
     assert (health["route"], health["apiKeyId"]) == ("/healthz", "-")

@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
     done = _run("--data", str(tmp_path), "--out", str(out))
     assert done.returncode == 0, done.stderr
     # Now is Monday 18:55 in Chicago: a was open until 18:45, and up until 18:10:00.5. c was never
-    # polled: it is down for 18:55 of this Monday, and for the 5:05 of the last one in the week.
+    # polled: it is down for 18:55 hours this Monday and, within the week, 5:05 hours last Monday.
     assert out.read_text().splitlines()[1:] == [
         "a,15.01,9.17,9.17,34.99,0.58,0.58",
         "b,60.00,24.00,168.00,0.00,0.00,0.00",
@@ -105,7 +105,7 @@ _ODD_IDS = ("[/x]", "[red]x", "NULL", "nan", "007", ":pizza:", "\u202ered")
 def test_odd_ids_are_printed_literally_and_formats_are_saved_side_by_side(tmp_path: Path) -> None:
     polls = ["store_id,status,timestamp_utc"]
     polls += [f"{store},inactive,2024-10-14 12:00:00 UTC" for store in _ODD_IDS]
-    # Exactly a week before now, which is in the week; and a moment before it, which is not.
+    # Exactly a week before now is in the week; a moment before that is not.
     polls += ["now,active,2024-10-14 13:00:00 UTC", "week,inactive,2024-10-07 13:00:00 UTC"]
     polls += ["older,inactive,2024-10-07 12:59:59.999999 UTC"]
     (tmp_path / "store_status.csv").write_text("\n".join(polls))

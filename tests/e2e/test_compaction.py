@@ -1,4 +1,4 @@
-"""The compact function, called as its schedule calls it."""
+"""The compact function, invoked with its schedule's event."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()
 
 @pytest.fixture
 def user(sample: dict[str, bytes]) -> Iterator[User]:
-    """A user of a cloud of their own, who uploads the sample's polls in four files."""
+    """A user of a separate cloud, who uploads the sample's polls in four files."""
     with LocalCloud() as cloud:
         user = User(cloud)
         for key, content in sample.items():
@@ -32,9 +32,9 @@ def test_a_report_is_the_same_after_compaction(user: User) -> None:
     before = user.report()
     functions = user.cloud.client("lambda")
     for ingests in (4, 0):
-        answer = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
+        response = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
         done = {"ingests_replaced": ingests, "files_deleted": 0}
-        assert json.load(answer["Payload"]) == done
+        assert json.load(response["Payload"]) == done
     assert user.report() == before
 
 
@@ -42,11 +42,11 @@ def test_files_that_were_replaced_long_ago_are_deleted(user: User) -> None:
     functions = user.cloud.client("lambda")
     functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
     make_replacements_old(user)
-    answer = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
-    done = json.load(answer["Payload"])
+    response = functions.invoke(FunctionName="local-CompactFunction", Payload=EVENT)
+    done = json.load(response["Payload"])
     assert done["files_deleted"] > 0
     listing = user.s3.list_objects_v2(Bucket=user.cloud.outputs["DataBucketName"], Prefix="polls/")
-    assert listing["KeyCount"] == done["files_deleted"] / 4  # a file a bucket, not four
+    assert listing["KeyCount"] == done["files_deleted"] / 4  # one file per bucket, not four
     assert user.report()
 
 

@@ -1,4 +1,4 @@
-"""Many reports and uploads at once: each report is that of its own snapshot."""
+"""Many reports and uploads at once: each report shows its own snapshot."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ UPLOADS = 20
 
 @dataclass(frozen=True)
 class Upload:
-    """One file, and what it brings."""
+    """One file and its rows."""
 
     key: str
     polls: tuple[Poll, ...] = ()
@@ -38,7 +38,7 @@ class Upload:
 
 @pytest.fixture
 def user() -> Iterator[User]:
-    """A user of a cloud of their own, in which a report has two shards."""
+    """A user of a separate cloud, in which a report has two shards."""
     small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
     with LocalCloud(parameter_overrides=small) as cloud:
         user = User(cloud)
@@ -48,7 +48,7 @@ def user() -> Iterator[User]:
 
 
 def test_fifty_reports_at_once_and_twenty_uploads_meanwhile(user: User) -> None:
-    # One store an upload, so that nothing depends on which of two uploads was the later.
+    # One store per upload, so that the order of uploads does not matter.
     uploads = [
         Upload(f"polls/{number}.csv", polls=hourly_polls(f"new-{number}", hours=9))
         if number % 2
@@ -63,15 +63,15 @@ def test_fifty_reports_at_once_and_twenty_uploads_meanwhile(user: User) -> None:
         started = pool.map(lambda _: user.trigger(as_of=f"{NOW:%FT%TZ}"), range(REPORTS))
         ended = pool.map(user.ended, started)
         ingest_ids = dict(zip(uploaded, uploads, strict=True))
-        reports = {answer["report_id"]: answer for answer in ended}
+        reports = {response["report_id"]: response for response in ended}
     assert len(ingest_ids) == UPLOADS
     assert len(reports) == REPORTS
-    assert {answer["status"] for answer in reports.values()} == {"Complete"}
+    assert {response["status"] for response in reports.values()} == {"Complete"}
 
     versions = {
-        uploads_entry["entry"]["S"]: int(uploads_entry["version"]["N"])
+        entry["entry"]["S"]: int(entry["version"]["N"])
         for kind in ("polls", "business_hours")
-        for uploads_entry in _entries(user, kind)
+        for entry in _entries(user, kind)
     }
     snapshots = {report_id: _version(user, report_id) for report_id in reports}
     expected = {}
@@ -108,7 +108,7 @@ def test_two_uploads_of_hours_for_the_same_stores_at_once(user: User) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(partial(_ingest_id, user), uploads))) == 2
     inputs = a_few_stores()
-    # Which of the two was the later is for S3 to say, but it is the same one for all stores.
+    # S3 decides which of the two is later, but it is the same one for all stores.
     assert user.report(as_of=f"{NOW:%FT%TZ}") in {
         inputs.with_hours(first).with_hours(second).report(),
         inputs.with_hours(second).with_hours(first).report(),
@@ -135,7 +135,7 @@ def _entries(user: User, kind: str) -> list[dict[str, Any]]:
 
 
 def _version(user: User, report_id: str) -> int:
-    """Return which version of the ingest log a report was planned from."""
+    """Return the version of the ingest log that a report was planned from."""
     bucket, key = user.cloud.outputs["DataBucketName"], f"reports/{report_id}/plan.json"
     plan = json.load(user.cloud.client("s3").get_object(Bucket=bucket, Key=key)["Body"])
     version: int = plan["version"]

@@ -60,9 +60,9 @@ def test_aws_services_refuse_pages(
     path = path.replace("DATA", outputs["DataBucketName"])
     headers = page | request_.get("headers", {})
     url = f"{user.cloud.endpoint_url}{path}"
-    answer = requests.request(method, url, timeout=30, **request_ | {"headers": headers})
-    assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    response = requests.request(method, url, timeout=30, **request_ | {"headers": headers})
+    assert (response.status_code, "AccessDenied" in response.text) == (403, True)
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 def test_moto_s_reset_does_not_exist(user: User) -> None:
@@ -70,7 +70,7 @@ def test_moto_s_reset_does_not_exist(user: User) -> None:
     assert user.get("/healthz").status_code == 200
 
 
-def test_a_page_may_send_a_signed_form_and_no_other(user: User) -> None:
+def test_a_page_may_send_only_an_unchanged_signed_form(user: User) -> None:
     form = user.post("/uploads", json={"kind": "polls", "filename": "polls.csv"}).json()
     page, file = PAGES[0], {"file": ("polls.csv", b"no polls")}
     policy = json.loads(b64decode(form["fields"]["policy"]))
@@ -82,30 +82,30 @@ def test_a_page_may_send_a_signed_form_and_no_other(user: User) -> None:
         {"x-amz-signature": ""},
     ):
         fields = form["fields"] | changes
-        answer = requests.post(form["url"], data=fields, files=file, headers=page, timeout=30)
-        assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
-    answer = requests.post(form["url"], data=form["fields"], files=file, headers=page, timeout=30)
-    assert answer.status_code == 204
-    assert answer.headers["Access-Control-Allow-Origin"] == page["Origin"]
+        response = requests.post(form["url"], data=fields, files=file, headers=page, timeout=30)
+        assert (response.status_code, "SignatureDoesNotMatch" in response.text) == (403, True)
+    response = requests.post(form["url"], data=form["fields"], files=file, headers=page, timeout=30)
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Origin"] == page["Origin"]
 
 
 def test_a_field_that_the_policy_does_not_name_is_refused(user: User) -> None:
     form = user.post("/uploads", json={"kind": "polls", "filename": "polls.csv"}).json()
     file = {"file": ("polls.csv", b"no polls")}
 
-    def sent(**extra: str) -> requests.Response:
+    def post(**extra: str) -> requests.Response:
         fields = form["fields"] | extra
         return requests.post(form["url"], data=fields, files=file, timeout=30)
 
-    answer = sent(**{"x-amz-storage-class": "GLACIER"})
-    assert answer.status_code == 403
-    assert "<Code>AccessDenied</Code>" in answer.text
+    response = post(**{"x-amz-storage-class": "GLACIER"})
+    assert response.status_code == 403
+    assert "<Code>AccessDenied</Code>" in response.text
     expected = "Invalid according to Policy: Extra input fields: x-amz-storage-class"
-    assert expected in answer.text
-    assert sent(**{"x-ignore-me": "please"}).status_code == 204
+    assert expected in response.text
+    assert post(**{"x-ignore-me": "please"}).status_code == 204
 
 
-def test_a_download_link_works_from_any_page_if_it_is_unchanged(user: User) -> None:
+def test_an_unchanged_download_link_works_from_any_page(user: User) -> None:
     url = user.ended(user.trigger())["url"]
     from_mail = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert requests.get(url, headers=from_mail, timeout=30).status_code == 200
@@ -119,8 +119,8 @@ def test_a_download_link_works_from_any_page_if_it_is_unchanged(user: User) -> N
 def test_the_api_starts_nothing_for_pages(user: User, page: dict[str, str]) -> None:
     before = user.get("/reports").json()["reports"]
     for method in ("GET", "POST"):
-        answer = user.ask(method, "/trigger_report", headers=page)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "refused")
+        response = user.request(method, "/trigger_report", headers=page)
+        assert (response.status_code, response.json()["error"]["code"]) == (403, "refused")
     assert user.get("/reports", headers=page).status_code == 403
     assert user.get("/reports").json()["reports"] == before
     # A link may open the console, which then calls the API itself.

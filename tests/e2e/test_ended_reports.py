@@ -1,4 +1,4 @@
-"""A report whose execution ended without it is Failed, and a Failed one can be tried again."""
+"""A report is Failed if its execution ended unexpectedly; a Failed report can be retried."""
 
 import json
 from collections.abc import Iterator
@@ -39,48 +39,44 @@ def test_shards_that_could_not_start_are_computed_later(trials: Trials, user: Us
     throttled = Fault(Kind.THROTTLED, "StepFunctions lambda:Invoke local-ComputeShardFunction")
     with trials.faults(throttled):
         report_id = user.trigger(**AS_OF)
-        # A whole run of the map has failed by then.
+        # By then, a whole run of the map has failed.
         until(lambda: trials.row(report_id).get("map_runs"))
-    answer = user.ended(report_id)
-    assert answer["status"] == "Complete", answer
-    assert requests.get(answer["url"], timeout=30).content == trials.inputs.report()
+    response = user.ended(report_id)
+    assert response["status"] == "Complete", response
+    assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
 
 
 # --- nothing stays Running ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.LOST, Kind.KILLED])
-def test_a_report_is_closed_when_its_execution_ends_though_nobody_asks(
-    trials: Trials, user: User, kind: Kind
-) -> None:
-    trouble = Fault(kind, "local-EndReportFunction-* dynamodb:UpdateItem", nth=1)
-    with trials.faults(ABORTED, trouble):
+def test_a_report_is_closed_when_its_execution_ends(trials: Trials, user: User, kind: Kind) -> None:
+    fault = Fault(kind, "local-EndReportFunction-* dynamodb:UpdateItem", nth=1)
+    with trials.faults(ABORTED, fault):
         report_id = user.trigger(**AS_OF)
         until(lambda: is_closed(user, report_id) or None)
         assert len(user.cloud.injected_faults()) == 2
     assert user.ended(report_id)["error"] == ABORTED_REASON
 
 
-def test_a_report_that_was_not_closed_is_found_out_by_who_asks(trials: Trials, user: User) -> None:
+def test_get_report_closes_a_report_that_was_left_running(trials: Trials, user: User) -> None:
     report_id = left_running(trials)
     assert user.get(f"/get_report/{report_id}").json()["status"] == "Running"
-    trials.let_time_pass(report_id)
-    answer = user.get(f"/get_report/{report_id}").json()
-    assert (answer["status"], answer["error"]) == ("Failed", ABORTED_REASON)
+    trials.backdate_start(report_id)
+    response = user.get(f"/get_report/{report_id}").json()
+    assert (response["status"], response["error"]) == ("Failed", ABORTED_REASON)
 
 
-def test_a_report_that_was_not_closed_is_found_out_by_who_lists(trials: Trials, user: User) -> None:
+def test_list_reports_closes_a_report_that_was_left_running(trials: Trials, user: User) -> None:
     report_id = left_running(trials)
-    trials.let_time_pass(report_id)
+    trials.backdate_start(report_id)
     assert listed(user, report_id)["error"] == ABORTED_REASON
     assert trials.row(report_id)["status"]["S"] == "Failed"
 
 
-def test_a_report_that_was_not_closed_is_found_out_by_who_retries(
-    trials: Trials, user: User
-) -> None:
+def test_retry_closes_a_report_that_was_left_running(trials: Trials, user: User) -> None:
     report_id = left_running(trials)
-    trials.let_time_pass(report_id)
+    trials.backdate_start(report_id)
     assert user.post(f"/reports/{report_id}/retry").status_code == 202
     assert user.ended(report_id)["status"] == "Complete"
 
@@ -96,7 +92,7 @@ def test_a_report_whose_execution_vanished_is_failed_with_that_reason(
     user.cloud.client("dynamodb").put_item(
         TableName=user.cloud.outputs["ReportTableName"], Item=row
     )
-    trials.let_time_pass(report_id)
+    trials.backdate_start(report_id)
     found = listed(user, report_id) if lists else user.get(f"/get_report/{report_id}").json()
     assert found["status"] == "Failed"
     assert found["error"] == {
@@ -106,23 +102,23 @@ def test_a_report_whose_execution_vanished_is_failed_with_that_reason(
 
 
 def is_closed(user: User, report_id: str) -> bool:
-    """Tell whether end_report has come to its end: nothing of it is struck by later faults."""
+    """Return whether end_report has finished, so that later faults do not affect it."""
     lines = user.cloud.logs("EndReportFunction").splitlines()
     return any("report ended" in line and report_id in line for line in lines)
 
 
 def left_running(trials: Trials) -> str:
-    """Let a report's execution end without anyone marking the report."""
+    """Let a report's execution end while the report is not marked."""
     with trials.faults(ABORTED, NOT_CLOSED):
         report_id = trials.user.trigger(**AS_OF)
-        # Lambda calls the function three times, then it gives up.
+        # Lambda calls the function three times, then gives up.
         until(lambda: len(trials.user.cloud.injected_faults()) >= 4 or None)
     assert trials.row(report_id)["status"]["S"] == "Running"
     return report_id
 
 
 def listed(user: User, report_id: str) -> dict[str, Any]:
-    """Return a report as it is listed."""
+    """Return a report's entry in the list of reports."""
     reports = user.get("/reports", params={"limit": 100}).json()["reports"]
     [report] = [report for report in reports if report["report_id"] == report_id]
     return report
@@ -133,34 +129,32 @@ def listed(user: User, report_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def failed(trials: Trials, user: User) -> str:
-    """A report of which one shard could not be computed."""
+    """A report that failed because one shard could not be computed."""
     with trials.faults(SHARD_KILLED):
         report_id = user.trigger(**AS_OF)
-        answer = user.ended(report_id)
-        assert answer["error"]["message"].startswith("shard 1: "), answer
-        # The other shard may be at work still.
+        response = user.ended(report_id)
+        assert response["error"]["message"].startswith("shard 1: "), response
+        # The other shard may still be running.
         until(lambda: f"reports/{report_id}/parts/00000.parquet" in keys(user, report_id) or None)
         trials.wait_for_execution(report_id)
     return report_id
 
 
-def test_a_failed_report_is_tried_again_from_where_it_failed(
-    trials: Trials, user: User, failed: str
-) -> None:
-    # Late is not wrong: so it is seen what is written.
+def test_a_retry_resumes_where_the_report_failed(trials: Trials, user: User, failed: str) -> None:
+    # A slow call does no harm, and injected faults record what is written.
     with trials.faults(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:PutObject *")):
         retried = user.post(f"/reports/{failed}/retry")
         assert retried.status_code == 202
         assert retried.json() == {"report_id": failed, "status": "Running"}
-        answer = user.ended(failed)
+        response = user.ended(failed)
         [written] = user.cloud.injected_faults()
-    assert answer["status"] == "Complete", answer
-    assert requests.get(answer["url"], timeout=30).content == trials.inputs.report()
+    assert response["status"] == "Complete", response
+    assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
     assert trials.row(failed)["attempt"]["N"] == "2"
     assert written.endswith(f"/reports/{failed}/parts/00001.parquet")
 
 
-def test_a_report_can_be_tried_until_it_is_complete(
+def test_a_report_can_be_retried_until_it_is_complete(
     trials: Trials, user: User, failed: str
 ) -> None:
     with trials.faults(Fault(Kind.KILLED, "local-MergeFunction-* s3:PutObject *")):
@@ -171,11 +165,11 @@ def test_a_report_can_be_tried_until_it_is_complete(
     assert trials.row(failed)["attempt"]["N"] == "3"
 
 
-def test_many_retries_at_once_are_one(user: User, failed: str) -> None:
+def test_simultaneous_retries_start_one_execution(user: User, failed: str) -> None:
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: user.post(f"/reports/{failed}/retry"), range(20)))
-    assert {answer.status_code for answer in answers} <= {202, 409}
-    assert any(answer.status_code == 202 for answer in answers)
+        responses = list(pool.map(lambda _: user.post(f"/reports/{failed}/retry"), range(20)))
+    assert {response.status_code for response in responses} <= {202, 409}
+    assert any(response.status_code == 202 for response in responses)
     assert user.ended(failed)["status"] == "Complete"
     machine = user.cloud.outputs["StateMachineArn"]
     pages = user.cloud.client("stepfunctions").get_paginator("list_executions")
@@ -187,7 +181,7 @@ def test_many_retries_at_once_are_one(user: User, failed: str) -> None:
     assert sorted(name for name in names if name.startswith(failed)) == [failed, f"{failed}-2"]
 
 
-def test_the_end_of_the_first_execution_says_nothing_of_the_second(
+def test_a_late_event_of_the_first_execution_does_not_affect_the_second(
     user: User, trials: Trials, failed: str
 ) -> None:
     [end_report] = [
@@ -207,9 +201,7 @@ def test_the_end_of_the_first_execution_says_nothing_of_the_second(
         assert user.ended(failed)["status"] == "Complete"
 
 
-def test_a_retry_that_cannot_be_started_can_be_tried_again(
-    trials: Trials, user: User, failed: str
-) -> None:
+def test_a_retry_that_cannot_start_can_be_retried(trials: Trials, user: User, failed: str) -> None:
     with trials.faults(Fault(Kind.THROTTLED, "local-RetryReportFunction-* states:*")):
         assert user.post(f"/reports/{failed}/retry").status_code == 503
     assert user.ended(failed)["error"]["code"] == "NotStarted"
@@ -218,7 +210,7 @@ def test_a_retry_that_cannot_be_started_can_be_tried_again(
 
 
 @pytest.mark.parametrize("kind", [Kind.LOST, Kind.TWICE])
-def test_a_retry_whose_record_is_made_twice_starts_its_execution(
+def test_a_retry_that_is_recorded_twice_starts_its_execution(
     trials: Trials, user: User, failed: str, kind: Kind
 ) -> None:
     with trials.faults(Fault(kind, "local-RetryReportFunction-* dynamodb:UpdateItem", nth=1)):
@@ -226,15 +218,15 @@ def test_a_retry_whose_record_is_made_twice_starts_its_execution(
     assert user.ended(failed)["status"] == "Complete"
 
 
-def test_only_a_failed_report_is_tried_again(user: User) -> None:
+def test_only_a_failed_report_can_be_retried(user: User) -> None:
     report_id = user.trigger(**AS_OF)
     user.ended(report_id)
-    answer = user.post(f"/reports/{report_id}/retry")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "report_not_failed")
-    answer = user.post(f"/reports/{uuid4()}/retry")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_report")
-    answer = user.post("/reports/nonsense/retry")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_report_id")
+    response = user.post(f"/reports/{report_id}/retry")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "report_not_failed")
+    response = user.post(f"/reports/{uuid4()}/retry")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_report")
+    response = user.post("/reports/nonsense/retry")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "malformed_report_id")
 
 
 def keys(user: User, report_id: str) -> set[str]:

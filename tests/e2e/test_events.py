@@ -1,4 +1,4 @@
-"""What others are told of reports and stores: events on the bus, notices, reports on a schedule."""
+"""Published events and notifications about reports and stores, and scheduled reports."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:readers"
 
 @dataclass(frozen=True)
 class Listener:
-    """A queue, and what came into it."""
+    """A queue and the messages that it received."""
 
     cloud: LocalCloud
     url: str
@@ -30,8 +30,8 @@ class Listener:
     def arn(self) -> str:
         return f"arn:aws:sqs:us-east-1:123456789012:{self.url.rpartition('/')[2]}"
 
-    def heard(self) -> Iterator[dict[str, Any]]:
-        """Take out what came in so far."""
+    def receive(self) -> Iterator[dict[str, Any]]:
+        """Remove and yield the messages received so far."""
         queues = self.cloud.client("sqs")
         while messages := queues.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get(
             "Messages"
@@ -43,7 +43,7 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """A user of a cloud with a few stores, in which others are told."""
+    """A user of a cloud that publishes notifications and starts scheduled reports."""
     overrides = {
         "StoreEventLimit": "3",
         "NotificationTopicArn": TOPIC,
@@ -56,7 +56,7 @@ def user() -> Iterator[User]:
 
 @pytest.fixture(scope="module")
 def bus(user: User) -> Listener:
-    """Hears all our events."""
+    """Receives all events of the service."""
     listener = Listener.queue(user.cloud, "events")
     events = user.cloud.client("events")
     events.put_rule(Name="all", EventPattern=json.dumps({"source": ["store-monitoring"]}))
@@ -66,25 +66,25 @@ def bus(user: User) -> Listener:
 
 @pytest.fixture(scope="module")
 def mail(user: User) -> Listener:
-    """Gets all notices."""
+    """Receives all notifications."""
     listener = Listener.queue(user.cloud, "mail")
     user.cloud.client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=listener.arn)
     return listener
 
 
-def told(user: User, bus: Listener, **request: Any) -> list[dict[str, Any]]:
-    """Make a report; return the events about it, in their order, once all are there."""
+def published_events(user: User, bus: Listener, **request: Any) -> list[dict[str, Any]]:
+    """Make a report; return the events about it, in order, once all are published."""
     report_id = user.trigger(**request)
     status = user.ended(report_id)["status"]
     last = "store changes published" if status == "Complete" else "report ended"
     function = "PublishStoreChangesFunction" if status == "Complete" else "EndReportFunction"
 
-    def is_told() -> dict[str, Any] | None:
+    def all_published() -> dict[str, Any] | None:
         lines = user.cloud.logs(function).splitlines()
         return {} if any(report_id in line and last in line for line in lines) else None
 
-    until(is_told)
-    events = list(bus.heard())
+    until(all_published)
+    events = list(bus.receive())
     assert {event["detail"]["report_id"] for event in events} == {report_id}
     assert {tuple(event["resources"]) for event in events} == {
         (user.cloud.outputs["StateMachineArn"],)
@@ -101,23 +101,23 @@ def poll(user: User, hour: int, **statuses: str) -> None:
 def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener) -> None:
     up, down = "active", "inactive"
 
-    [no_stores] = told(user, bus, as_of="2024-10-14T00:00:00Z")
+    [no_stores] = published_events(user, bus, as_of="2024-10-14T00:00:00Z")
     assert no_stores["detail"]["error"] == {
         "code": "NoStores",
         "message": "plan: no store is known yet: upload a file first",
     }
 
-    [failed] = told(user, bus)
+    [failed] = published_events(user, bus)
     assert (failed["detail-type"], failed["detail"]["error"]["code"]) == ("ReportFailed", "NoPolls")
 
     poll(user, 10, a=up, b=down, c=up, d=up)
-    [first] = told(user, bus)
+    [first] = published_events(user, bus)
     assert first["detail-type"] == "ReportCompleted"
     assert first["detail"]["stores"] == 4
     assert first["detail"]["as_of"] == "2024-10-14T10:00:00.000000Z"
 
     poll(user, 11, a=down, b=up, c=up)
-    [second, *changes] = told(user, bus)
+    [second, *changes] = published_events(user, bus)
     assert second["detail-type"] == "ReportCompleted"
     assert [(event["detail-type"], event["detail"]["store_id"]) for event in changes] == [
         ("StoreWentDown", "a"),
@@ -126,40 +126,40 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
     assert {event["detail"]["as_of"] for event in changes} == {"2024-10-14T11:00:00.000000Z"}
 
     poll(user, 12, a=up, b=down, c=down, d=down)
-    [third, many] = told(user, bus)
+    [third, many] = published_events(user, bus)
     assert many["detail-type"] == "ManyStoresChanged"
     assert (many["detail"]["went_down"], many["detail"]["recovered"]) == (3, 1)
 
-    # A report on some stores is no news of all.
-    [some] = told(user, bus, store_ids=["a"])
+    # A report on selected stores publishes no changes.
+    [some] = published_events(user, bus, store_ids=["a"])
     assert some["detail-type"] == "ReportCompleted"
 
-    notifications = list(mail.heard())
+    notifications = list(mail.receive())
     reports = [no_stores, failed, first, second, third, some]
-    assert [notice["Subject"] for notice in notifications] == [
+    assert [notification["Subject"] for notification in notifications] == [
         f"Store report: {report['detail']['status']}" for report in reports
     ]
-    assert [json.loads(notice["Message"]) for notice in notifications] == [
+    assert [json.loads(notification["Message"]) for notification in notifications] == [
         report["detail"] for report in reports
     ]
 
 
-def test_the_schedule_starts_one_report_a_time(user: User) -> None:
+def test_the_schedule_starts_one_report_per_scheduled_time(user: User) -> None:
     target = only(translated(), "AWS::Scheduler::Schedule").properties["Target"]
     event = target["Input"].replace("<aws.scheduler.scheduled-time>", "2024-10-15T00:00:00Z")
     functions = user.cloud.client("lambda")
     user.cloud.inject(Fault(Kind.THROTTLED, "local-StartScheduledReportFunction-* states:*"))
-    answer = functions.invoke(
+    response = functions.invoke(
         FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
     )
-    assert "FunctionError" in answer  # so the scheduler calls again
+    assert "FunctionError" in response  # so that the scheduler retries
     before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
     user.cloud.inject()
     for _ in range(2):  # the scheduler may call twice
-        answer = functions.invoke(
+        response = functions.invoke(
             FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
         )
-        assert "FunctionError" not in answer
+        assert "FunctionError" not in response
     after = {report["report_id"] for report in user.get("/reports").json()["reports"]}
     [report_id] = after - before
     assert user.ended(report_id)["status"] == "Complete"

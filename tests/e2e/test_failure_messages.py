@@ -1,4 +1,4 @@
-"""What callers are told is in our own words, whatever a service behind the API says."""
+"""Error messages never expose the texts of AWS services or libraries."""
 
 import json
 import re
@@ -43,7 +43,7 @@ NOWHERE = {
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    with unrecorded():  # there are calls that are denied
+    with unrecorded():  # some calls are denied on purpose
         cloud = LocalCloud()
     with cloud:
         user = User(cloud)
@@ -59,7 +59,7 @@ def report_id(user: User) -> str:
 
 
 def check(body: Any) -> None:
-    """Make sure that no text of a response is foreign; links are what they are for."""
+    """Check that no text of a response is foreign, except in links."""
     match body:
         case dict():
             for name, value in body.items():
@@ -85,7 +85,7 @@ def faults(user: User, *faults: Fault) -> Iterator[None]:
 
 @contextmanager
 def without_rights(user: User, logical_id: str, *variables: str) -> Iterator[None]:
-    """Let a function use resources that its role does not name: an error that does not pass."""
+    """Point a function at resources that its role does not name: a permanent error."""
     client = user.cloud.client("lambda")
     name = f"local-{logical_id}"
     function = client.get_function_configuration(FunctionName=name)
@@ -101,38 +101,38 @@ def without_rights(user: User, logical_id: str, *variables: str) -> Iterator[Non
 
 @pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.BROKEN, Kind.RESET, Kind.KILLED])
 @pytest.mark.parametrize("function", CALLS)
-def test_a_call_whose_services_fail(user: User, report_id: str, function: str, kind: Kind) -> None:
+def test_calls_while_services_fail(user: User, report_id: str, function: str, kind: Kind) -> None:
     for method, path in CALLS[function]:
         with faults(user, Fault(kind, f"local-{function}-* *")):
-            answer = user.ask(method, path.format(report_id=report_id))
-        assert answer.status_code in (200, 500, 502, 503), answer.text
-        check(answer.json())
+            response = user.request(method, path.format(report_id=report_id))
+        assert response.status_code in (200, 500, 502, 503), response.text
+        check(response.json())
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_a_call_that_may_not_use_its_services(user: User, report_id: str, function: str) -> None:
+def test_calls_without_permissions(user: User, report_id: str, function: str) -> None:
     with without_rights(user, function):
         for method, path in CALLS[function]:
-            answer = user.ask(method, path.format(report_id=report_id))
-            assert answer.status_code in (500, 503), answer.text
-            check(answer.json())
+            response = user.request(method, path.format(report_id=report_id))
+            assert response.status_code in (500, 503), response.text
+            check(response.json())
 
 
 def check_failed(user: User, report_id: str) -> None:
-    answer = user.ended(report_id)
-    assert answer["status"] == "Failed"
-    check(answer)
+    response = user.ended(report_id)
+    assert response["status"] == "Failed"
+    check(response)
     [entry] = (
         report
         for report in user.get("/reports").json()["reports"]
         if report["report_id"] == report_id
     )
     check(entry)
-    assert entry["error"] == answer["error"]
+    assert entry["error"] == response["error"]
 
 
 @pytest.mark.parametrize("function", ["PlanFunction", "ComputeShardFunction", "MergeFunction"])
-def test_a_report_whose_step_may_not_use_its_services(user: User, function: str) -> None:
+def test_a_report_whose_step_has_no_permissions(user: User, function: str) -> None:
     with without_rights(user, function):
         check_failed(user, user.trigger())
 
@@ -149,19 +149,19 @@ def test_a_report_whose_step_may_not_use_its_services(user: User, function: str)
     ],
     ids=lambda fault: f"{fault.kind} {fault.call}",
 )
-def test_a_report_that_is_struck(user: User, fault: Fault) -> None:
+def test_a_report_with_an_injected_fault(user: User, fault: Fault) -> None:
     with faults(user, fault):
         report_id = user.trigger()
-        answer = user.ended(report_id)
-    check(answer)
+        response = user.ended(report_id)
+    check(response)
     check(user.get("/reports").json())
 
 
-def test_the_table_has_what_callers_are_not_told(user: User) -> None:
+def test_the_table_keeps_the_original_error(user: User) -> None:
     with without_rights(user, "PlanFunction"):
         report_id = user.trigger()
-        answer = user.ended(report_id)
-    assert answer["error"]["message"] == f"plan: {public_message(answer['error']['code'])}"
+        response = user.ended(report_id)
+    assert response["error"]["message"] == f"plan: {public_message(response['error']['code'])}"
     item = user.dynamodb.get_item(
         TableName=user.cloud.outputs["ReportTableName"], Key={"report_id": {"S": report_id}}
     )["Item"]

@@ -1,6 +1,6 @@
 """Reports and uploads end as `docs/faults.md` says, whatever fails.
 
-A few faults are tried at each run; marked `soak`, each kind at each step, and many at once.
+Every run tries a few faults; tests marked `soak` try each kind at each step, and many at once.
 """
 
 import random
@@ -27,7 +27,7 @@ def trials() -> Iterator[Trials]:
 
 # --- one fault at one step ------------------------------------------------------------------
 
-# The calls that make a report, in their order; and, where a pattern fits several, which it is.
+# The calls that make a report, in order; if a pattern matches several calls, with the number.
 REPORT_CALLS: dict[str, str | tuple[str, int]] = {
     "`trigger_report` claims the idempotency key": "local-TriggerReportFunction-* dynamodb:PutItem",
     "`trigger_report` records the report": ("local-TriggerReportFunction-* dynamodb:PutItem", 2),
@@ -127,12 +127,12 @@ def test_all_calls_and_kinds_are_documented() -> None:
 
 
 @pytest.mark.parametrize(("call", "kind"), A_FEW_ONCE)
-def test_some_faults_injected_once(trials: Trials, call: str, kind: Kind) -> None:
+def test_a_few_faults_injected_once(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=True) == ONCE[call, kind]
 
 
 @pytest.mark.parametrize(("call", "kind"), A_FEW_EVERY_TIME)
-def test_some_faults_injected_every_time(trials: Trials, call: str, kind: Kind) -> None:
+def test_a_few_faults_injected_every_time(trials: Trials, call: str, kind: Kind) -> None:
     assert outcome(trials, call, kind, once=False) == EVERY_TIME[call, kind]
 
 
@@ -183,7 +183,7 @@ def more_polls(trials: Trials) -> tuple[str, bytes, Inputs]:
 
 MIXTURES = 200
 MIXTURES_A_CLOUD = 25
-SOME_CALLS = (
+CALL_PATTERNS = (
     *("local-* s3:*", "local-* dynamodb:*", "local-* states:*", "local-ComputeShardFunction-*"),
     *("local-IngestFunction-*", "StepFunctions lambda:*", "StepFunctions *", "Lambda *"),
 )
@@ -208,7 +208,7 @@ def try_mixture(trials: Trials, seed: int) -> None:
     faults = [
         Fault(
             kind,
-            chance.choice(SOME_CALLS),
+            chance.choice(CALL_PATTERNS),
             probability=chance.uniform(0, 0.2),
             seconds=SHORT_SECONDS,
         )
@@ -218,12 +218,12 @@ def try_mixture(trials: Trials, seed: int) -> None:
         state = chance.choice(list(STATES.values()))
         faults.append(Fault(chance.choice(STATE_KINDS), state, probability=0.3))
     upload = more_polls(trials) if seed % 5 == 0 else other_hours(trials, chance)
-    became = trials.both(*upload, *faults, seed=seed)
-    print(f"mixture {seed}: {became}")
+    outcomes = trials.both(*upload, *faults, seed=seed)
+    print(f"mixture {seed}: {outcomes}")
 
 
 def other_hours(trials: Trials, chance: random.Random) -> tuple[str, bytes, Inputs]:
-    """Return a file of other hours of some store, and the inputs once it is ingested."""
+    """Return a file with other hours for a random store, and the inputs once it is ingested."""
     store_id, opening = f"store-{chance.randrange(8)}", chance.randrange(24 * 60)
     hours = opens(f"{opening // 60:02d}:{opening % 60:02d}", "23:59", *EVERY_DAY, store_id=store_id)
     key = f"business_hours/{uuid4()}.csv"

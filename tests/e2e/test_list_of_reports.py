@@ -1,4 +1,4 @@
-"""GET /reports."""
+"""GET /reports: order, pages and invalid parameters."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ from tests.e2e.conftest import User
 
 
 def listed(user: User, **query: Any) -> dict[str, Any]:
-    answer = user.get("/reports", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = user.get("/reports", params=query)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
-def test_the_newest_come_first_with_how_they_stand(user: User) -> None:
+def test_reports_are_listed_newest_first_with_their_status(user: User) -> None:
     complete = user.trigger(as_of="2024-10-14T12:00:00Z", poll_filter="business_hours")
     stores = user.ended(complete)["stores"]
     failed = user.trigger(store_ids=["no-such-store"])
     user.ended(failed)
-    newest, before = listed(user, limit=2)["reports"]
+    newest, previous = listed(user, limit=2)["reports"]
     assert newest["report_id"] == failed
     assert newest["status"] == "Failed"
     assert newest["error"]["code"] == "UnknownStore"
     assert newest["started_at"] <= newest["ended_at"]
     assert (
-        before.items()
+        previous.items()
         >= {
             "report_id": complete,
             "status": "Complete",
@@ -39,23 +39,23 @@ def test_the_newest_come_first_with_how_they_stand(user: User) -> None:
 def test_pages_follow_each_other(user: User) -> None:
     for _ in range(5):
         user.ended(user.trigger(store_ids=["no-such-store"]))
-    whole = listed(user, limit=100)["reports"]
-    started = [report["started_at"] for report in whole]
+    all_reports = listed(user, limit=100)["reports"]
+    started = [report["started_at"] for report in all_reports]
     assert started == sorted(started, reverse=True)
     page = listed(user, limit=2)
     pages = [page["reports"]]
     while "next_page_token" in page:
         page = listed(user, limit=2, page_token=page["next_page_token"])
         pages.append(page["reports"])
-    assert [report for reports in pages for report in reports] == whole
+    assert [report for reports in pages for report in reports] == all_reports
     assert {len(reports) for reports in pages[:-1]} == {2}
 
 
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"page_token": "x"}]
 )
-def test_a_wrong_question_is_refused_with_the_reason(user: User, query: dict[str, str]) -> None:
-    answer = user.get("/reports", params=query)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+def test_an_invalid_parameter_is_refused_with_the_reason(user: User, query: dict[str, str]) -> None:
+    response = user.get("/reports", params=query)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
     [parameter] = query
-    assert parameter in answer.json()["error"]["message"]
+    assert parameter in response.json()["error"]["message"]

@@ -1,7 +1,7 @@
-"""An object that is gone is reported as that, by whichever function reads it.
+"""Every function reports a missing object as missing.
 
-S3 says so only to those who may list the bucket; to others it says that access is denied, and then
-a function takes for a trouble that passes what does not.
+S3 returns 404 only to callers that may list the bucket; to others it returns that access is denied.
+A function would take that permanent error for a transient one.
 """
 
 import json
@@ -34,16 +34,16 @@ def user(trials: Trials) -> User:
 
 def error_of(user: User, function: str, event: dict[str, Any]) -> tuple[str, str]:
     """Call a function; return the name of its error, and the message."""
-    answer = user.cloud.client("lambda").invoke(
+    response = user.cloud.client("lambda").invoke(
         FunctionName=f"local-{function}", Payload=json.dumps(event)
     )
-    assert "FunctionError" in answer
-    error = json.load(answer["Payload"])
+    assert "FunctionError" in response
+    error = json.load(response["Payload"])
     return error["errorType"], error["errorMessage"]
 
 
 def delete(user: User, bucket: str, prefix: str) -> None:
-    """Delete the objects under a prefix, all versions of them."""
+    """Delete all versions of the objects under a prefix."""
     s3, name = user.cloud.client("s3"), user.cloud.outputs[bucket]
     listing = s3.list_object_versions(Bucket=name, Prefix=prefix)
     assert listing["Versions"]
@@ -70,8 +70,8 @@ def test_a_timeline_of_a_report_whose_plan_has_expired(user: User) -> None:
     report_id = user.trigger(as_of=f"{NOW:%FT%TZ}")
     assert user.ended(report_id)["status"] == "Complete"
     delete(user, "DataBucketName", f"reports/{report_id}/plan.json")
-    answer = user.get("/stores/store-0/timeline", params={"report_id": report_id})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_report")
+    response = user.get("/stores/store-0/timeline", params={"report_id": report_id})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_report")
 
 
 def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
@@ -88,7 +88,7 @@ def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     until(lambda: removed in user.cloud.logs("IngestFunction") or None, patience_seconds=60)
 
 
-def test_what_is_committed_and_gone(user: User) -> None:
+def test_committed_files_that_are_missing(user: User) -> None:
     polls = polls_csv(hourly_polls("store-9", hours=3))
     assert user.upload("polls/store-9.csv", polls)["status"] == "Committed"
     zones = user.upload("timezones/store-9.csv", b"store_id,timezone_str\nstore-9,UTC\n")

@@ -1,4 +1,4 @@
-"""What the functions' logs tell of a report, and what is measured of it."""
+"""The logs and metrics of reports and uploads."""
 
 import json
 from collections.abc import Iterator
@@ -12,27 +12,27 @@ from tests.e2e.conftest import User, until
 Lines = list[dict[str, Any]]
 
 UNITS = {name: unit.value for name, unit in (metric.value for metric in Metric)}
-# The functions that a report passes, in the order of its life.
-LIFE = [
+# The functions that handle a report, in order.
+REPORT_FUNCTIONS = [
     *("TriggerReportFunction", "PlanFunction", "ComputeShardFunction", "MergeFunction"),
     *("EndReportFunction", "GetReportFunction"),
 ]
 
 
 def lines(user: User, function: str) -> Lines:
-    """Return what a function has logged so far."""
+    """Return the lines that a function has logged so far."""
     return [json.loads(line) for line in user.cloud.logs(function).splitlines() if line[:1] == "{"]
 
 
 def of_report(user: User, report_id: str) -> dict[str, Lines]:
-    """Wait for a report's end; return what each function logged on it, as `grep` would."""
+    """Wait for a report's end; return each function's log lines that contain its id."""
 
     def find() -> dict[str, Lines] | None:
         found = {
             function: [line for line in lines(user, function) if report_id in json.dumps(line)]
-            for function in LIFE
+            for function in REPORT_FUNCTIONS
         }
-        # It comes last: an aborted report is marked Failed, and that logged, before it.
+        # This line comes last: before it, an aborted report is marked Failed, which is logged too.
         ended = any(line.get("message") == "report ended" for line in found["EndReportFunction"])
         return found if ended else None
 
@@ -62,22 +62,22 @@ def values(lines: Lines) -> dict[str, list[float]]:
 
 @pytest.fixture(scope="module")
 def complete(user: User) -> dict[str, Lines]:
-    """What is logged on a report that becomes complete."""
+    """The log lines of a complete report."""
     return of_report(user, user.trigger())
 
 
 @pytest.fixture(scope="module")
 def failed(user: User) -> dict[str, Lines]:
-    """What is logged on a report that fails."""
+    """The log lines of a failed report."""
     return of_report(user, user.trigger(store_ids=["no-such-store"]))
 
 
 def test_one_search_follows_a_report_through_all_functions(complete: dict[str, Lines]) -> None:
-    said = {
+    messages = {
         function: {line["message"] for line in found if "message" in line}
         for function, found in complete.items()
     }
-    assert said == {
+    assert messages == {
         "TriggerReportFunction": {"report started"},
         "PlanFunction": {"report planned"},
         "ComputeShardFunction": {"shard computed"},
@@ -87,7 +87,7 @@ def test_one_search_follows_a_report_through_all_functions(complete: dict[str, L
     }
 
 
-@pytest.mark.parametrize("function", LIFE)
+@pytest.mark.parametrize("function", REPORT_FUNCTIONS)
 def test_every_line_of_a_call_has_the_report_and_the_request(
     function: str, user: User, complete: dict[str, Lines], failed: dict[str, Lines]
 ) -> None:
@@ -102,12 +102,12 @@ def test_every_line_of_a_call_has_the_report_and_the_request(
         assert all(line["correlation_id"] for line in ours)
 
 
-def test_the_error_of_a_step_is_told_with_its_report(failed: dict[str, Lines]) -> None:
+def test_the_error_of_a_step_is_logged_with_its_report(failed: dict[str, Lines]) -> None:
     errors = [line for found in failed.values() for line in found if line.get("level") == "ERROR"]
     assert {line["exception_name"] for line in errors} == {"UnknownStoreError"}
 
 
-def test_what_is_measured_of_a_complete_report(
+def test_metrics_of_a_complete_report(
     complete: dict[str, Lines],
 ) -> None:
     found = {function: values(found) for function, found in complete.items()}
@@ -125,12 +125,12 @@ def test_what_is_measured_of_a_complete_report(
     assert found["GetReportFunction"] == {}
 
 
-def test_what_is_measured_of_a_failed_report(failed: dict[str, Lines]) -> None:
+def test_metrics_of_a_failed_report(failed: dict[str, Lines]) -> None:
     assert values(failed["TriggerReportFunction"]) == {"ReportsStarted": [1]}
     assert values(failed["EndReportFunction"]) == {"ReportsFailed": [1]}
 
 
-def test_a_request_sent_again_starts_nothing(user: User) -> None:
+def test_a_repeated_request_counts_no_second_report(user: User) -> None:
     headers = {"Idempotency-Key": "observability"}
     for _ in range(2):
         report_id = user.post("/trigger_report", headers=headers).json()["report_id"]
@@ -138,7 +138,7 @@ def test_a_request_sent_again_starts_nothing(user: User) -> None:
     assert values(found["TriggerReportFunction"]) == {"ReportsStarted": [1, 0]}
 
 
-def test_what_is_measured_of_an_aborted_report(user: User) -> None:
+def test_metrics_of_an_aborted_report(user: User) -> None:
     report_id = user.trigger()
     machine = user.cloud.outputs["StateMachineArn"]
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
@@ -146,8 +146,8 @@ def test_what_is_measured_of_an_aborted_report(user: User) -> None:
     assert values(of_report(user, report_id)["EndReportFunction"]) == {"ReportsFailed": [1]}
 
 
-def test_what_is_measured_of_an_upload(user: User, sample: dict[str, bytes]) -> None:
-    # Of a store that is there, and too old to be in any report.
+def test_metrics_of_an_upload(user: User, sample: dict[str, bytes]) -> None:
+    # Of an existing store, and too old for any report.
     header, row, *_ = sample["polls/store_status.csv"].decode().splitlines()
     store_id = row.split(",")[0]
     rows = [
@@ -155,20 +155,20 @@ def test_what_is_measured_of_an_upload(user: User, sample: dict[str, bytes]) -> 
         f"{store_id},asleep,2024-08-02 11:00:00 UTC",
     ]
     content = "\n".join([header, *rows]).encode()
-    assert _measured_of_upload(user, content) == (1, 1, 0)
-    assert _measured_of_upload(user, content) == (0, 0, 0)  # what is committed is not counted twice
-    assert _measured_of_upload(user, b"no,such\n") == (0, 0, 1)
+    assert _metrics_of_upload(user, content) == (1, 1, 0)
+    assert _metrics_of_upload(user, content) == (0, 0, 0)  # committed rows are not counted twice
+    assert _metrics_of_upload(user, b"no,such\n") == (0, 0, 1)
 
 
-def _measured_of_upload(user: User, content: bytes) -> tuple[float, ...]:
-    """Upload a file; return how many rows were taken and rejected, and whether it failed."""
+def _metrics_of_upload(user: User, content: bytes) -> tuple[float, ...]:
+    """Upload a file; return the numbers of ingested and rejected rows, and of failed uploads."""
     names = ("RowsIngested", "RowsRejected", "UploadsFailed")
     before = values(lines(user, "IngestFunction"))
     user.upload("polls/observed.csv", content)
 
     def new() -> dict[str, list[float]] | None:
         after = values(lines(user, "IngestFunction"))
-        news = {name: after[name][len(before.get(name, ())) :] for name in names}
-        return news if all(news.values()) else None
+        added = {name: after[name][len(before.get(name, ())) :] for name in names}
+        return added if all(added.values()) else None
 
     return tuple(sum(found) for found in until(new).values())

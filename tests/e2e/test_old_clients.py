@@ -1,4 +1,4 @@
-"""The lines that clients of other systems have in their scripts; only host and key are ours."""
+"""Command lines from scripts of existing clients work; only host and key are replaced."""
 
 import json
 import shlex
@@ -24,7 +24,7 @@ def guarded() -> Iterator[User]:
 
 
 def run(line: str, user: User, folder: Path, report_id: str = "") -> str:
-    """Run a line as it stands, with its host, key and report put in."""
+    """Run a command line unchanged, with host, key and report id filled in."""
     words = shlex.split(line.replace("HOST", user.cloud.api_url).replace("ID", report_id))
     command = [*words, "-sS", "-H", f"x-api-key: {KEY}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=True, text=True)
@@ -42,9 +42,9 @@ def complete(guarded: User) -> str:
     "line", ["curl -X GET HOST/trigger_report", "curl -X POST HOST/trigger_report"]
 )
 def test_a_report_is_triggered(line: str, guarded: User, tmp_path: Path) -> None:
-    answer = json.loads(run(line, guarded, tmp_path))
-    assert answer["status"] == "Running"
-    assert guarded.ended(answer["report_id"])["status"] == "Complete"
+    response = json.loads(run(line, guarded, tmp_path))
+    assert response["status"] == "Running"
+    assert guarded.ended(response["report_id"])["status"] == "Complete"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_report_is_triggered(line: str, guarded: User, tmp_path: Path) -> None
         "curl HOST/get_report/ID",
     ],
 )
-def test_a_report_is_asked_for(line: str, guarded: User, complete: str, tmp_path: Path) -> None:
+def test_a_report_is_requested(line: str, guarded: User, complete: str, tmp_path: Path) -> None:
     assert json.loads(run(line, guarded, tmp_path, complete))["status"] == "Complete"
 
 
@@ -73,11 +73,11 @@ def test_a_report_is_downloaded(line: str, guarded: User, complete: str, tmp_pat
     assert row == "1,60.00,24.00,168.00,0.00,0.00,0.00"
 
 
-def test_an_answer_is_saved(guarded: User, complete: str, tmp_path: Path) -> None:
+def test_a_response_is_saved(guarded: User, complete: str, tmp_path: Path) -> None:
     run("curl HOST/get_report/ID -o out.csv", guarded, tmp_path, complete)
     assert json.loads((tmp_path / "out.csv").read_text())["url"].startswith("http")
 
 
-def test_the_service_says_what_it_is_and_that_it_is_well(guarded: User, tmp_path: Path) -> None:
+def test_the_index_and_the_health_check(guarded: User, tmp_path: Path) -> None:
     assert json.loads(run("curl HOST/", guarded, tmp_path))["service"] == "store-monitoring"
     assert json.loads(run("curl HOST/healthz", guarded, tmp_path)) == {"ok": True}

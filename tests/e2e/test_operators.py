@@ -1,4 +1,4 @@
-"""What operators call: to take back an ingest, and to delete a store."""
+"""The operators' functions: taking back an ingest, and deleting a store."""
 
 import io
 import json
@@ -20,7 +20,7 @@ ZONES = "store_id,timezone_str\n"
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """A user of a cloud of their own, in which all stores share one bucket's files."""
+    """A user of a separate cloud, in which all stores share one bucket's files."""
     with LocalCloud(parameter_overrides={"BucketCount": "1"}) as cloud:
         yield User(cloud)
 
@@ -36,16 +36,16 @@ def zones(user: User, **zone_of: str) -> dict[str, Any]:
 
 
 def call(user: User, function: str, **event: Any) -> dict[str, Any]:
-    """Call a function by its own name, as operators do."""
-    answer = user.cloud.client("lambda").invoke(
+    """Invoke a function by its name, as operators do."""
+    response = user.cloud.client("lambda").invoke(
         FunctionName=f"local-{function}Function", Payload=json.dumps(event).encode()
     )
-    result: dict[str, Any] = json.load(answer["Payload"])
+    result: dict[str, Any] = json.load(response["Payload"])
     return result
 
 
 def test_ingests_are_taken_back(user: User) -> None:
-    """Polls that count, polls that were compacted, and reference data."""
+    """Current polls, compacted polls, and reference data."""
     zones(user, a="UTC", b="Asia/Tokyo")
     compacted = [polls(user, hour, "a", "b") for hour in range(8, 11)]
     report = user.report()
@@ -86,45 +86,45 @@ def objects(user: User) -> dict[tuple[str, str], bytes]:
 
 
 def test_a_store_is_deleted_everywhere(user: User) -> None:
-    gone, stays = "store-to-delete", "store-that-stays"
+    deleted, kept = "store-to-delete", "store-that-stays"
     hours = "store_id,day,start_time_local,end_time_local\n"
-    row = f"{gone},0,09:00,17:00\n{gone},7,09:00,17:00\n{stays},0,09:00,17:00\n"
+    row = f"{deleted},0,09:00,17:00\n{deleted},7,09:00,17:00\n{kept},0,09:00,17:00\n"
     user.upload("business_hours/h.csv", (hours + row).encode())
-    zones(user, **{gone: "UTC", stays: "UTC"})
+    zones(user, **{deleted: "UTC", kept: "UTC"})
     for hour in (1, 2, 3):
-        polls(user, hour, gone, stays, "a")
+        polls(user, hour, deleted, kept, "a")
     call(user, "Compact")
-    polls(user, 4, gone, stays)
-    polls(user, 5, gone)
-    of_others = user.trigger(store_ids=[stays])
-    of_all, of_it = user.trigger(formats=["csv", "json"]), user.trigger(store_ids=[gone])
+    polls(user, 4, deleted, kept)
+    polls(user, 5, deleted)
+    of_others = user.trigger(store_ids=[kept])
+    of_all, of_it = user.trigger(formats=["csv", "json"]), user.trigger(store_ids=[deleted])
     urls = {each: user.ended(each)["url"] for each in (of_others, of_all, of_it)}
     csv_of_others = requests.get(urls[of_others], timeout=30).content
-    rest = [line for line in user.report().splitlines() if gone.encode() not in line]
-    assert any(gone.encode() in content for content in objects(user).values())
+    rest = [line for line in user.report().splitlines() if deleted.encode() not in line]
+    assert any(deleted.encode() in content for content in objects(user).values())
 
-    done = call(user, "DeleteStore", store_id=gone)
+    done = call(user, "DeleteStore", store_id=deleted)
     assert done["polls_files"] >= 3, done
     assert (done["reports"] >= 3, done["rejects"]) == (True, 1)
 
-    left = {place for place, content in objects(user).items() if gone.encode() in content}
+    left = {place for place, content in objects(user).items() if deleted.encode() in content}
     assert left == set()
     nothing = {"polls_files": 0, "stores_files": 0, "reports": 0, "rejects": 0}
-    assert call(user, "DeleteStore", store_id=gone) == nothing
-    answers = {each: user.get(f"/get_report/{each}") for each in urls}
-    assert [answer.status_code for answer in answers.values()] == [200, 404, 404]
-    again = requests.get(answers[of_others].json()["url"], timeout=30).content
+    assert call(user, "DeleteStore", store_id=deleted) == nothing
+    responses = {each: user.get(f"/get_report/{each}") for each in urls}
+    assert [response.status_code for response in responses.values()] == [200, 404, 404]
+    again = requests.get(responses[of_others].json()["url"], timeout=30).content
     assert again == csv_of_others
     assert user.report(as_of="2024-10-14T10:00:00Z").splitlines() == rest
 
 
-def test_what_cannot_be_a_store_is_refused(user: User) -> None:
+def test_an_empty_store_id_is_refused(user: User) -> None:
     assert call(user, "DeleteStore", store_id="")["errorType"] == "InvalidRequestError"
     event = json.loads((EVENTS / "delete_store.json").read_bytes())
     assert call(user, "DeleteStore", **event)["polls_files"] == 0
 
 
-def test_an_ingest_whose_files_are_gone_is_not_taken_back(user: User) -> None:
+def test_an_ingest_whose_files_are_missing_is_not_taken_back(user: User) -> None:
     outcome = zones(user, late="UTC")
     bucket = user.cloud.outputs["DataBucketName"]
     for stored in user.s3.list_objects_v2(Bucket=bucket, Prefix="stores/")["Contents"]:

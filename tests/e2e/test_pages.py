@@ -1,4 +1,4 @@
-"""What a browser gets: the page of the API's document, and leave to call from elsewhere."""
+"""Responses to browsers: the API's documentation page, the console, and CORS."""
 
 from collections.abc import Iterator
 
@@ -17,22 +17,22 @@ def shared() -> Iterator[User]:
         yield User(cloud)
 
 
-def test_the_document_and_its_page_are_served(shared: User) -> None:
+def test_the_openapi_document_and_its_page_are_served(shared: User) -> None:
     assert shared.get("/openapi.json").json()["openapi"].startswith("3.1")
-    answer = shared.get("/docs")
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    response = shared.get("/docs")
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
     for part in ("docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"):
-        assert f"docs/{part}" in answer.text
+        assert f"docs/{part}" in response.text
         assert shared.get(f"/docs/{part}").status_code == 200
 
 
 def test_browsers_get_the_console_and_others_the_index(shared: User) -> None:
-    answer = shared.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Vary"] == "Accept"
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert '<base href="/">' in answer.text
+    response = shared.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.headers["Vary"] == "Accept"
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+    assert '<base href="/">' in response.text
     for accept in ("*/*", "application/json"):
         index = shared.get("/", headers={"Accept": accept})
         assert index.headers["Vary"] == "Accept"
@@ -40,7 +40,7 @@ def test_browsers_get_the_console_and_others_the_index(shared: User) -> None:
 
 
 @pytest.mark.parametrize("part", ["console.html", "app.py", "..%2Fapp.py", "nothing.js"])
-def test_the_console_has_parts_and_no_more(shared: User, part: str) -> None:
+def test_only_the_console_s_parts_are_served(shared: User, part: str) -> None:
     assert shared.get("/console/console.js").headers["Content-Type"].startswith("text/javascript")
     assert shared.get("/console/console.css").headers["Content-Type"].startswith("text/css")
     assert shared.get(f"/console/{part}").status_code in (403, 404)
@@ -58,20 +58,20 @@ def test_the_console_has_parts_and_no_more(shared: User, part: str) -> None:
         "/timeline",
     ],
 )
-def test_a_page_of_the_allowed_origin_may_ask(shared: User, path: str) -> None:
-    answer = shared.ask("OPTIONS", path, headers=PREFLIGHT)
-    assert answer.status_code == 204
-    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert "Idempotency-Key" in answer.headers["Access-Control-Allow-Headers"]
+def test_a_page_of_the_allowed_origin_may_call(shared: User, path: str) -> None:
+    response = shared.request("OPTIONS", path, headers=PREFLIGHT)
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Idempotency-Key" in response.headers["Access-Control-Allow-Headers"]
 
 
-def test_it_may_read_the_answer_and_a_refusal(shared: User) -> None:
+def test_a_page_of_the_allowed_origin_may_read_responses_and_errors(shared: User) -> None:
     for path in ("/reports", "/get_report/1", "/nowhere"):
-        answer = shared.get(path, headers={"Origin": ORIGIN})
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        response = shared.get(path, headers={"Origin": ORIGIN})
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_where_no_origin_is_named_none_may(user: User) -> None:
-    assert user.ask("OPTIONS", "/reports", headers=PREFLIGHT).status_code == 405
-    answer = user.get("/reports", headers={"Origin": ORIGIN})
-    assert "Access-Control-Allow-Origin" not in answer.headers
+def test_without_an_allowed_origin_no_page_may_call(user: User) -> None:
+    assert user.request("OPTIONS", "/reports", headers=PREFLIGHT).status_code == 405
+    response = user.get("/reports", headers={"Origin": ORIGIN})
+    assert "Access-Control-Allow-Origin" not in response.headers

@@ -1,4 +1,4 @@
-"""Requests that are sent again, with an idempotency key."""
+"""Repeated requests with an idempotency key."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -29,15 +29,17 @@ def test_two_hundred_requests_at_once_with_one_key_start_one_execution(user: Use
         return requests.post(f"{user.cloud.api_url}/trigger_report", headers=headers, timeout=120)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(post, range(AT_ONCE)))
-    assert {answer.status_code for answer in answers} == {202}
-    [report_id] = {answer.json()["report_id"] for answer in answers}
+        responses = list(pool.map(post, range(AT_ONCE)))
+    assert {response.status_code for response in responses} == {202}
+    [report_id] = {response.json()["report_id"] for response in responses}
     assert executions(user) - before == {report_id}
     assert user.ended(report_id)["status"] == "Complete"
 
 
 @pytest.mark.parametrize("header", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
-def test_a_request_sent_again_gets_the_same_report_as_it_stands(user: User, header: str) -> None:
+def test_a_repeated_request_gets_the_same_report_with_its_current_status(
+    user: User, header: str
+) -> None:
     headers, body = {header: str(uuid4())}, {"as_of": "2024-10-14T12:00:00Z"}
     first = user.post("/trigger_report", json=body, headers=headers).json()
     user.ended(first["report_id"])
@@ -46,13 +48,16 @@ def test_a_request_sent_again_gets_the_same_report_as_it_stands(user: User, head
     assert second.json() == {"report_id": first["report_id"], "status": "Complete"}
 
 
-def test_one_key_with_another_body_is_refused(user: User) -> None:
+def test_a_key_with_another_body_is_refused(user: User) -> None:
     headers = {"Idempotency-Key": str(uuid4())}
     user.post("/trigger_report", json={}, headers=headers)
-    answer = user.post("/trigger_report", json={"formats": ["json"]}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    response = user.post("/trigger_report", json={"formats": ["json"]}, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (
+        422,
+        "idempotency_key_reused",
+    )
 
 
-def test_a_key_of_another_form_is_refused(user: User) -> None:
-    answer = user.post("/trigger_report", headers={"Idempotency-Key": "k" * 256})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+def test_a_key_that_is_too_long_is_refused(user: User) -> None:
+    response = user.post("/trigger_report", headers={"Idempotency-Key": "k" * 256})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")

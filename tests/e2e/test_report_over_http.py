@@ -1,4 +1,4 @@
-"""The system as its users meet it: uploads to S3, questions over HTTP."""
+"""The system as users see it: uploads to S3 and requests over HTTP."""
 
 import csv
 import io
@@ -21,22 +21,22 @@ def test_a_report_equals_the_oracles(user: User, sample: dict[str, bytes]) -> No
     assert user.report().decode() == csv_text(report(_case(sample)))
 
 
-def test_complete_report_tells_where_it_is_and_what_it_is_about(user: User) -> None:
+def test_a_complete_report_has_its_url_and_its_scope(user: User) -> None:
     report_id = user.trigger()
-    answer = user.ended(report_id)
-    assert answer["report_id"] == report_id
-    assert answer["as_of"] == LATEST
-    assert answer["stores"] == 91
-    left = datetime.fromisoformat(answer["expires_at"]) - datetime.now(UTC)
+    response = user.ended(report_id)
+    assert response["report_id"] == report_id
+    assert response["as_of"] == LATEST
+    assert response["stores"] == 91
+    left = datetime.fromisoformat(response["expires_at"]) - datetime.now(UTC)
     assert 0 < left.total_seconds() <= 900
-    download = requests.get(answer["url"], timeout=30)
+    download = requests.get(response["url"], timeout=30)
     assert download.headers["Content-Disposition"] == (
         f'attachment; filename="store-report-{report_id}.csv"'
     )
-    assert "AWS4-HMAC-SHA256" in answer["url"]
+    assert "AWS4-HMAC-SHA256" in response["url"]
 
 
-def test_both_forms_of_every_endpoint(user: User) -> None:
+def test_both_variants_of_every_endpoint(user: User) -> None:
     by_get = user.get("/trigger_report")
     assert by_get.status_code == 202
     report_id = by_get.json()["report_id"]
@@ -55,10 +55,10 @@ def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
         seen = [until(lambda: user.get(f"/get_report/{report_id}").json())]
         while seen[-1]["status"] == "Running":
             seen.append(user.get(f"/get_report/{report_id}").json())
-    running = [answer for answer in seen if answer["status"] == "Running"]
+    running = [response for response in seen if response["status"] == "Running"]
     assert running
-    assert not any("url" in answer for answer in seen)
-    progress = [answer["progress"] for answer in running if "progress" in answer]
+    assert not any("url" in response for response in seen)
+    progress = [response["progress"] for response in running if "progress" in response]
     assert progress
     done = [step["shards_done"] for step in progress]
     assert done == sorted(done)
@@ -67,14 +67,14 @@ def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [{"headers": {"Accept": "text/csv"}}, {"params": {"download": "true"}}]
+    "variant", [{"headers": {"Accept": "text/csv"}}, {"params": {"download": "true"}}]
 )
-def test_the_file_itself_is_to_be_had(user: User, form: dict[str, dict[str, str]]) -> None:
+def test_the_file_itself_can_be_requested(user: User, variant: dict[str, dict[str, str]]) -> None:
     report_id = user.trigger()
     user.ended(report_id)
-    moved = user.get(f"/get_report/{report_id}", allow_redirects=False, **form)
+    moved = user.get(f"/get_report/{report_id}", allow_redirects=False, **variant)
     assert moved.status_code == 303
-    followed = user.get(f"/get_report/{report_id}", **form)
+    followed = user.get(f"/get_report/{report_id}", **variant)
     assert followed.content.startswith(b"store_id,uptime_last_hour(in minutes),")
 
 
@@ -83,18 +83,18 @@ def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes
     s3 = user.cloud.client("s3")
     listed = s3.list_objects_v2(Bucket=data, Prefix="polls/")["Contents"]
     key = listed[0]["Key"]
-    whole = s3.get_object(Bucket=data, Key=key)["Body"].read()
+    original = s3.get_object(Bucket=data, Key=key)["Body"].read()
     s3.put_object(Bucket=data, Key=key, Body=b"not Parquet")
     try:
         report_id = user.trigger()
-        answer = user.ended(report_id)
+        response = user.ended(report_id)
     finally:
-        s3.put_object(Bucket=data, Key=key, Body=whole)
-    assert answer["status"] == "Failed"
-    assert answer["error"]["code"] == "ArrowInvalid"
-    assert answer["error"]["message"].startswith("shard 0: ")
-    assert "Traceback" not in json.dumps(answer)
-    assert "url" not in answer
+        s3.put_object(Bucket=data, Key=key, Body=original)
+    assert response["status"] == "Failed"
+    assert response["error"]["code"] == "ArrowInvalid"
+    assert response["error"]["message"].startswith("shard 0: ")
+    assert "Traceback" not in json.dumps(response)
+    assert "url" not in response
     download = user.get(f"/get_report/{report_id}", headers={"Accept": "text/csv"})
     assert download.status_code == 409
     assert download.json()["status"] == "Failed"
@@ -103,9 +103,9 @@ def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes
 
 def test_a_function_that_cannot_be_loaded_fails_the_report(user: User) -> None:
     with _functions_broken(user, "ComputeShardFunction"):
-        answer = user.ended(user.trigger())
-    assert answer["status"] == "Failed"
-    assert answer["error"]["message"].startswith("shard ")
+        response = user.ended(user.trigger())
+    assert response["status"] == "Failed"
+    assert response["error"]["message"].startswith("shard ")
 
 
 def test_an_aborted_execution_leaves_no_report_running(user: User) -> None:
@@ -113,9 +113,9 @@ def test_an_aborted_execution_leaves_no_report_running(user: User) -> None:
     machine = user.cloud.outputs["StateMachineArn"]
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{report_id}"
     user.cloud.client("stepfunctions").stop_execution(executionArn=execution)
-    answer = user.ended(report_id)
-    assert answer["status"] == "Failed"
-    assert answer["error"]["code"] == "ABORTED"
+    response = user.ended(report_id)
+    assert response["status"] == "Failed"
+    assert response["error"]["code"] == "ABORTED"
 
 
 def test_as_of_moves_the_windows(user: User, sample: dict[str, bytes]) -> None:
@@ -129,14 +129,14 @@ def test_unknown_and_malformed_ids(user: User) -> None:
     assert unknown.status_code == 404
     assert unknown.json()["error"]["code"] == "unknown_report"
     for text in ("nonsense", "1", "../etc", "%00", "a" * 500):
-        answer = user.get("/get_report", params={"report_id": text})
-        assert answer.status_code == 400, text
-        assert answer.json()["error"]["code"] == "malformed_report_id"
+        response = user.get("/get_report", params={"report_id": text})
+        assert response.status_code == 400, text
+        assert response.json()["error"]["code"] == "malformed_report_id"
     assert user.get("/get_report").status_code == 400
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "reason"),
     [
         (b"{", "not JSON"),
         (b"[]", "not a JSON object"),
@@ -148,20 +148,24 @@ def test_unknown_and_malformed_ids(user: User) -> None:
         (b'{"asof": null}', "asof"),
     ],
 )
-def test_a_wrong_request_is_refused_with_the_reason(user: User, body: bytes, said: str) -> None:
-    answer = user.post("/trigger_report", data=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "invalid_request"
-    assert said in answer.json()["error"]["message"]
+def test_an_invalid_request_is_refused_with_the_reason(
+    user: User, body: bytes, reason: str
+) -> None:
+    response = user.post("/trigger_report", data=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "invalid_request"
+    assert reason in response.json()["error"]["message"]
 
 
-def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
+def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) -> None:
     case = _case(sample)
     chosen = sorted(report(case))[:5]
     report_id = user.trigger(store_ids=chosen, formats=["csv", "json", "parquet", "xlsx", "html"])
-    answer = user.ended(report_id)
-    assert answer["stores"] == 5
-    files = {form: requests.get(url, timeout=30).content for form, url in answer["urls"].items()}
+    response = user.ended(report_id)
+    assert response["stores"] == 5
+    files = {
+        format_: requests.get(url, timeout=30).content for format_, url in response["urls"].items()
+    }
     wanted = {store_id: report(case)[store_id] for store_id in chosen}
     assert files["csv"].decode() == csv_text(wanted)
     assert [record["store_id"] for record in json.loads(files["json"])] == chosen
@@ -171,10 +175,10 @@ def test_some_stores_in_all_forms(user: User, sample: dict[str, bytes]) -> None:
 
 
 def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:
-    answer = user.ended(user.trigger(store_ids=["no-such-store"]))
-    assert answer["status"] == "Failed"
-    assert answer["error"]["code"] == "UnknownStore"
-    assert "no input contains the store 'no-such-store'" in answer["error"]["message"]
+    response = user.ended(user.trigger(store_ids=["no-such-store"]))
+    assert response["status"] == "Failed"
+    assert response["error"]["code"] == "UnknownStore"
+    assert "no input contains the store 'no-such-store'" in response["error"]["message"]
 
 
 def test_index_and_health(user: User) -> None:
@@ -183,7 +187,7 @@ def test_index_and_health(user: User) -> None:
     assert (health.status_code, health.json()) == (200, {"ok": True})
 
 
-def test_a_file_that_is_no_csv_changes_nothing(user: User) -> None:
+def test_an_unreadable_file_changes_nothing(user: User) -> None:
     before = user.report()
     outcome = user.upload("polls/photo.csv", b"\x89PNG\r\n\x1a\n")
     assert outcome["status"] == "Failed"
@@ -194,7 +198,7 @@ def test_a_file_that_is_no_csv_changes_nothing(user: User) -> None:
     assert user.report() == before
 
 
-def test_bad_rows_are_set_aside_and_the_rest_is_taken(user: User) -> None:
+def test_invalid_rows_are_rejected_and_the_others_ingested(user: User) -> None:
     lines = [
         "store_id,status,timestamp_utc",
         "e2e-rejects,Active,2024-08-02 10:00:00 UTC",
@@ -226,7 +230,7 @@ def test_the_same_file_twice_and_then_more_polls(user: User, sample: dict[str, b
 
 @contextmanager
 def _functions_broken(user: User, *logical_ids: str) -> Iterator[None]:
-    """Point functions at a handler that is not there, so that every call of them fails."""
+    """Point functions at a handler that does not exist, so that every call fails."""
     client = user.cloud.client("lambda")
     names = [
         function["FunctionName"]
@@ -262,6 +266,6 @@ def _case(sample: dict[str, bytes], now: datetime | None = None) -> Case:
 
 
 def _instant(text: str) -> datetime:
-    whole, _, fraction = text.removesuffix(" UTC").partition(".")
-    instant = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    seconds, _, fraction = text.removesuffix(" UTC").partition(".")
+    instant = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     return instant.replace(microsecond=int(fraction.ljust(6, "0") or 0))

@@ -21,7 +21,7 @@ from tests.e2e.conftest import until
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = "store_id,status,timestamp_utc\na,active,2024-10-14 22:25:00 UTC\n"
-# Prints the status of each response after it.
+# Prints each response, then its status.
 _CURL = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
 
 
@@ -29,7 +29,7 @@ _CURL = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
 def serving(
     *arguments: str, **variables: str
 ) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
-    """Start it; yield its process and its output once it has printed its help."""
+    """Start it; once it has printed its help, yield its process and its output."""
     with subprocess.Popen(
         [sys.executable, "-m", "local", "serve", "--port=0", *arguments],
         cwd=_ROOT,
@@ -58,7 +58,7 @@ def commands(printed: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("key", ["it's a secret", ""])
-def test_every_command_works_at_once_and_again(tmp_path: Path, key: str) -> None:
+def test_every_printed_command_works_at_once_and_repeatedly(tmp_path: Path, key: str) -> None:
     data, elsewhere = tmp_path / "it's data", tmp_path / "elsewhere"
     data.mkdir()
     elsewhere.mkdir()
@@ -93,7 +93,7 @@ def test_the_key_is_in_no_list_of_processes() -> None:
         assert not [line for line in printed if key in line]
 
 
-def test_the_end_of_the_server_is_reported_and_ends_it() -> None:
+def test_it_reports_the_end_of_the_server_and_ends() -> None:
     with serving() as (program, _printed):
         [supervisor] = children(program.pid)
         [server] = children(supervisor)

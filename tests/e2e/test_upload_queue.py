@@ -1,4 +1,4 @@
-"""The queue of uploads: all of them are ingested, and each has an outcome that is final."""
+"""The upload queue: every upload is ingested and gets a final outcome."""
 
 import json
 from collections import Counter
@@ -22,14 +22,14 @@ CONCURRENCY = 8
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """A user of a cloud that ingests as many files at once as the mapping lets it."""
+    """A user of a cloud that ingests as many files at once as the event source mapping allows."""
     overrides = {"IngestConcurrency": str(CONCURRENCY), "BucketCount": "4"}
     with LocalCloud(parameter_overrides=overrides, environments=CONCURRENCY) as cloud:
         yield User(cloud)
 
 
 def polls(number: int) -> bytes:
-    """Return a file of one poll that no other file has."""
+    """Return a file with one poll, which no other file has."""
     header = "store_id,status,timestamp_utc"
     return f"{header}\nstore-{number},active,2024-10-14 12:00:00 UTC\n".encode()
 
@@ -43,8 +43,8 @@ def waiting(user: User, queue: str) -> int:
     return sum(int(attributes[name]) for name in names)
 
 
-def all_committed(user: User, files: int, first: int) -> None:
-    """Upload files at once, and see that all are committed."""
+def check_all_commit(user: User, files: int, first: int) -> None:
+    """Upload files at once; check that all are committed."""
 
     def put(number: int) -> tuple[str, str]:
         key = f"polls/{number}.csv"
@@ -69,22 +69,22 @@ def _version(user: User) -> int:
 
 
 def test_a_hundred_files_at_once_all_commit(user: User) -> None:
-    all_committed(user, files=100, first=1000)
+    check_all_commit(user, files=100, first=1000)
 
 
 @pytest.mark.exhaustive
 def test_a_thousand_files_at_once_all_commit(user: User) -> None:
-    all_committed(user, files=1000, first=2000)
+    check_all_commit(user, files=1000, first=2000)
 
 
-def test_eighteen_files_put_in_a_row_to_one_key_are_eighteen_uploads(user: User) -> None:
+def test_eighteen_successive_files_under_one_key_are_eighteen_uploads(user: User) -> None:
     versions = [user.put(KEY, polls(number)) for number in range(18)]
     outcomes = [until(partial(user.outcome, KEY, version)) for version in versions]
     assert [outcome["status"] for outcome in outcomes] == ["Committed"] * 18
     assert len({outcome["ingest_id"] for outcome in outcomes}) == 18
 
 
-def test_an_error_that_passes_is_never_a_failure(user: User) -> None:
+def test_a_transient_error_is_never_a_failure(user: User) -> None:
     seen: set[tuple[str, str | None]] = set()
 
     def ended() -> dict[str, Any] | None:
@@ -106,10 +106,8 @@ def test_an_error_that_passes_is_never_a_failure(user: User) -> None:
     ("kind", "reason"),
     [(Kind.KILLED, NO_REASON), (Kind.BROKEN, str(TransientError.cannot("read {key}")))],
 )
-def test_what_ends_for_good_has_failed_and_can_be_redriven(
-    user: User, kind: Kind, reason: str
-) -> None:
-    """As docs/operations.md has it."""
+def test_a_final_failure_can_be_redriven(user: User, kind: Kind, reason: str) -> None:
+    """The procedure of docs/operations.md."""
     key = f"polls/{kind}.csv"
     user.cloud.inject(Fault(kind, READS))
     version_id = user.put(key, polls(200 + ord(kind[0])))
@@ -125,13 +123,13 @@ def test_what_ends_for_good_has_failed_and_can_be_redriven(
         DestinationArn=user.cloud.outputs["UploadQueueArn"],
     )
     until(lambda: user.outcome(key, version_id) != failed or None)
-    again = user.outcome(key, version_id)
-    assert again is not None
-    assert (again["status"], again["rows"]) == ("Committed", "1")
+    redriven = user.outcome(key, version_id)
+    assert redriven is not None
+    assert (redriven["status"], redriven["rows"]) == ("Committed", "1")
     assert waiting(user, "IngestFailures") == 0
 
 
-def test_a_message_that_is_no_upload_s_waits_for_operators(user: User) -> None:
+def test_a_message_without_an_upload_waits_for_operators(user: User) -> None:
     sqs = user.cloud.client("sqs")
     queue = sqs.get_queue_url(QueueName="local-UploadQueue")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Event": "s3:TestEvent"}))

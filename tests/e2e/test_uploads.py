@@ -1,4 +1,4 @@
-"""Uploads by those who have a key of the API and no credentials of AWS."""
+"""Uploads with an API key and without AWS credentials."""
 
 import csv
 import io
@@ -21,65 +21,65 @@ POLLS = (
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
-    """A user of a cloud of one's own: what is uploaded here is in no other test's reports."""
+    """A user of a separate cloud: these uploads are in no other test's reports."""
     with LocalCloud() as cloud:
         yield User(cloud)
 
 
-def offered(user: User, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
-    answer = user.post("/uploads", json={"kind": kind, "filename": filename})
-    assert answer.status_code == 201, answer.text
-    form: dict[str, Any] = answer.json()
+def create_form(user: User, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
+    response = user.post("/uploads", json={"kind": kind, "filename": filename})
+    assert response.status_code == 201, response.text
+    form: dict[str, Any] = response.json()
     return form
 
 
-def send(form: dict[str, Any], content: bytes, **changes: str) -> requests.Response:
+def post_form(form: dict[str, Any], content: bytes, **changes: str) -> requests.Response:
     fields, file = form["fields"] | changes, {"file": ("polls.csv", content)}
     return requests.post(form["url"], data=fields, files=file, timeout=30)
 
 
 def ended(user: User, form: dict[str, Any]) -> dict[str, Any]:
-    def ask() -> dict[str, Any] | None:
-        answer = user.get(f"/uploads/{form['upload_id']}").json()
-        return None if answer["status"] in ("Pending", "Retrying") else answer
+    def poll() -> dict[str, Any] | None:
+        response = user.get(f"/uploads/{form['upload_id']}").json()
+        return None if response["status"] in ("Pending", "Retrying") else response
 
-    return until(ask)
+    return until(poll)
 
 
-def test_a_file_is_uploaded_and_its_rejects_are_to_be_had(user: User) -> None:
-    form = offered(user)
+def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(user: User) -> None:
+    form = create_form(user)
     assert user.get(f"/uploads/{form['upload_id']}").json()["status"] == "Pending"
-    assert send(form, POLLS).status_code == 204
+    assert post_form(form, POLLS).status_code == 204
     outcome = ended(user, form)
     assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
-    answer = requests.get(outcome["rejects_url"], timeout=30)
-    assert "attachment" in answer.headers["Content-Disposition"]
-    [reject] = csv.DictReader(io.StringIO(answer.text))
+    response = requests.get(outcome["rejects_url"], timeout=30)
+    assert "attachment" in response.headers["Content-Disposition"]
+    [reject] = csv.DictReader(io.StringIO(response.text))
     assert (reject["line"], "maybe" in reject["text"]) == ("3", True)
 
-    again = offered(user)
-    send(again, POLLS)
+    again = create_form(user)
+    post_form(again, POLLS)
     assert ended(user, again)["status"] == "Unchanged"
 
 
 def test_a_form_used_twice_is_two_uploads(user: User) -> None:
-    form = offered(user)
+    form = create_form(user)
     for number in range(2):
         content = POLLS.replace(b"uploaded", f"twice-{number}".encode())
-        assert send(form, content).status_code == 204
+        assert post_form(form, content).status_code == 204
 
     def both() -> dict[str, Any] | None:
-        answer: dict[str, Any] = user.get(f"/uploads/{form['upload_id']}").json()
-        return answer if answer.get("earlier") and answer["status"] != "Retrying" else None
+        response: dict[str, Any] = user.get(f"/uploads/{form['upload_id']}").json()
+        return response if response.get("earlier") and response["status"] != "Retrying" else None
 
-    answer = until(both)
-    [earlier] = answer["earlier"]
-    assert [each["status"] for each in (answer, earlier)] == ["Committed", "Committed"]
-    assert answer["rejects_url"] != earlier["rejects_url"]
+    response = until(both)
+    [earlier] = response["earlier"]
+    assert [each["status"] for each in (response, earlier)] == ["Committed", "Committed"]
+    assert response["rejects_url"] != earlier["rejects_url"]
 
 
 def test_a_form_that_is_not_used_in_time_is_expired(user: User) -> None:
-    form = offered(user)
+    form = create_form(user)
     table = user.cloud.outputs["IngestTableName"]
     key = {"log": {"S": f"uploads/{form['fields']['key']}"}, "entry": {"S": "form"}}
     user.dynamodb.update_item(
@@ -92,9 +92,9 @@ def test_a_form_that_is_not_used_in_time_is_expired(user: User) -> None:
 
 
 @pytest.mark.parametrize("kind", list(UploadKind))
-def test_what_cannot_be_read_says_why(user: User, kind: str) -> None:
-    form = offered(user, kind=kind)
-    assert send(form, b"a,b\n1,2\n").status_code == 204
+def test_an_unreadable_file_fails_with_the_reason(user: User, kind: str) -> None:
+    form = create_form(user, kind=kind)
+    assert post_form(form, b"a,b\n1,2\n").status_code == 204
     outcome = ended(user, form)
     assert outcome["status"] == "Failed"
     assert outcome["reason"].startswith("missing column store_id, ")
@@ -103,18 +103,18 @@ def test_what_cannot_be_read_says_why(user: User, kind: str) -> None:
 @pytest.mark.parametrize(
     "key", ["polls/others.csv", "business_hours/mine.csv", "../data/reports/x", ""]
 )
-def test_a_form_reaches_its_own_key_only(user: User, key: str) -> None:
-    answer = send(offered(user), POLLS, key=key)
-    assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
+def test_a_form_is_valid_for_its_own_key_only(user: User, key: str) -> None:
+    response = post_form(create_form(user), POLLS, key=key)
+    assert (response.status_code, "AccessDenied" in response.text) == (403, True)
 
 
-def test_a_form_s_content_type_is_its_own(user: User) -> None:
-    assert send(offered(user), POLLS, **{"Content-Type": "text/html"}).status_code == 403
+def test_a_form_s_content_type_cannot_be_changed(user: User) -> None:
+    assert post_form(create_form(user), POLLS, **{"Content-Type": "text/html"}).status_code == 403
 
 
-def test_an_empty_file_and_no_policy_are_refused(user: User) -> None:
-    form = offered(user)
-    assert "EntityTooSmall" in send(form, b"").text
+def test_an_empty_file_and_a_form_without_policy_are_refused(user: User) -> None:
+    form = create_form(user)
+    assert "EntityTooSmall" in post_form(form, b"").text
     bare = requests.post(
         form["url"],
         data={"key": form["fields"]["key"]},
@@ -132,15 +132,15 @@ def test_an_empty_file_and_no_policy_are_refused(user: User) -> None:
         *("polls%2F..%2Fx", "a" * 900),
     ],
 )
-def test_an_upload_that_never_was(user: User, upload_id: str) -> None:
-    answer = user.get(f"/uploads/{upload_id}")
-    assert answer.status_code in (403, 404)
-    assert answer.json()["error"]["code"] in ("unknown_upload", "forbidden")
+def test_an_unknown_upload(user: User, upload_id: str) -> None:
+    response = user.get(f"/uploads/{upload_id}")
+    assert response.status_code in (403, 404)
+    assert response.json()["error"]["code"] in ("unknown_upload", "forbidden")
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"kind": "reports", "filename": "a"}, {"kind": "polls", "filename": ""}, []]
 )
-def test_what_is_not_understood_is_refused(user: User, body: object) -> None:
-    answer = user.post("/uploads", json=body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+def test_an_invalid_request_is_refused(user: User, body: object) -> None:
+    response = user.post("/uploads", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")

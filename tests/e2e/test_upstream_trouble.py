@@ -1,4 +1,4 @@
-"""The services behind the API do not answer."""
+"""The services behind the API cannot be reached."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import pytest
 from local.emulator.ports import free_ports
 from tests.e2e.conftest import User
 
-QUESTIONS = {
+REQUESTS = {
     "trigger": ("POST", "/trigger_report", "TriggerReportFunction"),
     "trigger, for old clients": ("GET", "/trigger_report", "TriggerReportFunction"),
     "get": ("GET", f"/get_report/{uuid4()}", "GetReportFunction"),
@@ -20,36 +20,36 @@ QUESTIONS = {
 
 @contextmanager
 def unreachable(user: User, service: str, logical_id: str) -> Iterator[None]:
-    """Let a function find nobody where a service should be."""
+    """Point a function at an endpoint of a service where nothing listens."""
     client = user.cloud.client("lambda")
     [function] = [
         function
         for function in client.list_functions()["Functions"]
         if function["FunctionName"].endswith(logical_id)
     ]
-    name, variables = function["FunctionName"], function["Environment"]["Variables"]
+    function_name, variables = function["FunctionName"], function["Environment"]["Variables"]
     [port] = free_ports(1)
-    nobody = {f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}"}
+    closed = {f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}"}
     client.update_function_configuration(
-        FunctionName=name, Environment={"Variables": variables | nobody}
+        FunctionName=function_name, Environment={"Variables": variables | closed}
     )
     try:
         yield
     finally:
         client.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
+            FunctionName=function_name, Environment={"Variables": variables}
         )
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_without_its_table_the_api_asks_for_patience(user: User, question: str) -> None:
-    method, path, function = QUESTIONS[question]
+@pytest.mark.parametrize("name", REQUESTS)
+def test_without_its_table_the_api_is_unavailable(user: User, name: str) -> None:
+    method, path, function = REQUESTS[name]
     with unreachable(user, "DYNAMODB", function):
-        answer = user.ask(method, path)
-    assert answer.status_code == 503
-    assert answer.json()["error"]["code"] == "unavailable"
-    assert int(answer.headers["Retry-After"]) > 0
-    assert user.ask(method, path).status_code in (200, 202, 404)
+        response = user.request(method, path)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "unavailable"
+    assert int(response.headers["Retry-After"]) > 0
+    assert user.request(method, path).status_code in (200, 202, 404)
 
 
 @pytest.mark.parametrize("service", ["S3", "SFN"])
@@ -58,9 +58,9 @@ def test_a_report_that_cannot_be_started_is_failed_and_its_key_is_free(
 ) -> None:
     headers = {"Idempotency-Key": str(uuid4())}
     with unreachable(user, service, "TriggerReportFunction"):
-        answer = user.post("/trigger_report", headers=headers)
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
+        response = user.post("/trigger_report", headers=headers)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
     [newest] = user.get("/reports", params={"limit": 1}).json()["reports"]
     assert (newest["status"], newest["error"]["code"]) == ("Failed", "NotStarted")
     retried = user.post("/trigger_report", headers=headers)

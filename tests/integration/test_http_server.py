@@ -12,7 +12,7 @@ from local.emulator.settings import HOST
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Return the body, or do what the path says."""
+    """Respond as the path requests: by default, with the request's body."""
     match environ["PATH_INFO"]:
         case "/ignored":
             start_response("200 OK", [("Content-Length", "3")])
@@ -36,12 +36,12 @@ def port() -> int:
 def connection(port: int) -> Iterator[HTTPConnection]:
     connection = HTTPConnection(HOST, port, timeout=30)
     connection.connect()
-    connection.auto_open = 0  # It is this connection, or an error.
+    connection.auto_open = 0  # An error, rather than a new connection.
     yield connection
     connection.close()
 
 
-def answer(
+def request(
     connection: HTTPConnection, method: str, path: str, body: bytes | Iterator[bytes] | None = None
 ) -> bytes:
     connection.request(method, path, body)
@@ -51,19 +51,19 @@ def answer(
 
 
 def test_a_connection_is_kept_alive(connection: HTTPConnection) -> None:
-    assert [answer(connection, "POST", "/", text) for text in (b"one", b"", b"two")] == [
+    assert [request(connection, "POST", "/", text) for text in (b"one", b"", b"two")] == [
         *(b"one", b"", b"two")
     ]
 
 
 def test_an_unread_body_is_not_taken_for_the_next_request(connection: HTTPConnection) -> None:
-    assert answer(connection, "PUT", "/ignored", b"GET / HTTP/1.1\r\n\r\n" * 1000) == b"yes"
-    assert answer(connection, "PUT", "/", b"next") == b"next"
+    assert request(connection, "PUT", "/ignored", b"GET / HTTP/1.1\r\n\r\n" * 1000) == b"yes"
+    assert request(connection, "PUT", "/", b"next") == b"next"
 
 
 def test_a_body_may_be_chunked(connection: HTTPConnection) -> None:
-    assert answer(connection, "PUT", "/", iter([b"one", b"two"])) == b"onetwo"
-    assert answer(connection, "PUT", "/", b"next") == b"next"
+    assert request(connection, "PUT", "/", iter([b"one", b"two"])) == b"onetwo"
+    assert request(connection, "PUT", "/", b"next") == b"next"
 
 
 @pytest.mark.parametrize("request_line", [b"HEAD /ignored", b"GET /204", b"GET /304"])
@@ -109,9 +109,9 @@ def status_of(port: int, head: bytes) -> bytes:
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(head)
         with connection.makefile("rb") as received:
-            answered = received.read()
-    assert answered.count(b"HTTP/1.1 ") == 1
-    return answered.split()[1]
+            received_bytes = received.read()
+    assert received_bytes.count(b"HTTP/1.1 ") == 1
+    return received_bytes.split()[1]
 
 
 @pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", b"+5", b"1_0", b"5, 6", b"\xb2"])

@@ -1,4 +1,4 @@
-"""The local cloud behaves as AWS does, whatever functions do."""
+"""The local cloud behaves like AWS, whatever functions do."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from local.emulator.cloud import LocalCloud
 
 STACK = Path(__file__).parent / "fixtures" / "local_cloud"
-LARGEST_ANSWER_BYTES = 6_291_556
+LARGEST_RESULT_BYTES = 6_291_556
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +30,21 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     value: Any
     error: str | None
 
 
-Invoke = Callable[..., Answer]
+Invoke = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
 def invoke(cloud: LocalCloud) -> Invoke:
     functions = cloud.client("lambda")
 
-    def invoke(function: str, **event: Any) -> Answer:
+    def invoke(function: str, **event: Any) -> Result:
         response = functions.invoke(FunctionName=f"local-{function}", Payload=json.dumps(event))
-        return Answer(json.load(response["Payload"]), response.get("FunctionError"))
+        return Result(json.load(response["Payload"]), response.get("FunctionError"))
 
     return invoke
 
@@ -53,7 +53,7 @@ def eventually(look: Callable[[], Any], seconds: float = 600) -> Any:
     """Poll until there is a result."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):
-        assert time.monotonic() < deadline, "nothing to see"
+        assert time.monotonic() < deadline, "no result"
         time.sleep(0.02)
     return seen
 
@@ -70,7 +70,7 @@ def objects(cloud: LocalCloud, prefix: str) -> list[Any]:
 # --- Lambda ---------------------------------------------------------------------------------------
 
 
-def test_a_function_runs_as_the_template_says(invoke: Invoke) -> None:
+def test_a_function_runs_as_the_template_defines(invoke: Invoke) -> None:
     value = invoke("DescribeFunction", question="who?").value
 
     assert value["event"] == {"question": "who?"}
@@ -114,28 +114,28 @@ def test_a_pool_grows_to_a_limit_and_then_queues(invoke: Invoke) -> None:
 
 
 def test_a_raised_exception_is_reported_by_its_name(cloud: LocalCloud, invoke: Invoke) -> None:
-    answer = invoke("MisbehaveFunction", do="raise")
+    result = invoke("MisbehaveFunction", do="raise")
 
-    assert answer.error == "Unhandled"
-    assert answer.value["errorType"] == "PermanentError"
-    assert answer.value["errorMessage"] == "as asked"
-    assert "misbehave.py" in answer.value["stackTrace"][0]
+    assert result.error == "Unhandled"
+    assert result.value["errorType"] == "PermanentError"
+    assert result.value["errorMessage"] == "as asked"
+    assert "misbehave.py" in result.value["stackTrace"][0]
     assert "PermanentError: as asked" in cloud.logs("MisbehaveFunction")
 
 
 def test_a_result_that_looks_like_an_error_is_not_one(invoke: Invoke) -> None:
-    answer = invoke("MisbehaveFunction", do="look like an error")
+    result = invoke("MisbehaveFunction", do="look like an error")
 
-    assert answer == Answer({"errorType": "NotAnError", "errorMessage": "only a result"}, None)
+    assert result == Result({"errorType": "NotAnError", "errorMessage": "only a result"}, None)
 
 
 def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
     pid = invoke("MisbehaveFunction").value["pid"]
-    answer = invoke("MisbehaveFunction", do="sleep", seconds=5)
+    result = invoke("MisbehaveFunction", do="sleep", seconds=5)
 
-    assert answer.error == "Unhandled"
-    assert answer.value["errorType"] == "Sandbox.Timedout"
-    assert answer.value["errorMessage"] == "Task timed out after 1.00 seconds"
+    assert result.error == "Unhandled"
+    assert result.value["errorType"] == "Sandbox.Timedout"
+    assert result.value["errorMessage"] == "Task timed out after 1.00 seconds"
     assert not Path(f"/proc/{pid}").exists()
     assert invoke("MisbehaveFunction").error is None
 
@@ -146,7 +146,7 @@ def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
         ({"do": "exit"}, "Runtime.ExitError"),
         ({"do": "return a set"}, "Runtime.MarshalError"),
         (
-            {"do": "return a string", "length": LARGEST_ANSWER_BYTES - 1},
+            {"do": "return a string", "length": LARGEST_RESULT_BYTES - 1},
             "Function.ResponseSizeTooLarge",
         ),
     ],
@@ -154,25 +154,25 @@ def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
 def test_failures_have_the_names_of_lambda(
     invoke: Invoke, request_: dict[str, Any], error_type: str
 ) -> None:
-    answer = invoke("MisbehaveFunction", **request_)
+    result = invoke("MisbehaveFunction", **request_)
 
-    assert answer.error == "Unhandled"
-    assert answer.value["errorType"] == error_type
+    assert result.error == "Unhandled"
+    assert result.value["errorType"] == error_type
     assert invoke("MisbehaveFunction").error is None
 
 
 def test_the_largest_result_arrives(invoke: Invoke) -> None:
-    answer = invoke("MisbehaveFunction", do="return a string", length=LARGEST_ANSWER_BYTES - 2)
+    result = invoke("MisbehaveFunction", do="return a string", length=LARGEST_RESULT_BYTES - 2)
 
-    assert len(answer.value) == LARGEST_ANSWER_BYTES - 2
+    assert len(result.value) == LARGEST_RESULT_BYTES - 2
 
 
 def test_code_that_cannot_be_imported(invoke: Invoke) -> None:
-    answer = invoke("BrokenFunction")
+    result = invoke("BrokenFunction")
 
-    assert answer.error == "Unhandled"
-    assert answer.value["errorType"] == "Runtime.ImportModuleError"
-    assert "no_such_module" in answer.value["errorMessage"]
+    assert result.error == "Unhandled"
+    assert result.value["errorType"] == "Runtime.ImportModuleError"
+    assert "no_such_module" in result.value["errorMessage"]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_a_task_times_out(cloud: LocalCloud) -> None:
     assert json.loads(end["output"])["error"]["Error"] == "States.Timeout"
 
 
-def told(cloud: LocalCloud, execution: str) -> dict[str, Any]:
+def received_event(cloud: LocalCloud, execution: str) -> dict[str, Any]:
     """Wait for the event about an execution that the rule's function receives."""
 
     def look() -> list[dict[str, Any]]:
@@ -358,7 +358,7 @@ def told(cloud: LocalCloud, execution: str) -> dict[str, Any]:
 def test_a_failed_execution_reaches_the_rules_function(cloud: LocalCloud) -> None:
     execution = start(cloud, test="catch", do="exit")
 
-    event = told(cloud, execution)
+    event = received_event(cloud, execution)
 
     assert event["source"] == "aws.states"
     assert event["detail-type"] == "Step Functions Execution Status Change"
@@ -376,7 +376,7 @@ def test_an_execution_that_times_out_reaches_the_rules_function(cloud: LocalClou
         stateMachineArn=cloud.outputs["ImpatientMachine"]
     )["executionArn"]
 
-    assert told(cloud, execution)["detail"]["status"] == "TIMED_OUT"
+    assert received_event(cloud, execution)["detail"]["status"] == "TIMED_OUT"
     assert outcome(cloud, execution)["status"] == "TIMED_OUT"
 
 
@@ -389,7 +389,7 @@ def test_a_stopped_execution_ends_at_once_and_reaches_the_rules_function(
     end = cloud.client("stepfunctions").describe_execution(executionArn=execution)
 
     assert end["status"] == "ABORTED"
-    assert told(cloud, execution)["detail"]["status"] == "ABORTED"
+    assert received_event(cloud, execution)["detail"]["status"] == "ABORTED"
 
 
 def test_a_stop_ends_an_execution_while_its_task_runs(cloud: LocalCloud) -> None:
@@ -403,7 +403,7 @@ def test_a_stop_ends_an_execution_while_its_task_runs(cloud: LocalCloud) -> None
 
 
 def listen(cloud: LocalCloud, name: str, state: str = "ENABLED") -> str:
-    """Let a rule pass events of a source to a function, and to a queue; return the queue's URL."""
+    """Add a rule that passes a source's events to a function and a queue; return its URL."""
     queue_url: str = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     functions = cloud.client("lambda")
     recorder = functions.get_function(FunctionName="local-RecordFunction")["Configuration"]
@@ -442,13 +442,13 @@ def test_an_event_reaches_a_rules_function_and_queue(cloud: LocalCloud) -> None:
     assert json.loads(message["Body"])["id"] == event["id"]
 
 
-def test_a_disabled_rule_passes_nothing_on(cloud: LocalCloud) -> None:
-    ignored, heard = listen(cloud, "ignored", "DISABLED"), listen(cloud, "heard-after")
+def test_a_disabled_rule_passes_no_events_on(cloud: LocalCloud) -> None:
+    ignored, received = listen(cloud, "ignored", "DISABLED"), listen(cloud, "heard-after")
     publish(cloud, "ignored")
     publish(cloud, "heard-after")
     queues = cloud.client("sqs")
 
-    assert "Messages" in queues.receive_message(QueueUrl=heard)
+    assert "Messages" in queues.receive_message(QueueUrl=received)
     assert "Messages" not in queues.receive_message(QueueUrl=ignored)
 
 
@@ -479,7 +479,7 @@ def test_a_get_becomes_a_proxy_event(cloud: LocalCloud) -> None:
 
 def test_a_post_becomes_a_proxy_event_with_its_body(cloud: LocalCloud) -> None:
     body = json.dumps({"größe": 1}, ensure_ascii=False)
-    status, _, answer = call(
+    status, _, response = call(
         cloud,
         "/show",
         data=body.encode(),
@@ -488,7 +488,7 @@ def test_a_post_becomes_a_proxy_event_with_its_body(cloud: LocalCloud) -> None:
     )
 
     assert status == 202
-    assert json.loads(answer)["body"] == body
+    assert json.loads(response)["body"] == body
 
 
 def test_parameters_in_the_path(cloud: LocalCloud) -> None:
@@ -554,7 +554,7 @@ def test_a_failed_transaction_undoes_no_other_writes(cloud: LocalCloud) -> None:
         "ConditionExpression": "attribute_exists(id)",
     }
 
-    # Loaded once: boto3 would define the class anew in each thread that is first to use it.
+    # Loaded once: boto3 would define the class again in each thread.
     canceled = dynamodb.exceptions.TransactionCanceledException
 
     def fail(_: int) -> None:

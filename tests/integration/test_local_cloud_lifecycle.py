@@ -16,7 +16,7 @@ from local.emulator.cloud import LocalCloud, LocalCloudError
 TEMPLATE = Path(__file__).parent / "fixtures" / "local_cloud" / "template.yaml"
 ROOT = Path(__file__).parents[2]
 
-# Starts a cloud, lets a handler run in it, and says which processes and files there are.
+# Starts a cloud, runs a handler in it, and prints its processes and files.
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -39,7 +39,7 @@ def eventually(look: Callable[[], bool], seconds: float = 600) -> None:
     """Poll until it is true."""
     deadline = time.monotonic() + seconds
     while not look():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "it never became true"
         time.sleep(0.02)
 
 
@@ -83,8 +83,8 @@ def test_nothing_is_left_when_the_program_is_killed() -> None:
 
 def describe(cloud: LocalCloud) -> tuple[list[int], Path]:
     """Run a handler; return its process, its ancestors and the cloud's folder."""
-    answer = cloud.client("lambda").invoke(FunctionName="local-DescribeFunction", Payload=b"{}")
-    found = json.load(answer["Payload"])
+    response = cloud.client("lambda").invoke(FunctionName="local-DescribeFunction", Payload=b"{}")
+    found = json.load(response["Payload"])
     return ancestors(found["pid"]), Path(found["temporary_folder"]).parent
 
 

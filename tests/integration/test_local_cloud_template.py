@@ -56,7 +56,7 @@ def test_functions(value: Any, expected: Any) -> None:
     "value",
     [{"Ref": "Unknown"}, {"Fn::Sub": "${Unknown}"}, {"Fn::ImportValue": "x"}],
 )
-def test_errors_name_what_is_unknown(value: Any) -> None:
+def test_errors_name_unknown_symbols_and_functions(value: Any) -> None:
     with pytest.raises(TemplateError, match=r"Unknown|Fn::ImportValue"):
         Intrinsics(DOCUMENT, SYMBOLS).resolve(value)
 
@@ -73,7 +73,7 @@ def test_resources_are_named_after_the_stack() -> None:
     assert template.outputs()["Machine"].endswith(":stateMachine:here-Machine")
 
 
-def test_a_value_that_a_condition_removes() -> None:
+def test_a_condition_can_remove_a_value() -> None:
     template = Template(FIXTURE, STACK, {"Greeting": ""})
 
     functions = {each.logical_id: each for each in template.resources("AWS::Lambda::Function")}
@@ -82,7 +82,7 @@ def test_a_value_that_a_condition_removes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         ("Parameters: {P: {Type: String}}\nResources: {}", "no value for the parameter P"),
         (
@@ -91,9 +91,9 @@ def test_a_value_that_a_condition_removes() -> None:
         ),
     ],
 )
-def test_an_invalid_template(tmp_path: Path, text: str, complaint: str) -> None:
+def test_an_invalid_template(tmp_path: Path, text: str, error: str) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(text)
 
-    with pytest.raises(TemplateError, match=complaint):
+    with pytest.raises(TemplateError, match=error):
         Template(path, STACK, {})

@@ -25,7 +25,7 @@ Call = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that records what was allowed and denied."""
+    """The file that records allowed and denied calls."""
     path: Path = tmp_path_factory.mktemp("permissions") / "record"
     return path
 
@@ -45,11 +45,11 @@ def cloud(record: Path) -> Iterator[LocalCloud]:
 
 
 def invoke(cloud: LocalCloud, event: dict[str, Any]) -> dict[str, Any]:
-    answer = cloud.client("lambda").invoke(
+    response = cloud.client("lambda").invoke(
         FunctionName="local-CallFunction", Payload=json.dumps(event)
     )
-    assert "FunctionError" not in answer
-    result: dict[str, Any] = json.load(answer["Payload"])
+    assert "FunctionError" not in response
+    result: dict[str, Any] = json.load(response["Payload"])
     return result
 
 
@@ -93,7 +93,7 @@ def call(cloud: LocalCloud) -> Call:
         ("lambda", "invoke", {"FunctionName": "local-MisbehaveFunction", "Payload": "{}"}),
     ],
 )
-def test_what_the_role_allows(
+def test_allowed_calls_succeed(
     call: Call, service: str, operation: str, parameters: dict[str, Any]
 ) -> None:
     assert call(service, operation, **parameters) == {"code": None}
@@ -151,11 +151,11 @@ DENIED = [
     ("sns", "publish", {"TopicArn": f"arn:aws:sns:{ACCOUNT}:theirs", "Message": "x"}, "Publish"),
     ("sqs", "delete_message", {"QueueUrl": f"{QUEUE}/mine", "ReceiptHandle": "x"}, "sqs:Delete"),
     ("lambda", "invoke", {"FunctionName": "local-FlakyFunction"}, "lambda:InvokeFunction"),
-    # The permissions that this needs are not listed.
+    # The permissions that these calls need are not listed.
     ("s3", "put_bucket_tagging", {"Bucket": RECORDS, "Tagging": {"TagSet": []}}, "does not know"),
     ("logs", "describe_log_groups", {}, "does not know"),
 ]
-ANSWERS = {
+ERRORS = {
     "lambda": ("AccessDeniedException", 403),
     "s3": ("AccessDenied", 403),
     "sns": ("AuthorizationError", 403),
@@ -169,7 +169,7 @@ def test_a_denial_has_the_service_s_own_error(
 ) -> None:
     error = call(service, operation, **parameters)
 
-    assert (error["code"], error["status"]) == ANSWERS.get(service, ("AccessDeniedException", 400))
+    assert (error["code"], error["status"]) == ERRORS.get(service, ("AccessDeniedException", 400))
     assert named in error["message"]
 
 
@@ -189,7 +189,7 @@ def test_a_missing_object_is_404_only_for_roles_that_may_list_the_bucket(
     ("key", "may_read", "may_write"),
     [("mine/a", True, True), ("mine/secret", False, True), ("theirs", False, False)],
 )
-def test_what_a_function_signs_allows_no_more_than_its_role(
+def test_a_presigned_request_has_only_the_role_s_permissions(
     cloud: LocalCloud, key: str, may_read: bool, may_write: bool
 ) -> None:
     signed = invoke(cloud, {"presign": key, "bucket": RECORDS})
@@ -200,8 +200,8 @@ def test_what_a_function_signs_allows_no_more_than_its_role(
 
     assert read.status_code == (200 if may_read else 403)
     assert write.status_code == (204 if may_write else 403)
-    for answer, may in ((read, may_read), (write, may_write)):
-        assert may or "<Code>AccessDenied</Code>" in answer.text
+    for response, is_allowed in ((read, may_read), (write, may_write)):
+        assert is_allowed or "<Code>AccessDenied</Code>" in response.text
 
 
 def test_a_state_machine_may_do_what_its_role_allows(cloud: LocalCloud) -> None:
@@ -232,12 +232,12 @@ def test_used_permissions_and_denials_are_recorded(
     call("lambda", "invoke", FunctionName="local-FlakyFunction", Payload="{}")
 
     lines = [json.loads(line) for line in record.read_text().splitlines()]
-    noted = {
+    recorded = {
         (line["resource"].rpartition(":")[2], line["allowed"])
         for line in lines
         if line["action"] == "lambda:InvokeFunction" and line["role"] == "local-CallFunctionRole"
     }
-    assert noted == {("local-MisbehaveFunction", True), ("local-FlakyFunction", False)}
+    assert recorded == {("local-MisbehaveFunction", True), ("local-FlakyFunction", False)}
 
 
 def test_policies_that_cannot_be_enforced_are_not_deployed(tmp_path: Path) -> None:

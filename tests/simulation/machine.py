@@ -1,9 +1,9 @@
-"""Runs the state machine against an account that runs only so many functions, in virtual time.
+"""Runs the state machine in virtual time, in an account that limits concurrent functions.
 
-Only what matters to that is modelled. Tasks take as long as they are said to, and are throttled.
-Retriers, catchers and time limits are those of the definition. A Distributed Map fails with its
-first child that fails, and stops the others; a function that was called goes on although its child
-was stopped. DynamoDB keeps a report's status, and how many runs of the map were counted.
+Only what matters for throttling is modelled. Tasks take a given time, and are throttled. Retriers,
+catchers and timeouts are those of the definition. A Distributed Map fails with its first failing
+child and stops the others; a function that was called continues although its child was stopped.
+DynamoDB keeps a report's status and its count of map runs.
 """
 
 import heapq
@@ -16,12 +16,12 @@ from typing import Any
 LAMBDA = "arn:aws:states:::lambda:invoke"
 EXPRESS_SECONDS = 300
 
-# A process waits for so many seconds, or until what it names is done.
+# A process yields the seconds it waits for, or the Waiting that must be done first.
 Process = Generator["float | Waiting", None, Any]
 
 
 class StateError(Exception):
-    """An error of a state, by its name."""
+    """An error of a state; its text is the error name."""
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class Waiting:
 
 @dataclass
 class Clock:
-    """Runs processes in virtual time, of two at one instant the first that came to it."""
+    """Runs processes in virtual time; actions of one instant run as they were scheduled."""
 
     now: float = 0.0
     _ahead: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -50,9 +50,9 @@ class Clock:
         heapq.heappush(self._ahead, (self.now + seconds, next(self._numbers), action))
 
     def start(self, process: Process, is_stopped: Callable[[], bool] = lambda: False) -> None:
-        """Run a process from now on, unless it is stopped."""
+        """Run a process from now until it ends or is stopped."""
 
-        def go_on() -> None:
+        def proceed() -> None:
             if is_stopped():
                 process.close()
                 return
@@ -61,13 +61,13 @@ class Clock:
             except StopIteration:
                 return
             if isinstance(waits_for, Waiting):
-                waits_for.resume = go_on
+                waits_for.resume = proceed
                 if waits_for.is_done:
-                    self.after(0, go_on)
+                    self.after(0, proceed)
             else:
-                self.after(waits_for, go_on)
+                self.after(waits_for, proceed)
 
-        self.after(0, go_on)
+        self.after(0, proceed)
 
     def run(self) -> None:
         while self._ahead:
@@ -77,7 +77,7 @@ class Clock:
 
 @dataclass
 class Account:
-    """An account that runs at most so many functions at once."""
+    """An account with a limit on concurrent functions."""
 
     clock: Clock
     limit: int
@@ -85,7 +85,7 @@ class Account:
     throttled: int = 0
 
     def invoke(self, seconds: float) -> None:
-        """Start a function; it runs to its end, whatever becomes of its caller."""
+        """Start a function; it runs to its end even if its caller is stopped."""
         if self.running >= self.limit:
             self.throttled += 1
             raise StateError("Lambda.TooManyRequestsException")
@@ -98,14 +98,14 @@ class Account:
 
 @dataclass
 class Report:
-    """One execution of the machine, and what DynamoDB keeps of its report.
+    """One execution of the machine, and its report's item in DynamoDB.
 
     Attributes
     ----------
     shards
-        How many it has.
+        The number of shards.
     seconds
-        How long a function runs, by the last part of the name by which a task calls it.
+        How long a function runs, by a part of the function name in its task.
     """
 
     definition: Mapping[str, Any]
@@ -128,7 +128,7 @@ class Report:
             self.status = "Failed"
 
     def _run(self, machine: Mapping[str, Any], shard: int | None) -> Process:
-        """Go from state to state; return the name of the error that ended it, if any."""
+        """Run the states in turn; return the name of the error that ended the run, if any."""
         name: str | None = machine["StartAt"]
         error: str | None = None
         while name is not None:
@@ -167,7 +167,7 @@ class Report:
             function = state["Parameters"]["FunctionName"]
             [seconds] = [each for part, each in self.seconds.items() if part in function]
             if shard in self.parts:
-                seconds = 0.2  # it finds its part
+                seconds = 0.2  # it finds that its part exists
             self.account.invoke(seconds)
             if seconds > state["TimeoutSeconds"]:
                 yield state["TimeoutSeconds"]
@@ -192,7 +192,7 @@ class Report:
             self.map_runs += 1
 
     def _map(self, state: Mapping[str, Any]) -> Process:
-        """Run a child for each shard, all at once; fail with the first that fails."""
+        """Run a child for each shard, all at once; fail with the first failing child."""
         end = Waiting(self.clock)
         ends: list[str | None] = []
 
@@ -201,14 +201,14 @@ class Report:
             if ends[-1] is not None or len(ends) == self.shards:
                 end.done()
 
-        def too_late() -> None:
+        def time_out() -> None:
             if not end.is_done:
                 ends.append("States.Timeout")
                 end.done()
 
         for shard in range(self.shards):
             self.clock.start(child(shard), lambda: end.is_done)
-        self.clock.after(EXPRESS_SECONDS, too_late)
+        self.clock.after(EXPRESS_SECONDS, time_out)
         yield end
         if any(error is not None for error in ends):
             raise StateError("States.ExceedToleratedFailureThreshold")

@@ -1,6 +1,6 @@
-"""Reports in an account that runs as few functions at once as a new one does.
+"""Reports in an account with the low concurrency limit of a new account.
 
-Each run is a seed: to repeat one, give it to `reports_in_account`.
+Each run has a seed: to repeat a run, pass its seed to `reports_in_account`.
 """
 
 import copy
@@ -15,7 +15,7 @@ from tests.template.translation import definition, machines, translated
 
 SHARDS = 40
 SECONDS = {"PlanFunction": 2.0, "ComputeShardFunction": 5.0, "MergeFunction": 5.0}
-NEW_ACCOUNT = 10  # functions at once
+NEW_ACCOUNT_LIMIT = 10  # concurrent functions
 SEEDS = range(10)
 
 
@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
 def reports_in_account(
     machine: Mapping[str, Any], seed: int, reports: int, busy_seconds: float = 0
 ) -> list[Report]:
-    """Make reports at once; return them when all have ended.
+    """Start reports at once; return them when all have ended.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def reports_in_account(
         The definition.
     seed
     reports
-        How many.
+        The number of reports.
     busy_seconds
-        For how long others run as many functions as the account can.
+        How long other callers use the account's whole concurrency.
     """
     chance, clock = random.Random(seed), Clock()
-    account = Account(clock, NEW_ACCOUNT)
-    for _ in range(NEW_ACCOUNT if busy_seconds else 0):
+    account = Account(clock, NEW_ACCOUNT_LIMIT)
+    for _ in range(NEW_ACCOUNT_LIMIT if busy_seconds else 0):
         account.invoke(busy_seconds)
     made = [Report(machine, clock, account, chance, SHARDS, SECONDS) for _ in range(reports)]
     for report in made:
@@ -59,7 +59,7 @@ def test_all_reports_complete(machine: dict[str, Any], reports: int) -> None:
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 5])
-def test_others_may_take_the_whole_account_for_minutes(
+def test_others_may_use_the_whole_account_for_minutes(
     machine: dict[str, Any], minutes: int
 ) -> None:
     for seed in SEEDS:
@@ -67,7 +67,7 @@ def test_others_may_take_the_whole_account_for_minutes(
         assert {report.status for report in made} == {"Complete"}, f"seed {seed}"
 
 
-def test_the_simulation_tells_a_retrier_that_gives_up_too_soon(machine: dict[str, Any]) -> None:
+def test_the_simulation_detects_retriers_that_give_up_too_soon(machine: dict[str, Any]) -> None:
     impatient = copy.deepcopy(machine)
     for each in machines(impatient):
         for state in each["States"].values():

@@ -1,4 +1,4 @@
-"""A DynamoDB ingest table as in the template."""
+"""The DynamoDB ingest table of the template, in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from moto import mock_aws
 
 @contextmanager
 def ingest_table(name: str = "ingests") -> Iterator[str]:
-    """Create the table in memory; return its name."""
+    """Create the table; yield its name."""
     with mock_aws():
         boto3.client("dynamodb").create_table(
             TableName=name,

@@ -1,4 +1,4 @@
-"""Shards with too many polls or stores, or too long a poll memory, to be computed at once."""
+"""Shards that are computed in pieces: too many polls or stores, or too long a poll memory."""
 
 import json
 import multiprocessing
@@ -98,7 +98,7 @@ def test_a_piece_reads_only_its_weeks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("poll_filter", ["all", "business_hours"])
 def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter: str) -> None:
-    """Together they do not fit on one axis."""
+    """All of them do not fit on one time axis."""
     polls = [
         Poll(f"{number:04d}", NOW - timedelta(hours=10.9 * number), number % 3 > 0)
         for number in range(8_000)
@@ -114,7 +114,7 @@ def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter
     expected: dict[str, Totals] = {}
     for poll in polls:  # one by one: the oracle looks at every poll for every store
         own = tuple(row for row in hours if row.store_id == poll.store_id)
-        # Without hours, a store is always open: the oracle need not look at ten years of dates.
+        # Without hours, a store is always open: the oracle skips ten years of dates.
         expected |= report(replace(case, polls=(poll,), hours=own))
     assert made.decode() == csv_text(expected)
 

@@ -1,4 +1,4 @@
-"""Each uptime rule with results worked out by hand, for the oracle and for the domain.
+"""Each uptime rule, with results computed by hand, for the oracle and the domain.
 
 Unless a test says otherwise, the store is in UTC and now is 12:00 on Wednesday 2024-10-16, so the
 last hour begins at 11:00, the last day at 12:00 on Tuesday, the last week at 12:00 on the
@@ -49,7 +49,7 @@ def business_time(
     return totals.uptime_us
 
 
-def of_polls(
+def with_polls(
     compute_uptime: ComputeUptime, *polls: Poll, now: datetime = NOW, memory_days: int = 14
 ) -> Totals:
     """Compute a store that is open 24x7."""
@@ -103,7 +103,7 @@ def test_rule_02_overnight_on_sunday_closes_on_monday(compute_uptime: ComputeUpt
     lengths = business_time(
         compute_uptime, *opens("22:00", "02:30", SUNDAY), now=utc("2024-10-14 02:00")
     )
-    # And the half hour of the Monday a week before.
+    # The extra half hour is on the Monday a week before.
     assert lengths == (us(hours=1), us(hours=4), us(hours=4, minutes=30))
 
 
@@ -284,7 +284,7 @@ def test_rule_07_no_zone_is_chicago(compute_uptime: ComputeUptime) -> None:
 
 
 def test_rule_08_a_status_holds_until_the_next_poll(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(
+    totals = with_polls(
         compute_uptime,
         active("2024-10-16 09:00"),
         inactive("2024-10-16 11:20"),
@@ -295,19 +295,19 @@ def test_rule_08_a_status_holds_until_the_next_poll(compute_uptime: ComputeUptim
 
 
 def test_rule_08_the_last_status_holds_until_now(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, active("2024-10-10 12:00"), inactive("2024-10-14 12:00"))
+    totals = with_polls(compute_uptime, active("2024-10-10 12:00"), inactive("2024-10-14 12:00"))
     assert totals.uptime_us == (0, 0, us(days=5))
     assert totals.downtime_us == (us(hours=1), us(hours=24), us(days=2))
 
 
 def test_rule_08_the_first_status_is_extended_backwards(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, inactive("2024-10-16 11:15"), active("2024-10-16 11:45"))
+    totals = with_polls(compute_uptime, inactive("2024-10-16 11:15"), active("2024-10-16 11:45"))
     assert totals.uptime_us == (us(minutes=15),) * 3
     assert totals.downtime_us == (us(minutes=45), us(hours=23.75), us(hours=167.75))
 
 
 def test_rule_08_a_poll_before_the_window_holds_into_it(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, inactive("2024-10-05 12:00"), active("2024-10-16 11:45"))
+    totals = with_polls(compute_uptime, inactive("2024-10-05 12:00"), active("2024-10-16 11:45"))
     assert totals.uptime_us == (us(minutes=15),) * 3
 
 
@@ -316,7 +316,7 @@ def test_rule_08_a_poll_at_the_start_of_a_window_decides_it(
     compute_uptime: ComputeUptime, window: int, hours: int
 ) -> None:
     start = NOW - timedelta(hours=hours)
-    totals = of_polls(compute_uptime, inactive(start - timedelta(days=1)), active(start))
+    totals = with_polls(compute_uptime, inactive(start - timedelta(days=1)), active(start))
     assert totals.downtime_us[window] == 0
 
 
@@ -335,45 +335,45 @@ def test_rule_08_a_status_holds_through_closed_hours(compute_uptime: ComputeUpti
 
 
 def test_rule_09_a_poll_of_14_days_ago_is_known(compute_uptime: ComputeUptime) -> None:
-    assert of_polls(compute_uptime, active("2024-10-02 12:00")).uptime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, active("2024-10-02 12:00")).uptime_us == ALL_THE_TIME
 
 
 def test_rule_09_an_older_poll_is_ignored(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, active(utc("2024-10-02 12:00") - MICROSECOND))
+    totals = with_polls(compute_uptime, active(utc("2024-10-02 12:00") - MICROSECOND))
     assert totals.downtime_us == ALL_THE_TIME
 
 
 def test_rule_09_an_older_poll_does_not_hold_until_a_known_one(
     compute_uptime: ComputeUptime,
 ) -> None:
-    totals = of_polls(compute_uptime, active("2024-10-01 12:00"), inactive("2024-10-16 11:45"))
+    totals = with_polls(compute_uptime, active("2024-10-01 12:00"), inactive("2024-10-16 11:45"))
     assert totals.downtime_us == ALL_THE_TIME
 
 
 def test_rule_09_the_memory_is_a_parameter(compute_uptime: ComputeUptime) -> None:
     poll = active("2024-09-20 12:00")
-    assert of_polls(compute_uptime, poll, memory_days=26).uptime_us == ALL_THE_TIME
-    assert of_polls(compute_uptime, poll, memory_days=25).uptime_us == NOTHING
+    assert with_polls(compute_uptime, poll, memory_days=26).uptime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, poll, memory_days=25).uptime_us == NOTHING
 
 
 def test_rule_09_a_memory_shorter_than_the_week(compute_uptime: ComputeUptime) -> None:
-    # What is known of the last two days is extended backwards over the week.
+    # The first status of the last two days is extended backwards over the week.
     polls = (active("2024-10-12 12:00"), inactive("2024-10-15 12:00"))
-    assert of_polls(compute_uptime, *polls, memory_days=2).downtime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, *polls, memory_days=2).downtime_us == ALL_THE_TIME
 
 
 def test_rule_09_a_poll_at_now_is_known(compute_uptime: ComputeUptime) -> None:
-    # It holds for no time, but backwards for all of it.
-    assert of_polls(compute_uptime, active(NOW)).uptime_us == ALL_THE_TIME
+    # It holds for no time after it, but is extended backwards over the whole week.
+    assert with_polls(compute_uptime, active(NOW)).uptime_us == ALL_THE_TIME
 
 
 def test_rule_09_a_poll_at_now_ends_the_status_before_it(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, inactive("2024-10-16 11:00"), active(NOW))
+    totals = with_polls(compute_uptime, inactive("2024-10-16 11:00"), active(NOW))
     assert totals.downtime_us == ALL_THE_TIME
 
 
 def test_rule_09_a_poll_after_now_is_not_known(compute_uptime: ComputeUptime) -> None:
-    assert of_polls(compute_uptime, active(NOW + MICROSECOND)).downtime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, active(NOW + MICROSECOND)).downtime_us == ALL_THE_TIME
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -381,22 +381,22 @@ def test_rule_10_inactive_wins_at_the_same_instant(
     compute_uptime: ComputeUptime, order: int
 ) -> None:
     polls = (active("2024-10-16 11:30"), inactive("2024-10-16 11:30"))
-    totals = of_polls(compute_uptime, active("2024-10-16 10:00"), *polls[::order])
+    totals = with_polls(compute_uptime, active("2024-10-16 10:00"), *polls[::order])
     assert totals.downtime_us == (us(minutes=30),) * 3
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_rule_10_also_where_it_is_extended_backwards(
+def test_rule_10_holds_for_a_status_that_is_extended_backwards(
     compute_uptime: ComputeUptime, order: int
 ) -> None:
     polls = (active("2024-10-16 11:30"), inactive("2024-10-16 11:30"))
-    assert of_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_rule_10_also_before_the_week(compute_uptime: ComputeUptime, order: int) -> None:
+def test_rule_10_holds_for_polls_before_the_week(compute_uptime: ComputeUptime, order: int) -> None:
     polls = (active("2024-10-05 12:00"), inactive("2024-10-05 12:00"))
-    assert of_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
 
 
 def test_rule_11_never_polled_is_down(compute_uptime: ComputeUptime) -> None:
@@ -406,7 +406,7 @@ def test_rule_11_never_polled_is_down(compute_uptime: ComputeUptime) -> None:
 
 
 def test_rule_11_polls_of_another_store_are_ignored(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(compute_uptime, active("2024-10-16 11:00", "t"))
+    totals = with_polls(compute_uptime, active("2024-10-16 11:00", "t"))
     assert totals == Totals(NOTHING, ALL_THE_TIME)
 
 
@@ -482,7 +482,7 @@ def test_rule_12_every_store_of_the_three_inputs_in_byte_order(
 
 
 def test_rule_13_uptime_and_downtime_are_exact(compute_uptime: ComputeUptime) -> None:
-    totals = of_polls(
+    totals = with_polls(
         compute_uptime,
         active("2024-10-16 11:10:00.000003"),
         inactive("2024-10-16 11:50:00.123456"),
@@ -539,10 +539,10 @@ def test_rule_14_the_report_as_csv(write: Callable[[Mapping[str, Totals]], str])
 
 
 def test_the_published_store(compute_uptime: ComputeUptime) -> None:
-    """Its hours and zone are public, its polls are not: only up + down can be checked.
+    """Its hours and zone are public, but not its polls: only up + down can be checked.
 
-    Published are up 60.0 / 8.53 / 58.77 and down 0.0 / 1.97 / 16.73, so 60 minutes, 10.5 and
-    75.5 hours of business time.
+    The published values are up 60.0 / 8.53 / 58.77 and down 0.0 / 1.97 / 16.73, so business time is
+    60 minutes, 10.5 and 75.5 hours.
     """
     rows = (
         *opens("10:30:00", "21:00:00", SUNDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY),

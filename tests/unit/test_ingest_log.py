@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.domain.time_units import WEEK_US
@@ -28,44 +27,21 @@ from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from testing.fakes import MemoryLog
 from tests.cases import utc
+from tests.unit.ingest_table import ingest_table
 
 AT = utc("2024-10-15 00:00:00.5")
 
 
-@pytest.fixture(scope="module")
-def dynamodb() -> Iterator[Any]:
-    with mock_aws():
-        yield boto3.client("dynamodb")
+@pytest.fixture
+def table() -> Iterator[str]:
+    with ingest_table() as name:
+        yield name
 
 
 @pytest.fixture
-def table(dynamodb: Any) -> Iterator[str]:
-    """Create an ingest table as in the template."""
-    dynamodb.create_table(
-        TableName="ingests",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "log", "AttributeType": "S"},
-            {"AttributeName": "entry", "AttributeType": "S"},
-            {"AttributeName": "greatest_us", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "log", "KeyType": "HASH"},
-            {"AttributeName": "entry", "KeyType": "RANGE"},
-        ],
-        LocalSecondaryIndexes=[
-            {
-                "IndexName": "by_greatest_timestamp",
-                "KeySchema": [
-                    {"AttributeName": "log", "KeyType": "HASH"},
-                    {"AttributeName": "greatest_us", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
-    yield "ingests"
-    dynamodb.delete_table(TableName="ingests")
+def dynamodb(table: str) -> Any:
+    """A client of the DynamoDB that has the table."""
+    return boto3.client("dynamodb")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

@@ -1,4 +1,4 @@
-"""How schemathesis makes instants: within the years that the API takes."""
+"""How schemathesis generates instants: within the years that the API accepts."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The API, tried by a machine that reads its document."""
+"""The API, tested by schemathesis from its OpenAPI document."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.e2e.conftest import User
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 KEY = {"x-api-key": "open-sesame"}
-LEAST_EXAMPLES = 2_000
+MIN_EXAMPLES = 2_000
 PATIENCE_SECONDS = 600
 
 
@@ -48,9 +48,9 @@ def test_the_api_does_what_its_document_says(guarded: User, tmp_path: Path) -> N
     report = json.loads(outcome.read_text())
     assert report["operations"]["tested"] == report["operations"]["total"] > 0
     assert {phase["status"] for phase in report["phases"].values()} == {"success"}
-    assert report["test_cases"]["generated"] >= LEAST_EXAMPLES
+    assert report["test_cases"]["generated"] >= MIN_EXAMPLES
 
 
-def test_it_is_well_afterwards(guarded: User) -> None:
+def test_the_api_works_afterwards(guarded: User) -> None:
     assert guarded.get("/healthz").status_code == 200
     assert guarded.report(as_of="2024-10-14T13:00:00Z").splitlines()[1].startswith(b"1,")
