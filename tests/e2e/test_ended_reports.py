@@ -108,7 +108,7 @@ def is_closed(user: User, report_id: str) -> bool:
 
 
 def left_running(trials: Trials) -> str:
-    """Let a report's execution end while the report is not marked."""
+    """Abort a report's execution so that the report stays Running; return its id."""
     with trials.faults(ABORTED, NOT_CLOSED):
         report_id = trials.user.trigger(**AS_OF)
         # Lambda calls the function three times, then gives up.
@@ -141,7 +141,7 @@ def failed(trials: Trials, user: User) -> str:
 
 
 def test_a_retry_resumes_where_the_report_failed(trials: Trials, user: User, failed: str) -> None:
-    # A slow call does no harm, and injected faults record what is written.
+    # Slow writes change no result; as injected faults, they show which parts are written.
     with trials.faults(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:PutObject *")):
         retried = user.post(f"/reports/{failed}/retry")
         assert retried.status_code == 202

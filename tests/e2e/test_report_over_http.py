@@ -266,6 +266,6 @@ def _case(sample: dict[str, bytes], now: datetime | None = None) -> Case:
 
 
 def _instant(text: str) -> datetime:
-    seconds, _, fraction = text.removesuffix(" UTC").partition(".")
-    instant = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    whole_seconds, _, fraction = text.removesuffix(" UTC").partition(".")
+    instant = datetime.fromisoformat(whole_seconds).replace(tzinfo=UTC)
     return instant.replace(microsecond=int(fraction.ljust(6, "0") or 0))

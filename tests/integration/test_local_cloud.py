@@ -403,7 +403,7 @@ def test_a_stop_ends_an_execution_while_its_task_runs(cloud: LocalCloud) -> None
 
 
 def listen(cloud: LocalCloud, name: str, state: str = "ENABLED") -> str:
-    """Add a rule that passes a source's events to a function and a queue; return its URL."""
+    """Route a source's events to a function and a queue; return the queue's URL."""
     queue_url: str = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     functions = cloud.client("lambda")
     recorder = functions.get_function(FunctionName="local-RecordFunction")["Configuration"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 from moto import mock_aws
@@ -9,29 +10,33 @@ from moto import mock_aws
 
 @contextmanager
 def ingest_table(name: str = "ingests") -> Iterator[str]:
-    """Create the table; yield its name."""
+    """Create the table in a mocked DynamoDB; yield its name."""
     with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "log", "AttributeType": "S"},
-                {"AttributeName": "entry", "AttributeType": "S"},
-                {"AttributeName": "greatest_us", "AttributeType": "N"},
-            ],
-            KeySchema=[
-                {"AttributeName": "log", "KeyType": "HASH"},
-                {"AttributeName": "entry", "KeyType": "RANGE"},
-            ],
-            LocalSecondaryIndexes=[
-                {
-                    "IndexName": "by_greatest_timestamp",
-                    "KeySchema": [
-                        {"AttributeName": "log", "KeyType": "HASH"},
-                        {"AttributeName": "greatest_us", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-        )
+        create_ingest_table(boto3.client("dynamodb"), name)
         yield name
+
+
+def create_ingest_table(dynamodb: Any, name: str) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "log", "AttributeType": "S"},
+            {"AttributeName": "entry", "AttributeType": "S"},
+            {"AttributeName": "greatest_us", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "log", "KeyType": "HASH"},
+            {"AttributeName": "entry", "KeyType": "RANGE"},
+        ],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": "by_greatest_timestamp",
+                "KeySchema": [
+                    {"AttributeName": "log", "KeyType": "HASH"},
+                    {"AttributeName": "greatest_us", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from moto import mock_aws
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.domain.time_units import WEEK_US
@@ -27,21 +28,23 @@ from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from testing.fakes import MemoryLog
 from tests.cases import utc
-from tests.unit.ingest_table import ingest_table
+from tests.unit.ingest_table import create_ingest_table
 
 AT = utc("2024-10-15 00:00:00.5")
 
 
-@pytest.fixture
-def table() -> Iterator[str]:
-    with ingest_table() as name:
-        yield name
+@pytest.fixture(scope="module")
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        yield boto3.client("dynamodb")
 
 
 @pytest.fixture
-def dynamodb(table: str) -> Any:
-    """A client of the DynamoDB that has the table."""
-    return boto3.client("dynamodb")
+def table(dynamodb: Any) -> Iterator[str]:
+    """An empty ingest table."""
+    create_ingest_table(dynamodb, "ingests")
+    yield "ingests"
+    dynamodb.delete_table(TableName="ingests")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
