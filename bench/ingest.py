@@ -9,8 +9,7 @@ from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
 
-import store_monitoring.aws.without_pandas  # noqa: F401  # as the function does
-from bench.measuring import cpu_seconds, peak_mb, use_one_core
+from bench.measuring import cpu_seconds, import_as_in_lambda, peak_mb, use_one_core
 from local.cli.sample_data import cached_sample
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
@@ -39,6 +38,7 @@ def main() -> None:
     arguments.add_argument("--bad-every", type=int, default=60_000, help="bytes (default 60 kB)")
     chosen = arguments.parse_args()
     use_one_core()
+    import_as_in_lambda()
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "polls.csv")
         _write(path, chosen.copies, chosen.gzip)

@@ -14,7 +14,6 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.inbox import S3Inbox
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog

@@ -3,7 +3,6 @@
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
 from store_monitoring.aws.event_bus import EventBus

@@ -6,7 +6,6 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import store_monitoring.aws.without_pandas  # noqa: F401  # for its effect
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.ingest.take_back import take_back_ingest

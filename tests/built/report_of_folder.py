@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import store_monitoring.aws.without_pandas  # noqa: F401  # as the handlers do
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from testing.pipeline import Pipeline

@@ -126,10 +126,6 @@ def test_handlers_import_only_what_they_need(
             assert "botocore.client" not in modules, function.logical_id
 
 
-def test_parquet_round_trip(builder: Builder, lambda_python: Path) -> None:
-    run_on_layers(lambda_python, builder(NATIVE), "tests.built.parquet_round_trip")
-
-
 def test_report(builder: Builder, lambda_python: Path, tmp_path: Path) -> None:
     case = Case(
         polls=(

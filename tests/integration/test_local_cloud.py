@@ -95,8 +95,8 @@ def test_a_warm_start_reuses_the_process(invoke: Invoke) -> None:
     assert invoke("DescribeFunction").value["pid"] == invoke("DescribeFunction").value["pid"]
 
 
-def test_optional_packages_of_botocore_that_lambda_lacks_cannot_be_imported(invoke: Invoke) -> None:
-    value = invoke("DescribeFunction", names=["awscrt", "OpenSSL", "botocore"]).value
+def test_packages_that_only_this_machine_has_cannot_be_imported(invoke: Invoke) -> None:
+    value = invoke("DescribeFunction", names=["awscrt", "OpenSSL", "pandas", "botocore"]).value
 
     assert value["importable"] == ["botocore"]
 

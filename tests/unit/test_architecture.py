@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -162,6 +163,19 @@ def test_only_tests_import_from_the_tests(folder: str, forbidden: set[str]) -> N
         assert not forbidden.intersection(map(top_level, imports(path))), path
 
 
+def test_what_is_deployed_imports_only_packages_that_a_layer_or_lambda_has() -> None:
+    locks = (ROOT / "layers").glob("*/requirements.txt")
+    locked = {
+        name.replace("-", "_")
+        for lock in locks
+        for name in re.findall(r"^([a-z0-9-]+)==", lock.read_text(), re.MULTILINE)
+    }
+    on_lambda = {"boto3", "botocore", *sys.stdlib_module_names}
+    paths = [*LIBRARY.rglob("*.py"), *FUNCTIONS.rglob("*.py")]
+    imported = {top_level(name) for path in paths for name in imports(path)}
+    assert imported <= {"store_monitoring", *locked, *on_lambda}
+
+
 # --- functions ------------------------------------------------------------------------------
 
 
@@ -221,11 +235,11 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("names", "needless"),
     [
-        (WITHOUT_ARROW, {"numpy", "pandas", "pyarrow"}),
-        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pandas", "pygal", "xlsxwriter"}),
-        (WITH_ALL, {"jinja2", "pandas", "pygal"}),
+        (WITHOUT_ARROW, {"numpy", "pyarrow"}),
+        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal", "xlsxwriter"}),
+        (WITH_ALL, {"jinja2", "pygal"}),
     ],
-    ids=["without Arrow", "without boto3", "without pandas"],
+    ids=["without Arrow", "without boto3", "without pages"],
 )
 def test_a_cold_start_loads_nothing_needless(names: list[str], needless: set[str]) -> None:
     assert {

@@ -127,12 +127,12 @@ HEAVY_STORES = 30
 CHILD = """
 import json, sys
 from pathlib import Path
-import store_monitoring.aws.without_pandas
-from bench.measuring import peak_mb, use_one_core
+from bench.measuring import import_as_in_lambda, peak_mb, use_one_core
 from store_monitoring.reports.shard import compute_shard
 from testing.fakes import FolderTables
 
 use_one_core()
+import_as_in_lambda()
 compute_shard("r", 0, FolderTables(Path(sys.argv[1])))
 print(json.dumps(peak_mb()))
 """

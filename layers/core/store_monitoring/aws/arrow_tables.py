@@ -180,8 +180,8 @@ class ArrowTables:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
 
     def _read(self, key: str, ranges: _Ranges, encoded: list[str] | None = None) -> pa.Table:
-        # `pyarrow.dataset` and `pq.read_table` would do all this, but import pandas, which takes
-        # longer than computing a shard.
+        # `pq.read_table` would do all this, but imports `pyarrow.dataset`, which lengthens a cold
+        # start.
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             whole = file.size() <= (_FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES)
             source = pa.BufferReader(file.read()) if whole else file
