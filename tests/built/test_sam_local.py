@@ -22,7 +22,7 @@ from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
 
 EVENTS = ROOT / "events"
-FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir())
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # in the events
 UPLOAD_ID = f"polls.{REPORT_ID}.store_status.csv"
 STORES = 91
