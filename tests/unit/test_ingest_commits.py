@@ -199,24 +199,7 @@ def test_a_slow_upload_of_polls_from_the_future_does_not_overwrite_a_later_one(
 ) -> None:
     """The later one accepts more polls of the file, and commits while the first one writes."""
 
-    class Slow(FolderTables):
-        waits = True
-
-        @contextmanager
-        def open_output(self, key: str) -> Iterator[IO[bytes]]:
-            if Slow.waits and key.startswith("polls/"):
-                Slow.waits = False
-                upload_future(Pipeline(tmp_path, bucket_count=1, log=log), LATER_ON)
-            with super().open_output(key) as stream:
-                yield stream
-
-    class SlowPipeline(Pipeline):
-        @property
-        def tables(self) -> FolderTables:
-            return Slow(tmp_path)
-
-    log = MemoryLog()
-    pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
+    pipeline = interrupted(tmp_path, "polls/", lambda other: upload_future(other, LATER_ON))
     assert upload_future(pipeline, CLOCK_TIME).status == UploadStatus.UNCHANGED
     assert [timestamp for _, timestamp, _ in pipeline.polls()] == [CLOCK_TIME, SOON, LATER_ON]
 
@@ -414,6 +397,29 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit_attempts, "_FIRST_WAIT_SECONDS", 0)
 
 
+def interrupted(folder: Path, prefix: str, interrupt: Callable[[Pipeline], object]) -> Pipeline:
+    """Return a pipeline whose first write under a prefix waits for another pipeline's call."""
+
+    class Slow(FolderTables):
+        waits = True
+
+        @contextmanager
+        def open_output(self, key: str) -> Iterator[IO[bytes]]:
+            if Slow.waits and key.startswith(prefix):
+                Slow.waits = False
+                interrupt(Pipeline(folder, bucket_count=1, log=log))
+            with super().open_output(key) as stream:
+                yield stream
+
+    class SlowPipeline(Pipeline):
+        @property
+        def tables(self) -> FolderTables:
+            return Slow(folder)
+
+    log = MemoryLog()
+    return SlowPipeline(folder, bucket_count=1, log=log)
+
+
 def disturbed(folder: Path, *events: Callable[[Pipeline], object]) -> Pipeline:
     """Return a pipeline with one bucket, with these events before its first commits."""
     log = DisturbedLog()
@@ -594,24 +600,7 @@ def test_concurrent_ingests_of_two_uploads_of_a_file_write_different_objects(
 ) -> None:
     """The slower one, which is not committed, must not overwrite the committed files."""
 
-    class Slow(FolderTables):
-        waits = True
-
-        @contextmanager
-        def open_output(self, key: str) -> Iterator[IO[bytes]]:
-            if Slow.waits:
-                Slow.waits = False
-                ingest_both(Pipeline(tmp_path, bucket_count=1, log=log), "a", 3)
-            with super().open_output(key) as stream:
-                yield stream
-
-    class SlowPipeline(Pipeline):
-        @property
-        def tables(self) -> FolderTables:
-            return Slow(tmp_path)
-
-    log = MemoryLog()
-    pipeline = SlowPipeline(tmp_path, bucket_count=1, log=log)
+    pipeline = interrupted(tmp_path, "", lambda other: ingest_both(other, "a", 3))
     ingest_both(pipeline, "a", 1)
     ingest_both(pipeline, "b", 2)
     assert pipeline.hours() == {key: {hours_row(0, 8, 12)} for key in "xy"}
