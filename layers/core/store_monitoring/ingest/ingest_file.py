@@ -244,13 +244,8 @@ def _ended(
 ) -> UploadOutcome:
     """Return the outcome of an upload whose file is readable."""
     partial_stores, partial_store_ids = _partial_stores(content)
-    return UploadOutcome(
-        key=upload.key,
-        etag=upload.etag,
-        version=upload.version,
-        uploaded_at=upload.uploaded_at,
-        status=status,
-        ended_at=ended_at,
+    return replace(
+        UploadOutcome.of(upload, status, ended_at),
         ingest_id=ingest_id,
         rows=rows,
         rejected=content.rejected,

@@ -99,10 +99,8 @@ class UploadOutcome:
     can_be_redriven: bool = False
 
     @classmethod
-    def failed(
-        cls, upload: Upload, status: UploadStatus, ended_at: datetime, error: str
-    ) -> "UploadOutcome":
-        """Return the outcome of an upload that is Failed or Retrying."""
+    def of(cls, upload: Upload, status: UploadStatus, ended_at: datetime) -> "UploadOutcome":
+        """Return the outcome of an upload without any details."""
         return cls(
             key=upload.key,
             etag=upload.etag,
@@ -110,8 +108,14 @@ class UploadOutcome:
             uploaded_at=upload.uploaded_at,
             status=status,
             ended_at=ended_at,
-            error=error,
         )
+
+    @classmethod
+    def failed(
+        cls, upload: Upload, status: UploadStatus, ended_at: datetime, error: str
+    ) -> "UploadOutcome":
+        """Return the outcome of an upload that is Failed or Retrying."""
+        return replace(cls.of(upload, status, ended_at), error=error)
 
     def makes_redundant(self, delivery: Delivery) -> bool:
         """Return whether a delivery of the upload must be skipped.
