@@ -15,7 +15,7 @@ from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
 from local.emulator.cloud import LocalCloud
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.uptime import compute_uptime
 from store_monitoring.ingest.parsing.values import instants, times_of_day

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.measuring import peak_mb, use_one_core
-from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.domain.parameters import HOUR_US, PollFilter
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import Format

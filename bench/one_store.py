@@ -13,7 +13,7 @@ from pyarrow import fs
 from local.cli.inputs import find_inputs
 from local.cli.sample_data import cached_sample
 from store_monitoring.aws.arrow_tables import ArrowTables
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.timeline import TimelineRequest, read_timeline
 from testing.fakes import CountingBucket
 from testing.pipeline import Pipeline

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, medians, use_one_core
-from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.domain.parameters import HOUR_US
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.ports import Commit, WrittenPolls
 from store_monitoring.ingest.write_polls import write_polls

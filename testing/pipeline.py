@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file

@@ -9,9 +9,8 @@ import numpy as np
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
 from store_monitoring.domain.model import Totals as DomainTotals
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, SECOND_US, PollFilter
 from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_time
-from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.timeline import Timeline, timeline
 from store_monitoring.domain.uptime import Details as DomainDetails

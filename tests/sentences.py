@@ -6,7 +6,7 @@ Unless an example says otherwise, the store is in UTC, and now is Wednesday 2024
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store_monitoring.domain.time_units import SECOND_US
+from store_monitoring.domain.parameters import SECOND_US
 from tests.cases import EVERY_DAY, active, inactive, opens, utc
 from tests.compute_by_domain import compute_by_domain
 from tests.oracle import Case, HoursRow, Poll, report

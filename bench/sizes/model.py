@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.data_set import SHARD_POLLS, DataSet
 from bench.sizes.shard_costs import ShardCosts
-from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.domain.parameters import DAY_US, WEEK_US
 from store_monitoring.ingest.ports import Commit, WrittenPolls
 from store_monitoring.reports.plan import Plan
 from store_monitoring.storage.keys import polls_key, stores_key

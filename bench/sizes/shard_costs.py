@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.data_set import DataSet, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.reports.plan import read_plan
 from store_monitoring.reports.request import ReportRequest
 from testing.fakes import FolderTables

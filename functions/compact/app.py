@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.objects import S3Objects
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings

@@ -12,7 +12,7 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.errors import InvalidRequestError
 from store_monitoring.http.app import decode_path_parameter, json_response, new_app
 from store_monitoring.http.timeline_responses import timeline_body

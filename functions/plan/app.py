@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_files import S3ReportFiles
-from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, WeeklyHours
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US
 from store_monitoring.domain.timeline import Timeline, timeline
 from tests.compute_by_domain import timeline_by_domain
 from tests.oracle import Case, Totals, business_time_us, details, report

@@ -7,7 +7,7 @@ from store_monitoring.domain.activity import statuses
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.known_polls import NO_POLL, sort_and_dedupe
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.domain.timeline import timeline
 from store_monitoring.domain.uptime import compute_uptime_in_detail
 from tests.cases import EVERY_DAY, SUNDAY, opens, utc

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest import compaction as compact_polls_module
 from store_monitoring.ingest.compaction import Compaction, compact_polls

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, WEEK_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, WEEK_US
 from store_monitoring.errors import IncompleteReportError, MissingObjectError, NoStoresError
 from store_monitoring.reports import shard as compute_shard_module
 from store_monitoring.reports.formats import csv_lines

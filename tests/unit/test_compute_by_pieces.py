@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.measuring import peak_mb
-from store_monitoring.domain.time_units import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US
 from store_monitoring.errors import ResponseTooLargeError
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.parsing.poll_limit import MAX_POLLS_PER_STORE

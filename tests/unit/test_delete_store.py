@@ -14,7 +14,7 @@ import pytest
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.delete_store import DeletedStore, delete_store
-from store_monitoring.domain.time_units import DAY_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.take_back import take_back_ingest

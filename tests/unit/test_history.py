@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.ingest.ports import Commit
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.instants import to_us

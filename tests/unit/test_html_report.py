@@ -17,8 +17,7 @@ import pyarrow as pa
 import pygal.svg
 import pytest
 
-from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, PollFilter
 from store_monitoring.instants import to_us
 from store_monitoring.reports.formats import detailed_rows
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html

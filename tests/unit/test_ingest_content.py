@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from store_monitoring.ingest.parsing import spill as spill_module
 from store_monitoring.ingest.parsing.content import read_content
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.storage.buckets import bucket_of
+from store_monitoring.storage.keys import bucket_of
 
 BUCKETS = 3
 LINES = st.sampled_from(

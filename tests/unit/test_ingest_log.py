@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.errors import BucketCountChangedError, CommitConflictError, TransientError
 from store_monitoring.ingest.ports import (
     Commit,

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from store_monitoring.aws import arrow_tables as arrow_tables_module
 from store_monitoring.aws.arrow_tables import ArrowTables
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.errors import MissingObjectError, TransientError
 from store_monitoring.ingest.parsing import lines as lines_module
 from store_monitoring.ingest.parsing import spill as spill_module

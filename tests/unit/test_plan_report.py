@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.domain.parameters import DAY_US, WEEK_US, PollFilter
 from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
 from store_monitoring.ingest.ports import Commit, Snapshot, WrittenPolls
 from store_monitoring.reports.plan import Plan

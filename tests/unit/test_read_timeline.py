@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 
 from local.cli.sample_data import SMALL, write_sample
 from store_monitoring import timeline as read_timeline_module
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import (
     InvalidRequestError,
     MalformedReportIdError,

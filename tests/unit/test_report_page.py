@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import InvalidRequestError
 from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage

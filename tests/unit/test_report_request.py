@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import InvalidRequestError, MalformedReportIdError
 from store_monitoring.instants import to_us
 from store_monitoring.reports.report import checked_report_id

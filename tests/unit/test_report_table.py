@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from store_monitoring.aws.report_table import ReportTable, failure_from_cause
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import find_report, retry_report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event, EventType
 from store_monitoring.notifications.store_changes import Checkpoint, publish_store_changes

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from store_monitoring.domain.time_units import HOUR_US
+from store_monitoring.domain.parameters import HOUR_US
 from store_monitoring.domain.time_zones import is_zone_name, local_time, zone_offsets
 from store_monitoring.instants import to_us
 from tests.oracle import clock_of

@@ -19,8 +19,7 @@ from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ports import IngestLog
 from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.reports.plan import read_plan
-from store_monitoring.storage.buckets import bucket_of
-from store_monitoring.storage.keys import part_key, request_key, stores_key
+from store_monitoring.storage.keys import bucket_of, part_key, request_key, stores_key
 from store_monitoring.storage.polls import row_groups
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 

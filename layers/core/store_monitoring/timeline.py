@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Polls, Stores, joined
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.domain.timeline import Timeline, needed_polls, timeline
 from store_monitoring.errors import (
     InvalidRequestError,
@@ -27,7 +27,7 @@ from store_monitoring.reports.ports import Reports
 from store_monitoring.reports.report import Status, checked_report_id
 from store_monitoring.reports.request import ReportRequest, instant_us
 from store_monitoring.storage.arrays import polls_of, stores_of
-from store_monitoring.storage.buckets import bucket_of
+from store_monitoring.storage.keys import bucket_of
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.store_ids import checked_store_id, unknown_stores
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from store_monitoring.aws.aws_errors import transient_errors
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.dynamodb_items import from_item, to_item
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import logger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_monitoring.domain.model import Bools, Int64s, Stores
-from store_monitoring.domain.time_units import DAY_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.domain.time_zones import zone_offsets
 
 END_OF_DAY_US = DAY_US - MINUTE_US
@@ -131,7 +131,7 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     2024-10-14 and the day after (local time is five hours behind UTC):
 
     >>> from store_monitoring.domain.model import WeeklyHours
-    >>> from store_monitoring.domain.time_units import HOUR_US
+    >>> from store_monitoring.domain.parameters import HOUR_US
     >>> hours = WeeklyHours(*(np.array([n]) for n in (0, 0, 22 * HOUR_US, 2 * HOUR_US)))
     >>> stores = Stores(np.array([0]), ("America/Chicago",), hours)
     >>> monday_us = int(np.datetime64("2024-10-14T00:00", "us").astype(np.int64))

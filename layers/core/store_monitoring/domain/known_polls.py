@@ -6,7 +6,7 @@ import numpy as np
 
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
 """The instant of a poll that does not exist."""

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, WEEK_US
-
 Int64s = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
-"""Lengths of the report's windows: the last hour, day and week, each ending now."""
 
 
 @dataclass(frozen=True, slots=True)

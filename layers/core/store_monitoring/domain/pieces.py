@@ -9,10 +9,9 @@ import numpy as np
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
 from store_monitoring.domain.known_polls import NO_POLL, Polled, known_polls, polled
-from store_monitoring.domain.model import WINDOWS_US, Int64s, Polls, Stores, Totals, joined
+from store_monitoring.domain.model import Int64s, Polls, Stores, Totals, joined
 from store_monitoring.domain.outages import Outages, outage_intervals
-from store_monitoring.domain.poll_filter import PollFilter
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US, PollFilter
 from store_monitoring.domain.uptime import Details, is_open, last_week, totals
 
 _NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
@@ -60,7 +59,7 @@ def compute_uptime_by_pieces(
     Two polls, two hours and half an hour ago, in two pieces:
 
     >>> from store_monitoring.domain.model import WeeklyHours
-    >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+    >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
     >>> none = np.empty(0, np.int64)
     >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
     >>> now_us = 20_000 * DAY_US
@@ -231,7 +230,7 @@ def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple
 
     Examples
     --------
-    >>> from store_monitoring.domain.time_units import DAY_US
+    >>> from store_monitoring.domain.parameters import DAY_US
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 14 * DAY_US)
     [(0, 8000)]
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)

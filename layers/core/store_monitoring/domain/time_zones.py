@@ -15,7 +15,7 @@ import numpy as np
 import pytz
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.time_units import SECOND_US
+from store_monitoring.domain.parameters import SECOND_US
 
 DEFAULT_ZONE_NAME = "America/Chicago"
 """Zone of a store whose zone is not known (rule 7)."""

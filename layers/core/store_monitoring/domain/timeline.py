@@ -20,7 +20,7 @@ from store_monitoring.domain.known_polls import (
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import outage_intervals
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.domain.uptime import last_week, totals
 
 
@@ -81,7 +81,7 @@ def timeline(
     A store that is open 24×7 and was polled two hours and half an hour ago:
 
     >>> from store_monitoring.domain.model import WeeklyHours
-    >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+    >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
     >>> none = np.empty(0, np.int64)
     >>> store = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
     >>> now_us = 20_000 * DAY_US

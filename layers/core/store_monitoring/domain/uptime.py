@@ -7,9 +7,9 @@ import numpy as np
 from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import BusinessTime, Span, business_time
 from store_monitoring.domain.known_polls import Polled, known_polls, polled
-from store_monitoring.domain.model import WINDOWS_US, Bools, Int64s, Polls, Stores, Totals
+from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import Outages, outages
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def compute_uptime(
     A store without hours is open 24×7 (rule 5). It was polled two hours and half an hour ago:
 
     >>> from store_monitoring.domain.model import WeeklyHours
-    >>> from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+    >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
     >>> none = np.empty(0, np.int64)
     >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
     >>> now_us = 20_000 * DAY_US

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import Totals, WeeklyHours
-from store_monitoring.domain.time_units import HOUR_US, MINUTE_US, SECOND_US
+from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
 from store_monitoring.instants import to_text

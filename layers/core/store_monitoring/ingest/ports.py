@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from store_monitoring.domain.time_units import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.ingest.outcomes import UploadOutcome
 from store_monitoring.storage.ports import PollsFile, StoresFile
 

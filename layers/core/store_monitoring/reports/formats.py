@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.rounding import hundredths
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
 from store_monitoring.instants import EPOCH
 from store_monitoring.storage.schemas import DETAILED_PART, TOTAL_COLUMNS
 
@@ -62,6 +61,28 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
     all_lines = pa.ListArray.from_arrays([0, len(lines)], lines)
     text: bytes = pc.binary_join(all_lines, "\n")[0].as_buffer().to_pybytes()
     return text + b"\n"
+
+
+def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
+    """Return lengths of time in hundredths of a unit, rounded half to even (rule 14).
+
+    Parameters
+    ----------
+    length_us : int64 (n,)
+    unit_us : int
+        The unit's length; a multiple of 200.
+
+    Examples
+    --------
+    0.125 and 0.135 hours are halfway between two results:
+
+    >>> hundredths(np.array([450_000_000, 486_000_000]), 3_600_000_000).tolist()
+    [12, 14]
+    """
+    whole, rest = np.divmod(length_us, unit_us // 100)
+    half = unit_us // 200
+    rounded: Int64s = whole + ((rest > half) | ((rest == half) & (whole % 2 == 1)))
+    return rounded
 
 
 def _quoted(store_ids: pa.StringArray) -> pa.StringArray:

@@ -10,8 +10,7 @@ from store_monitoring.ingest.ports import IngestLog, ManifestEntry, Snapshot
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import check_formats_hold
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.storage.buckets import bucket_of
-from store_monitoring.storage.keys import plan_key, request_key, shards_key
+from store_monitoring.storage.keys import bucket_of, plan_key, request_key, shards_key
 from store_monitoring.storage.ports import PollsFile, ReportFiles, StoresFile
 from store_monitoring.store_ids import unknown_stores
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import MalformedReportIdError, TooManyStoresError
 
 _SHEET_ROWS = 1_048_576

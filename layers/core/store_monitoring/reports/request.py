@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import InvalidRequestError
 from store_monitoring.instants import END_US, to_text, to_us
 from store_monitoring.reports.report import Format

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import WINDOWS_US, Polls, Totals
+from store_monitoring.domain.model import Polls, Totals
+from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_store, cut_by_time
-from store_monitoring.domain.poll_filter import PollFilter
 from store_monitoring.domain.uptime import Details, compute_uptime, compute_uptime_in_detail
 from store_monitoring.reports.plan import Plan, Shard, read_plan
 from store_monitoring.storage.arrays import polls_of, stores_of

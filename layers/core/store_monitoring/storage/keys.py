@@ -1,5 +1,16 @@
 """Keys of the data bucket. All are deterministic: a repeated step overwrites with equal bytes."""
 
+from zlib import crc32
+
+
+def bucket_of(store_id: str, bucket_count: int) -> int:
+    """Return the bucket of a store: CRC-32 (ISO-HDLC) of its id in UTF-8, modulo the count.
+
+    >>> bucket_of("00017c6a-7a77-4a95-bb2d-40647868aff6", 64)
+    58
+    """
+    return crc32(store_id.encode()) % bucket_count
+
 
 def polls_key(bucket: int, ingest_id: str) -> str:
     """Return the key of the polls of one ingest in one bucket of stores."""

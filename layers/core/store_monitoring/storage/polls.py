@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.time_units import DAY_US, WEEK_US
+from store_monitoring.domain.parameters import DAY_US, WEEK_US
 from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ
 
 _EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from store_monitoring.storage.buckets import bucket_of
+from store_monitoring.storage.keys import bucket_of
 
 CHUNK_ROWS = 500_000
 _BUFFER_BYTES = 1024 * 1024

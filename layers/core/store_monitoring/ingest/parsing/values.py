@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.time_units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import is_zone_name
 
 _INSTANT = (

@@ -10,7 +10,7 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from store_monitoring.domain.poll_filter import PollFilter
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.instants import to_text
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts

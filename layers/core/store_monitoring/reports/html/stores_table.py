@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.time_units import SECOND_US
+from store_monitoring.domain.parameters import SECOND_US
 from store_monitoring.reports.html.summary import is_down, weekly_share, worst_first
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from store_monitoring.domain.model import Bools, Int64s
-from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US
 
 _TENTHS = 10
 _OUTAGE_EDGES_US = tuple(hours * HOUR_US for hours in (1, 4, 8, 12, 24))

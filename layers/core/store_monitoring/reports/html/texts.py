@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from store_monitoring.domain.time_units import DAY_US, HOUR_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.instants import EPOCH
 
 
