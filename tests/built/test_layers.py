@@ -122,7 +122,7 @@ def test_handlers_import_only_what_they_need(
         modules = cold_start(function, lambda_python, runtime).modules
         assert "pandas" not in modules, function.logical_id
         assert ("pyarrow" in modules) == (function.logical_id in WITH_ARROW), function.logical_id
-        if function.logical_id in ("DocsFunction", "ComputeShardFunction", "MergeFunction"):
+        if function.logical_id in ("ComputeShardFunction", "MergeFunction"):
             assert "botocore.client" not in modules, function.logical_id
 
 

@@ -27,8 +27,8 @@ REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # in the events
 UPLOAD_ID = f"polls.{REPORT_ID}.store_status.csv"
 STORES = 91
 STATUS_CODES = {
-    **{"console": 200, "docs": 200, "get_report": 200, "get_timeline": 200, "get_upload": 200},
-    **{"create_upload": 201, "healthz": 200, "list_reports": 200, "retry_report": 409},
+    **{"create_upload": 201, "get_report": 200, "get_timeline": 200, "get_upload": 200},
+    **{"healthz": 200, "list_reports": 200, "pages": 200, "retry_report": 409},
     "trigger_report": 202,
 }
 RESULTS: dict[str, dict[str, Any] | None] = {

@@ -23,7 +23,7 @@ from store_monitoring.store_ids import checked_store_id
 from testing.pipeline import Pipeline
 
 DAY_US = 86_400_000_000
-DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json").read_text())
+DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/pages/openapi.json").read_text())
 END_US = (date(2200, 1, 1) - date(1970, 1, 1)).days * DAY_US
 
 

@@ -10,7 +10,7 @@ from local.emulator.template import Template
 from tests.template.translation import ROOT, by_id, only, translated
 
 OPEN = {"/", "/console/{part}", "/docs", "/docs/{part}", "/healthz", "/openapi.json"}
-DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/pages/openapi.json").read_text())
 ANY_OTHER = "x-amazon-apigateway-any-method"
 SCHEMES = {"API_KEY": "api_key", "AWS_IAM": "sigv4"}
 

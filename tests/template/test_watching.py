@@ -261,7 +261,7 @@ def test_the_query_reads_all_logs_about_a_report(template: Template) -> None:
     groups = by_id(template, "AWS::Logs::LogGroup")
     # These know of no report in particular.
     others = {
-        *("ConsoleLogs", "DocsLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
+        *("PagesLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
         *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs", "TakeBackIngestLogs"),
         "DeleteStoreLogs",
     }

@@ -18,15 +18,9 @@ LIBRARY = ROOT / "layers/core/store_monitoring"
 FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
-    *("console", "create_upload", "docs", "end_report", "fail_upload", "get_report", "get_upload"),
-    *(
-        "healthz",
-        "list_reports",
-        "plan",
-        "retry_report",
-        "start_scheduled_report",
-        "trigger_report",
-    ),
+    *("create_upload", "end_report", "fail_upload", "get_report", "get_upload", "healthz"),
+    *("list_reports", "pages", "plan", "retry_report", "start_scheduled_report"),
+    "trigger_report",
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [

@@ -23,7 +23,7 @@ from store_monitoring.reports.request import ReportRequest
 from store_monitoring.uploads import UPLOAD_LIMIT_BYTES, UploadRequest, UploadTarget
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "functions/pages/openapi.json").read_text())
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 
@@ -120,8 +120,8 @@ def test_limits_are_those_of_the_code() -> None:
 
 def test_the_console_s_files_are_documented() -> None:
     [part] = DOCUMENT["paths"]["/console/{part}"]["get"]["parameters"]
-    static = ROOT / "functions" / "console" / "static"
-    parts = {path.name for path in static.iterdir() if path.suffix in (".css", ".js")}
+    folder = ROOT / "functions" / "pages" / "console"
+    parts = {path.name for path in folder.iterdir() if path.suffix in (".css", ".js")}
     assert part["schema"]["enum"] == sorted(parts | {"theme.css"})
 
 

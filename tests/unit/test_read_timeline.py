@@ -122,7 +122,7 @@ def test_the_documented_example_is_the_response(tmp_path: Path) -> None:
     [expected] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     body = pipeline.timeline(**dict(parse_qsl(query)))
     assert body == json.loads(expected)
-    document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
+    document = json.loads((ROOT / "functions/pages/openapi.json").read_text(encoding="utf-8"))
     response = document["components"]["responses"]["Timeline"]
     assert body == response["content"]["application/json"]["example"]
 
@@ -174,7 +174,7 @@ def test_a_part_outside_the_week_is_empty(sample: Pipeline) -> None:
     [store_id, *_] = sample.zones()
     body = sample.timeline(store_id, to="2000-01-01")
     assert all(body[name] == [] for name in LISTS)
-    document = json.loads((ROOT / "functions/docs/openapi.json").read_text(encoding="utf-8"))
+    document = json.loads((ROOT / "functions/pages/openapi.json").read_text(encoding="utf-8"))
     schema = {"$ref": "#/components/schemas/Timeline", "components": document["components"]}
     Draft202012Validator(schema).validate(body)
 

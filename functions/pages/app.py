@@ -1,10 +1,13 @@
-"""GET /: the console for browsers; for other clients, a JSON list of the endpoints."""
+"""The pages for browsers, open to all: the console, the documentation, the OpenAPI document."""
 
 from http import HTTPStatus
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import aws_lambda_powertools.event_handler
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,10 +19,24 @@ from store_monitoring.http.app import json_response, new_app, page_response
 from store_monitoring.logs import logger
 from store_monitoring.settings import Settings
 
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
 THEME = Path(store_monitoring.__file__).with_name("theme.css")
+SWAGGER_UI = resources.files(aws_lambda_powertools.event_handler) / "openapi" / "swagger_ui"
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript"}
-PARTS = {path.name: path for path in (THEME, *STATIC.iterdir()) if path.suffix in CONTENT_TYPES}
+# The scripts and styles of each page, by the last part of their path.
+PARTS: dict[str, dict[str, Traversable]] = {
+    "console": {
+        path.name: path
+        for path in (THEME, *(HERE / "console").iterdir())
+        if path.suffix in CONTENT_TYPES
+    },
+    "docs": {
+        "docs.css": HERE / "docs" / "docs.css",
+        "docs.js": HERE / "docs" / "docs.js",
+        "swagger-ui.css": SWAGGER_UI / "swagger-ui.min.css",
+        "swagger-ui.js": SWAGGER_UI / "swagger-ui-bundle.min.js",
+    },
+}
 INDEX = {
     "service": "store-monitoring",
     "description": "How long each store was up and down during its own business hours.",
@@ -53,17 +70,41 @@ def get_root() -> Response[str]:
         return json_response(HTTPStatus.OK, INDEX, {"Vary": "Accept"})
     # Behind API Gateway, the path begins with the stage's name; a trailing slash may be missing.
     base = event.request_context.path.rstrip("/") + "/"
-    template = Template((STATIC / "console.html").read_text(encoding="utf-8"))
+    template = Template((HERE / "console" / "console.html").read_text(encoding="utf-8"))
     return page_response("text/html", template.substitute(base=base), connect_to=inbox_origin)
 
 
 @app.get("/console/<part>")
-def get_part(part: str) -> Response[str]:
+def get_console_part(part: str) -> Response[str]:
     """Return a script or style of the console."""
-    if part not in PARTS:
-        raise RouteNotFoundError("the console has no such file")
-    path = PARTS[part]
-    return page_response(CONTENT_TYPES[path.suffix], path.read_text(encoding="utf-8"))
+    return part_of("console", part)
+
+
+@app.get("/docs")
+def get_docs() -> Response[str]:
+    """Return the page that shows the OpenAPI document, with Swagger UI."""
+    return page_response("text/html", (HERE / "docs" / "docs.html").read_text(encoding="utf-8"))
+
+
+@app.get("/docs/<part>")
+def get_docs_part(part: str) -> Response[str]:
+    """Return a script or style of the documentation."""
+    return part_of("docs", part)
+
+
+@app.get("/openapi.json")
+def get_openapi() -> Response[str]:
+    """Return the OpenAPI document."""
+    text = (HERE / "openapi.json").read_text(encoding="utf-8")
+    return page_response("application/json", text)
+
+
+def part_of(page: str, part: str) -> Response[str]:
+    """Return a script or style of a page."""
+    if part not in PARTS[page]:
+        raise RouteNotFoundError("the page has no such file")
+    text = PARTS[page][part].read_text(encoding="utf-8")
+    return page_response(CONTENT_TYPES[Path(part).suffix], text)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
