@@ -25,12 +25,12 @@ from local.cli.sample_data import (
 from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.ingest.parsing.values import days, times_of_day
 from store_monitoring.ingest.ports import Commit
-from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.planner import plan_report
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import Receipt, compute_shard
 from store_monitoring.storage.keys import bucket_of, part_key, request_key, stores_key
+from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_hours, with_stores, with_zones

@@ -15,10 +15,11 @@ from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, compute_ane
 from bench.measuring import cpu_seconds, medians, use_one_core
 from store_monitoring.domain.parameters import HOUR_US
 from store_monitoring.ingest.compaction import compact_polls
-from store_monitoring.ingest.ports import Commit, WrittenPolls
-from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.ingest.ports import Commit
 from store_monitoring.reports.plan import read_plan
 from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.polls import write_polls
+from store_monitoring.storage.ports import WrittenPolls
 from store_monitoring.storage.schemas import POLLS
 from testing.fakes import CountingTables, FolderObjects, MemoryLog
 

@@ -32,7 +32,6 @@ from store_monitoring.ingest.ports import (
     Reversal,
     Snapshot,
     StoresChange,
-    WrittenPolls,
 )
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.notifications.events import Event
@@ -41,7 +40,7 @@ from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Report, Status
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 
 
 class FolderTables(ArrowTables):

@@ -14,10 +14,10 @@ from pathlib import Path
 from bench.data_set import SHARD_POLLS, DataSet
 from bench.sizes.shard_costs import ShardCosts
 from store_monitoring.domain.parameters import DAY_US, WEEK_US
-from store_monitoring.ingest.ports import Commit, WrittenPolls
+from store_monitoring.ingest.ports import Commit
 from store_monitoring.reports.plan import Plan
 from store_monitoring.storage.keys import polls_key, stores_key
-from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 from testing.fakes import MemoryLog
 
 POLLS_OF_STORE = 405  # in the 14 days that a report reads: 1.2 an hour

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from store_monitoring.errors import TransientError
-from store_monitoring.ingest.commit import commit_waits
-from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.deadline import Deadline, commit_waits
 from store_monitoring.ingest.delivery import redelivery_seconds
 
 FUNCTION_SECONDS = 900

@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from bench.measuring import peak_mb
 from store_monitoring.domain.parameters import DAY_US, SECOND_US
 from store_monitoring.errors import ResponseTooLargeError
+from store_monitoring.ingest.parsing.columns import MAX_POLLS_PER_STORE
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.parsing.poll_limit import MAX_POLLS_PER_STORE
-from store_monitoring.ingest.ports import Commit, WrittenPolls
-from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.ingest.ports import Commit
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key, stores_key
-from store_monitoring.storage.ports import StoresFile
+from store_monitoring.storage.polls import write_polls
+from store_monitoring.storage.ports import StoresFile, WrittenPolls
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_stores
 from testing.pipeline import CLOCK_TIME, Pipeline

@@ -10,10 +10,10 @@ import pytest
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.ingest.ports import Commit
-from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.instants import to_us
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.schemas import POLLS
 from testing.fakes import CountingTables
 from testing.pipeline import CLOCK_TIME, Pipeline

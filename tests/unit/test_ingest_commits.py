@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store_monitoring.errors import CommitConflictError, TransientError
-from store_monitoring.ingest import commit as commit_attempts
+from store_monitoring.ingest import deadline
 from store_monitoring.ingest.deadline import RESERVE_SECONDS
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import Commit, Snapshot
@@ -394,7 +394,7 @@ class FailingTables(FolderTables):
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make retries immediate."""
-    monkeypatch.setattr(commit_attempts, "_FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(deadline, "_FIRST_WAIT_SECONDS", 0)
 
 
 def interrupted(folder: Path, prefix: str, interrupt: Callable[[Pipeline], object]) -> Pipeline:

@@ -22,10 +22,9 @@ from store_monitoring.ingest.ports import (
     ManifestEntry,
     Replacement,
     Snapshot,
-    WrittenPolls,
 )
 from store_monitoring.storage.keys import polls_key, stores_key
-from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 from testing.fakes import MemoryLog
 from tests.cases import utc
 from tests.unit.ingest_table import create_ingest_table

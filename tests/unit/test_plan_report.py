@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from store_monitoring.domain.parameters import DAY_US, WEEK_US, PollFilter
 from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
-from store_monitoring.ingest.ports import Commit, Snapshot, WrittenPolls
+from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import polls_key, request_key, stores_key
-from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 from testing.fakes import FolderFiles, MemoryLog
 from tests.cases import utc
 

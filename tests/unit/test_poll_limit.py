@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.ingest.parsing import poll_limit
-from store_monitoring.ingest.parsing.poll_limit import PollLimit
+from store_monitoring.ingest.parsing import columns
+from store_monitoring.ingest.parsing.columns import PollLimit
 from testing.pipeline import Pipeline
 
 LIMIT = 3
@@ -16,13 +16,13 @@ LIMIT = 3
 
 @pytest.fixture(autouse=True)
 def _limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll_limit, "MAX_POLLS_PER_STORE", LIMIT)
+    monkeypatch.setattr(columns, "MAX_POLLS_PER_STORE", LIMIT)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=8)))
 def test_polls_beyond_the_limit_are_found_for_any_block_size(blocks: list[list[str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(poll_limit, "MAX_POLLS_PER_STORE", LIMIT)
+        patch.setattr(columns, "MAX_POLLS_PER_STORE", LIMIT)
         limit = PollLimit()
         seen: list[str] = []
         for block in blocks:

@@ -14,13 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.errors import CommitConflictError, InvalidRequestError, MissingObjectError
-from store_monitoring.ingest.commit import commit_attempts
-from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.ports import IngestLog
-from store_monitoring.ingest.write_polls import write_polls
 from store_monitoring.reports.plan import read_plan
 from store_monitoring.storage.keys import bucket_of, part_key, request_key, stores_key
-from store_monitoring.storage.polls import row_groups
+from store_monitoring.storage.polls import row_groups, write_polls
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 
 _ALL_TIME_US = (-(2**62), 2**62)

@@ -48,10 +48,9 @@ from store_monitoring.ingest.ports import (
     Reversal,
     Snapshot,
     StoresChange,
-    WrittenPolls,
 )
 from store_monitoring.storage.keys import polls_key
-from store_monitoring.storage.ports import PollsFile, StoresFile
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 
 _HEAD_KEY = {"log": "head", "entry": "head"}
 _BY_GREATEST_TIMESTAMP = "by_greatest_timestamp"

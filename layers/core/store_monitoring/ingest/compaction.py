@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store_monitoring.errors import CommitConflictError
-from store_monitoring.ingest.commit import commit_attempts
-from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.parsing.content import derived_id
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.ports import Commit, IngestLog, ManifestEntry, Snapshot, WrittenPolls
-from store_monitoring.ingest.write_polls import write_polls
-from store_monitoring.storage.ports import Objects, PollsFile, Tables
+from store_monitoring.ingest.ports import Commit, IngestLog, ManifestEntry, Snapshot
+from store_monitoring.storage.polls import write_polls
+from store_monitoring.storage.ports import Objects, PollsFile, Tables, WrittenPolls
 
 _LARGE_BUCKET_ROWS = 100_000  # per bucket; a larger ingest is not compacted
 _MAX_INGESTS = 90  # a DynamoDB transaction has at most 100 items

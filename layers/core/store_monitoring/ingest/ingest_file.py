@@ -3,10 +3,9 @@
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -15,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.errors import CommitConflictError, OutcomeRecordedError, UnreadableFileError
-from store_monitoring.ingest.commit import commit_attempts
-from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome, Uploads, UploadStatus
 from store_monitoring.ingest.parsing.content import (
     Content,
@@ -25,11 +23,11 @@ from store_monitoring.ingest.parsing.content import (
     rejected_stores,
 )
 from store_monitoring.ingest.parsing.kinds import Kind, kind_of
-from store_monitoring.ingest.ports import Commit, IngestLog, Snapshot, WrittenPolls
-from store_monitoring.ingest.write_polls import write_polls
+from store_monitoring.ingest.ports import Commit, IngestLog, Snapshot
 from store_monitoring.instants import to_us
 from store_monitoring.storage.keys import rejects_key, stores_key
-from store_monitoring.storage.ports import StoresFile, Tables
+from store_monitoring.storage.polls import write_polls
+from store_monitoring.storage.ports import StoresFile, Tables, WrittenPolls
 from store_monitoring.storage.stores import (
     equal_except_upload_times,
     with_hours,
@@ -88,86 +86,12 @@ def ingest_file(
             content = read_content(
                 kind_of(upload.key), limited_stream, bucket_count, Path(folder), latest_us=latest_us
             )
-            return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
+            ingest = _Ingest(content, upload, latest_us, deadline, clock, tables, log, uploads)
+            return ingest.store()
         except UnreadableFileError as error:
             return uploads.record(
                 UploadOutcome.failed(upload, UploadStatus.FAILED, clock(), str(error))
             )
-
-
-def _store(
-    content: Content,
-    upload: Upload,
-    latest_us: int | None,
-    deadline: Deadline,
-    clock: Callable[[], datetime],
-    tables: Tables,
-    log: IngestLog,
-    uploads: Uploads,
-) -> UploadOutcome:
-    """Write the files of an ingest, then commit them; before the commit no report reads them.
-
-    Polls accumulate: committed polls are not committed again. Reference data is committed even if
-    only its upload time is new, since the latest upload wins.
-    """
-    part = _next_part(content, latest_us, log)
-    if content.rejected:
-        tables.write_file(rejects_key(part.ingest_id), content.rejects)
-    if part.is_committed:
-        return uploads.record(
-            _ended(content, part.ingest_id, content.rows, upload, UploadStatus.UNCHANGED, clock())
-        )
-
-    # Uploads of one file at different times may reject different polls as too far in the future, so
-    # the key contains the first rejected one: such uploads must not overwrite each other's files.
-    limit_us = content.min_future_us
-    name = part.ingest_id if limit_us is None else f"{part.ingest_id}.{limit_us:x}"
-
-    def write(bucket: int) -> WrittenPolls | None:
-        deadline.check_file()
-        chunks = _polls_from(part.from_us, content.spill.chunks(bucket))
-        first = next(chunks, None)
-        if first is None:
-            return None
-        return write_polls(bucket, name, chain([first], chunks), tables)
-
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        buckets = content.spill.buckets()
-        rows = content.rows
-        polls: tuple[WrittenPolls, ...] = ()
-        if content.kind is Kind.POLLS:
-            polls = tuple(written for written in pool.map(write, buckets) if written is not None)
-            rows = sum(written.file.rows for written in polls)
-        for _ in commit_attempts(deadline):
-            snapshot = log.snapshot()
-            # A concurrent ingest of the same file may have committed first.
-            if _next_part(content, latest_us, log) != part:
-                return _store(content, upload, latest_us, deadline, clock, tables, log, uploads)
-            write_stores = partial(_write_stores, content, upload.uploaded_at, snapshot, tables)
-            stores = [file for file in pool.map(write_stores, buckets) if file is not None]
-            has_changes = content.kind is Kind.POLLS or any(file.has_changes for file in stores)
-            status = UploadStatus.COMMITTED if has_changes else UploadStatus.UNCHANGED
-            ended = _ended(content, part.ingest_id, rows, upload, status, clock())
-            if not stores and not has_changes:
-                return uploads.record(ended)
-            commit = Commit(
-                content.kind,
-                part.ingest_id,
-                rows,
-                content.rejected,
-                ended.ended_at,
-                polls,
-                upload.uploaded_at,
-                content.min_future_us,
-            )
-            try:
-                log.commit(snapshot, [each.file for each in stores], commit, ended)
-            except CommitConflictError:
-                continue
-            except OutcomeRecordedError:
-                return uploads.record(ended)
-            return ended
-    raise AssertionError("the last attempt raises")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +115,163 @@ class _Part:
     is_committed: bool = False
 
 
-def _next_part(content: Content, latest_us: int | None, log: IngestLog) -> _Part:
-    """Return the part of a file to commit now; the last part if all are committed."""
-    part = _Part(content.ingest_id)
-    if content.kind is not Kind.POLLS:
+@dataclass(frozen=True, slots=True)
+class _WrittenStores:
+    """A new version of a bucket's stores.
+
+    `has_changes` is false if only the upload time of its data is new.
+    """
+
+    file: StoresFile
+    has_changes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ingest:
+    """The ingest of a file that was read to its end: see `ingest_file`."""
+
+    content: Content
+    upload: Upload
+    latest_us: int | None
+    deadline: Deadline
+    clock: Callable[[], datetime]
+    tables: Tables
+    log: IngestLog
+    uploads: Uploads
+
+    def store(self) -> UploadOutcome:
+        """Store the next part of the file; return the recorded outcome."""
+        outcome = None
+        while outcome is None:
+            outcome = self._store(self._next_part())
+        return outcome
+
+    def _next_part(self) -> _Part:
+        """Return the part of the file to commit now; the last part if all are committed."""
+        content = self.content
+        part = _Part(content.ingest_id)
+        if content.kind is not Kind.POLLS:
+            return part
+        while (committed := self.log.committed(content.kind, part.ingest_id)) is not None:
+            left_out_us = committed.left_out_from_us
+            if left_out_us is None or (self.latest_us is not None and self.latest_us < left_out_us):
+                return replace(part, is_committed=True)
+            part = _Part(derived_id(f"{content.ingest_id} from {left_out_us}"), left_out_us)
         return part
-    while (committed := log.committed(content.kind, part.ingest_id)) is not None:
-        left_out_us = committed.left_out_from_us
-        if left_out_us is None or (latest_us is not None and latest_us < left_out_us):
-            return replace(part, is_committed=True)
-        part = _Part(derived_id(f"{content.ingest_id} from {left_out_us}"), left_out_us)
-    return part
+
+    def _store(self, part: _Part) -> UploadOutcome | None:
+        """Write the files of a part, then commit them; before the commit no report reads them.
+
+        Polls accumulate: committed polls are not committed again. Reference data is committed even
+        if only its upload time is new, since the latest upload wins.
+
+        Returns
+        -------
+        UploadOutcome or None
+            None if a concurrent ingest of the same file committed the part first.
+        """
+        if self.content.rejected:
+            self.tables.write_file(rejects_key(part.ingest_id), self.content.rejects)
+        if part.is_committed:
+            unchanged = self._outcome(part, self.content.rows, UploadStatus.UNCHANGED)
+            return self.uploads.record(unchanged)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            polls = self._write_polls(part, pool)
+            for _ in commit_attempts(self.deadline):
+                snapshot = self.log.snapshot()
+                if self._next_part() != part:
+                    return None
+                stores = self._write_stores(snapshot, pool)
+                try:
+                    return self._commit(part, polls, stores, snapshot)
+                except CommitConflictError:
+                    continue
+        raise AssertionError("the last attempt raises")
+
+    def _write_polls(self, part: _Part, pool: Executor) -> tuple[WrittenPolls, ...]:
+        """Write the polls of a part; other kinds have none."""
+        if self.content.kind is not Kind.POLLS:
+            return ()
+        # Uploads of one file at different times may reject different polls as too far in the
+        # future, so the key contains the first rejected one: such uploads must not overwrite each
+        # other's files.
+        limit_us = self.content.min_future_us
+        name = part.ingest_id if limit_us is None else f"{part.ingest_id}.{limit_us:x}"
+
+        def write(bucket: int) -> WrittenPolls | None:
+            self.deadline.check_file()
+            chunks = _polls_from(part.from_us, self.content.spill.chunks(bucket))
+            first = next(chunks, None)
+            if first is None:
+                return None
+            return write_polls(bucket, name, chain([first], chunks), self.tables)
+
+        written = pool.map(write, self.content.spill.buckets())
+        return tuple(polls for polls in written if polls is not None)
+
+    def _write_stores(self, snapshot: Snapshot, pool: Executor) -> list[_WrittenStores]:
+        """Write a new version of the stores of each bucket in which something changes."""
+
+        def write(bucket: int) -> _WrittenStores | None:
+            current = snapshot.stores.get(bucket)
+            before = self.tables.read_stores([current] if current else [])
+            after = _with_content(before, self.content, self.upload.uploaded_at, bucket)
+            if after.equals(before):
+                return None
+            # The upload time is part of the name: concurrent uploads of one file write different
+            # bytes.
+            uploaded_us = to_us(self.upload.uploaded_at)
+            version = f"{snapshot.version + 1:08d}-{self.content.ingest_id}-{uploaded_us:x}"
+            key = stores_key(bucket, version)
+            file = StoresFile(bucket, key, len(after), self.tables.write_table(key, after))
+            return _WrittenStores(file, not equal_except_upload_times(before, after))
+
+        written = pool.map(write, self.content.spill.buckets())
+        return [stores for stores in written if stores is not None]
+
+    def _commit(
+        self,
+        part: _Part,
+        polls: tuple[WrittenPolls, ...],
+        stores: list[_WrittenStores],
+        snapshot: Snapshot,
+    ) -> UploadOutcome:
+        """Commit a part and its outcome in one transaction; return the recorded outcome."""
+        is_polls = self.content.kind is Kind.POLLS
+        has_changes = is_polls or any(file.has_changes for file in stores)
+        status = UploadStatus.COMMITTED if has_changes else UploadStatus.UNCHANGED
+        rows = sum(written.file.rows for written in polls) if is_polls else self.content.rows
+        outcome = self._outcome(part, rows, status)
+        if not stores and not has_changes:
+            return self.uploads.record(outcome)
+        commit = Commit(
+            self.content.kind,
+            part.ingest_id,
+            rows,
+            self.content.rejected,
+            outcome.ended_at,
+            polls,
+            self.upload.uploaded_at,
+            self.content.min_future_us,
+        )
+        try:
+            self.log.commit(snapshot, [each.file for each in stores], commit, outcome)
+        except OutcomeRecordedError:
+            return self.uploads.record(outcome)
+        return outcome
+
+    def _outcome(self, part: _Part, rows: int, status: UploadStatus) -> UploadOutcome:
+        """Return the outcome of the upload, which ends now."""
+        partial_stores, partial_store_ids = _partial_stores(self.content)
+        return replace(
+            UploadOutcome.of(self.upload, status, self.clock()),
+            ingest_id=part.ingest_id,
+            rows=rows,
+            rejected=self.content.rejected,
+            rejects_key=rejects_key(part.ingest_id) if self.content.rejected else None,
+            partial_stores=partial_stores,
+            partial_store_ids=partial_store_ids,
+        )
 
 
 def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -234,27 +304,6 @@ class _DeadlineStream(io.RawIOBase):
         return len(chunk)
 
 
-def _ended(
-    content: Content,
-    ingest_id: str,
-    rows: int,
-    upload: Upload,
-    status: UploadStatus,
-    ended_at: datetime,
-) -> UploadOutcome:
-    """Return the outcome of an upload whose file is readable."""
-    partial_stores, partial_store_ids = _partial_stores(content)
-    return replace(
-        UploadOutcome.of(upload, status, ended_at),
-        ingest_id=ingest_id,
-        rows=rows,
-        rejected=content.rejected,
-        rejects_key=rejects_key(ingest_id) if content.rejected else None,
-        partial_stores=partial_stores,
-        partial_store_ids=partial_store_ids,
-    )
-
-
 def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
     """Return the number of stores with rejected rows of reference data, and the first ids."""
     count, first = 0, pa.array([], pa.string())
@@ -266,43 +315,23 @@ def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
     return count, tuple(first.to_pylist())
 
 
-@dataclass(frozen=True, slots=True)
-class _WrittenStores:
-    """A new version of a bucket's stores.
-
-    `has_changes` is false if only the upload time of its data is new.
-    """
-
-    file: StoresFile
-    has_changes: bool
-
-
-def _write_stores(
-    content: Content, uploaded_at: datetime, snapshot: Snapshot, tables: Tables, bucket: int
-) -> _WrittenStores | None:
-    """Write a new version of a bucket's stores; return None if nothing changes."""
-    current = snapshot.stores.get(bucket)
-    before = tables.read_stores([current] if current else [])
+def _with_content(
+    stores: pa.Table, content: Content, uploaded_at: datetime, bucket: int
+) -> pa.Table:
+    """Return a bucket's stores with what a file says of them."""
     chunks = content.spill.chunks(bucket)
     rejected = rejected_stores(content, bucket)
     match content.kind:
         case Kind.POLLS:
-            after = before
             for polls in chunks:
                 ids = polls.column("store_id").unique().dictionary_decode()
-                after = with_stores(after, pa.chunked_array([ids]))
+                stores = with_stores(stores, pa.chunked_array([ids]))
         case Kind.BUSINESS_HOURS:
-            after = with_hours(before, _decoded(chunks), uploaded_at, rejected)
-            _check_hours(after)
+            stores = with_hours(stores, _decoded(chunks), uploaded_at, rejected)
+            _check_hours(stores)
         case Kind.TIMEZONES:
-            after = with_zones(before, _decoded(chunks), uploaded_at, rejected)
-    if after.equals(before):
-        return None
-    # The upload time is part of the name: concurrent uploads of one file write different bytes.
-    version = f"{snapshot.version + 1:08d}-{content.ingest_id}-{to_us(uploaded_at):x}"
-    key = stores_key(bucket, version)
-    file = StoresFile(bucket, key, len(after), tables.write_table(key, after))
-    return _WrittenStores(file, not equal_except_upload_times(before, after))
+            stores = with_zones(stores, _decoded(chunks), uploaded_at, rejected)
+    return stores
 
 
 def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:

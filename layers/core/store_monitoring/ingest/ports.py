@@ -8,15 +8,7 @@ from typing import Protocol
 
 from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.ingest.outcomes import UploadOutcome
-from store_monitoring.storage.ports import PollsFile, StoresFile
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenPolls:
-    """A file of polls, and its number of polls per ISO week (see `ManifestEntry`)."""
-
-    file: PollsFile
-    rows_by_week: Counter[int]
+from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 
 
 @dataclass(frozen=True, slots=True)

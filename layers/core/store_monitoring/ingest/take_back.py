@@ -14,9 +14,8 @@ from store_monitoring.errors import (
     MissingObjectError,
     UnknownIngestError,
 )
-from store_monitoring.ingest.commit import commit_attempts
 from store_monitoring.ingest.compaction import rewrite
-from store_monitoring.ingest.deadline import Deadline
+from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.parsing.content import derived_id
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import (

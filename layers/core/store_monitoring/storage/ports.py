@@ -1,5 +1,6 @@
 """Protocols for tables and objects in storage; `aws` implements them."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -68,6 +69,17 @@ class PollsFile:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Read a file's entry in a plan or in the ingest log."""
         return cls(**from_stored_names(stored))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPolls:
+    """A file of polls, and its number of polls per ISO week (UTC).
+
+    The keys of `rows_by_week` are the starts of the weeks, in microseconds.
+    """
+
+    file: PollsFile
+    rows_by_week: Counter[int]
 
 
 @dataclass(frozen=True, slots=True)

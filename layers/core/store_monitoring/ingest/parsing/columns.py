@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store_monitoring.domain.model import Int64s
 from store_monitoring.ingest.parsing import values
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.ingest.parsing.poll_limit import MAX_POLLS_PER_STORE, PollLimit
 from store_monitoring.ingest.parsing.rows import Reject, Rows
 
 
@@ -33,6 +33,9 @@ class _Field:
         parsed = self.parse(pc.ascii_trim_whitespace(encoded.dictionary))
         return parsed.take(encoded.indices)
 
+
+MAX_POLLS_PER_STORE = 1_000_000
+"""In a file; it bounds the memory of a report. One poll per second for eleven days."""
 
 _SHOWN_CHARACTERS = 100
 _FUTURE = "timestamp_utc is too far in the future of the upload"
@@ -82,6 +85,46 @@ class Parsed:
     table: pa.Table
     rejects: list[Reject]
     min_future_us: int | None
+
+
+class PollLimit:
+    """Counts a file's polls per store, and finds those beyond the limit.
+
+    Stores are counted by a 64-bit hash, in 16 bytes each, since a file can have very many. Two
+    stores with the same hash and a million polls are very unlikely.
+    """
+
+    def __init__(self) -> None:
+        self._hash = np.empty(0, np.int64)  # ascending
+        self._count = np.empty(0, np.int64)
+
+    def excess(self, store_ids: pa.DictionaryArray) -> Int64s:
+        """Count more polls; return the indices of those beyond the limit."""
+        store: Int64s = store_ids.indices.to_numpy()
+        count = np.bincount(store, minlength=len(store_ids.dictionary))
+        before = self._add(store_ids.dictionary.to_pylist(), count)
+        if (before + count).max(initial=0) <= MAX_POLLS_PER_STORE:
+            return np.empty(0, np.int64)
+        order = np.argsort(store, kind="stable")
+        first = np.cumsum(count) - count
+        nth = np.empty_like(order)
+        nth[order] = np.arange(len(order)) - first[store[order]]
+        return np.flatnonzero(before[store] + nth >= MAX_POLLS_PER_STORE)
+
+    def _add(self, store_ids: list[str], count: Int64s) -> Int64s:
+        """Add to the counts of distinct stores; return the previous counts."""
+        key = np.array([hash(store_id) for store_id in store_ids], np.int64)
+        index = np.searchsorted(self._hash, key)
+        known = np.append(self._hash, 0)[index] == key
+        known &= index < len(self._hash)
+        before = np.where(known, np.append(self._count, 0)[index], 0)
+        self._count[index[known]] += count[known]
+        if not known.all():
+            keys = np.append(self._hash, key[~known])
+            order = np.argsort(keys)
+            self._hash = keys[order]
+            self._count = np.append(self._count, count[~known])[order]
+        return before
 
 
 def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None) -> Parsed:

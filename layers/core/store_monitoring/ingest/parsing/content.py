@@ -4,7 +4,7 @@ import csv
 import errno
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from store_monitoring.errors import UnreadableFileError
-from store_monitoring.ingest.parsing.columns import parse
-from store_monitoring.ingest.parsing.kinds import Kind, check_format, read_header
+from store_monitoring.ingest.parsing import values
+from store_monitoring.ingest.parsing.columns import PollLimit, parse
+from store_monitoring.ingest.parsing.kinds import Header, Kind, check_format, read_header
 from store_monitoring.ingest.parsing.lines import BLOCK_BYTES, Block, LineReader
-from store_monitoring.ingest.parsing.poll_limit import PollLimit
-from store_monitoring.ingest.parsing.rejected_stores import stores_of_rejects
 from store_monitoring.ingest.parsing.rows import read_rows
 from store_monitoring.ingest.parsing.spill import Spill
 
@@ -121,7 +121,7 @@ def read_content(
             )
             if rejects and kind is not Kind.POLLS:
                 texts = (reject.text for reject in rejects)
-                rejected_stores.add(stores_of_rejects(texts, header))
+                rejected_stores.add(_stores_of_rejects(texts, header))
             if parsed.min_future_us is not None:
                 known_us = parsed.min_future_us if min_future_us is None else min_future_us
                 min_future_us = min(known_us, parsed.min_future_us)
@@ -150,6 +150,42 @@ def rejected_stores(content: Content, bucket: int) -> pa.Array:
     chunks = content.rejected_stores.chunks(bucket)
     ids = [chunk.column("store_id").unique().dictionary_decode() for chunk in chunks]
     return pa.chunked_array(ids, pa.string()).unique()
+
+
+def _stores_of_rejects(texts: Iterable[str], header: Header) -> pa.Table:
+    r"""Return the ids of the stores in rejected lines, as far as they can be parsed.
+
+    Returns
+    -------
+    table of store_id, a dictionary
+        Distinct ids.
+
+    Examples
+    --------
+    >>> header = Header(3, {"store_id": 0})
+    >>> _stores_of_rejects(["a,7,09:00", " b ,0", '"c,0,09:00', ",0,09:00"], header)[
+    ...     "store_id"].to_pylist()
+    ['a', 'b']
+    """
+    position = header.positions["store_id"]
+    fields = pa.array([_field(text, position) for text in texts], pa.string())
+    ids = values.store_ids(pc.ascii_trim_whitespace(fields)).cast(pa.string())
+    return pa.table({"store_id": ids.drop_null().unique().dictionary_encode()})
+
+
+def _field(text: str, position: int) -> str | None:
+    """Return a field of a line that may have too few fields or a misplaced quote."""
+    fields = _fields(text)
+    if fields is None:  # the fields before the last quote may be well-formed
+        fields = (_fields(text.rpartition('"')[0]) or [])[:-1]
+    return fields[position] if position < len(fields) else None
+
+
+def _fields(text: str) -> list[str] | None:
+    try:
+        return next(csv.reader([text], strict=True), [])
+    except csv.Error:
+        return None
 
 
 @contextmanager
