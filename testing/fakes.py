@@ -111,6 +111,9 @@ class CountingTables(FolderTables):
     def bytes_read(self) -> int:
         return sum(self._counting.bytes_read.values())
 
+    def bytes_read_of(self, key: str) -> int:
+        return self._counting.bytes_read.get(key, 0)
+
 
 @dataclass
 class FolderObjects:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, WEEK_US
 from store_monitoring.domain.pieces import cut_by_store
-from store_monitoring.reports.formats import hundredths
+from store_monitoring.reports.formats.rows import hundredths
 from tests.compute_by_domain import (
     compute_by_domain,
     compute_by_domain_in_detail,

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, WEEK_US
 from store_monitoring.errors import IncompleteReportError, MissingObjectError, NoStoresError
 from store_monitoring.reports import shard as compute_shard_module
-from store_monitoring.reports.formats import csv_lines
+from store_monitoring.reports.formats.csv import csv_lines
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import Receipt, compute_shard
 from store_monitoring.storage.keys import part_key, plan_key, report_key
 from store_monitoring.storage.schemas import PART
+from testing.fakes import CountingTables
 from testing.pipeline import Pipeline
 from tests.cases import us
 from tests.oracle import Totals, csv_text
@@ -177,6 +179,30 @@ def test_a_part_of_another_size_is_an_incomplete_report(
     with pytest.raises(IncompleteReportError, match=message):
         merge_report("r", pipeline.tables)
     assert not (pipeline.folder / report_key("r", "csv")).exists()
+
+
+def test_an_incomplete_report_is_written_in_no_format(pipeline: Pipeline) -> None:
+    plan = pipeline.plan("r", ReportRequest(formats=tuple(Format)), shard_polls=1)
+    compute_all(pipeline, plan)
+    path = pipeline.folder / part_key("r", 1)
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(IncompleteReportError):
+        merge_report("r", pipeline.tables)
+    assert not list(pipeline.folder.glob("reports/r/report.*"))
+
+
+def test_the_parts_are_read_once_for_all_formats(pipeline: Pipeline) -> None:
+    def bytes_read(request: ReportRequest) -> int:
+        plan = pipeline.plan("r", request, shard_polls=1, follow_stores=True)
+        compute_all(pipeline, plan)
+        tables = CountingTables(pipeline.folder)
+        merge_report("r", tables)
+        return sum(tables.bytes_read_of(part_key("r", shard.shard)) for shard in plan.shards)
+
+    once = bytes_read(ReportRequest())
+    assert once > 0
+    assert bytes_read(ReportRequest(formats=tuple(Format))) == once
+    assert bytes_read(ReportRequest(formats=tuple(Format), store_ids=("a", "b", "c"))) == once
 
 
 def test_parts_that_are_not_in_the_plan_are_ignored(pipeline: Pipeline) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from store_monitoring.reports.formats import CSV_HEADER, csv_lines
+from store_monitoring.reports.formats.csv import CSV_HEADER, csv_lines
 from store_monitoring.storage.schemas import PART
 from tests.cases import (
     EVERY_DAY,

@@ -19,7 +19,7 @@ import pytest
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, PollFilter
 from store_monitoring.instants import to_us
-from store_monitoring.reports.formats import detailed_rows
+from store_monitoring.reports.formats.rows import detailed_rows
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest

@@ -144,10 +144,6 @@ class ArrowTables:
         """Write the result of one shard, in row groups small enough for a merge of all parts."""
         self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
 
-    def write_report(self, key: str, batches: Iterable[pa.Table]) -> None:
-        """Write a report as Parquet; there is at least one batch."""
-        self._write(key, batches, _ROW_GROUP_ROWS, use_dictionary=False)
-
     def _write(
         self, key: str, groups: Iterable[pa.Table], row_group_rows: int, **encoding: Any
     ) -> int:

@@ -14,7 +14,7 @@ from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
 from store_monitoring.instants import to_text
-from store_monitoring.reports.formats import rounded_totals
+from store_monitoring.reports.formats.rows import rounded_totals
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from store_monitoring.timeline import StoreTimeline, TimelineRequest
 

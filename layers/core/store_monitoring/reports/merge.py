@@ -1,14 +1,17 @@
 """Merge a report's parts into the report, in all its formats."""
 
-import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 import pyarrow as pa
 
 from store_monitoring.errors import IncompleteReportError, MissingObjectError
-from store_monitoring.reports.formats import detailed_rows, write_csv, write_json, write_xlsx
+from store_monitoring.reports.formats.csv import CsvWriter
+from store_monitoring.reports.formats.json import JsonWriter
+from store_monitoring.reports.formats.parquet import open_parquet
+from store_monitoring.reports.formats.rows import Batch
 from store_monitoring.reports.merge_parts import merge_sorted, rebatched
 from store_monitoring.reports.plan import Plan, Shard, read_plan
 from store_monitoring.reports.report import Format
@@ -20,11 +23,21 @@ from store_monitoring.store_ids import unknown_stores
 _BATCH_ROWS = 100_000
 
 
+class Writer(Protocol):
+    """Writes a report in one format."""
+
+    def write(self, batch: Batch) -> None:
+        """Write the next rows."""
+
+    def close(self) -> None:
+        """Write what follows the last row."""
+
+
 def merge_report(report_id: str, tables: Tables) -> int:
     """Write the report from its parts, in byte order of store ids (rule 12).
 
-    Parts are sorted, so they are merged as streams, once per format. Memory does not grow with the
-    report, except for HTML, whose figures need all rows.
+    Parts are sorted, so they are read and merged once, as streams, for all formats. Memory does not
+    grow with the report, except for HTML, whose figures need all rows.
 
     Returns
     -------
@@ -39,87 +52,72 @@ def merge_report(report_id: str, tables: Tables) -> int:
         If requested stores are in no part: no input file names them.
     """
     plan = read_plan(report_id, tables)
-    if not plan.covers_all_stores:
-        _check_known(plan, tables)
-    _write(plan, Format.CSV, tables)
-    for format_ in plan.formats:
-        if format_ is not Format.CSV:
-            _write(plan, format_, tables)
+    unknown = set(plan.unknown_store_ids)
+    unknown.update(*(shard.store_ids or () for shard in plan.shards))
+    schema = DETAILED_PART if plan.in_detail else PART
+    rows_read: Counter[int] = Counter()
+    parts = [_read_part(plan, shard, tables, rows_read) for shard in plan.shards]
+    with ExitStack() as stack:
+        # After an error, nothing is written: the outputs become objects when the contexts end.
+        writers = [
+            stack.enter_context(_open_writer(format_, plan, tables))
+            for format_ in {Format.CSV: None} | dict.fromkeys(plan.formats)
+        ]
+        for part in rebatched(merge_sorted(parts, schema), schema, _BATCH_ROWS):
+            batch = Batch(part)
+            for writer in writers:
+                writer.write(batch)
+            if unknown:
+                unknown.difference_update(part.column("store_id").to_pylist())
+        if unknown:
+            raise unknown_stores(sorted(unknown))
+        _check_complete(plan, rows_read)
+        for writer in writers:
+            writer.close()
     return plan.stores
 
 
-def _check_known(plan: Plan, tables: Tables) -> None:
-    unknown = set(plan.unknown_store_ids)
-    for shard in plan.shards:
-        unknown.update(shard.store_ids or ())
-        for rows in _read_part(plan, shard, tables):
-            unknown.difference_update(rows.column("store_id").to_pylist())
-    if unknown:
-        raise unknown_stores(sorted(unknown))
+@contextmanager
+def _open_writer(format_: Format, plan: Plan, tables: Tables) -> Iterator[Writer]:
+    with tables.open_output(report_key(plan.report_id, format_)) as output:
+        match format_:
+            case Format.CSV:
+                yield CsvWriter(output)
+            case Format.JSON:
+                yield JsonWriter(output)
+            case Format.PARQUET:
+                with open_parquet(output) as writer:
+                    yield writer
+            case Format.XLSX:
+                # Rarely used, and slow to import; so is the next.
+                from store_monitoring.reports.formats.xlsx import open_xlsx
+
+                with open_xlsx(output, plan.now_us) as workbook:
+                    yield workbook
+            case Format.HTML:
+                from store_monitoring.reports.html.page import HtmlWriter
+
+                yield HtmlWriter(output, plan)
 
 
-def _write(plan: Plan, format_: Format, tables: Tables) -> None:
-    key = report_key(plan.report_id, format_)
-    rows = _rows(plan, tables)
-    match format_:
-        case Format.CSV:
-            with tables.open_output(key) as output:
-                write_csv(rows, output)
-        case Format.JSON:
-            with tables.open_output(key) as output:
-                write_json(map(detailed_rows, rows), output)
-        case Format.PARQUET:
-            tables.write_report(key, map(detailed_rows, rows))
-        case Format.XLSX:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, "report.xlsx")
-                write_xlsx(map(detailed_rows, rows), plan.now_us, path)
-                tables.write_file(key, path)
-        case Format.HTML:
-            with tables.open_output(key) as output:
-                _write_html(plan, pa.concat_tables(rows), output)
-
-
-def _write_html(plan: Plan, part: pa.Table, output: IO[bytes]) -> None:
-    from store_monitoring.reports.html.page import (
-        About,
-        write_html,
-    )  # rarely used, and slow to import
-
-    about = About(
-        now_us=plan.now_us,
-        snapshot=plan.version,
-        memory_us=plan.memory_us,
-        poll_filter=plan.poll_filter,
-        all_stores=plan.covers_all_stores,
-    )
-    write_html(part, detailed_rows(part), about, output)
-
-
-def _rows(plan: Plan, tables: Tables) -> Iterator[pa.Table]:
-    """Yield the report's rows, batch by batch."""
-    schema = DETAILED_PART if plan.in_detail else PART
-    parts = [_part(plan, shard, tables) for shard in plan.shards]
-    return rebatched(merge_sorted(parts, schema), schema, _BATCH_ROWS)
-
-
-def _part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
-    """Yield the rows of a shard's part, piece by piece; check their number."""
-    count = 0
-    for rows in _read_part(plan, shard, tables):
-        count += len(rows)
-        yield rows
-    if count != shard.stores:
-        raise IncompleteReportError(
-            f"{_name(plan, shard)} has {count} stores instead of {shard.stores}"
-        )
-
-
-def _read_part(plan: Plan, shard: Shard, tables: Tables) -> Iterator[pa.Table]:
+def _read_part(
+    plan: Plan, shard: Shard, tables: Tables, rows_read: Counter[int]
+) -> Iterator[pa.Table]:
+    """Yield the rows of a shard's part, piece by piece; count them by shard."""
     try:
-        yield from tables.read_part(part_key(plan.report_id, shard.shard))
+        for rows in tables.read_part(part_key(plan.report_id, shard.shard)):
+            rows_read[shard.shard] += len(rows)
+            yield rows
     except MissingObjectError:
         raise IncompleteReportError(f"{_name(plan, shard)} left no part") from None
+
+
+def _check_complete(plan: Plan, rows_read: Counter[int]) -> None:
+    for shard in plan.shards:
+        if (count := rows_read[shard.shard]) != shard.stores:
+            raise IncompleteReportError(
+                f"{_name(plan, shard)} has {count} stores instead of {shard.stores}"
+            )
 
 
 def _name(plan: Plan, shard: Shard) -> str:

@@ -160,9 +160,6 @@ class Tables(Protocol):
     def write_part(self, key: str, part: "pa.Table") -> None:
         """Write what one shard computed."""
 
-    def write_report(self, key: str, batches: Iterable["pa.Table"]) -> None:
-        """Write a report as Parquet; there must be at least one batch."""
-
     def write_file(self, key: str, path: Path) -> None:
         """Write a local file as an object."""
 

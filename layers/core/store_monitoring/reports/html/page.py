@@ -12,10 +12,12 @@ from markupsafe import Markup
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.instants import to_text
+from store_monitoring.reports.formats.rows import Batch
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
 from store_monitoring.reports.html.stores_table import COLUMNS, polled_and_down, stores_table
 from store_monitoring.reports.html.summary import summary
+from store_monitoring.reports.plan import Plan
 
 WHOLE_TABLE_STORES = 20_000
 WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
@@ -53,6 +55,32 @@ class Inlined:
 
     text: Markup
     source: str
+
+
+class HtmlWriter:
+    """Keeps all rows, since the page's figures need them, and writes the page at the end."""
+
+    def __init__(self, output: IO[bytes], plan: Plan) -> None:
+        self._output = output
+        self._about = About(
+            now_us=plan.now_us,
+            snapshot=plan.version,
+            memory_us=plan.memory_us,
+            poll_filter=plan.poll_filter,
+            all_stores=plan.covers_all_stores,
+        )
+        self._parts: list[pa.Table] = []
+        self._rows: list[pa.Table] = []
+
+    def write(self, batch: Batch) -> None:
+        """Keep the rows."""
+        self._parts.append(batch.part)
+        self._rows.append(batch.rows)
+
+    def close(self) -> None:
+        """Write the page."""
+        rows = pa.concat_tables(self._rows)
+        write_html(pa.concat_tables(self._parts), rows, self._about, self._output)
 
 
 def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) -> None:
