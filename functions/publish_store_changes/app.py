@@ -1,4 +1,4 @@
-"""After a report is complete: publish which stores went down and which recovered."""
+"""After a report is complete: publish which stores changed their state."""
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,8 +25,4 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
         limit = settings.store_event_limit
         started_at = event.detail["started_at"]
         changes = publish_store_changes(report_id, started_at, limit, tables, checkpoints, events)
-        logger.info(
-            "store changes published",
-            went_down=len(changes.went_down),
-            recovered=len(changes.recovered),
-        )
+        logger.info("store changes published", extra=changes.counts())

@@ -92,10 +92,10 @@ def published_events(user: User, bus: Listener, **request: Any) -> list[dict[str
     return events
 
 
-def poll(user: User, hour: int, **statuses: str) -> None:
-    rows = [f"{store_id},{status},2024-10-14 {hour}:00:00" for store_id, status in statuses.items()]
+def poll(user: User, hour: int, date: str = "2024-10-14", **statuses: str) -> None:
+    rows = [f"{store_id},{status},{date} {hour}:00:00" for store_id, status in statuses.items()]
     content = "\n".join(["store_id,status,timestamp_utc", *rows]).encode()
-    assert user.upload(f"polls/{hour}.csv", content)["status"] == "Committed"
+    assert user.upload(f"polls/{date}-{hour}.csv", content)["status"] == "Committed"
 
 
 def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener) -> None:
@@ -130,12 +130,26 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
     assert many["detail-type"] == "ManyStoresChanged"
     assert (many["detail"]["went_down"], many["detail"]["recovered"]) == (3, 1)
 
+    later = "2024-11-14"  # all polls so far are no longer known
+    poll(user, 10, later, a=up, d=up)
+    [fourth, *changes] = published_events(user, bus)
+    assert [(event["detail-type"], event["detail"]["store_id"]) for event in changes] == [
+        ("StoreRecovered", "d"),
+        ("StoreWentSilent", "b"),
+        ("StoreWentSilent", "c"),
+    ]
+
+    poll(user, 11, later, b=down)
+    [fifth, heard] = published_events(user, bus)
+    assert heard["detail-type"] == "StoreHeardAgain"
+    assert (heard["detail"]["store_id"], heard["detail"]["status"]) == ("b", "down")
+
     # A report on selected stores publishes no changes.
     [some] = published_events(user, bus, store_ids=["a"])
     assert some["detail-type"] == "ReportCompleted"
 
     notifications = list(mail.receive())
-    reports = [no_stores, failed, first, second, third, some]
+    reports = [no_stores, failed, first, second, third, fourth, fifth, some]
     assert [notification["Subject"] for notification in notifications] == [
         f"Store report: {report['detail']['status']}" for report in reports
     ]

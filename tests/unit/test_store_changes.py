@@ -1,11 +1,17 @@
-"""Events about stores that went down or recovered between one report and the next."""
+"""Events about stores that changed their state between one report and the next."""
 
+import json
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from aws_lambda_powertools import Metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from store_monitoring import metrics
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event, EventType
@@ -14,7 +20,7 @@ from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
-from store_monitoring.storage.keys import report_key, store_states_key
+from store_monitoring.storage.keys import part_key, report_key, store_states_key
 from testing.fakes import MemoryCheckpointStore, RecordedEvents
 from testing.pipeline import Pipeline
 
@@ -37,9 +43,10 @@ class Series:
     numbers: count = field(default_factory=lambda: count(1))
 
     def poll(self, at: str, **statuses: bool) -> None:
-        """Ingest one poll per store, active or not, at a time of 14 October 2024."""
+        """Ingest one poll per store, active or not, at a time of 14 October 2024, or of a date."""
+        instant = at if " " in at else f"2024-10-14 {at}"
         rows = [
-            f"{store_id},{'active' if is_active else 'inactive'},2024-10-14 {at}:00 UTC\n"
+            f"{store_id},{'active' if is_active else 'inactive'},{instant}:00 UTC\n"
             for store_id, is_active in statuses.items()
         ]
         self.pipeline.ingest(f"polls/{at}.csv", "store_id,status,timestamp_utc\n" + "".join(rows))
@@ -74,12 +81,18 @@ class Series:
         return {event.detail["store_id"]: event.type for event in events}
 
 
+@pytest.fixture(autouse=True)
+def _metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_metrics", Metrics(namespace="StoreMonitoring", service="stack"))
+
+
 @pytest.fixture
 def series(tmp_path: Path) -> Series:
     return Series(Pipeline(tmp_path))
 
 
 WENT_DOWN, RECOVERED = EventType.STORE_WENT_DOWN, EventType.STORE_RECOVERED
+WENT_SILENT, HEARD_AGAIN = EventType.STORE_WENT_SILENT, EventType.STORE_HEARD_AGAIN
 
 
 def test_the_first_report_only_records_states(series: Series) -> None:
@@ -138,11 +151,165 @@ def test_nothing_is_published_about_a_new_store(series: Series) -> None:
     assert series.changes("12:00", a=True, b=True) == {"b": RECOVERED}
 
 
-def test_a_store_without_polls_is_down_and_recovers_when_it_is_polled(series: Series) -> None:
-    series.opens("b", "00:00", "24:00")
-    assert series.changes("10:00", a=True) == {}
-    assert series.changes("11:00", a=True) == {}
-    assert series.changes("12:00", a=True, b=True) == {"b": RECOVERED}
+# --- stores without data (rule 19) ----------------------------------------------------------
+
+REPORT_DAYS = ("2024-08-01", "2024-09-01", "2024-10-01")
+"""Further apart than the poll memory: a poll is known in one of the reports only."""
+
+
+@pytest.mark.parametrize(
+    ("history", "event", "status"),
+    [
+        ("- -", None, None),
+        ("- up", None, None),
+        ("- down", None, None),
+        ("up up", None, None),
+        ("up down", WENT_DOWN, None),
+        ("up -", WENT_SILENT, None),
+        ("down up", RECOVERED, None),
+        ("down down", None, None),
+        ("down -", WENT_SILENT, None),
+        ("up - up", HEARD_AGAIN, "up"),
+        ("up - down", HEARD_AGAIN, "down"),
+        ("up - -", None, None),
+        ("down - up", HEARD_AGAIN, "up"),
+        ("down - down", HEARD_AGAIN, "down"),
+    ],
+)
+def test_the_event_of_every_transition(
+    series: Series, history: str, event: EventType | None, status: str | None
+) -> None:
+    """The history has the state of a store in each report; `-` is no data."""
+    series.opens("a", "00:00", "24:00")
+    for day, state in zip(REPORT_DAYS, history.split(), strict=False):
+        polled = {} if state == "-" else {"a": state == "up"}
+        series.poll(f"{day} 12:00", other=True, **polled)
+        events = series.publish(series.report())
+    assert [(each.type, each.detail["store_id"]) for each in events] == (
+        [] if event is None else [(event, "a")]
+    )
+    assert [each.detail.get("status") for each in events if event] == [status] * len(events)
+
+
+def test_changes_after_a_store_was_heard_again_are_as_before(series: Series) -> None:
+    series.changes("2024-08-01 12:00", a=True, b=True)
+    assert series.changes("2024-09-01 12:00", b=True) == {"a": WENT_SILENT}
+    assert series.changes("2024-09-01 13:00", a=False) == {"a": HEARD_AGAIN}
+    assert series.changes("2024-09-01 14:00", a=True) == {"a": RECOVERED}
+    assert series.changes("2024-09-01 15:00", a=False) == {"a": WENT_DOWN}
+
+
+def test_a_closed_store_goes_silent_when_it_opens(series: Series) -> None:
+    series.opens("a", "09:00", "12:00")
+    series.changes("2024-08-01 10:00", a=True, b=True)
+    assert series.changes("2024-09-01 08:00", b=True) == {}
+    assert series.changes("2024-09-01 10:00", b=True) == {"a": WENT_SILENT}
+    assert series.changes("2024-09-01 13:00", a=True) == {}
+    assert series.changes("2024-09-02 10:00", a=True) == {"a": HEARD_AGAIN}
+
+
+def test_states_of_an_older_version_can_be_read(series: Series) -> None:
+    """They have no column `silent`, and stores without data are down in them."""
+    stored = {"down": False, "silent": False, "up": True, "lost": True, "never": None}
+    for store_id in stored:
+        series.opens(store_id, "00:00", "24:00")
+    series.changes("2024-08-01 12:00", **dict.fromkeys(stored, True), other=True)
+    older = pa.table({"store_id": list(stored), "up": pa.array(stored.values(), pa.bool_())})
+    series.pipeline.tables.write_table(store_states_key("r1"), older)
+    assert series.changes("2024-09-01 12:00", down=True, up=False, never=True) == {
+        "down": RECOVERED,
+        "lost": WENT_SILENT,
+        "up": WENT_DOWN,
+    }
+    assert series.changes("2024-09-01 13:00", silent=True) == {"silent": HEARD_AGAIN}
+
+
+def test_an_older_version_can_read_the_states(series: Series) -> None:
+    """It reads the column `up`; a silent store has no state in it."""
+    series.changes("2024-08-01 12:00", a=True, b=True, c=False)
+    series.changes("2024-09-01 12:00", b=True, c=False)
+    states = series.pipeline.tables.read_table(store_states_key("r2"))
+    assert dict(zip(*states.select(["store_id", "up"]).to_pydict().values(), strict=True)) == {
+        "a": None,
+        "b": True,
+        "c": False,
+    }
+
+
+def test_the_metric_counts_stores_without_data(
+    series: Series, capsys: pytest.CaptureFixture[str]
+) -> None:
+    series.opens("never", "00:00", "24:00")
+    series.changes("2024-08-01 12:00", silent=True, a=True)
+    series.changes("2024-09-01 12:00", a=True)
+    series.publish(series.report(ReportRequest(store_ids=("a",))))
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [line["StoresWithoutData"] for line in lines] == [[1], [2]]
+
+
+BEFORE = {
+    WENT_DOWN: {"up"},
+    RECOVERED: {"down"},
+    WENT_SILENT: {"up", "down"},
+    HEARD_AGAIN: {"silent"},
+}
+AFTER = {WENT_DOWN: "down", RECOVERED: "up", WENT_SILENT: "silent"}
+OBSERVATIONS = {
+    "up": (True, True),
+    "down": (True, False),
+    "-": (True, None),
+    "closed": (False, None),
+}
+"""Whether the store is open in a report, and the status of its last known poll."""
+
+
+def next_state(state: str | None, observed: str) -> str | None:
+    match observed:
+        case "closed":
+            return state
+        case "-":
+            return None if state is None else "silent"
+    return observed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("replayed")
+
+
+@settings(max_examples=60)
+@given(
+    reports=st.lists(
+        st.fixed_dictionaries({id_: st.sampled_from([*OBSERVATIONS]) for id_ in "abc"})
+    )
+)
+def test_the_events_replayed_give_the_states(folder: Path, reports: list[dict[str, str]]) -> None:
+    series = Series(Pipeline(folder))
+    series.poll("10:00", a=True, b=True, c=True)
+    states: dict[str, str | None] = dict.fromkeys("abc")
+    replayed: dict[str, str | None] = dict.fromkeys("abc")
+    for number, observed in enumerate(reports, 1):
+        report_id = f"r{number}"
+        series.pipeline.plan(report_id, follow_stores=True)
+        is_open, is_active = zip(*map(OBSERVATIONS.__getitem__, observed.values()), strict=True)
+        part = {
+            "store_id": pa.array(observed),
+            "open_now": pa.array(is_open),
+            "last_poll_active": pa.array(is_active, pa.bool_()),
+        }
+        series.pipeline.tables.write_part(part_key(report_id, 0), pa.table(part))
+        for event in series.publish(report_id):
+            store_id = event.detail["store_id"]
+            assert replayed[store_id] in BEFORE[event.type]
+            replayed[store_id] = event.detail.get("status") or AFTER[event.type]
+        for store_id, state in states.items():
+            states[store_id] = next_state(state, observed[store_id])
+            if state is None:
+                replayed[store_id] = states[store_id]  # a first state has no event
+        assert replayed == states
+
+
+# --- how many events ------------------------------------------------------------------------
 
 
 def test_up_to_the_limit_each_change_has_an_event(series: Series) -> None:
@@ -157,7 +324,19 @@ def test_above_the_limit_one_event_has_the_number_of_changes(series: Series) -> 
     [event] = series.publish(series.report())
     assert event.type is EventType.MANY_STORES_CHANGED
     assert (event.detail["went_down"], event.detail["recovered"]) == (4, 1)
+    assert (event.detail["went_silent"], event.detail["heard_again"]) == (0, 0)
     assert series.changes("12:00", b=True) == {"b": RECOVERED}
+
+
+def test_stores_that_go_silent_or_are_heard_again_count_towards_the_limit(series: Series) -> None:
+    series.changes("2024-08-01 12:00", **dict.fromkeys("abcd", True), e=True)
+    series.poll("2024-09-01 12:00", e=False)
+    [event] = series.publish(series.report())
+    assert event.type is EventType.MANY_STORES_CHANGED
+    assert (event.detail["went_down"], event.detail["went_silent"]) == (1, 4)
+    series.poll("2024-09-01 13:00", **dict.fromkeys("abcd", False), e=True)
+    [event] = series.publish(series.report())
+    assert (event.detail["recovered"], event.detail["heard_again"]) == (1, 4)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ class Metric(Enum):
     REPORTS_FAILED = ("ReportsFailed", MetricUnit.Count)
     REPORT_SECONDS = ("ReportSeconds", MetricUnit.Seconds)
     STORES_REPORTED = ("StoresReported", MetricUnit.Count)
+    STORES_WITHOUT_DATA = ("StoresWithoutData", MetricUnit.Count)
     POLLS_READ = ("PollsRead", MetricUnit.Count)
     NEWEST_POLL_AGE_SECONDS = ("NewestPollAgeSeconds", MetricUnit.Seconds)
     ROWS_INGESTED = ("RowsIngested", MetricUnit.Count)

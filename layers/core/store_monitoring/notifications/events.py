@@ -13,6 +13,8 @@ class EventType(StrEnum):
     REPORT_FAILED = "ReportFailed"
     STORE_WENT_DOWN = "StoreWentDown"
     STORE_RECOVERED = "StoreRecovered"
+    STORE_WENT_SILENT = "StoreWentSilent"
+    STORE_HEARD_AGAIN = "StoreHeardAgain"
     MANY_STORES_CHANGED = "ManyStoresChanged"
 
 

@@ -1,7 +1,7 @@
-"""Publish which stores went down or recovered between one report and the next."""
+"""Publish which stores changed their state between one report and the next."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.errors import MissingObjectError
 from store_monitoring.instants import to_text
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.notifications.events import Event, Events, EventType
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.storage.keys import part_key, store_states_key
@@ -43,10 +44,29 @@ class CheckpointStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoreChanges:
-    """Ids of the stores whose state has changed, ascending."""
+    """The stores whose state has changed, ascending by id.
+
+    Attributes
+    ----------
+    went_down, recovered, went_silent : tuple of str
+        Their ids.
+    heard_again : dict of str to str
+        The status of each, `up` or `down`, by id.
+    """
 
     went_down: tuple[str, ...] = ()
     recovered: tuple[str, ...] = ()
+    went_silent: tuple[str, ...] = ()
+    heard_again: Mapping[str, str] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of stores of each change."""
+        return {
+            "went_down": len(self.went_down),
+            "recovered": len(self.recovered),
+            "went_silent": len(self.went_silent),
+            "heard_again": len(self.heard_again),
+        }
 
 
 def publish_store_changes(
@@ -59,9 +79,12 @@ def publish_store_changes(
 ) -> StoreChanges:
     """Publish the store changes since the last report that changes were published from.
 
-    The state of a store, up or down, is the one when it was last open. So closing time is no
-    change: a store that closes while down and opens while up has recovered, and one whose tablet is
-    off at night has not gone down. A store that has never been open in a report has no state.
+    The state of a store is the one when it was last open: up, down, or silent if it has no known
+    poll any more (rule 19). So closing time is no change: a store that closes while down and opens
+    while up has recovered, and one whose tablet is off at night has not gone down. A store that has
+    never been open in a report, or never been polled, has no state: its first state is no change.
+
+    The number of stores without data is a metric of each report that changes are published from.
 
     Nothing is published from a report with its own `as_of`, store ids or poll filter, nor from one
     that was started before the last one and has an earlier `now`. The first report only records
@@ -90,8 +113,10 @@ def publish_store_changes(
     if not plan.follows_stores or not _is_newer(current, before):
         return StoreChanges()
     known = before if before is not None and before.now_us <= current.now_us else None
-    states = _next_states(_states(known, tables), _rows(plan, tables))
+    rows = _rows(plan, tables)
+    states = _next_states(_states(known, tables), rows)
     changes = _changes(states)
+    emit({Metric.STORES_WITHOUT_DATA: rows.column("last_poll_active").null_count})
     tables.write_table(store_states_key(report_id), states.select(STORE_STATES.names))
     events.publish(list(_events(plan, changes, limit)))
     checkpoints.advance(before, current)
@@ -107,12 +132,15 @@ def _is_newer(current: Checkpoint, before: Checkpoint | None) -> bool:
 
 
 def _states(before: Checkpoint | None, tables: Tables) -> pa.Table:
+    none = STORE_STATES.empty_table()
     if before is None:
-        return STORE_STATES.empty_table()
+        return none
     try:
-        return tables.read_table(store_states_key(before.report_id))
+        states = tables.read_table(store_states_key(before.report_id))
     except MissingObjectError:  # expired together with its report
-        return STORE_STATES.empty_table()
+        return none
+    # Files of older versions lack the column `silent`.
+    return pa.concat_tables([none, states], promote_options="default")
 
 
 def _rows(plan: Plan, tables: Tables) -> pa.Table:
@@ -123,30 +151,58 @@ def _rows(plan: Plan, tables: Tables) -> pa.Table:
 
 
 def _next_states(before: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return whether each store is up, and whether it was up before; null if unknown."""
+    """Return the state of each store, and the one before as `was_up` and `was_silent`.
+
+    A store that is closed keeps its state. All four columns are null where nothing is known.
+    """
     row_before = pc.index_in(rows.column("store_id"), before.column("store_id"))
-    was_up = before.column("up").take(row_before)
-    is_active = pc.fill_null(rows.column("last_poll_active"), False)  # rule 11
-    up = pc.if_else(rows.column("open_now"), is_active, was_up)
-    return pa.table({"store_id": rows.column("store_id"), "up": up, "was_up": was_up})
+    was_up, was_silent = (before.column(name).take(row_before) for name in ("up", "silent"))
+    is_open, is_active = rows.column("open_now"), rows.column("last_poll_active")
+    had_state = pc.or_(pc.is_valid(was_up), pc.fill_null(was_silent, False))
+    is_silent = pc.and_(had_state, pc.is_null(is_active))
+    return pa.table(
+        {
+            "store_id": rows.column("store_id"),
+            "up": pc.if_else(is_open, is_active, was_up),
+            "silent": pc.if_else(is_open, is_silent, was_silent),
+            "was_up": was_up,
+            "was_silent": was_silent,
+        }
+    )
 
 
 def _changes(states: pa.Table) -> StoreChanges:
-    up, was_up = states.column("up"), states.column("was_up")
+    _, up, silent, was_up, was_silent = states.columns
 
-    def ids(changed: pa.ChunkedArray) -> tuple[str, ...]:
-        return tuple(states.filter(changed).column("store_id").to_pylist())
+    def ids(mask: pa.ChunkedArray) -> tuple[str, ...]:
+        return tuple(states.filter(mask).column("store_id").to_pylist())  # a null is no change
 
-    return StoreChanges(ids(pc.and_(was_up, pc.invert(up))), ids(pc.and_(up, pc.invert(was_up))))
+    heard = states.filter(pc.and_(was_silent, pc.is_valid(up)))
+    # In files of older versions, silent stores are down: their silence is not new.
+    was_heard = pc.or_kleene(was_up, pc.invert(was_silent))
+    return StoreChanges(
+        went_down=ids(pc.and_(was_up, pc.invert(up))),
+        recovered=ids(pc.and_(pc.invert(was_up), up)),
+        went_silent=ids(pc.and_(was_heard, silent)),
+        heard_again={
+            row["store_id"]: "up" if row["up"] else "down"
+            for row in heard.select(["store_id", "up"]).to_pylist()
+        },
+    )
 
 
 def _events(plan: Plan, changes: StoreChanges, limit: int) -> Iterable[Event]:
     report = {"report_id": plan.report_id, "as_of": to_text(plan.now_us)}
-    counts = {"went_down": len(changes.went_down), "recovered": len(changes.recovered)}
+    counts = changes.counts()
     if sum(counts.values()) > limit:
         yield Event(EventType.MANY_STORES_CHANGED, report | counts)
         return
-    for store_id in changes.went_down:
-        yield Event(EventType.STORE_WENT_DOWN, report | {"store_id": store_id})
-    for store_id in changes.recovered:
-        yield Event(EventType.STORE_RECOVERED, report | {"store_id": store_id})
+    for kind, store_ids in (
+        (EventType.STORE_WENT_DOWN, changes.went_down),
+        (EventType.STORE_RECOVERED, changes.recovered),
+        (EventType.STORE_WENT_SILENT, changes.went_silent),
+    ):
+        for store_id in store_ids:
+            yield Event(kind, report | {"store_id": store_id})
+    for store_id, status in changes.heard_again.items():
+        yield Event(EventType.STORE_HEARD_AGAIN, report | {"store_id": store_id, "status": status})

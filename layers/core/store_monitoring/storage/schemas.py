@@ -71,6 +71,15 @@ DETAILED_PART = pa.schema(
 """The same with the columns of the formats other than CSV; null where a store has no known poll."""
 
 STORE_STATES = pa.schema(
-    [pa.field("store_id", pa.string(), nullable=False), pa.field("up", pa.bool_())]
+    [
+        pa.field("store_id", pa.string(), nullable=False),
+        pa.field("up", pa.bool_()),
+        pa.field("silent", pa.bool_()),
+    ]
 )
-"""Whether each store was up when it was last seen open; null where it never was."""
+"""The state of each store when it was last seen open (rule 19).
+
+`up` is null for a store that was silent then: it had a state before, but has no known poll any
+more. Both are null or false for a store without a state. Files of older versions lack `silent`; in
+them, a store without a known poll is not `up`.
+"""
