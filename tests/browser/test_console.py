@@ -120,11 +120,11 @@ def test_a_report_from_the_button_to_its_files(console: Page, user: User) -> Non
 
 def test_the_report_follows_the_form(console: Page, user: User, stores: Stores) -> None:
     store_ids = [row["store_id"] for row in stores[:2]]
-    console.get_by_text("Instant, stores, evidence").click()
+    console.get_by_text("Time, stores, polls").click()
     form = console.locator("#request")
     form.get_by_label("As of, UTC").fill("2024-10-14T12:00")
     form.get_by_label("Stores").fill("\n".join(store_ids) + "\n\n")
-    form.get_by_label("Evidence").select_option("business_hours")
+    form.get_by_label("Polls that count").select_option("business_hours")
     form.get_by_label("HTML").uncheck()
     report_id = make_report(console)
     expect(newest(console).get_by_role("heading")).to_have_text("14 October 2024, 12:00 UTC")
@@ -166,7 +166,7 @@ def test_a_link_is_requested_when_it_is_clicked(console: Page) -> None:
 
 
 def test_a_failed_report_shows_its_reason(console: Page, user: User) -> None:
-    console.get_by_text("Instant, stores, evidence").click()
+    console.get_by_text("Time, stores, polls").click()
     console.locator("#request").get_by_label("Stores").fill(f"nobody {HOSTILE}")
     report_id = make_report(console)
     error = user.get(f"/get_report/{report_id}").json()["error"]
@@ -178,7 +178,7 @@ def test_a_failed_report_shows_its_reason(console: Page, user: User) -> None:
 
 
 def test_a_failed_report_can_be_retried(console: Page) -> None:
-    console.get_by_text("Instant, stores, evidence").click()
+    console.get_by_text("Time, stores, polls").click()
     console.locator("#request").get_by_label("Stores").fill("nobody")
     report_id = make_report(console)
     with console.expect_response(f"**/reports/{report_id}/retry") as response:
@@ -222,14 +222,14 @@ def test_an_upload_and_its_outcome(console: Page) -> None:
     again = choose(console, "again.csv.gz", gzip.compress(POLLS))
     expect(again.get_by_role("combobox")).to_have_value("polls")
     again.get_by_role("button", name="Upload").click()
-    expect(again).to_contain_text("Nothing in it is new: 1 row, 1 row rejected.")
+    expect(again).to_contain_text("Already ingested: 1 row, 1 row rejected.")
 
 
 def test_stores_with_rejected_rows_are_shown_in_amber(console: Page) -> None:
     item = choose(console, "zones.csv", b"store_id,timezone_str\na,UTC\na,Nowhere\n<b>,Nowhere\n")
     item.get_by_role("button", name="Upload").click()
     expect(item).to_contain_text(
-        "2 stores with rejected rows; what was known of them stays: <b>, a"
+        "2 stores with rejected rows, which keep their previous data: <b>, a"
     )
     expect(item.locator(".warning")).to_have_count(2)
     expect(item.locator(".good")).to_have_count(0)
@@ -255,10 +255,10 @@ def test_an_unreadable_file_shows_a_reason(console: Page) -> None:
     item = choose(console, f"{HOSTILE}.csv", b"a,b\n1,2\n")
     expect(item.get_by_role("heading")).to_have_text(f"{HOSTILE}.csv")
     item.get_by_role("button", name="Upload").click()
-    expect(item).to_contain_text("Say what is in the file.")
+    expect(item).to_contain_text("Select what the file contains.")
     item.get_by_role("combobox").select_option("business_hours")
     item.get_by_role("button", name="Upload").click()
-    expect(item).to_contain_text("Nothing of it was taken: missing column store_id, day_of_week")
+    expect(item).to_contain_text("Nothing was ingested: missing column store_id, day_of_week")
     expect(console.locator("img")).to_have_count(0)
 
 
@@ -270,7 +270,7 @@ def test_a_file_that_is_too_large_is_not_sent(console: Page) -> None:
     console.route("**/uploads", respond)
     item = choose(console, "large.csv", POLLS)
     item.get_by_role("button", name="Upload").click()
-    expect(item).to_contain_text(f"{len(POLLS) - 1} bytes is the most.")
+    expect(item).to_contain_text(f"the limit is {len(POLLS) - 1} bytes.")
     empty = choose(console, "empty.csv", b"")
     empty.get_by_role("combobox").select_option("polls")
     empty.get_by_role("button", name="Upload").click()
@@ -292,7 +292,7 @@ def look_up(console: Page, store_id: str, as_of: str = "", poll_filter: str = "a
     form = console.locator("#look-up")
     form.get_by_label("Store id").fill(store_id)
     form.get_by_label("As of, UTC").fill(as_of)
-    form.get_by_label("Evidence").select_option(poll_filter)
+    form.get_by_label("Polls that count").select_option(poll_filter)
     form.get_by_role("button", name="Look up").click()
     expect(console.locator("#store-week h2")).to_have_text(store_id)
 
@@ -317,7 +317,7 @@ def check_week(console: Page, expected: dict[str, Any]) -> None:
     totals = expected["totals"]
     tolerance_us = MINUTE_US / 1000  # ends are drawn in thousandths of a minute
     assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=tolerance_us)
-    assert drawn_us(console, "down", "unknown") == pytest.approx(
+    assert drawn_us(console, "down", "no-data") == pytest.approx(
         totals["downtime_last_week_us"], abs=tolerance_us
     )
     start = expected["week"]["start"]
@@ -434,7 +434,7 @@ def test_the_key_is_stored_for_its_tab_only(refused: Page, context: BrowserConte
 
 def test_without_a_key_the_page_says_what_to_do(refused: Page) -> None:
     refused.get_by_role("button", name="Cancel").click()
-    expect(refused.locator("#list-problem")).to_contain_text("The API wants a key.")
+    expect(refused.locator("#list-problem")).to_contain_text("The API requires a key.")
     expect(refused.locator(".report")).to_have_count(0)
 
 
@@ -487,7 +487,7 @@ def test_accessibility(
     console.emulate_media(color_scheme=scheme)
     console.set_viewport_size(viewport)
     store_id = stores[0]["store_id"]
-    console.get_by_text("Instant, stores, evidence").click()
+    console.get_by_text("Time, stores, polls").click()
     expect(newest(console)).to_be_visible()
     check_page(console, viewport)
     console.get_by_role("button", name="Key", exact=True).click()

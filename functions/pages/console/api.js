@@ -3,11 +3,11 @@
 import { askForKey, currentKey } from "./key.js";
 
 const ADVICE = {
-  forbidden: "The API wants a key. Give it with the button “Key”.",
+  forbidden: "The API requires a key. Enter it with the button “Key”.",
   too_many_requests: "Too many requests at once. Try again in a moment.",
   quota_exceeded: "This key has used up its requests for today.",
-  unavailable: "A service behind the API does not answer. Try again in a moment.",
-  internal_error: "Something went wrong on the API’s side. Try again; if it stays so, look at its log.",
+  unavailable: "A service behind the API does not respond. Try again in a moment.",
+  internal_error: "Something went wrong on the API’s side. Try again; if it fails again, look at the API’s log.",
 };
 
 export class ApiError extends Error {
@@ -18,16 +18,16 @@ export class ApiError extends Error {
 }
 
 /**
- * Ask the API, and for the key if it wants one.
+ * Call the API; if it requires a key, ask the user for it and call again.
  *
  * @param {string} method
  * @param {string} path relative to the API, its variable parts encoded
  * @param {object} [options] body: an object; headers
- * @returns {Promise<object>} the decoded answer
+ * @returns {Promise<object>} the decoded response
  */
 export async function ask(method, path, { body, headers = {} } = {}) {
   const key = currentKey();
-  const answer = await send(method, path, {
+  const response = await send(method, path, {
     body: body && JSON.stringify(body),
     headers: {
       Accept: "application/json",
@@ -36,12 +36,12 @@ export async function ask(method, path, { body, headers = {} } = {}) {
       ...headers,
     },
   });
-  if (answer.ok) return answer.json();
+  if (response.ok) return response.json();
   // Another call may have received a key in the meantime.
-  if (answer.status === 403 && (key !== currentKey() || (await askForKey(key)))) {
+  if (response.status === 403 && (key !== currentKey() || (await askForKey(key)))) {
     return ask(method, path, { body, headers });
   }
-  throw await refusal(answer);
+  throw await errorOf(response);
 }
 
 async function send(method, path, options) {
@@ -52,11 +52,11 @@ async function send(method, path, options) {
   }
 }
 
-async function refusal(answer) {
+async function errorOf(response) {
   try {
-    const { error } = await answer.json();
+    const { error } = await response.json();
     return new ApiError(error.code, error.message);
   } catch {
-    return new ApiError("unexpected", `The API answered with status ${answer.status}.`);
+    return new ApiError("unexpected", `The API responded with status ${response.status}.`);
   }
 }

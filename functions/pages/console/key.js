@@ -21,7 +21,7 @@ export function askForKey(refused = "") {
 }
 
 function question(refused) {
-  showMessage(byId("key-problem"), refused && "This key was not accepted. Is it complete, and of this stack?");
+  showMessage(byId("key-problem"), refused && "This key was not accepted. Check that it is complete, and that it belongs to this stack.");
   input.value = "";
   dialog.returnValue = "";
   dialog.showModal();

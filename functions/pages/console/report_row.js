@@ -42,7 +42,7 @@ export class ReportRow {
     } catch (error) {
       this.#item.append(
         element("p", { class: "problem", role: "alert" }, error.message),
-        element("button", { type: "button", click: () => this.#again() }, "Ask again"),
+        element("button", { type: "button", click: () => this.#again() }, "Try again"),
       );
     } finally {
       this.#following = false;
@@ -101,7 +101,7 @@ export class ReportRow {
 
 function title({ as_of: asOf, status }) {
   if (asOf) return instant(asOf);
-  return status === "Failed" ? "Without an instant" : "As of the last poll";
+  return status === "Failed" ? "Failed before it was planned" : "As of the last poll";
 }
 
 function facts(entry) {
@@ -127,7 +127,7 @@ function failed({ error }, retry) {
   const problem = element("p", { class: "problem", role: "alert", hidden: true });
   const work = () => retry().catch(({ message }) => showMessage(problem, message));
   return [
-    element("p", { class: "problem" }, error?.message ?? "Nothing is known of why."),
+    element("p", { class: "problem" }, error?.message ?? "The reason is not known."),
     element("p", { class: "hint" }, element("code", {}, error?.code ?? "")),
     element(
       "div",

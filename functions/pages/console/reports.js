@@ -42,11 +42,11 @@ async function loadPage(path) {
   }
 }
 
-function add(entry, place) {
+function add(entry, insert) {
   const item = element("li", { class: "report" });
   const row = new ReportRow(item, entry);
   rows.set(entry.report_id, row);
-  place(item);
+  insert(item);
   row.follow();
 }
 

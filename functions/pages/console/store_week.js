@@ -14,7 +14,7 @@ const UTC = clock("UTC");
 const STATES = {
   up: "up",
   down: "down",
-  unknown: "no known poll, counts as down",
+  "no-data": "no data",
   closed: "closed",
 };
 
@@ -58,7 +58,7 @@ function numbers(row) {
   return element(
     "table",
     { class: "numbers" },
-    element("caption", { class: "unseen" }, "Uptime and downtime, as the report has them"),
+    element("caption", { class: "unseen" }, "Uptime and downtime, as in the report"),
     element("thead", {}, element("tr", {}, element("td", {}), ...heads)),
     element("tbody", {}, line("Up", "uptime"), line("Down", "downtime")),
   );
@@ -72,7 +72,7 @@ function legend() {
     { class: "legend" },
     entry("up", "open and up"),
     entry("down", "open and down"),
-    entry("unknown", "open, no known poll"),
+    entry("no-data", "open, no data: no poll is known"),
     entry("closed", "closed"),
     entry("active", "poll: active"),
     entry("inactive", "poll: inactive"),

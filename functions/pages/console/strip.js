@@ -9,7 +9,7 @@ const TICKS = [0, 6, 12, 18, 24];
 const NEAR_PIXELS = 5;
 const MARGIN_PIXELS = 8;
 // In SVG units: a row is 40 units high; horizontally, one unit is a minute.
-const BAND = { up: [2, 24], down: [14, 12], unknown: [14, 12], closed: [25, 1] };
+const BAND = { up: [2, 24], down: [14, 12], "no-data": [8, 12], closed: [25, 1] };
 const POLL = { active: [30, 8], inactive: [30, 8] };
 const HEIGHT = 40;
 
@@ -20,7 +20,7 @@ const tip = byId("tip");
  *
  * @param {object[]} week its days, as `days` cuts them
  * @param {object} local the store's clock
- * @param {(part: object) => string} describe tells a stretch or a poll
+ * @param {(part: object) => string} describe returns the tooltip of a stretch or a poll
  */
 export function strip(week, local, describe) {
   const longest = Math.max(DAY, ...week.map((day) => day.until - day.start)); // 25 h in autumn
@@ -50,17 +50,17 @@ function drawing(day, longest, local, describe) {
       preserveAspectRatio: "none",
       role: "img",
       tabindex: "0",
-      "aria-label": `${local.date(day.from)}: ${summary(day)}. Arrow keys tell more.`,
+      "aria-label": `${local.date(day.from)}: ${summary(day)}. Use the arrow keys for details.`,
     },
     ...parts.map(({ mark }) => mark),
   );
-  enliven(svg, parts, day, longest, describe);
+  addTooltips(svg, parts, day, longest, describe);
   return svg;
 }
 
 function band({ start, end, state }, scale) {
   const [y, height] = BAND[state];
-  const fill = state === "unknown" ? { fill: "url(#hatching)" } : {};
+  const fill = state === "no-data" ? { fill: "url(#hatching)" } : {};
   return shape("rect", { class: state, x: scale(start), y, width: scale(end) - scale(start), height, ...fill });
 }
 
@@ -73,14 +73,16 @@ function tick({ instant, status, is_evidence: isEvidence }, scale) {
 
 /** "open 12 h: up 9 h, down 3 h, 14 polls" */
 function summary({ stretches, polls }) {
-  const sum = (...states) =>
+  const sum = (wanted) =>
     stretches
-      .filter(({ state }) => states.includes(state))
+      .filter(({ state }) => state === wanted)
       .reduce((total, { start, end }) => total + end - start, 0);
-  const open = sum("up", "down", "unknown");
-  if (!open) return `closed, ${polls.length} polls`;
-  const down = length(sum("down", "unknown"));
-  return `open ${length(open)}: up ${length(sum("up"))}, down ${down}, ${polls.length} polls`;
+  const [up, down, noData] = [sum("up"), sum("down"), sum("no-data")];
+  const known = up + down ? [`up ${length(up)}, down ${length(down)}`] : [];
+  const unknown = noData ? [`no data ${length(noData)}`] : [];
+  const open = up + down + noData;
+  const state = open ? `open ${length(open)}: ${[...known, ...unknown].join(", ")}` : "closed";
+  return `${state}, ${polls.length} polls`;
 }
 
 function axis(longest) {
@@ -107,7 +109,7 @@ function hatching() {
 
 // --- tooltips -------------------------------------------------------------------------------
 
-function enliven(svg, parts, day, longest, describe) {
+function addTooltips(svg, parts, day, longest, describe) {
   const inOrder = parts.toSorted((a, b) => begin(a) - begin(b));
   let shown = -1;
 
@@ -120,8 +122,8 @@ function enliven(svg, parts, day, longest, describe) {
     tip.hidden = false;
     const box = mark.getBoundingClientRect();
     const left = box.left + (box.width - tip.offsetWidth) / 2;
-    const greatest = document.documentElement.clientWidth - tip.offsetWidth - MARGIN_PIXELS;
-    tip.style.left = `${Math.max(MARGIN_PIXELS, Math.min(left, greatest))}px`;
+    const rightmost = document.documentElement.clientWidth - tip.offsetWidth - MARGIN_PIXELS;
+    tip.style.left = `${Math.max(MARGIN_PIXELS, Math.min(left, rightmost))}px`;
     tip.style.top = `${Math.max(MARGIN_PIXELS, svg.getBoundingClientRect().top - tip.offsetHeight - MARGIN_PIXELS)}px`;
   }
 
@@ -136,11 +138,11 @@ function enliven(svg, parts, day, longest, describe) {
     const box = svg.getBoundingClientRect();
     const instant = day.start + ((x - box.left) / box.width) * longest;
     const near = (NEAR_PIXELS / box.width) * longest;
-    const away = inOrder.map(({ part }) =>
+    const distances = inOrder.map(({ part }) =>
       "instant" in part ? Math.abs(part.instant - instant) : Infinity,
     );
-    const least = Math.min(...away);
-    if (least <= near) return away.indexOf(least);
+    const nearest = Math.min(...distances);
+    if (nearest <= near) return distances.indexOf(nearest);
     return inOrder.findIndex(({ part }) => part.start <= instant && instant < part.end);
   }
 

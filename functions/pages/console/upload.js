@@ -18,7 +18,7 @@ export async function send(file, kind, onProgress) {
   if (!file.size) throw new ApiError("empty", "The file is empty.");
   const form = await ask("POST", "uploads", { body: { kind, filename: file.name } });
   if (file.size > form.limit_bytes) {
-    throw new ApiError("too_large", `The file has ${size(file.size)}; ${size(form.limit_bytes)} is the most.`);
+    throw new ApiError("too_large", `The file has ${size(file.size)}; the limit is ${size(form.limit_bytes)}.`);
   }
   const fields = new FormData();
   for (const [name, value] of Object.entries(form.fields)) fields.append(name, value);
@@ -28,10 +28,10 @@ export async function send(file, kind, onProgress) {
 }
 
 /**
- * Wait for what ingest makes of an upload.
+ * Wait for the outcome of an upload.
  *
  * @param {string} id
- * @param {(reason: string) => void} onRetry called with the reason, each time that ingest is found to retry
+ * @param {(reason: string) => void} onRetry called with the reason, each time that the upload is found Retrying
  */
 export async function outcomeOf(id, onRetry = () => {}) {
   for (;;) {

@@ -9,11 +9,11 @@ const list = byId("upload-list");
 const input = byId("files");
 const drop = byId("drop");
 
-async function offer(file) {
+async function addFile(file) {
   const kind = element(
     "select",
-    { "aria-label": `What ${file.name} has` },
-    element("option", { value: "" }, "What is it?"),
+    { "aria-label": `Contents of ${file.name}` },
+    element("option", { value: "" }, "Select its contents"),
     ...Object.entries(KINDS).map(([value, name]) => element("option", { value }, name)),
   );
   const status = element("div", { class: "outcome", role: "status" });
@@ -41,7 +41,7 @@ async function offer(file) {
 }
 
 async function upload(file, kind, status, controls) {
-  if (!kind.value) return status.replaceChildren(problem("Say what is in the file."));
+  if (!kind.value) return status.replaceChildren(problem("Select what the file contains."));
   const bar = element("progress", { "aria-label": `Upload of ${file.name}`, max: 1, value: 0 });
   const text = element("p", { class: "hint" }, "Uploading");
   status.replaceChildren(bar, text);
@@ -61,11 +61,11 @@ async function upload(file, kind, status, controls) {
 /** The outcome of ingest, as elements. */
 function outcomeElements(outcome, id) {
   if (outcome.status === "Failed") {
-    return [problem(`Nothing of it was taken: ${outcome.reason}`)];
+    return [problem(`Nothing was ingested: ${outcome.reason}`)];
   }
-  if (outcome.status === "Expired") return [problem("The file has not arrived. Upload it again.")];
+  if (outcome.status === "Expired") return [problem("The file did not arrive. Upload it again.")];
   const rejected = outcome.rejected ? `, ${count(outcome.rejected, "row")} rejected` : "";
-  const result = outcome.status === "Unchanged" ? "Nothing in it is new" : "Ingested";
+  const result = outcome.status === "Unchanged" ? "Already ingested" : "Ingested";
   const partial = outcome.stores_with_rejected_rows;
   return [
     element("p", { class: partial ? "warning" : "good" }, `${result}: ${count(outcome.rows, "row")}${rejected}.`),
@@ -77,33 +77,33 @@ function outcomeElements(outcome, id) {
 /** The stores that keep their previous data, since some of their rows were rejected. */
 function partialStores({ count: number, store_ids: ids }) {
   const shown = ids.join(", ") + (number > ids.length ? ", …" : "");
-  const text = `${count(number, "store")} with rejected rows; what was known of them stays: ${shown}`;
+  const text = `${count(number, "store")} with rejected rows, which keep their previous data: ${shown}`;
   return element("p", { class: "warning" }, text);
 }
 
 function rejects(id) {
-  const complaint = element("p", { class: "problem", role: "alert", hidden: true });
+  const downloadProblem = element("p", { class: "problem", role: "alert", hidden: true });
   const button = element(
     "button",
-    { type: "button", click: () => busy(button, () => downloadRejects(id, complaint)) },
+    { type: "button", click: () => busy(button, () => downloadRejects(id, downloadProblem)) },
     "Rejected rows, with reasons",
   );
-  return [element("div", { class: "buttons" }, button), complaint];
+  return [element("div", { class: "buttons" }, button), downloadProblem];
 }
 
-async function downloadRejects(id, complaint) {
-  showMessage(complaint);
+async function downloadRejects(id, downloadProblem) {
+  showMessage(downloadProblem);
   try {
     location.assign((await outcomeOf(id)).rejects_url);
   } catch (error) {
-    showMessage(complaint, error.message);
+    showMessage(downloadProblem, error.message);
   }
 }
 
 const problem = (message) => element("p", { class: "problem", role: "alert" }, message);
 
 input.addEventListener("change", () => {
-  for (const file of input.files) offer(file);
+  for (const file of input.files) addFile(file);
   input.value = ""; // so that the same file can be chosen again
 });
 drop.addEventListener("dragover", (event) => {
@@ -114,5 +114,5 @@ drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  for (const file of event.dataTransfer.files) offer(file);
+  for (const file of event.dataTransfer.files) addFile(file);
 });

@@ -6,10 +6,10 @@ const MINUTE = 60_000;
 /**
  * Cut a week at the store's midnights.
  *
- * @param {object} timeline as the API tells it
- * @param {{date: (instant: number) => string}} clock the store's
+ * @param {object} timeline as the API returns it
+ * @param {{date: (instant: number) => string}} clock the store's clock
  * @returns {{start: number, from: number, until: number, stretches: object[], polls: object[]}[]}
- *   the days: their midnight, what of them is in the week, and what happened then
+ *   the days: midnight, the part that is in the week, its stretches and polls
  */
 export function days(timeline, clock) {
   const [from, until] = [Date.parse(timeline.week.start), Date.parse(timeline.week.end)];
@@ -28,7 +28,7 @@ export function days(timeline, clock) {
   });
 }
 
-/** The whole week as intervals: closed, or open and up, down or of no known poll. */
+/** The whole week as intervals: closed, or open and up, down or without data. */
 export function stretches(timeline, from, until) {
   const open = timeline.business_time.map(instants);
   const statuses = timeline.statuses.map((status) => ({ ...status, ...instants(status) }));
@@ -37,7 +37,7 @@ export function stretches(timeline, from, until) {
   for (const { start, end } of open) {
     if (at < start) found.push({ start: at, end: start, state: "closed" });
     for (const status of clipped(statuses, start, end)) {
-      const state = status.poll_at === null ? "unknown" : status.status;
+      const state = status.poll_at === null ? "no-data" : status.status;
       const last = found.at(-1);
       if (last?.state === state && last.end === status.start) last.end = status.end;
       else found.push({ start: status.start, end: status.end, state });
