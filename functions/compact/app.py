@@ -1,6 +1,6 @@
 """Scheduled every few hours: compact small ingests of polls."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,24 @@ from store_monitoring.aws.objects import S3Objects
 from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import (
+    BucketCount,
+    EnvironmentSettings,
+    PollMemoryDays,
+    ReportRetentionDays,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+    ingest_table: str
+    bucket_count: BucketCount
+    poll_memory_days: PollMemoryDays
+    report_retention_days: ReportRetentionDays
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

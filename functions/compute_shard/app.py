@@ -1,6 +1,6 @@
 """One shard of a report: compute the uptime of its stores and write its part."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -9,7 +9,15 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.shard import compute_shard, max_polls_in_memory
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

@@ -1,5 +1,6 @@
 """POST /uploads: a presigned POST to upload a file to the inbox."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -14,8 +15,20 @@ from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.http.app import json_body, json_response, new_app
 from store_monitoring.http.upload_responses import presigned_post_body
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 from store_monitoring.uploads import UploadRequest, create_upload
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    inbox_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+    ingest_table: str
+    report_retention_days: ReportRetentionDays
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 presigned_posts = S3PresignedPosts(settings.inbox_bucket, settings.download_link_seconds)

@@ -1,6 +1,6 @@
 """Called by operators: delete all data of one store."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,19 @@ from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.aws.stored_objects import S3StoredObjects
 from store_monitoring.delete_store import delete_store
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import BucketCount, EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+    ingest_table: str
+    bucket_count: BucketCount
+    report_table: str
+    report_retention_days: ReportRetentionDays
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

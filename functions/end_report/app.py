@@ -1,5 +1,6 @@
 """After an execution has ended: record the report's end, emit metrics, and publish the event."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
@@ -13,7 +14,18 @@ from store_monitoring.logs import about, logger
 from store_monitoring.notifications.report_events import announce_end
 from store_monitoring.reports.lifecycle import end_report
 from store_monitoring.reports.report import report_id_of
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    notification_topic_arn: str
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

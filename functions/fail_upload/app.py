@@ -1,6 +1,6 @@
 """Consumer of messages that ingest failed on too often: record their uploads as Failed."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,16 @@ from store_monitoring.errors import UploadFailedError
 from store_monitoring.ingest.outcomes import fail_upload
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    ingest_table: str
+    report_retention_days: ReportRetentionDays
+
 
 settings = Settings.from_environment()
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)

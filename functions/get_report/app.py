@@ -1,5 +1,6 @@
 """GET /get_report: a report's status, and its download links."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,20 @@ from store_monitoring.http.report_responses import report_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.queries import read_report
 from store_monitoring.reports.report import Format, Status, checked_report_id
-from store_monitoring.settings import Settings
+from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    data_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

@@ -1,5 +1,6 @@
 """GET /timeline: the polls and business hours behind a store's row of a report."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -17,10 +18,29 @@ from store_monitoring.errors import InvalidRequestError
 from store_monitoring.http.app import decode_path_parameter, json_response, new_app
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import (
+    BucketCount,
+    EnvironmentSettings,
+    PollMemoryDays,
+    ReportRetentionDays,
+)
 from store_monitoring.timeline import TimelineRequest, read_timeline
 
 PARAMETERS = ("report_id", "as_of", "poll_filter", "from", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    poll_memory_days: PollMemoryDays
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    ingest_table: str
+    bucket_count: BucketCount
+    data_bucket: str
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 memory_us = settings.poll_memory_days * DAY_US

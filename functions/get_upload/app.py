@@ -1,5 +1,6 @@
 """GET /uploads/{upload_id}: the status of an upload."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -15,8 +16,21 @@ from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.upload_responses import upload_body
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 from store_monitoring.uploads import read_upload
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    ingest_table: str
+    report_retention_days: ReportRetentionDays
+    inbox_bucket: str
+    data_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)

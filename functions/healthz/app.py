@@ -1,5 +1,6 @@
 """GET /healthz: whether the tables and buckets can be reached."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +11,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.health import Health
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    ingest_table: str
+    data_bucket: str
+    inbox_bucket: str
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 health = Health(

@@ -1,7 +1,7 @@
 """Consumer of the upload queue: ingest the uploads that its messages name."""
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,9 +28,28 @@ from store_monitoring.ingest.delivery import (
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
-from store_monitoring.settings import Settings
+from store_monitoring.settings import (
+    BucketCount,
+    EnvironmentSettings,
+    FuturePollToleranceMinutes,
+    ReportRetentionDays,
+)
 
 _GRACE_SECONDS = 60  # after the function's time limit, when the call has ended for certain
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    upload_queue_url: str
+    inbox_bucket: str
+    data_bucket: str
+    ingest_table: str
+    report_retention_days: ReportRetentionDays
+    future_poll_tolerance_minutes: FuturePollToleranceMinutes
+    bucket_count: BucketCount
+
 
 settings = Settings.from_environment()
 queue = UploadQueue(settings.upload_queue_url)

@@ -1,5 +1,6 @@
 """GET /reports: the latest reports and their status."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,18 @@ from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.pages import PageRequest
 from store_monitoring.reports.queries import list_reports
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

@@ -1,5 +1,6 @@
 """Last step of a report: merge its parts into one file per format."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -7,7 +8,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
 from store_monitoring.reports.merge import merge_report
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

@@ -1,5 +1,6 @@
 """The pages for browsers, open to all: the console, the documentation, the OpenAPI document."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,7 +18,7 @@ from store_monitoring.aws.presigned_posts import upload_origin
 from store_monitoring.errors import RouteNotFoundError
 from store_monitoring.http.app import json_response, new_app, page_response
 from store_monitoring.logs import logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings
 
 HERE = Path(__file__).parent
 THEME = Path(store_monitoring.__file__).with_name("theme.css")
@@ -56,6 +57,15 @@ INDEX = {
     "documentation": "/docs; for machines, /openapi.json",
     "console": "/ in a browser",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    inbox_bucket: str
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 inbox_origin = upload_origin(settings.inbox_bucket)

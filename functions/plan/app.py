@@ -1,5 +1,6 @@
 """First step of a report: fix its snapshot and split it into shards."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,31 @@ from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.planner import plan_report
-from store_monitoring.settings import Settings
+from store_monitoring.settings import (
+    BucketCount,
+    DownloadLinkSeconds,
+    EnvironmentSettings,
+    MapConcurrency,
+    PollMemoryDays,
+    ShardPolls,
+    StoreEventLimit,
+)
 from store_monitoring.storage.keys import shards_key
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    ingest_table: str
+    bucket_count: BucketCount
+    data_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+    poll_memory_days: PollMemoryDays
+    shard_polls: ShardPolls
+    store_event_limit: StoreEventLimit
+    map_concurrency: MapConcurrency
+
 
 settings = Settings.from_environment()
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)

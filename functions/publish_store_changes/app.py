@@ -1,5 +1,7 @@
 """After a report is complete: publish which stores changed their state."""
 
+from dataclasses import dataclass
+
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -8,7 +10,18 @@ from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
 from store_monitoring.aws.event_bus import EventBus
 from store_monitoring.logs import about, logger
 from store_monitoring.notifications.store_changes import publish_store_changes
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings, StoreEventLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+    report_table: str
+    state_machine_arn: str
+    store_event_limit: StoreEventLimit
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

@@ -1,5 +1,6 @@
 """POST /reports/{report_id}/retry: retry a failed report."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,18 @@ from store_monitoring.http.app import json_response, new_app
 from store_monitoring.logs import logger
 from store_monitoring.reports.lifecycle import retry_report
 from store_monitoring.reports.report import checked_report_id
-from store_monitoring.settings import Settings
+from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

@@ -1,5 +1,6 @@
 """Start a report; EventBridge Scheduler calls this on the schedule."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,19 @@ from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.settings import Settings
+from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    data_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

@@ -1,6 +1,6 @@
 """Called by operators: take back an ingest."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,17 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.logs import about, logger
-from store_monitoring.settings import Settings
+from store_monitoring.settings import BucketCount, EnvironmentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    data_bucket: str
+    ingest_table: str
+    bucket_count: BucketCount
+
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))

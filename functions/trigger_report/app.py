@@ -1,5 +1,6 @@
 """POST /trigger_report (or GET, for old clients): start a report."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +17,20 @@ from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.settings import Settings
+from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(EnvironmentSettings):
+    """What the function reads from its environment."""
+
+    report_table: str
+    report_retention_days: ReportRetentionDays
+    state_machine_arn: str
+    data_bucket: str
+    download_link_seconds: DownloadLinkSeconds
+    cors_origin: str
+
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))

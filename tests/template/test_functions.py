@@ -1,14 +1,16 @@
-"""Functions: their logs, versions, snapshots and callers."""
+"""Functions: their settings, logs, versions, snapshots and callers."""
 
+import ast
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+import store_monitoring.settings
 from local.emulator.template import Resource, Template
 from store_monitoring.aws.event_bus import SOURCE
 from store_monitoring.notifications.events import EventType
@@ -58,6 +60,45 @@ CHANGED = {
 @pytest.fixture(scope="module")
 def functions(template: Template) -> dict[str, Resource]:
     return by_id(template, "AWS::Lambda::Function")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_gets_the_settings_that_it_reads_and_no_others(
+    name: str, functions: dict[str, Resource], template: Template
+) -> None:
+    function = functions[name].properties
+    handler = ast.parse((template.local_path(function["Code"]) / "app.py").read_text())
+    [settings] = [node for node in ast.walk(handler) if isinstance(node, ast.ClassDef)]
+    declared = {
+        ast.unparse(each.target) for each in settings.body if isinstance(each, ast.AnnAssign)
+    }
+    read = {
+        node.attr
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "settings"
+    }
+    given = {
+        variable
+        for variable in function["Environment"]["Variables"]
+        if not variable.startswith(("AWS_", "POWERTOOLS_"))  # of libraries
+    }
+    assert declared == read
+    assert given == {setting.upper() for setting in declared}
+
+
+def test_the_ranges_of_settings_are_those_of_the_parameters(template: Template) -> None:
+    parameters = template.document["Parameters"]
+    ranges = {
+        name: get_args(kind)[1]
+        for name, kind in vars(store_monitoring.settings).items()
+        if get_args(kind)[:1] == (int,)
+    }
+    assert len(ranges) >= 8
+    for name, allowed in ranges.items():
+        assert (allowed.minimum, allowed.maximum) == (
+            int(parameters[name]["MinValue"]),
+            int(parameters[name]["MaxValue"]),
+        )
 
 
 def test_each_function_logs_json_to_its_own_group(functions: dict[str, Resource]) -> None:
@@ -185,8 +226,8 @@ def test_api_functions_know_the_cors_origin() -> None:
     body = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
     for function in template.resources("AWS::Lambda::Function"):
         answers = f":{function.name}:live" in body
-        origin = function.properties["Environment"]["Variables"]["CORS_ORIGIN"]
-        assert origin == ("https://example.com" if answers else "")
+        origin = function.properties["Environment"]["Variables"].get("CORS_ORIGIN")
+        assert origin == ("https://example.com" if answers else None)
 
 
 def test_layers_are_deleted_with_the_stack(template: Template) -> None:
