@@ -1,6 +1,6 @@
 """First step of a report: fix its snapshot and split it into shards."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Plan the report. Return the number of shards and the key of their list."""
+    """Plan the report. Return what the state machine records and maps over."""
     report_id = event["report_id"]
     with about(report_id=report_id):
         plan = plan_report(
@@ -67,4 +67,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             "shards": len(plan.shards),
             "shards_key": shards_key(report_id),
             "max_concurrency": settings.map_concurrency,
+            "warnings": [asdict(warning) for warning in plan.warnings],
         }

@@ -121,6 +121,25 @@ def test_without_stores_a_requested_store_is_unknown(files: FolderFiles) -> None
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US, store_ids=("s1",)))
 
 
+@pytest.mark.parametrize(
+    ("since_newest_us", "codes"),
+    [(None, []), (-DAY_US, []), (MEMORY_US, []), (MEMORY_US + 1, ["no_known_polls"])],
+)
+def test_a_report_in_which_no_poll_is_known_has_a_warning(
+    files: FolderFiles, since_newest_us: int | None, codes: list[str]
+) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)])
+    as_of_us = None if since_newest_us is None else NOW_US + since_newest_us
+    warnings = plan_of(log, files, ReportRequest(as_of_us=as_of_us)).warnings
+    assert [warning.code for warning in warnings] == codes
+
+
+def test_a_report_without_any_polls_has_a_warning(files: FolderFiles) -> None:
+    zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
+    [warning] = plan_of(zones_only, files, ReportRequest(as_of_us=NOW_US)).warnings
+    assert warning.code == "no_known_polls"
+
+
 # --- the snapshot ---------------------------------------------------------------------------
 
 

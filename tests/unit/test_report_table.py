@@ -20,7 +20,7 @@ from store_monitoring.reports.lifecycle import find_report, retry_report
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.ports import Reports
 from store_monitoring.reports.queries import list_reports
-from store_monitoring.reports.report import Failure, Report, Status
+from store_monitoring.reports.report import Failure, Report, ReportWarning, Status
 from store_monitoring.reports.request import ReportRequest
 from testing.fakes import MemoryExecutions, MemoryReports
 from tests.cases import utc
@@ -252,6 +252,9 @@ def test_attributes_written_by_the_state_machine_are_read(
     table.add(RUNNING, ReportRequest())
     write(dynamodb, as_of={"S": "2024-10-14T23:55:18.727055Z"}, shards_total={"N": "8"})
     planned = replace(RUNNING, as_of="2024-10-14T23:55:18.727055Z", shards_total=8)
+    assert table.get("r") == planned
+    write(dynamodb, warnings={"S": '[{"code": "old", "message": "all polls are old"}]'})
+    planned = replace(planned, warnings=(ReportWarning("old", "all polls are old"),))
     assert table.get("r") == planned
     write(dynamodb, status={"S": "Complete"}, stores={"N": "4560"})
     table.fail("r", FAILURE, STARTED_AT)

@@ -20,7 +20,14 @@ from store_monitoring.logs import logger
 from store_monitoring.reports.failures import error_code, has_public_message, public_message
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
-from store_monitoring.reports.report import Failure, Format, Report, Status, report_id_of
+from store_monitoring.reports.report import (
+    Failure,
+    Format,
+    Report,
+    ReportWarning,
+    Status,
+    report_id_of,
+)
 from store_monitoring.reports.request import ReportRequest
 
 _STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # the state machine's name of a step
@@ -263,6 +270,7 @@ def _report(item: dict[str, Any]) -> Report:
         restarted_at=(
             datetime.fromisoformat(item["restarted_at"]) if "restarted_at" in item else None
         ),
+        warnings=tuple(ReportWarning(**each) for each in json.loads(item.get("warnings", "[]"))),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.reports.report import Format
+from store_monitoring.domain.parameters import DAY_US, PollFilter
+from store_monitoring.instants import to_text
+from store_monitoring.reports.report import Format, ReportWarning
 from store_monitoring.storage.keys import plan_key
 from store_monitoring.storage.ports import (
     PollsFile,
@@ -105,6 +106,23 @@ class Plan:
     def stores(self) -> int:
         """Number of the report's rows."""
         return sum(shard.stores for shard in self.shards)
+
+    @property
+    def warnings(self) -> tuple[ReportWarning, ...]:
+        """A warning if no store has data, since all polls are older than the poll memory (rule 9).
+
+        That is most likely a mistake in the request's `as_of`, or polls stopped arriving.
+        """
+        newest_us = self.max_timestamp_us
+        if newest_us is None:
+            return (ReportWarning("no_known_polls", "no store has data: no polls are ingested"),)
+        if self.now_us - newest_us <= self.memory_us:
+            return ()
+        message = (
+            f"no store has data: as_of is more than {self.memory_us // DAY_US} days after the"
+            f" newest poll, {to_text(newest_us)}"
+        )
+        return (ReportWarning("no_known_polls", message),)
 
     def includes(self, store_id: str) -> bool:
         """Return whether the report covers a store, if that is known."""

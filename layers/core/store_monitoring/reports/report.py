@@ -65,6 +65,22 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportWarning:
+    """Why a report may not be what its caller expects.
+
+    Attributes
+    ----------
+    code : str
+        For programs.
+    message : str
+        For people.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A report, as recorded in the report table.
 
@@ -89,6 +105,8 @@ class Report:
         Number of the current attempt, from 1.
     restarted_at : datetime or None
         When the current attempt began; None for the first attempt.
+    warnings : tuple of ReportWarning
+        Known once the report is planned.
     """
 
     report_id: str
@@ -103,6 +121,7 @@ class Report:
     formats: tuple[Format, ...] = (Format.CSV,)
     attempt: int = 1
     restarted_at: datetime | None = None
+    warnings: tuple[ReportWarning, ...] = ()
 
     @property
     def execution(self) -> str:
