@@ -96,6 +96,14 @@ class Pipeline:
             for store in self._stores().to_pylist()
         }
 
+    def attributes(self) -> dict[str, dict[str, Any] | None]:
+        """Return the attributes of each store; the free ones are a dict under `values`."""
+        return {
+            store["store_id"]: store["attributes"]
+            and store["attributes"] | {"values": dict(store["attributes"]["values"])}
+            for store in self._stores().to_pylist()
+        }
+
     def rejects(self, outcome: UploadOutcome) -> list[dict[str, str]]:
         """Return the rows that an ingest rejected: line, reason and text."""
         assert outcome.rejects_key is not None

@@ -15,6 +15,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
         "store_timezones.csv",
         "bq-results-*.csv",
     ),
+    Kind.ATTRIBUTES: ("stores.csv", "attributes.csv"),
 }
 
 

@@ -62,6 +62,15 @@ def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(user: User) -> Non
     assert ended(user, again)["status"] == "Unchanged"
 
 
+def test_attributes_are_uploaded(user: User) -> None:
+    form = create_form(user, kind="attributes", filename="stores.csv")
+    content = b"store_id,brand,target_percent\nuploaded,Nori,99.5\nother,Nori,0\n"
+    assert post_form(form, content).status_code == 204
+    outcome = ended(user, form)
+    assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
+    assert outcome["stores_with_rejected_rows"] == {"count": 1, "store_ids": ["other"]}
+
+
 def test_a_form_used_twice_is_two_uploads(user: User) -> None:
     form = create_form(user)
     for number in range(2):
@@ -97,7 +106,7 @@ def test_an_unreadable_file_fails_with_the_reason(user: User, kind: str) -> None
     assert post_form(form, b"a,b\n1,2\n").status_code == 204
     outcome = ended(user, form)
     assert outcome["status"] == "Failed"
-    assert outcome["reason"].startswith("missing column store_id, ")
+    assert outcome["reason"].startswith("missing column store_id")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ GOOD = {
     b"a,0,09:00,17:00\n"
     b"b,6,22:00,02:00\n",
     Kind.TIMEZONES: b"store_id,timezone_str\na,Asia/Tokyo\nb,UTC\n",
+    Kind.ATTRIBUTES: b"store_id,brand,name,target_percent,revenue_per_hour\n"
+    b"a,Nori,First,99.5,1200\n"
+    b"b,Nori,,,80.25\n",
 }
 
 NASTY = st.sampled_from(
@@ -86,6 +89,7 @@ def check(before: Pipeline, kind: Kind, content: bytes) -> None:
             assert pipeline.log.commits == before.log.commits
             assert pipeline.zones() == before.zones()
             assert pipeline.hours() == before.hours()
+            assert pipeline.attributes() == before.attributes()
             assert pipeline.polls() == before.polls()
         if outcome.rejected:
             assert len(pipeline.rejects(outcome)) == outcome.rejected

@@ -91,6 +91,7 @@ def filled(pipeline: Pipeline) -> Pipeline:
                 pipeline.log,
             )
     pipeline.ingest("timezones/z.csv", "store_id,timezone_str\na,UTC\nb,UTC\nb,Nowhere\n")
+    pipeline.ingest("attributes/s.csv", "store_id,brand,secret\na,Nori,\nb,Nori,x\n")
     return pipeline
 
 
@@ -119,6 +120,7 @@ def test_all_data_of_the_store_is_deleted_and_no_other_data(pipeline: Pipeline) 
     assert files_with_store(pipeline) == set()
     assert pipeline.polls() == polls
     assert pipeline.zones() == {"a": "UTC", "c": None}
+    assert pipeline.log.snapshot().attributes == {"brand"}
     assert pipeline.report().splitlines() == report
 
 

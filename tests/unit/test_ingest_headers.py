@@ -34,6 +34,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
         ("timezones/store_timezone.csv", Kind.TIMEZONES),
         ("timezones/store_timezones.csv", Kind.TIMEZONES),
         ("timezones/bq-results-20230125-202210-1674678181880.csv", Kind.TIMEZONES),
+        ("attributes/stores.csv", Kind.ATTRIBUTES),
     ],
 )
 def test_the_prefix_is_the_kind(key: str, kind: Kind) -> None:
@@ -44,7 +45,7 @@ def test_the_prefix_is_the_kind(key: str, kind: Kind) -> None:
     "key", ["store_status.csv", "Polls/a.csv", "polls", "hours/a.csv", "/polls/a.csv", ""]
 )
 def test_another_prefix_is_rejected(key: str) -> None:
-    with pytest.raises(UnreadableFileError, match="polls/, business_hours/, timezones/"):
+    with pytest.raises(UnreadableFileError, match="timezones/, attributes/"):
         kind_of(key)
 
 

@@ -37,6 +37,7 @@ def _folder(path: Path, *names: str) -> Path:
             ),
         ),
         (("store_status.csv",), ("polls/store_status.csv",)),
+        (("stores.csv", "store_status.csv"), ("polls/store_status.csv", "attributes/stores.csv")),
     ],
 )
 def test_files_are_found_polls_first(

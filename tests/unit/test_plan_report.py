@@ -318,7 +318,9 @@ def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
         PollsFile(2, "polls", 9, 90, min_timestamp_us=NOW_US - 20, max_timestamp_us=NOW_US - 5),
     )
     stored["unknown_store_ids"] = []
-    assert json.dumps(plan.to_json()) == json.dumps(stored)
+    written = json.loads(json.dumps(plan.to_json()))
+    assert written["shards"][0]["stores_files"][0].pop("attributes") == []
+    assert json.dumps(written) == json.dumps(stored)
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:

@@ -4,20 +4,24 @@ export const KINDS = {
   polls: "Polls",
   business_hours: "Business hours",
   timezones: "Time zones",
+  attributes: "Attributes",
 };
 
-// A column that is unique to the kind.
+// A column that is unique to the kind. Attributes have columns of any name.
 const TELLTALE = {
-  polls: /\bstatus\b/,
+  polls: /\btimestamp_utc\b/,
   business_hours: /\bstart_time_local\b/,
   timezones: /\btimezone_str\b/,
+  attributes: /\b(target_percent|revenue_per_hour)\b/,
 };
+const ATTRIBUTES_FILE = /^(stores|attributes)\.csv/i;
 const HEADER_BYTES = 4096;
 
 /** Guess the kind of a file, plain or gzipped; undefined if the header matches none. */
 export async function kindOf(file) {
   const header = (await firstLine(file)).toLowerCase();
-  return Object.keys(KINDS).find((kind) => TELLTALE[kind].test(header));
+  const kind = Object.keys(KINDS).find((each) => TELLTALE[each].test(header));
+  return kind ?? (ATTRIBUTES_FILE.test(file.name) ? "attributes" : undefined);
 }
 
 async function firstLine(file) {

@@ -17,9 +17,10 @@ from store_monitoring.errors import CommitConflictError, InvalidRequestError, Mi
 from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.ports import IngestLog
 from store_monitoring.reports.plan import read_plan
-from store_monitoring.storage.keys import bucket_of, part_key, request_key, stores_key
+from store_monitoring.storage.keys import bucket_of, part_key, request_key
 from store_monitoring.storage.polls import row_groups, write_polls
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
+from store_monitoring.storage.stores import write_stores
 
 _ALL_TIME_US = (-(2**62), 2**62)
 _COMMIT_SECONDS = 300
@@ -163,8 +164,7 @@ def _delete_from_current_stores(bucket: int, store_id: str, tables: Tables, log:
         kept = stores.filter(pc.not_equal(stores.column("store_id"), store_id))
         if len(kept) == len(stores):
             return
-        key = stores_key(bucket, f"{snapshot.version + 1:08d}-{uuid4().hex}")
-        file = StoresFile(bucket, key, len(kept), tables.write_table(key, kept))
+        file = write_stores(bucket, f"{snapshot.version + 1:08d}-{uuid4().hex}", kept, tables)
         try:
             log.replace_stores(snapshot, [file])
         except CommitConflictError:

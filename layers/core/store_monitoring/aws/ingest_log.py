@@ -3,7 +3,8 @@
 Key `log`, `entry`:
 
 - ``head``, ``head``: the current snapshot: its version, the stores file of each bucket and the
-  greatest poll timestamp.
+  greatest poll timestamp. Names of attributes are stored once; each stores file has a bit mask of
+  its own, in hexadecimal.
 - a kind, an ingest id: one committed ingest, with the version that committed it.
 - a kind, a slash and an ingest id: a partition for the items that are kept for good.
   ``commit`` and a version: the stores files that this commit replaced. ``replaced``: the ingest was
@@ -92,7 +93,8 @@ class DynamoDbIngestLog:
             raise BucketCountChangedError(
                 f"data are stored in {item['bucket_count']} buckets, not {self._bucket_count}"
             )
-        files = [StoresFile(int(bucket), **file) for bucket, file in item["stores"].items()]
+        names = item.get("attributes", ())  # older heads have none
+        files = [_stores_file(bucket, file, names) for bucket, file in item["stores"].items()]
         return Snapshot(
             version=item["version"],
             stores={file.bucket: file for file in files},
@@ -450,10 +452,14 @@ class DynamoDbIngestLog:
         return [_manifest_entry(item) for item in items]
 
     def _head_item(self, snapshot: Snapshot) -> dict[str, Any]:
+        names = sorted(snapshot.attributes)
         return _HEAD_KEY | {
             "version": snapshot.version,
             "bucket_count": self._bucket_count,
-            "stores": {str(bucket): _stores_item(file) for bucket, file in snapshot.stores.items()},
+            "attributes": names or None,
+            "stores": {
+                str(bucket): _stores_item(file, names) for bucket, file in snapshot.stores.items()
+            },
             "greatest_us": snapshot.max_timestamp_us,
         }
 
@@ -512,14 +518,23 @@ def _stores_change(item: dict[str, Any]) -> StoresChange:
         int(item["entry"].removeprefix("commit ")),
         None if uploaded_at is None else datetime.fromisoformat(uploaded_at),
         {
-            int(bucket): StoresFile(int(bucket), **file) if file else None
+            int(bucket): _stores_file(bucket, file) if file else None
             for bucket, file in item["stores_before"].items()
         },
     )
 
 
-def _stores_item(file: StoresFile) -> dict[str, Any]:
-    return {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+def _stores_item(file: StoresFile, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the item of a stores file, which has some of the named attributes."""
+    item = {"key": file.key, "stores": file.stores, "bytes": file.bytes}
+    mask = sum(1 << bit for bit, name in enumerate(names) if name in file.attributes)
+    return item | {"attributes": f"{mask:x}"} if mask else item
+
+
+def _stores_file(bucket: str, item: Mapping[str, Any], names: Sequence[str] = ()) -> StoresFile:
+    mask = int(item.get("attributes", "0"), 16)
+    attributes = tuple(name for bit, name in enumerate(names) if mask >> bit & 1)
+    return StoresFile(int(bucket), item["key"], item["stores"], item["bytes"], attributes)
 
 
 def _replaced_item(entry: dict[str, Any]) -> dict[str, Any]:

@@ -25,18 +25,22 @@ from store_monitoring.ingest.parsing.content import (
 from store_monitoring.ingest.parsing.kinds import Kind, kind_of
 from store_monitoring.ingest.ports import Commit, IngestLog, Snapshot
 from store_monitoring.instants import to_us
-from store_monitoring.storage.keys import rejects_key, stores_key
+from store_monitoring.storage.keys import rejects_key
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.ports import StoresFile, Tables, WrittenPolls
 from store_monitoring.storage.stores import (
     equal_except_upload_times,
+    last_rows,
+    with_attributes,
     with_hours,
     with_stores,
     with_zones,
+    write_stores,
 )
 
 _MAX_HOURS_PER_STORE = 1000  # a report applies each row to each of its dates
 _MAX_PARTIAL_STORE_IDS = 100
+_MAX_ATTRIBUTES = 100  # of all stores; each stores file of the snapshot names its own
 _WRITERS = 8  # most of the time is spent waiting for S3
 
 
@@ -222,12 +226,13 @@ class _Ingest:
             # bytes.
             uploaded_us = to_us(self.upload.uploaded_at)
             version = f"{snapshot.version + 1:08d}-{self.content.ingest_id}-{uploaded_us:x}"
-            key = stores_key(bucket, version)
-            file = StoresFile(bucket, key, len(after), self.tables.write_table(key, after))
+            file = write_stores(bucket, version, after, self.tables)
             return _WrittenStores(file, not equal_except_upload_times(before, after))
 
         written = pool.map(write, self.content.spill.buckets())
-        return [stores for stores in written if stores is not None]
+        stores = [each for each in written if each is not None]
+        _check_attributes(snapshot, stores)
+        return stores
 
     def _commit(
         self,
@@ -271,6 +276,16 @@ class _Ingest:
             rejects_key=rejects_key(part.ingest_id) if self.content.rejected else None,
             partial_stores=partial_stores,
             partial_store_ids=partial_store_ids,
+        )
+
+
+def _check_attributes(snapshot: Snapshot, stores: Iterable[_WrittenStores]) -> None:
+    after = snapshot.stores | {each.file.bucket: each.file for each in stores}
+    names = replace(snapshot, stores=after).attributes
+    if len(names) > max(_MAX_ATTRIBUTES, len(snapshot.attributes)):
+        raise UnreadableFileError(
+            f"with this file, stores would have {len(names)} attributes with different names:"
+            f" {_MAX_ATTRIBUTES} are possible"
         )
 
 
@@ -330,7 +345,9 @@ def _with_content(
             stores = with_hours(stores, _decoded(chunks), uploaded_at, rejected)
             _check_hours(stores)
         case Kind.TIMEZONES:
-            stores = with_zones(stores, _decoded(chunks), uploaded_at, rejected)
+            stores = with_zones(stores, last_rows(chunks), uploaded_at, rejected)
+        case Kind.ATTRIBUTES:
+            stores = with_attributes(stores, last_rows(chunks), uploaded_at, rejected)
     return stores
 
 

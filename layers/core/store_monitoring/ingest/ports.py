@@ -75,6 +75,11 @@ class Snapshot:
     stores: dict[int, StoresFile]
     max_timestamp_us: int | None
 
+    @property
+    def attributes(self) -> frozenset[str]:
+        """The names of the attributes that stores have."""
+        return frozenset(name for file in self.stores.values() for name in file.attributes)
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

@@ -26,11 +26,14 @@ from store_monitoring.ingest.ports import (
     Snapshot,
     StoresChange,
 )
-from store_monitoring.storage.keys import stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
-from store_monitoring.storage.stores import with_restored
+from store_monitoring.storage.stores import with_restored, write_stores
 
-_COLUMNS = {Kind.BUSINESS_HOURS: "hours", Kind.TIMEZONES: "timezone"}
+_COLUMNS = {
+    Kind.BUSINESS_HOURS: "hours",
+    Kind.TIMEZONES: "timezone",
+    Kind.ATTRIBUTES: "attributes",
+}
 _DELETED = "its polls were compacted, and the files from before that are deleted"
 _COMMIT_SECONDS = 300
 _ALL_TIME_US = (-(2**62), 2**62)
@@ -58,9 +61,9 @@ def take_back_ingest(
     """Take back an ingest in a new version of the log; older plans still read its data.
 
     Polls of the ingest no longer count. If they were compacted, the compaction is rewritten without
-    them. Hours and zones go back to their previous values, for the stores whose current values
-    come from this ingest. A store that only this ingest named is no longer known. The same file can
-    be uploaded and committed again.
+    them. Hours, zones and attributes go back to their previous values, for the stores whose current
+    values come from this ingest. A store that only this ingest named is no longer known. The same
+    file can be uploaded and committed again.
 
     Parameters
     ----------
@@ -166,9 +169,7 @@ def _stores_before(
         stores = _without_new_stores(stores, bucket, gone, polls, tables)
         if not stores.equals(current):
             version = f"{snapshot.version + 1:08d}-without-{reversal.ingest_id}"
-            key = stores_key(bucket, version)
-            size = tables.write_table(key, stores)
-            written.append(StoresFile(bucket, key, len(stores), size))
+            written.append(write_stores(bucket, version, stores, tables))
     return written
 
 
@@ -181,9 +182,9 @@ def _without_new_stores(
 ) -> pa.Table:
     """Remove the stores that only ingests named that are taken back."""
     ids = stores.column("store_id").combine_chunks()
-    nothing_known = pc.and_(
-        pc.is_null(stores.column("timezone")), pc.is_null(stores.column("hours"))
-    ).combine_chunks()
+    nothing_known = pa.array([True] * len(ids))
+    for column in _COLUMNS.values():
+        nothing_known = pc.and_(nothing_known, pc.is_null(stores.column(column).combine_chunks()))
     added = pa.array([False] * len(ids))
     for change in gone:
         if bucket in change.before:

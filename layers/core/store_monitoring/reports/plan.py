@@ -142,7 +142,7 @@ class Plan:
             Shard(
                 shard["shard"],
                 shard["stores"],
-                tuple(StoresFile(**file) for file in shard["stores_files"]),
+                tuple(StoresFile.from_json(file) for file in shard["stores_files"]),
                 tuple(PollsFile.from_json(file) for file in shard["polls_files"]),
                 None if shard["store_ids"] is None else tuple(shard["store_ids"]),
             )

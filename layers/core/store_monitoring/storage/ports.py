@@ -84,12 +84,21 @@ class WrittenPolls:
 
 @dataclass(frozen=True, slots=True)
 class StoresFile:
-    """The current Parquet file of a bucket's stores."""
+    """The current Parquet file of a bucket's stores.
+
+    `attributes` are the names of the columns in which some of them have a value, ascending.
+    """
 
     bucket: int
     key: str
     stores: int
     bytes: int
+    attributes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read a file's entry in a plan; older entries name no attributes."""
+        return cls(**{**stored, "attributes": tuple(stored.get("attributes", ()))})
 
 
 class Objects(Protocol):

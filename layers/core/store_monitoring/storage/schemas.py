@@ -24,6 +24,20 @@ HOURS_ROW = pa.struct(
     ]
 )
 
+ATTRIBUTES = pa.struct(
+    [
+        pa.field("name", pa.string()),
+        pa.field("target_percent", pa.decimal128(7, 4)),
+        pa.field("revenue_per_hour", pa.decimal128(14, 4)),
+        pa.field("values", pa.map_(pa.string(), pa.string())),
+    ]
+)
+"""What is known of a store besides its calendar.
+
+`values` are the columns to group and filter by, in ascending order; a store has no entry for a
+column in which it has no value.
+"""
+
 STORES = pa.schema(
     [
         pa.field("store_id", pa.string(), nullable=False),
@@ -33,13 +47,16 @@ STORES = pa.schema(
         pa.field("hours_uploaded_at", pa.timestamp("us", tz="UTC")),
         pa.field("timezone_is_partial", pa.bool_()),
         pa.field("hours_is_partial", pa.bool_()),
+        pa.field("attributes", ATTRIBUTES),
+        pa.field("attributes_uploaded_at", pa.timestamp("us", tz="UTC")),
+        pa.field("attributes_is_partial", pa.bool_()),
     ]
 )
-"""One row per store, ascending by `store_id`; null where zone or hours are not known.
+"""One row per store, ascending by `store_id`; null where zone, hours or attributes are not known.
 
 `…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
-true if rows of the store were rejected in the upload, otherwise null. Older files lack the two
-`…_is_partial` columns.
+true if rows of the store were rejected in the upload, otherwise null. Older files lack the columns
+of attributes, and still older ones the `…_is_partial` columns.
 """
 
 TOTAL_COLUMNS = (

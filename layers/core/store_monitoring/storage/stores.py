@@ -1,14 +1,31 @@
-"""Tables of stores: one row per store, with its zone and weekly hours (schema `STORES`)."""
+"""Tables of stores: one row per store, with what is known of it (schema `STORES`)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.storage.schemas import HOURS_ROW, STORES
+from store_monitoring.storage.keys import stores_key
+from store_monitoring.storage.ports import StoresFile, Tables
+from store_monitoring.storage.schemas import ATTRIBUTES, HOURS_ROW, STORES
 
-_UPLOADED_AT = ["timezone_uploaded_at", "hours_uploaded_at"]
+_UPLOADED_AT = ["timezone_uploaded_at", "hours_uploaded_at", "attributes_uploaded_at"]
+
+
+def write_stores(bucket: int, version: str, stores: pa.Table, tables: Tables) -> StoresFile:
+    """Write a version of a bucket's stores."""
+    key = stores_key(bucket, version)
+    size = tables.write_table(key, stores)
+    return StoresFile(bucket, key, len(stores), size, _attribute_columns(stores))
+
+
+def _attribute_columns(stores: pa.Table) -> tuple[str, ...]:
+    """Return the names of the attributes that some stores have, ascending."""
+    values = pc.struct_field(stores.column("attributes"), ["values"]).combine_chunks()
+    keys = values.keys[values.offsets[0].as_py() : values.offsets[-1].as_py()]
+    return tuple(sorted(keys.unique().to_pylist()))
 
 
 def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
@@ -31,7 +48,7 @@ def with_zones(
     ----------
     stores : table of schema `STORES`
     zones : table of store_id, timezone
-        The last row of a store counts.
+        One row per store.
     uploaded_at : datetime
     partial : string array, optional
         Ids of the stores of which the upload had rejected rows: see `_replaced`.
@@ -39,13 +56,12 @@ def with_zones(
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> zones = pa.table({"store_id": ["b", "a", "b"], "timezone": ["UTC", "UTC", "Asia/Tokyo"]})
+    >>> zones = pa.table({"store_id": ["b", "a"], "timezone": ["Asia/Tokyo", "UTC"]})
     >>> with_zones(STORES.empty_table(), zones, datetime.now(UTC)).column("timezone").to_pylist()
     ['UTC', 'Asia/Tokyo']
     """
-    last = zones.group_by("store_id", use_threads=False).aggregate([("timezone", "last")])
-    new = last.column("timezone_last")
-    return _replaced(stores, "timezone", last.column("store_id"), new, uploaded_at, partial)
+    store_ids, new = zones.column("store_id"), zones.column("timezone")
+    return _replaced(stores, "timezone", store_ids, new, uploaded_at, partial)
 
 
 def with_hours(
@@ -81,6 +97,87 @@ def with_hours(
     return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at, partial)
 
 
+def with_attributes(
+    stores: pa.Table, rows: pa.Table, uploaded_at: datetime, partial: pa.Array | None = None
+) -> pa.Table:
+    """Return the stores with the attributes of an upload, unless another upload takes precedence.
+
+    An upload replaces all attributes of the stores that it names.
+
+    Parameters
+    ----------
+    stores : table of schema `STORES`
+    rows : table of store_id and any other columns
+        One row per store; null where a store has no value. `name`, `target_percent` and
+        `revenue_per_hour` have the types of `ATTRIBUTES`; the others are text.
+    uploaded_at : datetime
+    partial : string array, optional
+        Ids of the stores of which the upload had rejected rows: see `_replaced`.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> rows = pa.table({"store_id": ["a"], "region": ["West"], "brand": ["Nori"]})
+    >>> stores = with_attributes(STORES.empty_table(), rows, datetime.now(UTC))
+    >>> stores.column("attributes")[0].as_py()["values"]
+    [('brand', 'Nori'), ('region', 'West')]
+    """
+    rows = rows.combine_chunks()
+    own = {
+        field.name: rows.column(field.name).combine_chunks()
+        if field.name in rows.column_names
+        else pa.nulls(len(rows), field.type)
+        for field in list(ATTRIBUTES)[:-1]
+    }
+    names = sorted(set(rows.column_names) - {"store_id", *own})
+    new = pa.StructArray.from_arrays(
+        [*own.values(), _values(rows.select(names))], fields=list(ATTRIBUTES)
+    )
+    store_ids = rows.column("store_id")
+    return _replaced(stores, "attributes", store_ids, pa.chunked_array([new]), uploaded_at, partial)
+
+
+def _values(texts: pa.Table) -> pa.MapArray:
+    """Return the values of each row by column name, without nulls."""
+    columns = [column.combine_chunks() for column in texts.columns]
+    is_valid = np.array(
+        [pc.is_valid(column).to_numpy(zero_copy_only=False) for column in columns], np.bool_
+    ).reshape(len(columns), len(texts))
+    row, column = np.nonzero(is_valid.T)
+    values = pa.concat_arrays([pa.array([], pa.string()), *columns])
+    return pa.MapArray.from_arrays(
+        pa.array(np.append(0, np.cumsum(is_valid.sum(axis=0))), pa.int32()),
+        pa.array(texts.column_names, pa.string()).take(pa.array(column)),
+        values.take(pa.array(column * len(texts) + row)),
+    )
+
+
+def last_rows(chunks: Iterable[pa.Table]) -> pa.Table:
+    """Return the last row of each store in a file that is read in chunks, in order of the rows.
+
+    Memory grows with the number of stores, not with the number of rows.
+
+    Parameters
+    ----------
+    chunks : iterable of tables
+        At least one; `store_id` is the first column, a dictionary.
+
+    Returns
+    -------
+    table
+        With `store_id` as strings.
+    """
+    last: pa.Table | None = None
+    for chunk in chunks:
+        rows = chunk.set_column(0, "store_id", chunk.column("store_id").cast(pa.string()))
+        rows = rows if last is None else pa.concat_tables([last, rows])
+        store = rows.column("store_id").combine_chunks().dictionary_encode().indices.to_numpy()
+        _, from_end = np.unique(store[::-1], return_index=True)
+        last = rows.take(pa.array(np.sort(len(rows) - 1 - from_end))).combine_chunks()
+    assert last is not None
+    return last
+
+
 def with_restored(
     stores: pa.Table, column: str, uploaded_at: datetime, before: pa.Table
 ) -> pa.Table:
@@ -90,7 +187,7 @@ def with_restored(
     ----------
     stores, before : tables of schema `STORES`
     column : str
-        "timezone" or "hours".
+        "timezone", "hours" or "attributes".
     uploaded_at : datetime
         Upload time of the values to undo; values of another upload time stay.
     """

@@ -1,6 +1,6 @@
 """Parse the text columns of each kind of file into typed columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ from store_monitoring.ingest.parsing.rows import Reject, Rows
 class _Field:
     """How to parse one column of a file.
 
-    Columns with few distinct values (`few`) are parsed once per distinct value.
+    Columns with few distinct values (`few`) are parsed once per distinct value. In an `optional`
+    column, empty text is no value.
     """
 
     column: str
@@ -25,6 +26,7 @@ class _Field:
     parse: Callable[[pa.StringArray], pa.Array]
     problem: str
     few: bool = True
+    optional: bool = False
 
     def values(self, text: pa.StringArray) -> pa.Array:
         if not self.few:
@@ -32,6 +34,15 @@ class _Field:
         encoded = text.dictionary_encode()
         parsed = self.parse(pc.ascii_trim_whitespace(encoded.dictionary))
         return parsed.take(encoded.indices)
+
+    def invalid_rows(self, text: pa.StringArray, parsed: pa.Array) -> list[int]:
+        if not parsed.null_count:
+            return []
+        invalid = pc.is_null(parsed)
+        if self.optional:
+            invalid = pc.and_(invalid, pc.not_equal(pc.ascii_trim_whitespace(text), ""))
+        rows: list[int] = np.flatnonzero(invalid.to_numpy(zero_copy_only=False)).tolist()
+        return rows
 
 
 MAX_POLLS_PER_STORE = 1_000_000
@@ -64,7 +75,32 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
         _STORE_ID,
         _Field("timezone_str", "timezone", values.zone_names, "timezone_str is no known zone"),
     ),
+    Kind.ATTRIBUTES: (
+        _STORE_ID,
+        _Field(
+            *("target_percent", "target_percent", values.percents),
+            "target_percent is not a number above 0 and up to 100 with at most 4 decimals",
+            optional=True,
+        ),
+        _Field(
+            *("revenue_per_hour", "revenue_per_hour", values.amounts),
+            "revenue_per_hour is not a number of at most 10 digits and 4 decimals",
+            optional=True,
+        ),
+    ),
 }
+
+
+def _fields(kind: Kind, columns: Collection[str]) -> list[_Field]:
+    """Return how to parse the columns that a file has. Only files of attributes vary."""
+    fields = [field for field in _FIELDS[kind] if field.column in columns]
+    known = {field.column for field in fields}
+    problem = "is more than 255 characters or not printable"
+    return fields + [
+        _Field(column, column, values.texts, f"{column} {problem}", optional=True)
+        for column in columns
+        if column not in known
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +111,8 @@ class Parsed:
     ----------
     table : table
         The valid rows, in file order. Its columns depend on the kind: `store_id`, a dictionary,
-        with `timestamp` and `active`; `day`, `start_us` and `end_us`; or `timezone`.
+        with `timestamp` and `active`; `day`, `start_us` and `end_us`; `timezone`; or the file's
+        other columns.
     rejects : list of Reject
         The rejected rows.
     min_future_us : int or None
@@ -141,13 +178,13 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
     """
     columns: dict[str, pa.Array] = {}
     reasons: dict[int, str] = {}
-    for field in _FIELDS[kind]:
+    for field in _fields(kind, rows.columns):
         text = rows.columns[field.column]
         parsed = field.values(text)
         columns[field.name] = parsed
-        null_rows = _null_rows(parsed)
-        shown = pc.ascii_trim_whitespace(text.take(pa.array(null_rows, pa.int64()))).to_pylist()
-        for row, value in zip(null_rows, shown, strict=True):
+        invalid = field.invalid_rows(text, parsed)
+        shown = pc.ascii_trim_whitespace(text.take(pa.array(invalid, pa.int64()))).to_pylist()
+        for row, value in zip(invalid, shown, strict=True):
             reasons.setdefault(row, f"{field.problem}: {_shown(value)}")
     table = pa.table(columns)
     min_future_us = None
@@ -176,12 +213,6 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
             reasons |= dict.fromkeys(np.flatnonzero(is_valid)[excess].tolist(), _TOO_MANY)
             table = table.take(pa.array(np.delete(np.arange(len(table)), excess)))
     return Parsed(table, rows.rejects(reasons), min_future_us)
-
-
-def _null_rows(column: pa.Array) -> list[int]:
-    if not column.null_count:
-        return []
-    return np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)).tolist()
 
 
 def _shown(text: str) -> str:

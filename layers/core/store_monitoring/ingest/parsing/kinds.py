@@ -15,6 +15,7 @@ class Kind(StrEnum):
     POLLS = "polls"
     BUSINESS_HOURS = "business_hours"
     TIMEZONES = "timezones"
+    ATTRIBUTES = "attributes"
 
 
 # Each column with its accepted names, in lower case.
@@ -34,10 +35,17 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
         "store_id": ("store_id",),
         "timezone_str": ("timezone_str",),
     },
+    Kind.ATTRIBUTES: {
+        "store_id": ("store_id",),
+    },
 }
 
+ATTRIBUTE_FIELDS = ("name", "target_percent", "revenue_per_hour")
+"""Optional columns of attributes that have a meaning of their own; all others are free."""
 
 _MAX_COLUMNS = 1000
+_MAX_ATTRIBUTES = 20
+_ATTRIBUTE_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 _ZIP = b"PK\x03\x04"
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls, and workbooks with a password
 _WORKBOOK_PARTS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"opendocument.spreadsheet")
@@ -68,7 +76,7 @@ def kind_of(key: str) -> Kind:
     Raises
     ------
     UnreadableFileError
-        If the key is not under one of the three prefixes.
+        If the key is not under the prefix of a kind.
 
     Examples
     --------
@@ -114,7 +122,8 @@ def read_header(line: bytes, kind: Kind) -> Header:
     Raises
     ------
     UnreadableFileError
-        If a column is missing or repeated (the message names it), or there are too many.
+        If a column is missing or repeated (the message names it), or there are too many, or an
+        attribute has no valid name.
 
     Examples
     --------
@@ -141,12 +150,32 @@ def read_header(line: bytes, kind: Kind) -> Header:
             raise UnreadableFileError("the first line is not a CSV header in UTF-8")
         seen = ", ".join(names)[:200]
         raise UnreadableFileError(f"missing column {', '.join(missing)}; the header has: {seen}")
+    assert names is not None
+    if kind is Kind.ATTRIBUTES:
+        _check_attributes(names)
+        found = {column: _positions(names, (column,)) for column in names}
     for column, positions in found.items():
         if len(positions) > 1:
             raise UnreadableFileError(
                 f"the column {column} occurs {len(positions)} times in the header"
             )
-    return Header(len(names or []), {column: position for column, [position] in found.items()})
+    return Header(len(names), {column: position for column, [position] in found.items()})
+
+
+def _check_attributes(names: list[str]) -> None:
+    for position, name in enumerate(names):
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            raise UnreadableFileError(
+                f"the name of column {position + 1} is not 1 to 64 printable characters: {name!r}"
+            )
+    if len(names) == 1:
+        raise UnreadableFileError("the file has no column but store_id")
+    attributes = [name for name in names if name not in ("store_id", *ATTRIBUTE_FIELDS)]
+    if len(attributes) > _MAX_ATTRIBUTES:
+        raise UnreadableFileError(
+            f"the file has {len(attributes)} columns besides store_id,"
+            f" {', '.join(ATTRIBUTE_FIELDS)}: at most {_MAX_ATTRIBUTES} can be read"
+        )
 
 
 def _names(text: str, separator: str) -> list[str] | None:
@@ -160,10 +189,11 @@ def _names(text: str, separator: str) -> list[str] | None:
 
 def _found(names: list[str], kind: Kind) -> dict[str, list[int]]:
     """Return the positions of each column that is read."""
-    return {
-        column: [position for position, name in enumerate(names) if name in aliases]
-        for column, aliases in _COLUMNS[kind].items()
-    }
+    return {column: _positions(names, aliases) for column, aliases in _COLUMNS[kind].items()}
+
+
+def _positions(names: list[str], aliases: tuple[str, ...]) -> list[int]:
+    return [position for position, name in enumerate(names) if name in aliases]
 
 
 def _missing(found: dict[str, list[int]]) -> list[str]:

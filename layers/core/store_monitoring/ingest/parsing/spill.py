@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from store_monitoring.storage.keys import bucket_of
 
 CHUNK_ROWS = 500_000
+CHUNK_BYTES = 256 * 1024 * 1024  # rows of attributes may be long
 _BUFFER_BYTES = 1024 * 1024
 
 
@@ -72,17 +73,21 @@ class Spill:
         return sorted(self._streams)
 
     def chunks(self, bucket: int) -> Iterator[pa.Table]:
-        """Yield a bucket's rows in insertion order, about `CHUNK_ROWS` at a time."""
+        """Yield a bucket's rows in insertion order, in chunks of about the same size.
+
+        A chunk has about `CHUNK_ROWS` rows, fewer if it would have more than `CHUNK_BYTES`.
+        """
         with pa.OSFile(str(self._path)) as source:
             tables: list[pa.Table] = []
-            rows = 0
+            rows = size = 0
             for begin in self._streams[bucket]:
                 source.seek(begin)
                 tables.append(pa.ipc.open_stream(source).read_all())
                 rows += len(tables[-1])
-                if rows >= CHUNK_ROWS:
+                size += tables[-1].nbytes
+                if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
                     yield pa.concat_tables(tables).combine_chunks()
-                    tables, rows = [], 0
+                    tables, rows, size = [], 0, 0
             if tables:
                 yield pa.concat_tables(tables).combine_chunks()
 

@@ -8,13 +8,16 @@ import pyarrow.compute as pc
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import is_zone_name
+from store_monitoring.storage.schemas import ATTRIBUTES
 
 _INSTANT = (
     r"^(19[7-9]\d|2[01]\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?( ?UTC| ?Z|\+00:00)?$"
 )
 
-_STORE_ID_CHARACTERS = 255
+_TEXT_CHARACTERS = 255
+_PERCENT = r"^\d{1,3}(\.\d{1,4})?$"
+_MONEY = r"^\d{1,10}(\.\d{1,4})?$"
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 
 
@@ -92,16 +95,50 @@ def days(text: pa.StringArray) -> pa.Int8Array:
 
 
 def store_ids(text: pa.StringArray) -> pa.DictionaryArray:
-    """Return store ids as a dictionary; null where empty, too long, or not printable.
-
-    Control characters and very long ids do not fit in every report format.
+    """Return store ids as a dictionary; null where `texts` is.
 
     >>> store_ids(pa.array(["a-1", ""])).to_pylist()
     ['a-1', None]
     """
+    return texts(text).dictionary_encode()
+
+
+def texts(text: pa.StringArray) -> pa.StringArray:
+    r"""Return texts; null where empty, longer than 255 characters, or not printable.
+
+    Control characters and very long texts do not fit in every report format.
+
+    >>> texts(pa.array(["Nori", "", "a\0b"])).to_pylist()
+    ['Nori', None, None]
+    """
     printable = pc.match_substring_regex(text, r"^[^\x00-\x1f\x7f]+$")
-    short = pc.less_equal(pc.utf8_length(text), _STORE_ID_CHARACTERS)
-    return pc.if_else(pc.and_(printable, short), text, None).dictionary_encode()
+    short = pc.less_equal(pc.utf8_length(text), _TEXT_CHARACTERS)
+    return pc.if_else(pc.and_(printable, short), text, None)
+
+
+def percents(text: pa.StringArray) -> pa.Decimal128Array:
+    """Parse percentages above 0 and up to 100, with at most 4 decimals.
+
+    >>> [str(each) for each in percents(pa.array(["99.5", "100", "0", "1e1", "99.99999"]))]
+    ['99.5000', '100.0000', 'None', 'None', 'None']
+    """
+    percent = _decimals(text, _PERCENT, "target_percent")
+    in_range = pc.and_(pc.greater(percent, 0), pc.less_equal(percent, 100))
+    return pc.if_else(in_range, percent, None)
+
+
+def amounts(text: pa.StringArray) -> pa.Decimal128Array:
+    """Parse amounts of money, not negative, with at most 10 digits and 4 decimals.
+
+    >>> [str(each) for each in amounts(pa.array(["1250", "0.25", "-1", "$5", "1,000"]))]
+    ['1250.0000', '0.2500', 'None', 'None', 'None']
+    """
+    return _decimals(text, _MONEY, "revenue_per_hour")
+
+
+def _decimals(text: pa.StringArray, form: str, field: str) -> pa.Decimal128Array:
+    valid = pc.match_substring_regex(text, form)
+    return pc.if_else(valid, text, None).cast(ATTRIBUTES.field(field).type)
 
 
 def zone_names(text: pa.StringArray) -> pa.StringArray:
