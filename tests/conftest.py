@@ -10,9 +10,9 @@ from tests.compute_by_domain import compute_by_domain
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
 
-settings.register_profile("default", max_examples=150, deadline=None)
+settings.register_profile("default", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
-settings.register_profile("ci", max_examples=150, deadline=None, derandomize=True, database=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )

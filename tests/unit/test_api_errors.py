@@ -95,7 +95,7 @@ def test_a_response_too_large_for_lambda_is_an_error(
         return returned["statusCode"], len(json.dumps(returned, ensure_ascii=False).encode())
 
     fits, does_not = 0, 7 * 1024 * 1024
-    while does_not - fits > 1:
+    while does_not - fits > 1024:
         middle = (fits + does_not) // 2
         fits, does_not = (middle, does_not) if get_response(middle)[0] == 200 else (fits, middle)
     _, size = get_response(fits)

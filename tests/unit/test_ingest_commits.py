@@ -631,7 +631,7 @@ UPLOADS = st.lists(
 )
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 2)
 @given(UPLOADS, st.data())
 def test_any_order_of_ingests_gives_the_same_state(
     uploads: list[dict[str, tuple[str, bool]]], data: st.DataObject

@@ -93,7 +93,7 @@ def test_an_ingest_counts_its_polls_by_week(tmp_path: Path) -> None:
     assert ingest.share_read(0, to_us(SUNDAY)) == 4 / 7
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 2)
 @given(
     st.lists(
         st.tuples(

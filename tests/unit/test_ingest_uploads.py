@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -177,6 +178,7 @@ def test_time_lost_to_other_ingests_is_a_transient_error(
         raise CommitConflictError("version 0 is not current")
 
     monkeypatch.setattr(system.log, "commit", commit)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     seconds_left = (RESERVE_SECONDS + left for left in count(5, -0.1))
     with pytest.raises(TransientError, match="other ingests were always committed first"):
         ingest_in(system, POLLS, seconds_left)

@@ -148,7 +148,7 @@ def named(case: Case) -> Case:
 # --- random cases ---------------------------------------------------------------------------
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 2)
 @given(
     cases().filter(report).map(named),
     seeds,

@@ -114,7 +114,10 @@ class Commit:
     @property
     def rows_by_week(self) -> Counter[int]:
         """Number of polls of all buckets in each ISO week (see `ManifestEntry`)."""
-        return sum((polls.rows_by_week for polls in self.written), Counter())
+        weeks: Counter[int] = Counter()
+        for polls in self.written:
+            weeks.update(polls.rows_by_week)  # adding counters would copy each sum
+        return weeks
 
 
 @dataclass(frozen=True, slots=True)
