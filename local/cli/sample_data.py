@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 # Part of a cached sample's name: increase it with every change of the bytes.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 DEFAULT_SEED = 20241014
 
 SECOND_US = 1_000_000
@@ -59,6 +59,37 @@ FRIDAY_AND_SATURDAY = slice(4, 6)
 NIGHT, BREAKFAST, LUNCH = range(3)
 BREAKFAST_SHARE = 0.25
 ALL_KINDS_ONE_IN = 40
+
+# Attributes: the regions that a zone may be in, and who runs the stores.
+REGION_WEIGHTS = {
+    "America/Chicago": {"South": 60, "Midwest": 40},
+    "America/New_York": {"Northeast": 55, "South": 45},
+    "America/Los_Angeles": {"West": 1},
+    "America/Denver": {"West": 1},
+    "America/Phoenix": {"West": 1},
+    "America/Indiana/Indianapolis": {"Midwest": 1},
+    "America/Boise": {"West": 1},
+    "America/Detroit": {"Midwest": 1},
+    "Pacific/Honolulu": {"West": 1},
+}
+BRAND_WEIGHTS = {"Taco Lumbre": 38, "Smash & Stack": 30, "Nori": 20, "Verde Bowl": 12}
+BRAND_TARGETS = {"Taco Lumbre": "98", "Smash & Stack": "98.5", "Nori": "99.5", "Verde Bowl": "99"}
+FRANCHISEES = [
+    f"{family} {business}"
+    for business in ("Foods", "Kitchens", "Hospitality", "Restaurants", "Partners")
+    for family in ("Alder", "Birch", "Calloway", "Delmar", "Easton", "Fairway", "Granger", "Holt")
+]
+PLACES = [
+    f"{place} {way}"
+    for way in ("Street", "Avenue", "Plaza", "Crossing")
+    for place in ("Maple", "Harbor", "Mill", "College", "Airport", "Lake", "Main", "Canyon")
+]
+WITHOUT_ATTRIBUTES_SHARE = 0.03
+COMPANY_OWNED_SHARE = 0.08  # no franchisee
+WITHOUT_TARGET_SHARE = 0.15
+WITHOUT_REVENUE_SHARE = 0.1
+REVENUE_MEDIAN_PER_HOUR = 140
+REVENUE_SIGMA = 0.6
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -144,9 +175,9 @@ def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_
 
 
 def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_SEED) -> None:
-    """Write `store_status.csv`, `menu_hours.csv` and `store_timezones.csv` into a new folder.
+    """Write polls, business hours, time zones and attributes into a new folder.
 
-    The folder is created atomically with all three files. The same shape and seed give the same
+    The folder is created atomically with all four files. The same shape and seed give the same
     bytes.
 
     Parameters
@@ -175,14 +206,16 @@ def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT
 
 def _make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
     # One generator for each table, so that a change to one table does not change the others.
-    id_rng, zone_rng, hours_rng, poll_rng = np.random.default_rng(seed).spawn(4)
+    id_rng, zone_rng, hours_rng, poll_rng, attribute_rng = np.random.default_rng(seed).spawn(5)
     # Ids are random, so a store's position in this array can determine its data: the first
     # `stores_polled` stores have polls; all but the first few and some at the end have hours.
     store_ids = pa.array(str(UUID(bytes=id_rng.bytes(16), version=4)) for _ in range(shape.stores))
+    zones = make_zones(shape, store_ids, zone_rng)
     return {
         "store_status.csv": _make_polls(shape, store_ids, poll_rng),
         "menu_hours.csv": make_hours(shape, store_ids, hours_rng),
-        "store_timezones.csv": make_zones(shape, store_ids, zone_rng),
+        "store_timezones.csv": zones,
+        "stores.csv": _make_attributes(zones, attribute_rng),
     }
 
 
@@ -195,6 +228,50 @@ def make_zones(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator
     others = _draw_texts(ZONE_WEIGHTS, stores.size - one_of_each.size, rng)
     zones = np.concatenate([one_of_each, others])
     return pa.table({"store_id": store_ids.take(stores), "timezone_str": zones})
+
+
+def _make_attributes(zones: pa.Table, rng: np.random.Generator) -> pa.Table:
+    """Return the rows of the attributes' file: of most of the stores that have a zone.
+
+    A franchisee has stores of one brand; a few franchisees have many stores.
+    """
+    listed = np.flatnonzero(rng.random(len(zones)) >= WITHOUT_ATTRIBUTES_SHARE)
+    region = np.empty(listed.size, dtype=object)
+    zone = zones["timezone_str"].to_numpy()[listed]
+    for name, weights in REGION_WEIGHTS.items():
+        in_zone = zone == name
+        region[in_zone] = _draw_texts(weights, int(in_zone.sum()), rng)
+
+    size_of_franchisee = rng.lognormal(size=len(FRANCHISEES))
+    franchisee = rng.choice(
+        len(FRANCHISEES), size=listed.size, p=size_of_franchisee / size_of_franchisee.sum()
+    )
+    is_company_owned = rng.random(listed.size) < COMPANY_OWNED_SHARE
+    brand = np.where(
+        is_company_owned,
+        _draw_texts(BRAND_WEIGHTS, listed.size, rng),
+        _draw_texts(BRAND_WEIGHTS, len(FRANCHISEES), rng)[franchisee],
+    )
+    number = 100 + rng.permutation(listed.size)
+    place = rng.choice(PLACES, listed.size)
+    revenue = REVENUE_MEDIAN_PER_HOUR * rng.lognormal(sigma=REVENUE_SIGMA, size=listed.size)
+    return pa.table(
+        {
+            "store_id": zones["store_id"].take(listed),
+            "name": [f"{b} {p} #{n}" for b, p, n in zip(brand, place, number, strict=True)],
+            "brand": brand,
+            "region": region,
+            "franchisee": pa.array(np.array(FRANCHISEES)[franchisee], mask=is_company_owned),
+            "target_percent": pa.array(
+                [BRAND_TARGETS[each] for each in brand],
+                mask=rng.random(listed.size) < WITHOUT_TARGET_SHARE,
+            ),
+            "revenue_per_hour": pa.array(
+                [f"{each:.2f}" for each in revenue],
+                mask=rng.random(listed.size) < WITHOUT_REVENUE_SHARE,
+            ),
+        }
+    )
 
 
 def make_hours(shape: SampleShape, store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:

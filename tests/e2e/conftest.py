@@ -22,6 +22,7 @@ _LONGEST_PAUSE_SECONDS = 0.5
 _KINDS = {
     "business_hours": "menu_hours.csv",
     "timezones": "store_timezones.csv",
+    "attributes": "stores.csv",
     "polls": "store_status.csv",
 }
 

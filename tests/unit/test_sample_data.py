@@ -1,5 +1,6 @@
 """The sample generator meets the counts of its shape, and the same seed gives the same bytes."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 from local.cli import sample_data
 from local.cli.sample_data import SMALL, cached_sample, write_sample
 
-STATUS, HOURS, ZONES = FILES = ("store_status.csv", "menu_hours.csv", "store_timezones.csv")
+STATUS, HOURS, ZONES, STORES = FILES = (
+    *("store_status.csv", "menu_hours.csv", "store_timezones.csv"),
+    "stores.csv",
+)
 LATEST = pd.Timestamp("2024-10-14 23:55:18.727055")
 
 
@@ -36,12 +40,18 @@ def zones(sample: Path) -> pd.DataFrame:
     return pd.read_csv(sample / ZONES)
 
 
+@pytest.fixture(scope="module")
+def stores(sample: Path) -> pd.DataFrame:
+    return pd.read_csv(sample / STORES, dtype=str)
+
+
 def test_files_begin_as_the_real_ones_and_end_lines_with_newline(sample: Path) -> None:
     headers = {path.name: path.read_bytes().split(b"\n")[0] for path in sample.iterdir()}
     assert headers == {
         STATUS: b"store_id,status,timestamp_utc",
         HOURS: b"store_id,dayOfWeek,start_time_local,end_time_local",
         ZONES: b"store_id,timezone_str",
+        STORES: b"store_id,name,brand,region,franchisee,target_percent,revenue_per_hour",
     }
     for path in sample.iterdir():
         content = path.read_bytes()
@@ -143,10 +153,32 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
         assert (tmp_path / "other" / name).read_bytes() != (sample / name).read_bytes()
 
 
+def test_the_classic_report_of_the_sample_stays_the_same(sample: Path) -> None:
+    """Its hash is published: polls, hours and zones never change."""
+    hashes = {name: hashlib.sha256((sample / name).read_bytes()).hexdigest() for name in FILES[:3]}
+    assert hashes == {
+        STATUS: "1d61e51f41420861ed00c7bff9db92cd271af05fe258af02493224158586b621",
+        HOURS: "56409c76871a071a4faedbdcf1e63eb186cdb95b9e1d1d9a0de472125d966524",
+        ZONES: "96b06b50292ceeef1458b67b2bc97b63318026b481bcbf975146ae49e5c2e7d1",
+    }
+
+
+def test_most_known_stores_have_attributes(stores: pd.DataFrame, zones: pd.DataFrame) -> None:
+    assert stores["store_id"].is_unique
+    assert set(stores["store_id"]) < set(zones["store_id"])
+    assert 0.8 * SMALL.stores < len(stores) < SMALL.stores
+    assert stores["name"].is_unique
+    assert stores[["name", "brand", "region"]].notna().all(axis=None)
+    for column in ("franchisee", "target_percent", "revenue_per_hour"):
+        assert 0.5 < stores[column].notna().mean() < 1
+    assert 3 <= stores["brand"].nunique() <= 5
+    assert stores.groupby("franchisee")["brand"].nunique().max() == 1
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_counts_do_not_depend_on_the_seed(tmp_path: Path, seed: int) -> None:
     write_sample(tmp_path / "sample", shape=SMALL, seed=seed)
-    rows = [(tmp_path / "sample" / name).read_bytes().count(b"\n") - 1 for name in FILES]
+    rows = [(tmp_path / "sample" / name).read_bytes().count(b"\n") - 1 for name in FILES[:3]]
     assert rows == [SMALL.polls, SMALL.hours_rows, SMALL.stores - SMALL.stores_without_zone]
 
 
