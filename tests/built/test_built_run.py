@@ -60,6 +60,7 @@ def test_the_build_makes_the_same_report(
     assert report(built, sample) == report_from_source
 
 
+@pytest.mark.exhaustive
 def test_the_package_makes_the_same_report(
     builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes, tmp_path: Path
 ) -> None:
