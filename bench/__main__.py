@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from local.cli.client import ApiClient
+from local.cli.client import ReportClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
 from local.emulator.cloud import LocalCloud
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.parameters import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US, Parameters
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.uptime import compute_uptime
 from store_monitoring.ingest.parsing.values import instants, times_of_day
@@ -30,14 +30,14 @@ def main() -> None:
     stores, polls = _arrays(folder)
     now_us = int(polls.timestamp_us.max())
     dense = _within(polls, now_us, 8 * DAY_US)
-    memory_us = 14 * DAY_US
+    parameters = Parameters(now_us, 14 * DAY_US)
     _show(
         "computing uptime, the sample",
-        _seconds(lambda: compute_uptime(stores, polls, now_us, memory_us)),
+        _seconds(lambda: compute_uptime(stores, polls, parameters)),
     )
     _show(
         "computing uptime, all polls in eight days",
-        _seconds(lambda: compute_uptime(stores, dense, now_us, memory_us)),
+        _seconds(lambda: compute_uptime(stores, dense, parameters)),
     )
     ingest, cold, warm = [], [], []
     for _ in range(_RUNS):
@@ -45,7 +45,7 @@ def main() -> None:
             began = time.perf_counter()
             upload_all(find_inputs(folder), cloud)
             ingest.append(time.perf_counter() - began)
-            client = ApiClient(cloud.api_url)
+            client = ReportClient(cloud.api_url)
             cold.append(_seconds(lambda: _report(client), runs=1))  # noqa: B023  # called at once
             warm.append(_seconds(lambda: _report(client), runs=3))  # noqa: B023  # so too
     _show("ingest of the four files", statistics.median(ingest))
@@ -53,8 +53,8 @@ def main() -> None:
     _show("trigger to Complete, later ones", statistics.median(warm))
 
 
-def _report(client: ApiClient) -> None:
-    for _ in client.follow(client.trigger()):
+def _report(client: ReportClient) -> None:
+    for _ in client.follow(client.trigger(None)):
         pass
 
 

@@ -14,8 +14,9 @@ from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import part_key, plan_key
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from testing.fakes import FolderFiles, FolderTables
+from testing.parts import part_with
 
 _SEED = 20241014
 
@@ -48,8 +49,8 @@ def _write_parts(folder: Path, stores: int, shards: int) -> None:
     sizes = [stores // shards + (shard < stores % shards) for shard in range(shards)]
     for shard, size in enumerate(sizes):
         ids = pa.array([f"{rng.bytes(16).hex()}-{shard:03d}" for _ in range(size)])
-        totals = rng.integers(0, HOUR_US, (len(PART.names) - 1, size))
-        part = pa.table([ids, *totals], schema=PART).sort_by("store_id")
+        totals_us = {name: rng.integers(0, HOUR_US, size) for name in TOTAL_COLUMNS}
+        part = part_with({"store_id": ids} | totals_us).sort_by("store_id")
         tables.write_part(part_key("r", shard), part)
     plan = Plan(
         *("r", 1, 0, 0, 0, PollFilter.ALL, (Format.CSV,), False),

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from store_monitoring.domain.parameters import DAY_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
@@ -122,6 +122,7 @@ class Pipeline:
         memory_days: int = 14,
         shard_polls: int = 50_000_000,
         follow_stores: bool = False,
+        coverage_minutes: int = 120,
     ) -> Plan:
         """Plan a report; delete an earlier one with the same ID."""
         shutil.rmtree(self.folder / "reports" / report_id, ignore_errors=True)
@@ -130,6 +131,7 @@ class Pipeline:
         return plan_report(
             report_id,
             memory_days * DAY_US,
+            coverage_minutes * MINUTE_US,
             shard_polls,
             self.bucket_count,
             self.log,

@@ -8,35 +8,46 @@ import numpy as np
 
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
-from store_monitoring.domain.model import Totals as DomainTotals
-from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, SECOND_US, PollFilter
-from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_time
+from store_monitoring.domain.parameters import (
+    DAY_US,
+    HOUR_US,
+    MINUTE_US,
+    SECOND_US,
+    Parameters,
+    PollFilter,
+)
+from store_monitoring.domain.pieces import cut_by_time
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.timeline import Timeline, timeline
-from store_monitoring.domain.uptime import Details as DomainDetails
-from store_monitoring.domain.uptime import compute_uptime, compute_uptime_in_detail
-from tests.oracle import Case, Details, HoursRow, Poll, Totals
+from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
+from tests.oracle import Case, Details, HoursRow, Outage, Poll, Totals, details, outages, report
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+Everything = tuple[dict[str, Totals], dict[str, Details], dict[str, list[Outage]]]
+
+
+def everything_by_oracle(case: Case) -> Everything:
+    """Return all that the oracle computes of the case."""
+    return report(case), details(case), outages(case)
+
 
 def compute_by_domain(case: Case) -> dict[str, Totals]:
-    """Compute every store of the case in one call of the domain."""
+    """Compute the totals of every store of the case in one call of the domain."""
     store_ids, inputs = _inputs(case)
     return _totals(store_ids, compute_uptime(*inputs))
 
 
-def compute_by_domain_in_detail(case: Case) -> tuple[dict[str, Totals], dict[str, Details]]:
-    """Compute what `compute_by_domain` does, and details of each store."""
-    store_ids, inputs = _inputs(case)
-    return _in_detail(store_ids, *compute_uptime_in_detail(*inputs))
+def everything_by_domain(case: Case) -> Everything:
+    """Compute all figures and outages in one call of the domain."""
+    store_ids, (stores, polls, parameters) = _inputs(case)
+    figures = compute_uptime(stores, polls, parameters, keep_outages=True)
+    return _everything(store_ids, figures, parameters)
 
 
-def compute_by_pieces(
-    case: Case, max_polls: int, batch_polls: int
-) -> tuple[dict[str, Totals], dict[str, Details]]:
+def everything_by_pieces(case: Case, max_polls: int, batch_polls: int) -> Everything:
     """Compute the same from pieces of at most `max_polls`, read in batches of `batch_polls`."""
-    store_ids, (stores, polls, now_us, memory_us, poll_filter) = _inputs(case)
+    store_ids, (stores, polls, parameters) = _inputs(case)
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
         """Yield all polls, the requested ones among them."""
@@ -44,30 +55,75 @@ def compute_by_pieces(
             batch = slice(begin, begin + batch_polls)
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
 
-    pieces = cut_by_time(read, now_us - memory_us, now_us, max_polls)
-    return _in_detail(
-        store_ids, *compute_uptime_by_pieces(stores, pieces, now_us, memory_us, poll_filter)
+    now_us = parameters.now_us
+    pieces = cut_by_time(read, now_us - parameters.memory_us, now_us, max_polls)
+    figures = compute_uptime_by_pieces(stores, pieces, parameters, keep_outages=True)
+    return _everything(store_ids, figures, parameters)
+
+
+def _everything(store_ids: Sequence[str], figures: Figures, parameters: Parameters) -> Everything:
+    return (
+        _totals(store_ids, figures),
+        _details(store_ids, figures),
+        _outages(store_ids, figures, parameters.now_us),
     )
 
 
-def _in_detail(
-    store_ids: Sequence[str], totals: DomainTotals, details: DomainDetails
-) -> tuple[dict[str, Totals], dict[str, Details]]:
-    return _totals(store_ids, totals), {
+def _totals(store_ids: Sequence[str], figures: Figures) -> dict[str, Totals]:
+    totals = figures.totals
+    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us)
+    rows = zip(*(each.tolist() for each in lengths_us), strict=True)
+    return {
+        store_id: Totals(*map(tuple, row)) for store_id, row in zip(store_ids, rows, strict=True)
+    }
+
+
+def _details(store_ids: Sequence[str], figures: Figures) -> dict[str, Details]:
+    polled, of = figures.polled, figures.outages
+    hours = np.split(of.hours, np.cumsum(of.count))
+    return {
         store_id: Details(
-            int(details.polled.in_week[i]),
+            tuple(figures.totals.covered_us[i].tolist()),
+            int(polled.in_week[i]),
             None
-            if details.polled.last_us[i] == NO_POLL
-            else (
-                _EPOCH + timedelta(microseconds=int(details.polled.last_us[i])),
-                bool(details.polled.last_active[i]),
-            ),
-            bool(details.open_now[i]),
-            int(details.outages.count[i]),
-            int(details.outages.longest_us[i]),
+            if polled.last_us[i] == NO_POLL
+            else (_instant(polled.last_us[i]), bool(polled.last_active[i])),
+            bool(figures.open_now[i]),
+            int(of.count[i]),
+            int(of.longest_us[i]),
+            int(of.incidents[i]),
+            int(of.recoveries[i]),
+            int(of.recovery_us[i]),
+            tuple(hours[i].tolist()),
         )
         for i, store_id in enumerate(store_ids)
     }
+
+
+def _outages(store_ids: Sequence[str], figures: Figures, now_us: int) -> dict[str, list[Outage]]:
+    by_store: dict[str, list[Outage]] = {store_id: [] for store_id in store_ids}
+    every = figures.all_outages
+    assert every is not None
+    for i, store in enumerate(every.store):
+        by_store[store_ids[store]].append(
+            Outage(
+                _instant(every.start_us[i]),
+                _instant(every.end_us[i]),
+                int(every.incident[i]),
+                bool(every.is_ongoing(figures.open_now, now_us)[i]),
+                _instant_or_none(every.last_up_us[i]),
+                _instant_or_none(every.next_up_us[i]),
+            )
+        )
+    return by_store
+
+
+def _instant(instant_us: np.int64) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(instant_us))
+
+
+def _instant_or_none(instant_us: np.int64) -> datetime | None:
+    return None if instant_us == NO_POLL else _instant(instant_us)
 
 
 def timeline_by_domain(case: Case) -> Timeline:
@@ -76,7 +132,7 @@ def timeline_by_domain(case: Case) -> Timeline:
     return timeline(*inputs)
 
 
-def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, int, PollFilter]]:
+def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, Parameters]]:
     polled = {poll.store_id for poll in case.polls}
     with_hours = {row.store_id for row in case.hours}
     store_ids = sorted(polled | with_hours | set(case.zones), key=str.encode)
@@ -84,18 +140,13 @@ def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, int, PollF
     return store_ids, (
         _stores(case, index),
         _polls(case.polls, index),
-        _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
-        case.memory_days * DAY_US,
-        PollFilter(case.poll_filter),
+        Parameters(
+            _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
+            case.memory_days * DAY_US,
+            PollFilter(case.poll_filter),
+            case.coverage_minutes * MINUTE_US,
+        ),
     )
-
-
-def _totals(store_ids: Sequence[str], totals: DomainTotals) -> dict[str, Totals]:
-    figures = zip(totals.uptime_us.tolist(), totals.downtime_us.tolist(), strict=True)
-    return {
-        store_id: Totals(tuple(up), tuple(down))
-        for store_id, (up, down) in zip(store_ids, figures, strict=True)
-    }
 
 
 def _stores(case: Case, index: dict[str, int]) -> Stores:

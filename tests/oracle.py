@@ -8,7 +8,7 @@ and polls are searched. The numbers in comments are those of the rules in ``docs
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
@@ -31,6 +31,7 @@ WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
+NOTHING = (0, 0, 0)
 MINUTE_US = 60_000_000
 HOUR_US = 3_600_000_000
 
@@ -64,6 +65,7 @@ class Case:
     now: datetime | None = None  # None: the greatest poll timestamp
     memory_days: int = 14
     poll_filter: str = "all"  # or "business_hours"
+    coverage_minutes: int = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,39 @@ class Totals:
 
     uptime_us: tuple[int, int, int]
     downtime_us: tuple[int, int, int]
+    no_data_us: tuple[int, int, int] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A maximal stretch of business time in which the store was down."""
+
+    start: datetime
+    end: datetime
+    incident: int
+    ongoing: bool
+    last_up: datetime | None
+    next_up: datetime | None
+
+    @property
+    def length_us(self) -> int:
+        return (self.end - self.start) // MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
     """What a report shows of a store besides its totals."""
 
+    covered_us: tuple[int, int, int]
     polls_in_week: int
     last_poll: tuple[datetime, bool] | None
     open_now: bool
     outages: int
     longest_outage_us: int
+    incidents: int
+    recoveries: int
+    recovery_us: int
+    outage_hours: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +142,19 @@ def details(case: Case) -> dict[str, Details]:
     return {store_id: _details(case, store_id) for store_id in _store_ids(case)}
 
 
+def outages(case: Case) -> dict[str, list[Outage]]:
+    """Return every store's outages in the week."""
+    return {store_id: _outages(case, store_id) for store_id in _store_ids(case)}
+
+
 def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
-    """Write a report as CSV (14)."""
+    """Write a report as CSV (14); no data counts as downtime (11)."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
     for store_id, totals in totals_by_store.items():
-        writer.writerow([store_id, *_figures(totals.uptime_us), *_figures(totals.downtime_us)])
+        hour, day, week = map(sum, zip(totals.downtime_us, totals.no_data_us, strict=True))
+        writer.writerow([store_id, *_figures(totals.uptime_us), *_figures((hour, day, week))])
     return out.getvalue()
 
 
@@ -154,6 +184,8 @@ def _totals(case: Case, store_id: str) -> Totals:
     polls = _known_polls(case, store_id, spans)
     pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
     open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
+    if not polls:
+        return Totals(NOTHING, NOTHING, _window_lengths_us(open_pieces, now))  # (19)
     up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
     down = [piece for piece in open_pieces if not _is_active(polls, piece.start)]
     return Totals(_window_lengths_us(up, now), _window_lengths_us(down, now))  # (13)
@@ -164,23 +196,75 @@ def _details(case: Case, store_id: str) -> Details:
     spans = business_time(case, store_id)
     polls = _known_polls(case, store_id, spans)
     instants = {poll.timestamp for poll in polls}
-    pieces = _pieces(now, [*_edges(spans), *instants])
-    outages: list[Span] = []
-    for piece in pieces:
-        if _is_open(spans, piece.start) and not _is_active(polls, piece.start):
-            if outages and outages[-1].end == piece.start:
-                piece = Span(outages.pop().start, piece.end)  # the outage continues
-            outages.append(piece)
     last = max(instants, default=None)
+    all_outages = _outages(case, store_id)
+    recovered = [outage for outage in all_outages if outage.next_up]
     return Details(
+        covered_us=_covered_us(case, spans, instants),
         polls_in_week=sum(instant >= now - WINDOWS[-1] for instant in instants),
         last_poll=None if last is None else (last, _is_active(polls, last)),
         open_now=_is_open(spans, now),
-        outages=len(outages),
-        longest_outage_us=max(
-            ((outage.end - outage.start) // MICROSECOND for outage in outages), default=0
-        ),
+        outages=len(all_outages),
+        longest_outage_us=max((outage.length_us for outage in all_outages), default=0),
+        incidents=len({outage.incident for outage in all_outages}),
+        recoveries=len({outage.incident for outage in recovered}),
+        recovery_us=sum(outage.length_us for outage in recovered),
+        outage_hours=tuple(_hour_of_week(case, store_id, outage.start) for outage in all_outages),
     )
+
+
+def _covered_us(case: Case, spans: Sequence[Span], instants: Set[datetime]) -> tuple[int, int, int]:
+    """Return how much of the business time is shortly after a poll (19)."""
+    now = _now(case)
+    seen = [Span(at, at + timedelta(minutes=case.coverage_minutes)) for at in instants]
+    pieces = _pieces(now, [*_edges(spans), *_edges(seen)])
+    covered = [
+        piece
+        for piece in pieces
+        if _is_open(spans, piece.start) and any(piece.start in span for span in seen)
+    ]
+    return _window_lengths_us(covered, now)
+
+
+def _outages(case: Case, store_id: str) -> list[Outage]:
+    now = _now(case)
+    spans = business_time(case, store_id)
+    polls = _known_polls(case, store_id, spans)
+    if not polls:
+        return []  # (19)
+    down: list[Span] = []
+    for piece in _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)]):
+        if _is_open(spans, piece.start) and not _is_active(polls, piece.start):
+            if down and down[-1].end == piece.start:
+                piece = Span(down.pop().start, piece.end)  # the outage continues
+            down.append(piece)
+    ups = [poll.timestamp for poll in polls if _is_active(polls, poll.timestamp)]
+    around = [
+        (
+            max((up for up in ups if up <= span.start), default=None),
+            min((up for up in ups if up > span.start), default=None),
+        )
+        for span in down
+    ]
+    # Outages between which the store was never up are one incident.
+    incidents = list(dict.fromkeys(around))
+    is_down_now = _is_open(spans, now) and not _is_active(polls, now)
+    return [
+        Outage(
+            span.start,
+            span.end,
+            1 + incidents.index(between),
+            span.end == now and is_down_now,
+            *between,
+        )
+        for span, between in zip(down, around, strict=True)
+    ]
+
+
+def _hour_of_week(case: Case, store_id: str, instant: datetime) -> int:
+    zone = _zone(case.zones.get(store_id, DEFAULT_ZONE))
+    local = instant + _offset(zone, instant)
+    return 24 * local.weekday() + local.hour
 
 
 def _edges(spans: Sequence[Span]) -> list[datetime]:

@@ -3,13 +3,14 @@
 Unless an example says otherwise, the store is in UTC, and now is Wednesday 2024-10-16 12:00.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store_monitoring.domain.parameters import SECOND_US
 from tests.cases import EVERY_DAY, active, inactive, opens, utc
-from tests.compute_by_domain import compute_by_domain
-from tests.oracle import Case, HoursRow, Poll, report
+from tests.compute_by_domain import everything_by_domain, everything_by_oracle
+from tests.oracle import Case, Details, HoursRow, Outage, Poll, Totals
 
 NOW = "2024-10-16 12:00"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -21,11 +22,14 @@ class Windows:
 
     up: tuple[str, ...]
     down: tuple[str, ...]
+    no_data: tuple[str, ...]
 
     def __repr__(self) -> str:
+        columns = (("hour", "day", "week"), self.up, self.down, self.no_data)
+        has_no_data = set(self.no_data) != {"0:00"}
         return "\n".join(
-            f"last {window}: {up} up, {down} down"
-            for window, up, down in zip(("hour", "day", "week"), self.up, self.down, strict=True)
+            f"last {window}: {up} up, {down} down" + (f", {no_data} no data" if has_no_data else "")
+            for window, up, down, no_data in zip(*columns, strict=True)
         )
 
 
@@ -33,6 +37,26 @@ def store(
     *sentences: str, zone: str | None = "UTC", now: str = NOW, poll_filter: str = "all"
 ) -> Windows:
     """Compute a store from sentences such as `open Tue 09:00-17:00` and `inactive Tue 10:00`."""
+    totals, _, _ = _everything(_case(sentences, zone, now, poll_filter))
+    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us)
+    return Windows(*(tuple(map(_shown, each)) for each in lengths_us))
+
+
+def covered(*sentences: str) -> tuple[str, ...]:
+    """Return how much of a store's windows is covered."""
+    _, details, _ = _everything(_case(sentences))
+    return tuple(map(_shown, details.covered_us))
+
+
+def outages(*sentences: str) -> None:
+    """Print a store's outages."""
+    for outage in _everything(_case(sentences))[2]:
+        print(f"{outage.start:%a %H:%M}-{outage.end:%H:%M}, incident {outage.incident}")
+
+
+def _case(
+    sentences: Sequence[str], zone: str | None = "UTC", now: str = NOW, poll_filter: str = "all"
+) -> Case:
     at = utc(now)
     hours: list[HoursRow] = []
     polls: list[Poll] = []
@@ -48,10 +72,15 @@ def store(
             case "inactive":
                 polls.append(inactive(_instant(day, time, at)))
     zones = {} if zone is None else {"s": zone}
-    case = Case(tuple(polls), tuple(hours), zones, at, poll_filter=poll_filter)
-    totals = compute_by_domain(case)["s"]
-    assert totals == report(case)["s"]
-    return Windows(tuple(map(_shown, totals.uptime_us)), tuple(map(_shown, totals.downtime_us)))
+    return Case(tuple(polls), tuple(hours), zones, at, poll_filter=poll_filter)
+
+
+def _everything(case: Case) -> tuple[Totals, Details, list[Outage]]:
+    """Return all about the only store, on which both implementations agree."""
+    every = everything_by_domain(case)
+    assert every == everything_by_oracle(case)
+    totals, details, all_outages = every
+    return totals["s"], details["s"], all_outages["s"]
 
 
 def week_open(*sentences: str, zone: str | None = "UTC", now: str = NOW) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bench.data_set import BUCKETS, MEMORY_US, compute_anew, make_data_set
 from bench.measuring import cpu_seconds, medians, use_one_core
-from bench.peers import duckdb_peer, pandas_loop, polars_peer
+from bench.peers import classic, duckdb_peer, pandas_loop, polars_peer
 from store_monitoring.storage.keys import part_key
 
 _REPORT_ID = "r"
@@ -40,7 +40,7 @@ def main() -> None:
         }
         loop = peers.pop(pandas_loop.__name__)
         ours()
-        part = pa.concat_tables(data_set.tables.read_part(part_key(_REPORT_ID, 0)))
+        part = classic(pa.concat_tables(data_set.tables.read_part(part_key(_REPORT_ID, 0))))
         for name, peer in peers.items():
             assert peer().cast(part.schema).equals(part), f"{name} says something else"
         seconds = medians({"ours": ours, **peers}, chosen.runs)

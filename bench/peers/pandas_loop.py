@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from bench.peers import CLASSIC
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
-from store_monitoring.storage.schemas import PART
 
 _DAY = pd.Timedelta(days=1)
 _END_OF_DAY = pd.Timedelta(hours=23, minutes=59)
@@ -28,8 +28,8 @@ def compute_uptime(folder: Path, now_us: int, memory_us: int) -> pa.Table:
     for store in stores.to_dict("records"):
         intervals = _business_time(store, now)
         totals = _totals(polls_of.get(store["store_id"]), intervals, now)
-        rows.append(dict(zip(PART.names, [store["store_id"], *totals], strict=True)))
-    return pa.Table.from_pylist(rows, PART)
+        rows.append(dict(zip(CLASSIC.names, [store["store_id"], *totals], strict=True)))
+    return pa.Table.from_pylist(rows, CLASSIC)
 
 
 def _read(folder: Path, kind: str) -> pd.DataFrame:

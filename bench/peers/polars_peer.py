@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from bench.peers import CLASSIC
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
@@ -27,7 +27,7 @@ def compute_uptime(folder: Path, now_us: int, memory_us: int) -> pa.Table:
     up = [pl.col(f"uptime_{window}") for window in _WINDOWS_US]
     open_ = [pl.col(f"business_{window}") for window in _WINDOWS_US]
     columns = [*up, *(both - part for both, part in zip(open_, up, strict=True))]
-    named = [column.alias(name) for column, name in zip(columns, TOTAL_COLUMNS, strict=True)]
+    named = [column.alias(name) for column, name in zip(columns, CLASSIC.names[1:], strict=True)]
     report = totals.select("store_id", *named).sort("store_id").collect()
     return report.to_arrow(compat_level=pl.CompatLevel.oldest())
 

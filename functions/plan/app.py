@@ -8,13 +8,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_files import S3ReportFiles
-from store_monitoring.domain.parameters import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US, SECOND_US
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.planner import plan_report
 from store_monitoring.settings import (
     BucketCount,
+    CoverageMinutes,
     DownloadLinkSeconds,
     EnvironmentSettings,
     MapConcurrency,
@@ -34,6 +35,7 @@ class Settings(EnvironmentSettings):
     data_bucket: str
     download_link_seconds: DownloadLinkSeconds
     poll_memory_days: PollMemoryDays
+    coverage_minutes: CoverageMinutes
     shard_polls: ShardPolls
     store_event_limit: StoreEventLimit
     map_concurrency: MapConcurrency
@@ -52,6 +54,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         plan = plan_report(
             report_id,
             settings.poll_memory_days * DAY_US,
+            settings.coverage_minutes * MINUTE_US,
             settings.shard_polls,
             settings.bucket_count,
             log,

@@ -4,11 +4,10 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import LocalError
 from local.emulator.runtime import Runtime, lambda_python, this_python
 
 
-class NotBuiltError(LocalError):
+class NotBuiltError(Exception):
     """No build exists for this machine's processor."""
 
 

@@ -16,7 +16,6 @@ import boto3
 import requests
 from botocore.config import Config
 
-from local import LocalError
 from local.emulator import supervisor
 from local.emulator.faults import Fault, Faults
 from local.emulator.runtime import Runtime, this_python
@@ -37,7 +36,7 @@ _CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
 
-class LocalCloudError(LocalError):
+class LocalCloudError(Exception):
     """The local cloud did not start; the message says why."""
 
 

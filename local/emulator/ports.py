@@ -5,13 +5,12 @@ import os
 import secrets
 import socket
 
-from local import LocalError
 from local.emulator.settings import HOST
 
 _LAST_PORT = 65_535
 
 
-class PortError(LocalError):
+class PortError(Exception):
     """The requested ports cannot be used; the message says why."""
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from local.cli.doctor import installed_chromium
-from tests.browser.chromium import headless
+from tests.browser.chromium import headless, installed_chromium
 
 DESKTOP = ViewportSize(width=1280, height=900)
 

@@ -17,7 +17,9 @@ from tests.e2e.inputs import NOW
 AS_OF = {"as_of": f"{NOW:%FT%TZ}"}
 ABORTED = Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge", nth=1)
 NOT_CLOSED = Fault(Kind.KILLED, "local-EndReportFunction-* dynamodb:UpdateItem")
-SHARD_KILLED = Fault(Kind.KILLED, "local-ComputeShardFunction-* s3:PutObject */parts/00001.parquet")
+SHARD_KILLED = Fault(
+    Kind.KILLED, "local-ComputeShardFunction-* s3:PutObject */parts/v2-00001.parquet"
+)
 ABORTED_REASON = {"code": "ABORTED", "message": "the report's execution is ABORTED"}
 
 
@@ -135,7 +137,9 @@ def failed(trials: Trials, user: User) -> str:
         response = user.ended(report_id)
         assert response["error"]["message"].startswith("shard 1: "), response
         # The other shard may still be running.
-        until(lambda: f"reports/{report_id}/parts/00000.parquet" in keys(user, report_id) or None)
+        until(
+            lambda: f"reports/{report_id}/parts/v2-00000.parquet" in keys(user, report_id) or None
+        )
         trials.wait_for_execution(report_id)
     return report_id
 
@@ -151,7 +155,7 @@ def test_a_retry_resumes_where_the_report_failed(trials: Trials, user: User, fai
     assert response["status"] == "Complete", response
     assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
     assert trials.row(failed)["attempt"]["N"] == "2"
-    assert written.endswith(f"/reports/{failed}/parts/00001.parquet")
+    assert written.endswith(f"/reports/{failed}/parts/v2-00001.parquet")
 
 
 def test_a_report_can_be_retried_until_it_is_complete(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
-from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US
+from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US, Parameters
 from store_monitoring.domain.timeline import Timeline, timeline
 from tests.compute_by_domain import timeline_by_domain
 from tests.oracle import Case, Totals, business_time_us, details, report
@@ -31,8 +31,7 @@ def open_intervals(result: Timeline) -> Intervals:
     return intervals(result.open_time.start, result.open_time.end)
 
 
-def held(result: Timeline, *, active: bool) -> Intervals:
-    chosen = result.statuses.active == active
+def held(result: Timeline, chosen: Bools) -> Intervals:
     return intervals(result.statuses.since[chosen], result.statuses.until[chosen])
 
 
@@ -45,11 +44,9 @@ def common_us(some: Intervals, others: Intervals, since: int = 0) -> int:
     )
 
 
-def total_us(result: Timeline, *, active: bool) -> tuple[int, int, int]:
+def total_us(result: Timeline, chosen: Bools) -> tuple[int, int, int]:
     starts = (WEEK_US - window_us for window_us in WINDOWS_US)
-    hour, day, week = (
-        common_us(open_intervals(result), held(result, active=active), at) for at in starts
-    )
+    hour, day, week = (common_us(open_intervals(result), held(result, chosen), at) for at in starts)
     return hour, day, week
 
 
@@ -70,9 +67,16 @@ def union(of: Iterable[tuple[int, int]]) -> Intervals:
 def test_the_totals_are_the_oracles_and_can_be_computed_from_the_timeline(case: Case) -> None:
     expected = report(case)
     for store_id, result in timelines(case).items():
-        computed = Totals(total_us(result, active=True), total_us(result, active=False))
-        [up], [down] = result.totals.uptime_us.tolist(), result.totals.downtime_us.tolist()
-        assert (up, down) == (list(computed.uptime_us), list(computed.downtime_us))
+        has_data = result.statuses.poll_us != NO_POLL
+        active = result.statuses.active
+        computed = Totals(
+            total_us(result, active),
+            total_us(result, ~active & has_data),
+            total_us(result, ~has_data),
+        )
+        totals = result.totals
+        exact = (totals.uptime_us, totals.downtime_us, totals.no_data_us)
+        assert Totals(*(tuple(each[0].tolist()) for each in exact)) == computed
         assert computed == expected[store_id]
 
 
@@ -80,10 +84,12 @@ def test_the_totals_are_the_oracles_and_can_be_computed_from_the_timeline(case: 
 def test_outages_are_the_downtime(case: Case) -> None:
     expected = details(case)
     for store_id, result in timelines(case).items():
-        outages = intervals(result.outage_start, result.outage_end)
+        start_us, end_us = result.outages.start_us, result.outages.end_us
+        outages = intervals(start_us - result.week.start_us, end_us - result.week.start_us)
         lengths_us = [end - start for start, end in outages]
         assert are_disjoint_and_ascending(outages)
-        assert common_us(outages, held(result, active=False)) == sum(lengths_us)
+        down = ~result.statuses.active & (result.statuses.poll_us != NO_POLL)
+        assert common_us(outages, held(result, down)) == sum(lengths_us)
         assert common_us(outages, open_intervals(result)) == sum(lengths_us)
         assert sum(lengths_us) == result.totals.downtime_us[0, -1]
         assert len(outages) == expected[store_id].outages
@@ -150,4 +156,4 @@ def test_it_is_about_one_store(count: int) -> None:
     none = np.empty(0, np.int64)
     stores = Stores(np.zeros(count, np.int64), ("UTC",), WeeklyHours(none, none, none, none))
     with pytest.raises(ValueError, match=f"one store, not {count}"):
-        timeline(stores, Polls(none, none, np.empty(0, np.bool_)), WEEK_US, WEEK_US)
+        timeline(stores, Polls(none, none, np.empty(0, np.bool_)), Parameters(WEEK_US, WEEK_US))

@@ -14,10 +14,11 @@ from store_monitoring.domain.pieces import cut_by_store
 from store_monitoring.reports.formats.rows import hundredths
 from tests.compute_by_domain import (
     compute_by_domain,
-    compute_by_domain_in_detail,
-    compute_by_pieces,
+    everything_by_domain,
+    everything_by_oracle,
+    everything_by_pieces,
 )
-from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us, details, report
+from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us
 from tests.property.transitions import TRANSITIONS
 
 STORE_IDS = ("a", "b", "c", "d")
@@ -87,24 +88,20 @@ def cases(draw: st.DrawFn) -> Case:
         now=now,
         memory_days=draw(st.sampled_from([14, 14, 7, 1, 30])),
         poll_filter=draw(st.sampled_from(["all", "business_hours"])),
+        coverage_minutes=draw(st.sampled_from([120, 120, 1, 15, 1440])),
     )
 
 
 @given(cases())
 def test_the_domain_is_the_oracle(case: Case) -> None:
-    assert compute_by_domain(case) == report(case)
-
-
-@given(cases())
-def test_the_details_are_the_oracles(case: Case) -> None:
-    assert compute_by_domain_in_detail(case) == (report(case), details(case))
+    assert everything_by_domain(case) == everything_by_oracle(case)
 
 
 @given(cases(), st.integers(1, 20), st.integers(1, 7))
 def test_the_results_by_pieces_are_the_oracles(
     case: Case, max_polls: int, batch_polls: int
 ) -> None:
-    assert compute_by_pieces(case, max_polls, batch_polls) == (report(case), details(case))
+    assert everything_by_pieces(case, max_polls, batch_polls) == everything_by_oracle(case)
 
 
 @given(
@@ -118,11 +115,11 @@ def test_every_store_is_in_one_run(rows: Int64s, span_days: int, memory_days: in
 
 
 @given(cases())
-def test_uptime_and_downtime_are_the_business_time(case: Case) -> None:
+def test_uptime_downtime_and_no_data_are_the_business_time(case: Case) -> None:
     for store_id, length_us in business_time_us(case).items():
         totals = compute_by_domain(case)[store_id]
-        both = zip(totals.uptime_us, totals.downtime_us, strict=True)
-        assert tuple(up + down for up, down in both) == length_us
+        states = zip(totals.uptime_us, totals.downtime_us, totals.no_data_us, strict=True)
+        assert tuple(map(sum, states)) == length_us
 
 
 @given(cases(), st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))

@@ -30,6 +30,7 @@ CHANGED = {
     "Architecture": "x86_64",
     "BucketCount": "65",
     "PollMemoryDays": "15",
+    "CoverageMinutes": "121",
     "ShardPolls": "50000001",
     "ShardMemory": "1770",
     "MapConcurrency": "101",

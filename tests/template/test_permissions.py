@@ -149,7 +149,7 @@ def test_the_function_that_counts_parts_can_list_nothing_else(roles: dict[str, R
         for statement in _statements(roles["GetReportFunction"])
         if statement["Action"] == "s3:ListBucket"
     ]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": "reports/*/parts/"}}
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "reports/*/parts/v2-"}}
 
 
 def _allowed(role: Resource) -> dict[str, set[str]]:

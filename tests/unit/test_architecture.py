@@ -36,6 +36,7 @@ SETTINGS = {
     "STATE_MACHINE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:report",
     "BUCKET_COUNT": "64",
     "POLL_MEMORY_DAYS": "14",
+    "COVERAGE_MINUTES": "120",
     "SHARD_POLLS": "50000",
     "MAP_CONCURRENCY": "100",
     "DOWNLOAD_LINK_SECONDS": "900",

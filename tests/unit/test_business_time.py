@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 
-from store_monitoring.domain.activity import statuses
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.known_polls import NO_POLL, sort_and_dedupe
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
-from store_monitoring.domain.parameters import WEEK_US
+from store_monitoring.domain.parameters import WEEK_US, Parameters
+from store_monitoring.domain.statuses import statuses, whole_week
 from store_monitoring.domain.timeline import timeline
-from store_monitoring.domain.uptime import compute_uptime_in_detail
-from tests.cases import EVERY_DAY, SUNDAY, opens, utc
-from tests.compute_by_domain import compute_by_domain, compute_by_domain_in_detail
+from store_monitoring.domain.uptime import compute_uptime
+from tests.cases import EVERY_DAY, SUNDAY, inactive, opens, utc
+from tests.compute_by_domain import (
+    compute_by_domain,
+    everything_by_domain,
+    everything_by_oracle,
+)
 from tests.oracle import Case, report
-from tests.oracle import details as details_by_oracle
 
 NO_HOURS = WeeklyHours(*[np.empty(0, np.int64)] * 4)
 
@@ -44,48 +47,59 @@ def test_many_stores_in_many_zones_are_kept_apart() -> None:
 def test_hours_within_a_gap_are_no_outage() -> None:
     # Sunday 2024-03-10: clocks in New York go from 02:00 to 03:00.
     rows = opens("02:10", "02:50", SUNDAY) + opens("09:00", "17:00", SUNDAY)
-    case = Case((), rows, {"s": "America/New_York"}, utc("2024-03-12 12:00"))
-    _, details = compute_by_domain_in_detail(case)
-    assert details == details_by_oracle(case)
+    polls = (inactive("2024-03-10 00:00"),)
+    case = Case(polls, rows, {"s": "America/New_York"}, utc("2024-03-12 12:00"))
+    every = everything_by_domain(case)
+    assert every == everything_by_oracle(case)
+    _, details, _ = every
     assert details["s"].outages == 1
 
 
 def test_all_figures_are_whole_microseconds() -> None:
     polls = Polls(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.bool_))
-    totals, details = compute_uptime_in_detail(stores(2), polls, WEEK_US, WEEK_US)
-    for figures in (
-        *(totals.uptime_us, totals.downtime_us),
-        *(details.outages.count, details.outages.longest_us),
-        *(details.polled.in_week, details.polled.last_us),
+    figures = compute_uptime(stores(2), polls, Parameters(WEEK_US, WEEK_US), keep_outages=True)
+    assert figures.all_outages is not None
+    totals, polled, outages = figures.totals, figures.polled, figures.outages
+    for lengths_or_instants in (
+        *(totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us),
+        *(outages.count, outages.longest_us, outages.incidents, outages.recoveries),
+        *(outages.recovery_us, polled.in_week, polled.last_us),
+        *figures.all_outages.columns,
     ):
-        assert figures.dtype == np.int64
-    assert details.polled.last_active.dtype == np.bool_
+        assert lengths_or_instants.dtype == np.int64
+    assert figures.polled.last_active.dtype == np.bool_
 
 
-def test_statuses_of_stores_without_polls_are_down_for_their_weeks() -> None:
+def test_stores_without_polls_have_no_status() -> None:
     polls = Polls(np.ones(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
     known = sort_and_dedupe(polls, Span(0, 2 * WEEK_US), 3)
-    held = statuses(known, Span(WEEK_US, 2 * WEEK_US))
-    assert held.since.tolist() == [0, WEEK_US, 2 * WEEK_US]
-    assert held.until.tolist() == [WEEK_US, 2 * WEEK_US, 3 * WEEK_US]
-    assert held.active.tolist() == [False, True, False]
-    assert held.poll_us.tolist() == [NO_POLL, WEEK_US, NO_POLL]
+    held = statuses(known, np.array([0]), whole_week(Span(WEEK_US, 2 * WEEK_US), 3))
+    assert held.store.tolist() == [1]
+    assert (held.since.tolist(), held.until.tolist()) == ([WEEK_US], [2 * WEEK_US])
 
 
 def test_a_timeline_is_about_one_store() -> None:
     polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
     with pytest.raises(ValueError, match=r"^a timeline is about one store, not 2$"):
-        timeline(stores(2), polls, WEEK_US, WEEK_US)
+        timeline(stores(2), polls, Parameters(WEEK_US, WEEK_US))
+
+
+def test_a_timeline_without_polls_is_no_data() -> None:
+    polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
+    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
+    assert (week.statuses.since.tolist(), week.statuses.until.tolist()) == ([0], [WEEK_US])
+    assert week.statuses.poll_us.tolist() == [NO_POLL]
+    assert week.totals.no_data_us[0, -1] == WEEK_US
 
 
 def test_a_timeline_has_the_last_poll_before_the_week_besides_one_at_its_start() -> None:
     instants = [WEEK_US - 2, WEEK_US - 1, WEEK_US]
     polls = Polls(np.zeros(3, np.int64), np.array(instants), np.ones(3, np.bool_))
-    week = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
     assert week.polls.timestamp_us.tolist() == instants[1:]
 
 
 def test_a_timeline_has_the_poll_at_the_start_of_the_week() -> None:
     polls = Polls(np.zeros(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
-    week = timeline(stores(1), polls, 2 * WEEK_US, 2 * WEEK_US)
+    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
     assert week.statuses.poll_us.tolist() == [WEEK_US]

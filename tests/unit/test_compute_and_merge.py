@@ -20,7 +20,7 @@ from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import Receipt, compute_shard
 from store_monitoring.storage.keys import part_key, plan_key, report_key
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import PART, TOTAL_COLUMNS
 from testing.fakes import CountingTables
 from testing.pipeline import Pipeline
 from tests.cases import us
@@ -73,10 +73,11 @@ def test_a_part_has_the_exact_microseconds(pipeline: Pipeline) -> None:
     up_a = (us(minutes=30), us(hours=23, minutes=30), us(hours=167, minutes=30))
     down_a = (us(minutes=30),) * 3
     whole, nothing = (us(hours=1), us(hours=24), us(hours=168)), (0, 0, 0)
-    assert [tuple(row.values()) for row in part.to_pylist()] == [
-        ("a", *up_a, *down_a),
-        ("b", *whole, *nothing),
-        ("c", *nothing, *whole),
+    totals = part.select(["store_id", *TOTAL_COLUMNS])
+    assert [tuple(row.values()) for row in totals.to_pylist()] == [
+        ("a", *up_a, *down_a, *nothing, us(minutes=30), us(hours=2), us(hours=2.5)),
+        ("b", *whole, *nothing, *nothing, us(hours=1), us(hours=1), us(hours=1)),
+        ("c", *nothing, *nothing, *whole, *nothing),
     ]
 
 
@@ -236,7 +237,8 @@ def test_rows_are_in_byte_order_of_store_ids(tmp_path: Path) -> None:
 
 
 def lines_of(store_id: str, *lengths_us: int) -> str:
-    return csv_lines(pa.record_batch([[store_id], *[[n] for n in lengths_us]], PART)).decode()
+    row = dict(zip(TOTAL_COLUMNS, [*lengths_us, *[0] * 6], strict=True))
+    return csv_lines(pa.RecordBatch.from_pylist([{"store_id": store_id} | row])).decode()
 
 
 def test_figures_are_rounded_half_to_even() -> None:

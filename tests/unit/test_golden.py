@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from store_monitoring.reports.formats.csv import CSV_HEADER, csv_lines
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from tests.cases import (
     EVERY_DAY,
     FRIDAY,
@@ -340,7 +340,7 @@ def test_rule_09_a_poll_of_14_days_ago_is_known(compute_uptime: ComputeUptime) -
 
 def test_rule_09_an_older_poll_is_ignored(compute_uptime: ComputeUptime) -> None:
     totals = with_polls(compute_uptime, active(utc("2024-10-02 12:00") - MICROSECOND))
-    assert totals.downtime_us == ALL_THE_TIME
+    assert totals.no_data_us == ALL_THE_TIME
 
 
 def test_rule_09_an_older_poll_does_not_hold_until_a_known_one(
@@ -373,7 +373,7 @@ def test_rule_09_a_poll_at_now_ends_the_status_before_it(compute_uptime: Compute
 
 
 def test_rule_09_a_poll_after_now_is_not_known(compute_uptime: ComputeUptime) -> None:
-    assert with_polls(compute_uptime, active(NOW + MICROSECOND)).downtime_us == ALL_THE_TIME
+    assert with_polls(compute_uptime, active(NOW + MICROSECOND)).no_data_us == ALL_THE_TIME
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -399,15 +399,15 @@ def test_rule_10_holds_for_polls_before_the_week(compute_uptime: ComputeUptime, 
     assert with_polls(compute_uptime, *polls[::order]).downtime_us == ALL_THE_TIME
 
 
-def test_rule_11_never_polled_is_down(compute_uptime: ComputeUptime) -> None:
+def test_rule_19_never_polled_is_no_data(compute_uptime: ComputeUptime) -> None:
     rows = opens("09:00", "17:00", TUESDAY)
     totals = compute_uptime(Case((), rows, {"s": "UTC"}, NOW))["s"]
-    assert totals == Totals(NOTHING, (0, us(hours=5), us(hours=8)))
+    assert totals == Totals(NOTHING, NOTHING, (0, us(hours=5), us(hours=8)))
 
 
-def test_rule_11_polls_of_another_store_are_ignored(compute_uptime: ComputeUptime) -> None:
+def test_rule_19_polls_of_another_store_are_no_data(compute_uptime: ComputeUptime) -> None:
     totals = with_polls(compute_uptime, active("2024-10-16 11:00", "t"))
-    assert totals == Totals(NOTHING, ALL_THE_TIME)
+    assert totals == Totals(NOTHING, NOTHING, ALL_THE_TIME)
 
 
 # Open on Tuesday and Wednesday from 09:00 to 17:00: 3 hours of the last day are on Wednesday.
@@ -511,11 +511,12 @@ def test_rule_13_windows_cut_business_time_and_status(compute_uptime: ComputeUpt
 
 def csv_by_merge(totals_by_store: Mapping[str, Totals]) -> str:
     rows = [
-        [store_id, *totals.uptime_us, *totals.downtime_us]
+        [store_id, *totals.uptime_us, *totals.downtime_us, *totals.no_data_us, *NOTHING]
         for store_id, totals in totals_by_store.items()
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    return f"{CSV_HEADER}\n" + csv_lines(pa.record_batch(columns, schema=PART)).decode()
+    batch = pa.record_batch(columns, names=["store_id", *TOTAL_COLUMNS])
+    return f"{CSV_HEADER}\n" + csv_lines(batch).decode()
 
 
 @pytest.mark.parametrize("write", [csv_text, csv_by_merge], ids=["oracle", "merge"])
@@ -526,6 +527,7 @@ def test_rule_14_the_report_as_csv(write: Callable[[Mapping[str, Totals]], str])
             # Half to even: 0.005 is 0.00, 0.015 is 0.02, 0.025 is 0.02, and a microsecond matters.
             "b": Totals((300_000, 54_000_000, 90_000_000), (300_001, 53_999_999, 90_000_001)),
             "c, d": Totals((1_500_000, 18_000_000, 1), (59_700_000, us(hours=10.5), 0)),
+            "e": Totals(NOTHING, NOTHING, (1_500_000, 18_000_000, us(hours=168))),  # rule 11
         }
     )
     assert text == (
@@ -535,6 +537,7 @@ def test_rule_14_the_report_as_csv(write: Callable[[Mapping[str, Totals]], str])
         "a,60.00,24.00,168.00,0.00,0.00,0.00\n"
         "b,0.00,0.02,0.02,0.01,0.01,0.03\n"
         '"c, d",0.02,0.00,0.00,1.00,10.50,0.00\n'
+        "e,0.00,0.00,0.00,0.02,0.00,168.00\n"
     )
 
 

@@ -24,7 +24,8 @@ from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES,
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
-from store_monitoring.storage.schemas import DETAILED_PART
+from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from testing.parts import part_of_rows, part_with
 from testing.pipeline import Pipeline
 
 NOW = datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC)
@@ -77,7 +78,7 @@ NEVER_POLLED = {"polls_last_week": 0, "last_poll_at": None, "last_poll_active": 
 
 
 def page_of(*stores: dict[str, Any], about: About = ABOUT) -> str:
-    return page_of_part(pa.Table.from_pylist(list(stores), DETAILED_PART), about)
+    return page_of_part(part_of_rows(stores), about)
 
 
 def page_of_part(part: pa.Table, about: About = ABOUT) -> str:
@@ -295,19 +296,18 @@ def many(count: int) -> pa.Table:
     up_us = np.sort(rng.integers(0, 100 * HOUR_US, count))
     never = np.arange(count) >= count - count // 10
     columns = {
-        **dict.fromkeys(DETAILED_PART.names, rng.integers(0, HOUR_US, count)),
+        **dict.fromkeys(TOTAL_COLUMNS, rng.integers(0, HOUR_US, count)),
         "store_id": sorted(str(UUID(bytes=rng.bytes(16), version=4)) for _ in range(count)),
         "uptime_last_week_us": up_us,
         "downtime_last_week_us": 100 * HOUR_US - up_us,
+        "no_data_last_week_us": np.zeros(count),
         "polls_last_week": np.where(never, 0, 30),
         "last_poll_at": pa.array(ABOUT.now_us - rng.integers(0, DAY_US, count), mask=never),
         "last_poll_active": pa.array(rng.random(count) < 0.5, mask=never),
         "open_now": rng.random(count) < 0.9,
         "outages_last_week": rng.integers(0, 30, count),
     }
-    return pa.table({name: pa.array(columns[name]) for name in DETAILED_PART.names}).cast(
-        DETAILED_PART
-    )
+    return part_with(columns)
 
 
 def test_size_of_a_page_of_4559_stores() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.domain.parameters import DAY_US, WEEK_US, PollFilter
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US, WEEK_US, PollFilter
 from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
 from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.reports.plan import Plan
@@ -24,6 +24,7 @@ from tests.cases import utc
 
 NOW_US = 20_000 * DAY_US
 MEMORY_US = 14 * DAY_US
+COVERAGE_US = 15 * MINUTE_US
 SHARD_POLLS = 50_000_000
 
 
@@ -67,7 +68,9 @@ def plan_of(
     follow_stores: bool = False,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
-    return plan_report("r", MEMORY_US, shard_polls, 64, log, files, follow_stores=follow_stores)
+    return plan_report(
+        *("r", MEMORY_US, COVERAGE_US, shard_polls, 64, log, files), follow_stores=follow_stores
+    )
 
 
 # --- now ------------------------------------------------------------------------------------
@@ -317,7 +320,8 @@ def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
     assert plan.shards[0].polls_files == (
         PollsFile(2, "polls", 9, 90, min_timestamp_us=NOW_US - 20, max_timestamp_us=NOW_US - 5),
     )
-    stored["unknown_store_ids"] = []
+    assert (plan.coverage_us, plan.include_outages) == (120 * MINUTE_US, False)
+    stored |= {"unknown_store_ids": [], "coverage_us": 120 * MINUTE_US, "include_outages": False}
     written = json.loads(json.dumps(plan.to_json()))
     assert written["shards"][0]["stores_files"][0].pop("attributes") == []
     assert json.dumps(written) == json.dumps(stored)

@@ -424,12 +424,6 @@ def test_following_stores_does_not_change_the_report(series: Series) -> None:
     }
 
 
-def test_parts_have_details_only_if_stores_are_followed(series: Series) -> None:
-    series.poll("10:00", a=True)
-    assert not series.pipeline.plan(follow_stores=False).in_detail
-    assert series.pipeline.plan(follow_stores=True).in_detail
-
-
 def test_after_polls_from_the_future_are_removed_states_are_recorded_anew(series: Series) -> None:
     """A later checkpoint would otherwise suppress the events of all reports up to its time."""
     series.changes("10:00", a=True)

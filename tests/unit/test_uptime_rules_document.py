@@ -10,7 +10,9 @@ RULES = 15
 
 
 def test_the_examples_hold() -> None:
-    words = {name: getattr(sentences, name) for name in ("store", "week_open")}
+    words = {
+        name: getattr(sentences, name) for name in ("store", "week_open", "covered", "outages")
+    }
     result = doctest.testfile(
         str(DOCUMENT), module_relative=False, globs=words, encoding="utf-8", report=True
     )

@@ -22,6 +22,7 @@ class Range:
 
 # The ranges are those of the parameters in `template.yaml`.
 BucketCount = Annotated[int, Range(1, 1_000)]
+CoverageMinutes = Annotated[int, Range(1, 1_440)]
 DownloadLinkSeconds = Annotated[int, Range(60, 900)]
 FuturePollToleranceMinutes = Annotated[int, Range(0, 525_600)]
 MapConcurrency = Annotated[int, Range(1, 1_000)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Polls, Stores, joined
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import Parameters, PollFilter
 from store_monitoring.domain.timeline import Timeline, needed_polls, timeline
 from store_monitoring.errors import (
     InvalidRequestError,
@@ -102,8 +102,7 @@ class TimelineSource:
         The report whose snapshot this is.
     version : int
         The version of the ingest log.
-    now_us, memory_us, poll_filter
-        See `Plan`.
+    parameters : Parameters
     stores_file : StoresFile
         Contains the store's zone and hours, if the store occurs in any input.
     polls_files : tuple of PollsFile
@@ -112,9 +111,7 @@ class TimelineSource:
 
     report_id: str | None
     version: int
-    now_us: int
-    memory_us: int
-    poll_filter: PollFilter
+    parameters: Parameters
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
 
@@ -189,13 +186,7 @@ def read_timeline(
         store,
         row.column("timezone").null_count == 0,
         len(store.hours.store) > 0,
-        timeline(
-            store,
-            polls,
-            source.now_us,
-            source.memory_us,
-            source.poll_filter,
-        ),
+        timeline(store, polls, source.parameters),
     )
 
 
@@ -206,9 +197,7 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
         polls, _ = needed_polls(
             store,
             joined([polls, polls_of(table, pa.array([store_id]))]),
-            source.now_us,
-            source.memory_us,
-            source.poll_filter,
+            source.parameters,
         )
         if len(polls.store) > MAX_POLLS:
             raise ResponseTooLargeError(
@@ -220,7 +209,8 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
 
 def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[pa.Table]:
     """Yield the polls of groups of files, and of each very large file in batches."""
-    selection = source.now_us - source.memory_us, source.now_us, store_id
+    now_us, memory_us = source.parameters.now_us, source.parameters.memory_us
+    selection = now_us - memory_us, now_us, store_id
     group: list[PollsFile] = []
     for file in source.polls_files:
         if file.rows > _MAX_ROWS_AT_ONCE:
@@ -248,9 +238,7 @@ def _current(
     return TimelineSource(
         None,
         snapshot.version,
-        now_us,
-        memory_us,
-        request.poll_filter,
+        Parameters(now_us, memory_us, request.poll_filter),
         snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )
@@ -285,9 +273,7 @@ def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
                 return TimelineSource(
                     plan.report_id,
                     plan.version,
-                    plan.now_us,
-                    plan.memory_us,
-                    plan.poll_filter,
+                    plan.parameters,
                     file,
                     tuple(polls for polls in shard.polls_files if polls.bucket == bucket),
                 )

@@ -65,12 +65,15 @@ class BusinessTime:
         Positions on the span's axis.
     elapsed_us : int64 (intervals + 1,)
         Total length of the intervals before each one; the last element is the length of all.
+    open_at_end : bool (stores,)
+        Whether the span's end is business time.
     """
 
     span: Span
     start: Int64s
     end: Int64s
     elapsed_us: Int64s
+    open_at_end: Bools
 
     def before(self, position: Int64s) -> Int64s:
         """Return the total business time on the axis before each position, in microseconds.
@@ -90,6 +93,29 @@ class BusinessTime:
             return np.zeros(len(position), np.bool_)
         interval = np.searchsorted(self.start, position, side="right")
         return (interval > 0) & (position < self.end[np.maximum(interval - 1, 0)])
+
+    def overlaps(self, since: Int64s, until: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """Return where business time overlaps stretches of the axis.
+
+        Parameters
+        ----------
+        since, until : int64 (stretches,)
+            Positions: disjoint, ascending, each stretch in one store's part of the axis.
+
+        Returns
+        -------
+        stretch : int64 (overlaps,)
+            Index of each overlap's stretch.
+        start, end : int64 (overlaps,)
+            Positions.
+        """
+        first = np.searchsorted(self.end, since, side="right")
+        count = np.maximum(np.searchsorted(self.start, until, side="left") - first, 0)
+        stretch = np.repeat(np.arange(len(count)), count)
+        nth = np.arange(len(stretch)) - np.repeat(np.cumsum(count) - count, count)
+        interval = first[stretch] + nth
+        start = np.maximum(since[stretch], self.start[interval])
+        return stretch, start, np.minimum(until[stretch], self.end[interval])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +166,12 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     ([27], [31])
     """
     span.check_room(stores.count)
-    opened = openings(stores, span)
+    opened = openings(stores, Span(span.start_us, span.end_us + 1))
     store = stores.hours.store[opened.row]
-    always_open = np.setdiff1d(np.arange(stores.count), stores.hours.store)  # rule 5
+    is_always_open = np.bincount(stores.hours.store, minlength=stores.count) == 0  # rule 5
+    open_at_end = is_always_open.copy()
+    open_at_end[store[opened.end_us > span.end_us]] = True
+    always_open = np.flatnonzero(is_always_open)
     start = np.append(
         span.position(store, np.maximum(opened.start_us, span.start_us)),
         span.position(always_open, span.start_us),
@@ -151,8 +180,9 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
         span.position(store, np.minimum(opened.end_us, span.end_us)),
         span.position(always_open, span.end_us),
     )
-    start, end = _union(start, end)
-    return BusinessTime(span, start, end, np.append(0, np.cumsum(end - start)))
+    begins = start < end  # an opening may begin at the span's end
+    start, end = _union(start[begins], end[begins])
+    return BusinessTime(span, start, end, np.append(0, np.cumsum(end - start)), open_at_end)
 
 
 def openings(stores: Stores, span: Span) -> Openings:

@@ -6,7 +6,7 @@ import numpy as np
 
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import Parameters, PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
 """The instant of a poll that does not exist."""
@@ -36,15 +36,23 @@ class KnownPolls:
         return (self.key & 1).astype(np.bool_)
 
     @property
-    def instant_us(self) -> Int64s:
-        """When each poll was taken: int64 (instants,), microseconds UTC."""
-        return self.span.start_us + (self.key >> 1) % self.span.length_us
+    def is_polled(self) -> Bools:
+        """Whether each store has a known poll: bool (stores,)."""
+        return self.border[:-1] < self.border[1:]
 
     @property
     def first(self) -> Int64s:
         """Index of the first poll of each store that has any."""
-        begin, end = self.border[:-1], self.border[1:]
-        return begin[begin < end]
+        return self.border[:-1][self.is_polled]
+
+    def store(self, poll: Int64s) -> Int64s:
+        """Return the stores of some polls, given by their indices in `key`."""
+        return np.searchsorted(self.border, poll, side="right") - 1
+
+    def at_us(self, poll: Int64s, store: Int64s) -> Int64s:
+        """Return when some polls of some stores were taken, microseconds UTC."""
+        at_us: Int64s = (self.key[poll] >> 1) - store * self.span.length_us + self.span.start_us
+        return at_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +73,14 @@ class Polled:
     last_us: Int64s
     last_active: Bools
 
+    @property
+    def is_polled(self) -> Bools:
+        """Whether each store has a known poll: bool (stores,)."""
+        is_polled: Bools = self.last_us != NO_POLL
+        return is_polled
 
-def known_polls(
-    stores: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
-) -> KnownPolls:
+
+def known_polls(stores: Stores, polls: Polls, parameters: Parameters) -> KnownPolls:
     """Return the known polls that pass the filter, sorted.
 
     Raises
@@ -76,20 +88,21 @@ def known_polls(
     ValueError
         If there are more stores than one axis can hold.
     """
-    if poll_filter is PollFilter.BUSINESS_HOURS:
-        polls = within_memory(polls, now_us, memory_us)
+    memory = poll_memory(parameters)
+    if parameters.poll_filter is PollFilter.BUSINESS_HOURS:
+        polls = within_memory(polls, memory)
         polls = polls.where(taken_while_open(stores, polls))
-    return sort_and_dedupe(polls, poll_memory(now_us, memory_us), stores.count)
+    return sort_and_dedupe(polls, memory, stores.count)
 
 
-def poll_memory(now_us: int, memory_us: int) -> Span:
+def poll_memory(parameters: Parameters) -> Span:
     """Return the span of known polls, [now − memory, now] (rule 9)."""
-    return Span(now_us - memory_us, now_us + 1)
+    return Span(parameters.now_us - parameters.memory_us, parameters.now_us + 1)
 
 
-def within_memory(polls: Polls, now_us: int, memory_us: int) -> Polls:
+def within_memory(polls: Polls, memory: Span) -> Polls:
     """Return the polls in the poll memory (rule 9)."""
-    known = _within(polls, poll_memory(now_us, memory_us))
+    known = _within(polls, memory)
     return polls if known.all() else polls.where(known)
 
 
@@ -127,16 +140,16 @@ def _within(polls: Polls, span: Span) -> Bools:
 
 def polled(known: KnownPolls, week: Span) -> Polled:
     """Return each store's last poll, and its number of polls in a week that ends now."""
-    begin, end = known.border[:-1], known.border[1:]
+    end = known.border[1:]
     since_us = max(week.start_us, known.span.start_us)
-    week_starts = known.span.position(np.arange(len(begin)), since_us)
+    week_starts = known.span.position(np.arange(len(end)), since_us)
     in_week = end - np.searchsorted(known.key, week_starts << 1)
-    last_us = np.full(len(begin), NO_POLL)
-    last_active = np.zeros(len(begin), np.bool_)
-    has_any = begin < end
-    last = known.key[end[has_any] - 1]
-    last_us[has_any] = known.span.start_us + (last >> 1) % known.span.length_us
-    last_active[has_any] = last & 1
+    last_us = np.full(len(end), NO_POLL)
+    last_active = np.zeros(len(end), np.bool_)
+    store = np.flatnonzero(known.is_polled)
+    last = end[store] - 1
+    last_us[store] = known.at_us(last, store)
+    last_active[store] = known.key[last] & 1
     return Polled(in_week, last_us, last_active)
 
 

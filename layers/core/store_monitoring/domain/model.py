@@ -86,7 +86,17 @@ def joined(polls: Sequence[Polls]) -> Polls:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Exact uptime and downtime, int64 microseconds (stores, windows): see `WINDOWS_US`."""
+    """Exact lengths of time in each store's windows (see `WINDOWS_US`), microseconds.
+
+    Attributes
+    ----------
+    uptime_us, downtime_us, no_data_us : int64 (stores, windows)
+        Together they are the business time (rules 13 and 19).
+    covered_us : int64 (stores, windows)
+        The part of business time that lies shortly after a poll (rule 19).
+    """
 
     uptime_us: Int64s
     downtime_us: Int64s
+    no_data_us: Int64s
+    covered_us: Int64s

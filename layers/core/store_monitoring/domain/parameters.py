@@ -1,5 +1,6 @@
 """Units of time, and what a computation is asked for; without numpy, so every function loads it."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 SECOND_US = 1_000_000
@@ -11,9 +12,34 @@ WEEK_US = 7 * DAY_US
 WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
 """Lengths of the report's windows: the last hour, day and week, each ending now."""
 
+DEFAULT_COVERAGE_US = 120 * MINUTE_US
+"""How long after a poll business time is covered, unless `CoverageMinutes` says otherwise."""
+
 
 class PollFilter(StrEnum):
     """Which polls count for a store's status (rules 8 to 11)."""
 
     ALL = "all"
     BUSINESS_HOURS = "business_hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the uptime of stores is computed for.
+
+    Attributes
+    ----------
+    now_us : int
+        End of all windows, microseconds UTC.
+    memory_us : int
+        Length of the poll memory: older polls are not known (rule 9).
+    poll_filter : PollFilter
+        Whether polls taken outside business time count.
+    coverage_us : int
+        How long after a poll business time is covered (rule 19).
+    """
+
+    now_us: int
+    memory_us: int
+    poll_filter: PollFilter = PollFilter.ALL
+    coverage_us: int = DEFAULT_COVERAGE_US

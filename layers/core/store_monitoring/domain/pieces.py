@@ -1,164 +1,17 @@
-"""Uptime and downtime of stores with more polls than fit into memory at once."""
+"""Cut polls and stores into pieces that fit into memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from store_monitoring.domain.activity import Activity, activity
-from store_monitoring.domain.business_time import AXIS_US, BusinessTime, business_time
-from store_monitoring.domain.known_polls import NO_POLL, Polled, known_polls, polled
-from store_monitoring.domain.model import Int64s, Polls, Stores, Totals, joined
-from store_monitoring.domain.outages import Outages, outage_intervals
-from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US, PollFilter
-from store_monitoring.domain.uptime import Details, is_open, last_week, totals
+from store_monitoring.domain.business_time import AXIS_US
+from store_monitoring.domain.model import Int64s, Polls, joined
+from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US
+from store_monitoring.domain.uptime import Piece
 
 _NO_POLLS = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
 _MAX_OPENINGS = 2_000_000  # each takes about 100 bytes while business time is computed
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some stores' polls in a stretch of time, which begins where the previous piece ends.
-
-    Attributes
-    ----------
-    polls : Polls
-        All polls in the stretch, in any order, repeats allowed.
-    until_us : int
-        End of the stretch; for the last piece it is after now.
-    """
-
-    polls: Polls
-    until_us: int
-
-
-def compute_uptime_by_pieces(
-    stores: Stores,
-    pieces: Iterable[Piece],
-    now_us: int,
-    memory_us: int,
-    poll_filter: PollFilter = PollFilter.ALL,
-) -> tuple[Totals, Details]:
-    """Compute what `compute_uptime_in_detail` does, from one piece of the polls after the other.
-
-    Only each store's last poll and sums are kept from piece to piece, so memory depends on the
-    number of stores and the largest piece.
-
-    Parameters
-    ----------
-    stores : Stores
-    pieces : iterable of Piece
-        In order of time. Together they contain all polls of the poll memory (rule 9).
-    now_us, memory_us, poll_filter
-        See `compute_uptime`.
-
-    Examples
-    --------
-    Two polls, two hours and half an hour ago, in two pieces:
-
-    >>> from store_monitoring.domain.model import WeeklyHours
-    >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
-    >>> none = np.empty(0, np.int64)
-    >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
-    >>> now_us = 20_000 * DAY_US
-    >>> def polls(ago_us, active):
-    ...     return Polls(np.array([0]), np.array([now_us - ago_us]), np.array([active]))
-    >>> pieces = [
-    ...     Piece(polls(2 * HOUR_US, False), now_us - HOUR_US),
-    ...     Piece(polls(HOUR_US // 2, True), now_us + 1),
-    ... ]
-    >>> totals, details = compute_uptime_by_pieces(stores, pieces, now_us, 14 * DAY_US)
-    >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
-    ([[30, 30, 30]], [[30, 1410, 10050]])
-    >>> details.outages.count.tolist(), (details.outages.longest_us // MINUTE_US).tolist()
-    ([1], [10050])
-    """
-    week = last_week(now_us)
-    open_time = business_time(stores, week)
-    sums = _Sums(open_time, stores.count)
-    last = Polled(
-        np.zeros(stores.count, np.int64),
-        np.full(stores.count, NO_POLL),
-        np.zeros(stores.count, np.bool_),
-    )
-    since_us = week.start_us
-    for piece in pieces:
-        polls = _with_last(piece.polls, last)
-        known = known_polls(stores, polls, now_us, memory_us, poll_filter)
-        has_poll = last.last_us != NO_POLL
-        current = polled(known, week)
-        counted_before = has_poll & (last.last_us >= week.start_us)
-        in_week = last.in_week + current.in_week - counted_before
-        last = Polled(in_week, current.last_us, current.last_active)
-        # The first poll's status holds before it, too (rule 8). So a store's time is added once its
-        # first poll is known; for a store without polls, with the last piece (rule 11).
-        until_us = min(max(piece.until_us, week.start_us), week.end_us)
-        decided = (last.last_us != NO_POLL) | (piece.until_us > now_us)
-        store = np.arange(stores.count)
-        begin = week.position(store, np.where(has_poll, since_us, week.start_us))
-        end = np.where(decided, week.position(store, until_us), begin)
-        sums.add(activity(known, week), begin, end)
-        since_us = until_us
-    return sums.totals(), Details(last, is_open(stores, now_us), sums.outages())
-
-
-def _with_last(polls: Polls, last: Polled) -> Polls:
-    """Return the polls of a piece, and each store's last poll before it."""
-    store = np.flatnonzero(last.last_us != NO_POLL)
-    return Polls(
-        np.append(polls.store, store),
-        np.append(polls.timestamp_us, last.last_us[store]),
-        np.append(polls.active, last.last_active[store]),
-    )
-
-
-class _Sums:
-    """Each store's sums over consecutive stretches of the week."""
-
-    def __init__(self, open_time: BusinessTime, store_count: int) -> None:
-        self._open_time = open_time
-        self._business_us = np.zeros((store_count, len(WINDOWS_US)), np.int64)
-        self._uptime_us = np.zeros_like(self._business_us)
-        self._outages = np.zeros(store_count, np.int64)
-        self._longest_us = np.zeros(store_count, np.int64)
-        self._ongoing_us = np.zeros(store_count, np.int64)
-
-    def add(self, active: Activity, begin: Int64s, end: Int64s) -> None:
-        """Add one stretch per store, from `begin` to `end` on the week's axis."""
-        count = len(begin)
-        up = Activity(*self._within(active.up_from, active.up_until, begin, end))
-        piece = totals(self._open_time, up, count)
-        self._business_us = piece.uptime_us + piece.downtime_us
-        self._uptime_us += piece.uptime_us
-        start, stop = self._within(*outage_intervals(self._open_time, up, count), begin, end)
-        store = start // self._open_time.span.length_us
-        # An outage at the start of a stretch continues one at the end of the previous stretch.
-        continues = (start == begin[store]) & (self._ongoing_us[store] > 0)
-        length_us = stop - start + np.where(continues, self._ongoing_us[store], 0)
-        self._outages += np.bincount(store[~continues], minlength=count)
-        np.maximum.at(self._longest_us, store, length_us)
-        at_end = stop == end[store]
-        self._ongoing_us[begin < end] = 0
-        self._ongoing_us[store[at_end]] = length_us[at_end]
-
-    def _within(
-        self, start: Int64s, stop: Int64s, begin: Int64s, end: Int64s
-    ) -> tuple[Int64s, Int64s]:
-        """Return the parts of intervals that are within their stores' stretches."""
-        store = start // self._open_time.span.length_us
-        start, stop = np.maximum(start, begin[store]), np.minimum(stop, end[store])
-        within = start < stop
-        return start[within], stop[within]
-
-    def totals(self) -> Totals:
-        """Return the uptime, and the rest of business time as downtime."""
-        return Totals(self._uptime_us, self._business_us - self._uptime_us)
-
-    def outages(self) -> Outages:
-        """Return the number and greatest length of the outages."""
-        return Outages(self._outages, self._longest_us)
 
 
 def cut_by_time(

@@ -5,6 +5,7 @@ copy is not used. `zoneinfo` reads it: daylight saving continues after 2037, whe
 end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -84,6 +85,18 @@ class ZoneOffsets:
         opens_us: Int64s = np.maximum(wall_us - self.offset_us[segment], segment_starts_us[segment])
         return opens_us
 
+    def at_us(self, instant_us: Int64s) -> Int64s:
+        """Return the offsets at instants.
+
+        Examples
+        --------
+        >>> wall_us = np.array(["2024-07-01T00:00"], "datetime64[us]").astype(np.int64)
+        >>> offsets = zone_offsets("America/New_York", wall_us[0], wall_us[0])
+        >>> (offsets.at_us(wall_us) // 3_600_000_000).tolist()
+        [-4]
+        """
+        return self.offset_us[np.searchsorted(self.transition_us, instant_us, side="right")]
+
     def closing_us(self, wall_us: Int64s) -> Int64s:
         """Return the instants at which local clocks show the closing times `wall_us` (rule 6).
 
@@ -111,6 +124,35 @@ def local_time(zone_name: str, instant_us: int) -> datetime:
     '1970-01-01T05:30:00+05:30'
     """
     return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(_zone(zone_name))
+
+
+def offsets_us(
+    zone_names: Sequence[str], zone: Int64s, instant_us: Int64s, start_us: int, end_us: int
+) -> Int64s:
+    """Return the UTC offsets of instants, each in a zone of its own.
+
+    Parameters
+    ----------
+    zone_names : sequence of str
+    zone : int64 (instants,)
+        Index of each instant's zone in `zone_names`.
+    instant_us : int64 (instants,)
+    start_us, end_us : int
+        A stretch of time that contains all instants.
+
+    Examples
+    --------
+    >>> zone_names = ("UTC", "Asia/Tokyo")
+    >>> now_us = np.array([0, 0])
+    >>> (offsets_us(zone_names, np.array([1, 0]), now_us, 0, 0) // 3_600_000_000).tolist()
+    [9, 0]
+    """
+    offset_us = np.empty_like(instant_us)
+    for index in np.flatnonzero(np.bincount(zone)).tolist():
+        of_zone = zone == index
+        offsets = zone_offsets(zone_names[index], start_us, end_us)
+        offset_us[of_zone] = offsets.at_us(instant_us[of_zone])
+    return offset_us
 
 
 @cache

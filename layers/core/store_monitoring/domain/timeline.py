@@ -1,10 +1,9 @@
 """One store's last week in detail: business time, polls, statuses and outages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from store_monitoring.domain.activity import Statuses, activity, statuses
 from store_monitoring.domain.business_time import (
     BusinessTime,
     Openings,
@@ -13,15 +12,36 @@ from store_monitoring.domain.business_time import (
     openings,
 )
 from store_monitoring.domain.known_polls import (
+    NO_POLL,
     poll_memory,
     sort_and_dedupe,
     taken_while_open,
     within_memory,
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
-from store_monitoring.domain.outages import outage_intervals
-from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.domain.uptime import last_week, totals
+from store_monitoring.domain.outages import Outages
+from store_monitoring.domain.parameters import Parameters, PollFilter
+from store_monitoring.domain.statuses import statuses, whole_week
+from store_monitoring.domain.uptime import compute_uptime, last_week
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLine:
+    """The statuses of one store's week: without gaps, ascending.
+
+    Attributes
+    ----------
+    since, until : int64 (statuses,)
+        Positions.
+    active : bool (statuses,)
+    poll_us : int64 (statuses,)
+        Instant of the poll that says so; `NO_POLL` where there is no data (rule 19).
+    """
+
+    since: Int64s
+    until: Int64s
+    active: Bools
+    poll_us: Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +63,8 @@ class Timeline:
         one that counts.
     counts : bool (polls,)
         Whether each poll passes the filter, and so counts for the statuses.
-    statuses : Statuses
-    outage_start, outage_end : int64 (outages,)
-        Positions, ascending.
+    statuses : StatusLine
+    outages : Outages
     totals : Totals
         The same as the report's.
     """
@@ -56,19 +75,12 @@ class Timeline:
     interval: Int64s
     polls: Polls
     counts: Bools
-    statuses: Statuses
-    outage_start: Int64s
-    outage_end: Int64s
+    statuses: StatusLine
+    outages: Outages
     totals: Totals
 
 
-def timeline(
-    store: Stores,
-    polls: Polls,
-    now_us: int,
-    memory_us: int,
-    poll_filter: PollFilter = PollFilter.ALL,
-) -> Timeline:
+def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
     """Return the timeline of one store; for the parameters see `compute_uptime`.
 
     Raises
@@ -87,25 +99,27 @@ def timeline(
     >>> now_us = 20_000 * DAY_US
     >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
     >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
-    >>> week = timeline(store, polls, now_us, 14 * DAY_US)
+    >>> week = timeline(store, polls, Parameters(now_us, 14 * DAY_US))
     >>> (week.statuses.until // MINUTE_US).tolist(), week.statuses.active.tolist()
     ([10050, 10080], [False, True])
-    >>> (week.outage_start // MINUTE_US).tolist(), (week.outage_end // MINUTE_US).tolist()
-    ([0], [10050])
+    >>> ((now_us - week.outages.end_us) // MINUTE_US).tolist()
+    [30]
     """
     if store.count != 1:
         raise ValueError(f"a timeline is about one store, not {store.count}")
-    week = last_week(now_us)
-    known, counts = needed_polls(store, polls, now_us, memory_us, poll_filter)
+    week = last_week(parameters.now_us)
+    known, counts = needed_polls(store, polls, parameters)
     if not (counts & (known.timestamp_us < week.start_us)).any():
         within = known.timestamp_us >= week.start_us
         known, counts = known.where(within), counts[within]
     open_time = business_time(store, week)
     opened = openings(store, week)
     opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
-    used = sort_and_dedupe(known.where(counts), poll_memory(now_us, memory_us), store.count)
-    active = activity(used, week)
-    outage_start, outage_end = outage_intervals(open_time, active, store.count)
+    counting = known.where(counts)
+    figures = compute_uptime(
+        store, counting, replace(parameters, poll_filter=PollFilter.ALL), keep_outages=True
+    )
+    assert figures.all_outages is not None  # they are kept
     return Timeline(
         week,
         open_time,
@@ -113,16 +127,24 @@ def timeline(
         np.searchsorted(open_time.start, opens_at, side="right") - 1,
         known,
         counts,
-        statuses(used, week),
-        outage_start,
-        outage_end,
-        totals(open_time, active, store.count),
+        _status_line(counting, parameters),
+        figures.all_outages,
+        figures.totals,
     )
 
 
-def needed_polls(
-    store: Stores, polls: Polls, now_us: int, memory_us: int, poll_filter: PollFilter
-) -> tuple[Polls, Bools]:
+def _status_line(counting: Polls, parameters: Parameters) -> StatusLine:
+    week = last_week(parameters.now_us)
+    known = sort_and_dedupe(counting, poll_memory(parameters), 1)
+    if not len(known.key):
+        start, end = np.array([0]), np.array([week.length_us])
+        return StatusLine(start, end, np.array([False]), np.array([NO_POLL]))
+    held = statuses(known, np.arange(len(known.key)), whole_week(week, 1))
+    holds = held.since < held.until
+    return StatusLine(held.since[holds], held.until[holds], held.active[holds], held.poll_us[holds])
+
+
+def needed_polls(store: Stores, polls: Polls, parameters: Parameters) -> tuple[Polls, Bools]:
     """Return the polls that the timeline of the week needs, and which of them count.
 
     The result may replace `polls` wherever all polls are expected. If `polls` is only a part of
@@ -136,9 +158,9 @@ def needed_polls(
     bool (polls,)
         Whether each poll passes the filter.
     """
-    known = _distinct(within_memory(polls, now_us, memory_us))
-    counts = _counts(store, known, poll_filter)
-    before = counts & (known.timestamp_us < last_week(now_us).start_us)
+    known = _distinct(within_memory(polls, poll_memory(parameters)))
+    counts = _counts(store, known, parameters.poll_filter)
+    before = counts & (known.timestamp_us < last_week(parameters.now_us).start_us)
     if not before.any():
         return known, counts
     needed = known.timestamp_us >= known.timestamp_us[before][-1]

@@ -1,60 +1,69 @@
-"""Uptime and downtime of all stores of a shard at once (rules 12 and 13)."""
+"""Uptime, downtime and outages of all stores of a shard at once (rules 8 to 13, and 19)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from store_monitoring.domain.activity import Activity, activity
 from store_monitoring.domain.business_time import BusinessTime, Span, business_time
-from store_monitoring.domain.known_polls import Polled, known_polls, polled
+from store_monitoring.domain.known_polls import NO_POLL, Polled, known_polls, polled
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
-from store_monitoring.domain.outages import Outages, outages
-from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
+from store_monitoring.domain.outages import OutageFigures, Outages, OutageTracker
+from store_monitoring.domain.parameters import WINDOWS_US, Parameters
+from store_monitoring.domain.statuses import Stretch, covered, status_changes, statuses
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
-    """What a report shows of each store besides its totals.
+class Piece:
+    """Some stores' polls in a stretch of time, which begins where the previous piece ends.
 
     Attributes
     ----------
+    polls : Polls
+        All polls in the stretch, in any order, repeats allowed.
+    until_us : int
+        End of the stretch; for the last piece it is after now.
+    """
+
+    polls: Polls
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a report shows of each store.
+
+    Attributes
+    ----------
+    totals : Totals
     polled : Polled
     open_now : bool (stores,)
         Whether now is business time.
-    outages : Outages
-        In the week.
+    outages : OutageFigures
+    all_outages : Outages or None
+        The outages themselves, if they are to be kept.
     """
 
+    totals: Totals
     polled: Polled
     open_now: Bools
-    outages: Outages
+    outages: OutageFigures
+    all_outages: Outages | None
 
 
 def compute_uptime(
-    stores: Stores,
-    polls: Polls,
-    now_us: int,
-    memory_us: int,
-    poll_filter: PollFilter = PollFilter.ALL,
-) -> Totals:
-    """Compute every store's exact uptime and downtime in the last hour, day and week.
+    stores: Stores, polls: Polls, parameters: Parameters, *, keep_outages: bool = False
+) -> Figures:
+    """Compute every store's exact figures in the last hour, day and week.
 
     Parameters
     ----------
     stores : Stores
     polls : Polls
         Any order; polls outside the poll memory are ignored (rule 9).
-    now_us : int
-        End of all windows, microseconds UTC.
-    memory_us : int
-        Length of the poll memory (rule 9).
-    poll_filter : PollFilter
-        Whether polls taken outside business time count.
-
-    Returns
-    -------
-    Totals
-        int64 microseconds (stores, windows); uptime + downtime is the business time (rule 13).
+    parameters : Parameters
+    keep_outages : bool
+        Whether to return all outages.
 
     Raises
     ------
@@ -72,39 +81,91 @@ def compute_uptime(
     >>> now_us = 20_000 * DAY_US
     >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
     >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
-    >>> totals = compute_uptime(stores, polls, now_us, 14 * DAY_US)
+    >>> figures = compute_uptime(stores, polls, Parameters(now_us, 14 * DAY_US))
+    >>> totals = figures.totals
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
     ([[30, 30, 30]], [[30, 1410, 10050]])
+
+    Two hours after each poll are covered:
+
+    >>> (totals.covered_us // MINUTE_US).tolist()
+    [[60, 120, 120]]
     """
-    known = known_polls(stores, polls, now_us, memory_us, poll_filter)
-    open_time = business_time(stores, last_week(now_us))
-    return totals(open_time, activity(known, open_time.span), stores.count)
+    piece = Piece(polls, parameters.now_us + 1)
+    return compute_uptime_by_pieces(stores, [piece], parameters, keep_outages=keep_outages)
 
 
-def compute_uptime_in_detail(
-    stores: Stores,
-    polls: Polls,
-    now_us: int,
-    memory_us: int,
-    poll_filter: PollFilter = PollFilter.ALL,
-) -> tuple[Totals, Details]:
-    """Compute what `compute_uptime` does, and details of each store."""
-    known = known_polls(stores, polls, now_us, memory_us, poll_filter)
-    open_time = business_time(stores, last_week(now_us))
-    active = activity(known, open_time.span)
-    details = Details(
-        polled(known, open_time.span),
-        is_open(stores, now_us),
-        outages(open_time, active, stores.count),
+def compute_uptime_by_pieces(
+    stores: Stores, pieces: Iterable[Piece], parameters: Parameters, *, keep_outages: bool = False
+) -> Figures:
+    """Compute what `compute_uptime` does, from one piece of the polls after the other.
+
+    Only each store's last poll and sums are kept from piece to piece, so memory depends on the
+    number of stores and the largest piece (and on the number of outages, if they are kept).
+
+    Parameters
+    ----------
+    stores : Stores
+    pieces : iterable of Piece
+        In order of time. Together they contain all polls of the poll memory (rule 9).
+    parameters, keep_outages
+        See `compute_uptime`.
+
+    Examples
+    --------
+    Two polls, two hours and half an hour ago, in two pieces:
+
+    >>> from store_monitoring.domain.model import WeeklyHours
+    >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
+    >>> none = np.empty(0, np.int64)
+    >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
+    >>> now_us = 20_000 * DAY_US
+    >>> def polls(ago_us, active):
+    ...     return Polls(np.array([0]), np.array([now_us - ago_us]), np.array([active]))
+    >>> pieces = [
+    ...     Piece(polls(2 * HOUR_US, False), now_us - HOUR_US),
+    ...     Piece(polls(HOUR_US // 2, True), now_us + 1),
+    ... ]
+    >>> figures = compute_uptime_by_pieces(stores, pieces, Parameters(now_us, 14 * DAY_US))
+    >>> (figures.totals.uptime_us // MINUTE_US).tolist()
+    [[30, 30, 30]]
+    >>> figures.outages.count.tolist(), (figures.outages.longest_us // MINUTE_US).tolist()
+    ([1], [10050])
+    """
+    week = last_week(parameters.now_us)
+    open_time = business_time(stores, week)
+    windows = _Windows(open_time, stores.count)
+    outages = OutageTracker(stores, open_time, keep_all=keep_outages)
+    last = Polled(
+        np.zeros(stores.count, np.int64),
+        np.full(stores.count, NO_POLL),
+        np.zeros(stores.count, np.bool_),
     )
-    return totals(open_time, active, stores.count), details
-
-
-def is_open(stores: Stores, now_us: int) -> Bools:
-    """Return for each store whether now is business time."""
-    instant = Span(now_us, now_us + 1)
-    return business_time(stores, instant).contains(
-        instant.position(np.arange(stores.count), now_us)
+    store = np.arange(stores.count)
+    uptime_us, covered_us = np.zeros_like(windows.business_us), np.zeros_like(windows.business_us)
+    since_us = week.start_us
+    for piece in pieces:
+        known = known_polls(stores, _with_last(piece.polls, last), parameters)
+        # A store's first poll's status holds before it, too (rule 8).
+        until_us = min(max(piece.until_us, week.start_us), week.end_us)
+        begin_us = np.where(last.is_polled, since_us, week.start_us)
+        stretch = Stretch(week, week.position(store, begin_us), week.position(store, until_us))
+        changes = statuses(known, status_changes(known), stretch)
+        outages.add(known, changes)
+        uptime_us += windows.business_within_us(
+            changes.since[changes.active], changes.until[changes.active]
+        )
+        covered_us += windows.business_within_us(*covered(known, parameters.coverage_us, stretch))
+        last = _next_polled(last, polled(known, week), week)
+        since_us = until_us
+    no_data_us = np.where(last.is_polled[:, np.newaxis], 0, windows.business_us)
+    downtime_us = windows.business_us - uptime_us - no_data_us
+    return Figures(
+        Totals(uptime_us, downtime_us, no_data_us, covered_us),
+        last,
+        open_time.open_at_end,
+        outages.finish(),
+        outages.outages() if keep_outages else None,
     )
 
 
@@ -113,20 +174,57 @@ def last_week(now_us: int) -> Span:
     return Span(now_us - max(WINDOWS_US), now_us)
 
 
-def totals(open_time: BusinessTime, active: Activity, store_count: int) -> Totals:
-    """Return uptime and downtime per store and window."""
-    week_us = open_time.span.length_us
-    week_end = np.arange(1, store_count + 1) * week_us
-    up_store: Int64s = active.up_from // week_us
-    business_us = np.empty((store_count, len(WINDOWS_US)), np.int64)
-    uptime_us = np.empty_like(business_us)
-    for column, window_us in enumerate(WINDOWS_US):
-        window_start = week_end - window_us
-        business_us[:, column] = open_time.before(week_end) - open_time.before(window_start)
-        reaches = active.up_until > window_start[up_store]
-        store = up_store[reaches]
-        since = np.maximum(active.up_from[reaches], window_start[store])
-        up_us = open_time.before(active.up_until[reaches]) - open_time.before(since)
-        # bincount adds in float64; exact, since a week has far fewer than 2**53 microseconds
-        uptime_us[:, column] = np.bincount(store, up_us, store_count).astype(np.int64)
-    return Totals(uptime_us, business_us - uptime_us)
+def _with_last(polls: Polls, last: Polled) -> Polls:
+    """Return the polls of a piece, and each store's last poll before it."""
+    store = np.flatnonzero(last.is_polled)
+    if not len(store):
+        return polls
+    return Polls(
+        np.append(polls.store, store),
+        np.append(polls.timestamp_us, last.last_us[store]),
+        np.append(polls.active, last.last_active[store]),
+    )
+
+
+def _next_polled(last: Polled, current: Polled, week: Span) -> Polled:
+    """Return the poll counts and last polls after a piece, which counted `last` once more."""
+    counted_twice = last.is_polled & (last.last_us >= week.start_us)
+    in_week = last.in_week + current.in_week - counted_twice
+    return Polled(in_week, current.last_us, current.last_active)
+
+
+class _Windows:
+    """The windows of all stores, and the business time in each."""
+
+    def __init__(self, open_time: BusinessTime, store_count: int) -> None:
+        self._open_time = open_time
+        end = np.arange(1, store_count + 1)[:, np.newaxis] * open_time.span.length_us
+        # Per store, the start of each window and the end of all: ascending if flat.
+        self._edge = end - np.array([*sorted(WINDOWS_US, reverse=True), 0])
+        self._business_us = open_time.before(self._edge)
+        self.business_us = self._between(self._business_us)
+
+    def business_within_us(self, since: Int64s, until: Int64s) -> Int64s:
+        """Return the business time in each store's windows and within stretches of the axis.
+
+        Parameters
+        ----------
+        since, until : int64 (stretches,)
+            Positions: disjoint, ascending. A stretch may be empty.
+
+        Returns
+        -------
+        int64 (stores, windows)
+        """
+        begin_us, end_us = self._open_time.before(since), self._open_time.before(until)
+        total_us = np.append(0, np.cumsum(end_us - begin_us))
+        # Up to each edge: stretches that begin before it, without what the last has beyond it.
+        count = np.searchsorted(since, self._edge)
+        beyond_us = np.append(0, end_us)[count] - self._business_us
+        return self._between(total_us[count] - np.maximum(beyond_us, 0))
+
+    @staticmethod
+    def _between(us: Int64s) -> Int64s:
+        """Return the differences from each start of a window to the end, in order of windows."""
+        between_us: Int64s = us[:, -1:] - us[:, -2::-1]
+        return between_us

@@ -14,7 +14,7 @@ from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
 from store_monitoring.instants import to_text
-from store_monitoring.reports.formats.rows import rounded_totals
+from store_monitoring.reports.formats.rows import classic_totals_us, rounded_totals
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from store_monitoring.timeline import StoreTimeline, TimelineRequest
 
@@ -28,8 +28,8 @@ def timeline_body(view: StoreTimeline) -> dict[str, Any]:
     part = _Part.of(view.request)
     return {
         "store_id": view.request.store_id,
-        "as_of": to_text(view.source.now_us),
-        "poll_filter": view.source.poll_filter.value,
+        "as_of": to_text(view.source.parameters.now_us),
+        "poll_filter": view.source.parameters.poll_filter.value,
         "snapshot": {"report_id": view.source.report_id, "version": view.source.version},
         "week": clock.stretch(0, timeline.week.length_us),
         "time_zone": {"name": clock.zone_name, "source": _source(view.zone_is_given)},
@@ -122,7 +122,7 @@ def _statuses(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     return [
         clock.stretch(since, until)
         | {
-            "status": "up" if active else "down",
+            "status": "no_data" if poll_us == NO_POLL else "up" if active else "down",
             "poll_at": None if poll_us == NO_POLL else to_text(poll_us),
         }
         for since, until, active, poll_us in _rows(
@@ -132,19 +132,24 @@ def _statuses(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
 
 
 def _outages(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+    week_us = timeline.week.start_us
     return [
-        clock.stretch(start, end) | {"length_us": end - start}
-        for start, end in _rows(timeline.outage_start, timeline.outage_end)
+        clock.stretch(start_us - week_us, end_us - week_us) | {"length_us": end_us - start_us}
+        for start_us, end_us in _rows(timeline.outages.start_us, timeline.outages.end_us)
     ]
 
 
 def _totals(totals: Totals) -> dict[str, Any]:
-    exact = dict(
-        zip(TOTAL_COLUMNS, np.hstack([totals.uptime_us, totals.downtime_us]).T, strict=True)
-    )
+    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us)
+    exact_us = dict(zip(TOTAL_COLUMNS, np.hstack(lengths_us).T, strict=True))
+    row = rounded_totals(classic_totals_us(exact_us))
     return {
-        "totals": {name: total_us.item() for name, total_us in exact.items()},
-        "report_row": {name: value.item() for name, value in rounded_totals(exact).items()},
+        "totals": {
+            name: total_us.item()
+            for name, total_us in exact_us.items()
+            if not name.startswith("covered")
+        },
+        "report_row": {name: value.item() for name, value in row.items()},
     }
 
 

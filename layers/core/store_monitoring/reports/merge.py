@@ -17,7 +17,7 @@ from store_monitoring.reports.plan import Plan, Shard, read_plan
 from store_monitoring.reports.report import Format
 from store_monitoring.storage.keys import part_key, report_key
 from store_monitoring.storage.ports import Tables
-from store_monitoring.storage.schemas import DETAILED_PART, PART
+from store_monitoring.storage.schemas import PART
 from store_monitoring.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
@@ -54,7 +54,6 @@ def merge_report(report_id: str, tables: Tables) -> int:
     plan = read_plan(report_id, tables)
     unknown = set(plan.unknown_store_ids)
     unknown.update(*(shard.store_ids or () for shard in plan.shards))
-    schema = DETAILED_PART if plan.in_detail else PART
     rows_read: Counter[int] = Counter()
     parts = [_read_part(plan, shard, tables, rows_read) for shard in plan.shards]
     with ExitStack() as stack:
@@ -63,7 +62,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
             stack.enter_context(_open_writer(format_, plan, tables))
             for format_ in {Format.CSV: None} | dict.fromkeys(plan.formats)
         ]
-        for part in rebatched(merge_sorted(parts, schema), schema, _BATCH_ROWS):
+        for part in rebatched(merge_sorted(parts, PART), PART, _BATCH_ROWS):
             batch = Batch(part)
             for writer in writers:
                 writer.write(batch)

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from store_monitoring.domain.parameters import DAY_US, PollFilter
+from store_monitoring.domain.parameters import (
+    DAY_US,
+    DEFAULT_COVERAGE_US,
+    Parameters,
+    PollFilter,
+)
 from store_monitoring.instants import to_text
 from store_monitoring.reports.report import Format, ReportWarning
 from store_monitoring.storage.keys import plan_key
@@ -79,6 +84,10 @@ class Plan:
     shards : tuple of Shard
     unknown_store_ids : tuple of str
         Requested stores that are in no shard: no input file names them.
+    coverage_us : int
+        How long after a poll business time is covered (rule 19).
+    include_outages : bool
+        Whether the shards also write all outages.
     """
 
     report_id: str
@@ -91,11 +100,14 @@ class Plan:
     follows_stores: bool
     shards: tuple[Shard, ...]
     unknown_store_ids: tuple[str, ...] = ()
+    # Plans of older versions lack the following.
+    coverage_us: int = DEFAULT_COVERAGE_US
+    include_outages: bool = False
 
     @property
-    def in_detail(self) -> bool:
-        """Whether the parts have more columns than the CSV needs."""
-        return self.follows_stores or self.formats != (Format.CSV,)
+    def parameters(self) -> Parameters:
+        """What the uptime of the stores is computed for."""
+        return Parameters(self.now_us, self.memory_us, self.poll_filter, self.coverage_us)
 
     @property
     def covers_all_stores(self) -> bool:

@@ -31,6 +31,7 @@ class _Bucket:
 def plan_report(
     report_id: str,
     memory_us: int,
+    coverage_us: int,
     shard_polls: int,
     bucket_count: int,
     log: IngestLog,
@@ -48,6 +49,8 @@ def plan_report(
     report_id : str
     memory_us : int
         Length of the poll memory (rule 9).
+    coverage_us : int
+        How long after a poll business time is covered (rule 19).
     shard_polls : int
         Target cost of a shard, in polls. Stores and files count as a number of polls each.
     bucket_count : int
@@ -95,6 +98,7 @@ def plan_report(
         follow_stores and request.covers_all_stores_now,
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
         unknown,
+        coverage_us,
     )
     check_formats_hold(plan.formats, plan.stores)
     if not files.create_json(plan_key(report_id), plan.to_json()):

@@ -11,16 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import Polls, Totals
+from store_monitoring.domain.model import Polls
 from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
-from store_monitoring.domain.pieces import compute_uptime_by_pieces, cut_by_store, cut_by_time
-from store_monitoring.domain.uptime import Details, compute_uptime, compute_uptime_in_detail
+from store_monitoring.domain.pieces import cut_by_store, cut_by_time
+from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
 from store_monitoring.reports.plan import Plan, Shard, read_plan
-from store_monitoring.storage.arrays import polls_of, stores_of
+from store_monitoring.storage.arrays import part_of, polls_of, stores_of
 from store_monitoring.storage.keys import part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
-from store_monitoring.storage.schemas import DETAILED_PART, PART
+from store_monitoring.storage.schemas import PART
 
 _BATCH_POLLS = 500_000  # smaller batches are not worth a call
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
@@ -102,16 +101,17 @@ def compute_shard(
     files = plan.shards[shard]
     if tables.count_rows(part_key(report_id, shard)) == files.stores:
         return Receipt(shard, files.stores, polls_read=0)
-    parts = [(DETAILED_PART if plan.in_detail else PART).empty_table()]
+    parts = [PART.empty_table()]
     polls_read = 0
     read = partial(_read, plan, files, tables, max_polls)
     for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
         for begin, end in _store_ranges(plan, batch.stores):
             stores = batch.stores.slice(begin, end - begin)
             if batch.polls is not None:
-                parts.append(_part(plan, stores, batch.polls))
+                figures = _figures(plan, stores, batch.polls)
             else:
-                parts.append(_part_by_pieces(plan, stores, batch.polls_files, tables, max_polls))
+                figures = _figures_by_pieces(plan, stores, batch.polls_files, tables, max_polls)
+            parts.append(part_of(stores, figures))
         polls_read += (
             sum(file.rows for file in batch.polls_files)
             if batch.polls is None
@@ -148,25 +148,15 @@ def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
     return cut_by_store(hours.to_numpy().astype(np.int64), span_us, plan.memory_us)
 
 
-def _part(plan: Plan, stores: pa.Table, polls: pa.Table) -> pa.Table:
+def _figures(plan: Plan, stores: pa.Table, polls: pa.Table) -> Figures:
     store_ids = stores.column("store_id").combine_chunks()
-    inputs = (
-        stores_of(stores),
-        polls_of(polls, store_ids),
-        plan.now_us,
-        plan.memory_us,
-        plan.poll_filter,
-    )
-    if not plan.in_detail:
-        return pa.table([store_ids, *_totals(compute_uptime(*inputs))], schema=PART)
-    totals, details = compute_uptime_in_detail(*inputs)
-    return pa.table([store_ids, *_totals(totals), *_details(details)], schema=DETAILED_PART)
+    return compute_uptime(stores_of(stores), polls_of(polls, store_ids), plan.parameters)
 
 
-def _part_by_pieces(
+def _figures_by_pieces(
     plan: Plan, stores: pa.Table, files: list[PollsFile], tables: Tables, max_polls: int
-) -> pa.Table:
-    """Return the same as `_part`, but read the polls again for each piece."""
+) -> Figures:
+    """Return the same as `_figures`, but read the polls again for each piece."""
     store_ids = stores.column("store_id").combine_chunks()
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
@@ -176,25 +166,4 @@ def _part_by_pieces(
     pieces = cut_by_time(
         read, plan.now_us - plan.memory_us, plan.now_us, max_polls // _PIECE_DIVISOR
     )
-    totals, details = compute_uptime_by_pieces(
-        stores_of(stores), pieces, plan.now_us, plan.memory_us, plan.poll_filter
-    )
-    if not plan.in_detail:
-        return pa.table([store_ids, *_totals(totals)], schema=PART)
-    return pa.table([store_ids, *_totals(totals), *_details(details)], schema=DETAILED_PART)
-
-
-def _totals(totals: Totals) -> list[pa.Array]:
-    return [pa.array(column) for column in np.hstack([totals.uptime_us, totals.downtime_us]).T]
-
-
-def _details(details: Details) -> list[pa.Array]:
-    never = details.polled.last_us == NO_POLL
-    return [
-        pa.array(details.polled.in_week),
-        pa.array(details.polled.last_us, pa.timestamp("us", tz="UTC"), mask=never),
-        pa.array(details.polled.last_active, mask=never),
-        pa.array(details.open_now),
-        pa.array(details.outages.count),
-        pa.array(details.outages.longest_us),
-    ]
+    return compute_uptime_by_pieces(stores_of(stores), pieces, plan.parameters)

@@ -43,13 +43,21 @@ def shards_key(report_id: str) -> str:
 
 
 def parts_prefix(report_id: str) -> str:
-    """Return the prefix of a report's parts."""
-    return f"reports/{report_id}/parts/"
+    """Return the prefix of a report's parts.
+
+    The version of the schema is part of it, so a part of an older version is never read.
+    """
+    return f"reports/{report_id}/parts/v2-"
 
 
 def part_key(report_id: str, shard: int) -> str:
     """Return the key of the part that one shard computed."""
     return f"{parts_prefix(report_id)}{shard:05d}.parquet"
+
+
+def outages_key(report_id: str, shard: int) -> str:
+    """Return the key of the outages of one shard's stores."""
+    return f"reports/{report_id}/parts/{shard:05d}-outages.parquet"
 
 
 def store_states_key(report_id: str) -> str:

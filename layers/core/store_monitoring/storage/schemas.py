@@ -59,33 +59,60 @@ true if rows of the store were rejected in the upload, otherwise null. Older fil
 of attributes, and still older ones the `…_is_partial` columns.
 """
 
-TOTAL_COLUMNS = (
-    "uptime_last_hour_us",
-    "uptime_last_day_us",
-    "uptime_last_week_us",
-    "downtime_last_hour_us",
-    "downtime_last_day_us",
-    "downtime_last_week_us",
+TOTAL_COLUMNS = tuple(
+    f"{measure}_last_{window}_us"
+    for measure in ("uptime", "downtime", "no_data", "covered")
+    for window in ("hour", "day", "week")
 )
+"""Exact microseconds: the first three measures are together the business time (rule 19)."""
 
 PART = pa.schema(
-    [pa.field("store_id", pa.string(), nullable=False)]
-    + [pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS]
-)
-"""What one shard computed: one row per store, ascending by `store_id`, exact microseconds."""
-
-DETAILED_PART = pa.schema(
     [
-        *PART,
+        pa.field("store_id", pa.string(), nullable=False),
+        *(pa.field(name, pa.int64(), nullable=False) for name in TOTAL_COLUMNS),
         pa.field("polls_last_week", pa.int64(), nullable=False),
         pa.field("last_poll_at", pa.timestamp("us", tz="UTC")),
         pa.field("last_poll_active", pa.bool_()),
         pa.field("open_now", pa.bool_(), nullable=False),
         pa.field("outages_last_week", pa.int64(), nullable=False),
         pa.field("longest_outage_last_week_us", pa.int64(), nullable=False),
+        pa.field("incidents_last_week", pa.int64(), nullable=False),
+        pa.field("recoveries_last_week", pa.int64(), nullable=False),
+        pa.field("recovery_last_week_us", pa.int64(), nullable=False),
+        pa.field("outage_hours", pa.list_(pa.uint8()), nullable=False),
+        pa.field("timezone", pa.string()),
+        *(ATTRIBUTES.field(name) for name in ("name", "target_percent", "revenue_per_hour")),
+        ATTRIBUTES.field("values").with_name("attributes"),
     ]
 )
-"""The same with the columns of the formats other than CSV; null where a store has no known poll."""
+"""What one shard computed: one row per store, ascending by `store_id`.
+
+The last poll is null where no poll is known, the time zone where none was uploaded, and so are the
+attributes. A recovery is an incident that an active poll ended; `recovery_…` is the length of all
+of them. `outage_hours` has the local hour of the week in which each outage starts: 0 is Monday,
+00:00 to 01:00.
+"""
+
+OUTAGES = pa.schema(
+    [
+        pa.field("store_id", pa.string(), nullable=False),
+        pa.field("incident", pa.int64(), nullable=False),
+        pa.field("started_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("ended_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("started_at_local", pa.string(), nullable=False),
+        pa.field("ended_at_local", pa.string(), nullable=False),
+        pa.field("duration_us", pa.int64(), nullable=False),
+        pa.field("ongoing", pa.bool_(), nullable=False),
+        pa.field("last_up_at", pa.timestamp("us", tz="UTC")),
+        pa.field("next_up_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""All outages of a shard's stores: one row each, ascending by `store_id` and `started_at`.
+
+Outages that only closing time splits have the same `incident`, a number per store from 1. Local
+times are ISO 8601 with the offset. An `ongoing` outage lasts until now. `last_up_at` and
+`next_up_at` are the active polls before and after the incident; null where none is known.
+"""
 
 STORE_STATES = pa.schema(
     [

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US
-from store_monitoring.reports.formats.rows import TOTALS, Batch, hundredths
+from store_monitoring.reports.formats.rows import TOTALS, Batch, classic_totals_us, hundredths
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 
 CSV_HEADER = ",".join(["store_id", *TOTALS])
@@ -33,14 +33,14 @@ class CsvWriter:
 def csv_lines(batch: pa.RecordBatch) -> bytes:
     r"""Return rows as lines of the CSV report (rule 14).
 
-    >>> from store_monitoring.storage.schemas import PART
-    >>> row = pa.record_batch([["a,b"], *([[90_000_000]] * 6)], schema=PART)
-    >>> csv_lines(row)
-    b'"a,b",1.50,0.02,0.02,1.50,0.02,0.02\n'
+    >>> row = {"store_id": ["a,b"]} | dict.fromkeys(TOTAL_COLUMNS, [45_000_000])
+    >>> csv_lines(pa.RecordBatch.from_pydict(row))
+    b'"a,b",0.75,0.01,0.01,1.50,0.02,0.02\n'
     """
     columns = [_quoted(batch.column("store_id"))]
-    for name, unit_us in zip(TOTAL_COLUMNS, TOTALS.values(), strict=True):
-        rounded = hundredths(batch.column(name).to_numpy(), unit_us)
+    classic_us = classic_totals_us({name: batch.column(name).to_numpy() for name in TOTAL_COLUMNS})
+    for name, unit_us in TOTALS.items():
+        rounded = hundredths(classic_us[name], unit_us)
         columns.append(_NUMBERS.take(pa.array(rounded)))
     lines = pc.binary_join_element_wise(*columns, ",")
     all_lines = pa.ListArray.from_arrays([0, len(lines)], lines)

@@ -7,7 +7,7 @@ from typing import IO
 import pyarrow.parquet as pq
 
 from store_monitoring.reports.formats.rows import Batch, detailed_rows
-from store_monitoring.storage.schemas import DETAILED_PART
+from store_monitoring.storage.schemas import PART
 
 _ROW_GROUP_ROWS = 16 * 1024
 
@@ -15,7 +15,7 @@ _ROW_GROUP_ROWS = 16 * 1024
 @contextmanager
 def open_parquet(output: IO[bytes]) -> Iterator["ParquetWriter"]:
     """Open a Parquet file, which is complete when the context ends."""
-    schema = detailed_rows(DETAILED_PART.empty_table()).schema
+    schema = detailed_rows(PART.empty_table()).schema
     # Most values are distinct: dictionaries would be larger.
     with pq.ParquetWriter(output, schema, use_dictionary=False) as file:
         yield ParquetWriter(file)

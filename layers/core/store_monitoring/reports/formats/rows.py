@@ -21,12 +21,14 @@ _WINDOWS = {
     "last_week": ("hours", HOUR_US),
 }
 
+_CLASSIC_MEASURES = ("uptime", "downtime")
+
 TOTALS = {
     f"{measure}_{window}(in {unit})": unit_us
-    for measure in ("uptime", "downtime")
+    for measure in _CLASSIC_MEASURES
     for window, (unit, unit_us) in _WINDOWS.items()
 }
-"""The CSV's columns and their units in microseconds, in order of `TOTAL_COLUMNS`."""
+"""The CSV's columns and their units in microseconds."""
 
 
 class Batch:
@@ -35,7 +37,7 @@ class Batch:
     Attributes
     ----------
     part : table
-        Schema `PART` or `DETAILED_PART`: exact microseconds.
+        Schema `PART`: exact microseconds.
     rows : table
         The same rows, as `detailed_rows` returns them.
     """
@@ -50,16 +52,16 @@ class Batch:
 
 
 def detailed_rows(part: pa.Table) -> pa.Table:
-    """Return rows of schema `DETAILED_PART` with the columns of JSON, Parquet and XLSX.
+    """Return rows of schema `PART` with the columns of JSON, Parquet and XLSX.
 
     First come the CSV's columns, with the same names and rounded values, as numbers; then the
     business time in each window, and columns about the store's polls and outages.
     """
-    totals_us = {name: part.column(name).to_numpy() for name in TOTAL_COLUMNS}
-    columns: dict[str, Any] = {"store_id": part.column("store_id")} | rounded_totals(totals_us)
+    classic_us = classic_totals_us({name: part.column(name).to_numpy() for name in TOTAL_COLUMNS})
+    columns: dict[str, Any] = {"store_id": part.column("store_id")} | rounded_totals(classic_us)
     for window, (unit, unit_us) in _WINDOWS.items():
-        business_us = totals_us[f"uptime_{window}_us"] + totals_us[f"downtime_{window}_us"]
-        columns[f"business_time_{window}(in {unit})"] = _rounded(business_us, unit_us)
+        up_us, down_us = (classic_us[f"{each}_{window}(in {unit})"] for each in _CLASSIC_MEASURES)
+        columns[f"business_time_{window}(in {unit})"] = _rounded(up_us + down_us, unit_us)
     columns["polls_last_week"] = part.column("polls_last_week")
     columns["last_poll_at"] = part.column("last_poll_at")
     active = part.column("last_poll_active")
@@ -71,19 +73,32 @@ def detailed_rows(part: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def rounded_totals(totals_us: Mapping[str, Int64s]) -> dict[str, Float64s]:
+def classic_totals_us(totals_us: Mapping[str, Int64s]) -> dict[str, Int64s]:
+    """Return the exact values of the CSV's columns: no data counts as downtime (rule 11).
+
+    Parameters
+    ----------
+    totals_us : dict of arrays
+        Those of `TOTAL_COLUMNS`.
+    """
+    classic_us: dict[str, Int64s] = {}
+    for name in TOTALS:
+        column = f"{name.partition('(')[0]}_us"
+        classic_us[name] = totals_us[column]
+        if column.startswith("downtime"):
+            classic_us[name] = totals_us[column] + totals_us[column.replace("downtime", "no_data")]
+    return classic_us
+
+
+def rounded_totals(classic_us: Mapping[str, Int64s]) -> dict[str, Float64s]:
     """Return the CSV's columns and values (rule 14), as numbers.
 
-    >>> rounded_totals({name: np.array([90_000_000]) for name in TOTAL_COLUMNS})[
+    >>> rounded_totals(dict.fromkeys(TOTALS, np.array([90_000_000])))[
     ...     "uptime_last_hour(in minutes)"
     ... ]
     array([1.5])
     """
-    exact = (totals_us[name] for name in TOTAL_COLUMNS)
-    return {
-        name: _rounded(total_us, unit_us)
-        for (name, unit_us), total_us in zip(TOTALS.items(), exact, strict=True)
-    }
+    return {name: _rounded(classic_us[name], unit_us) for name, unit_us in TOTALS.items()}
 
 
 def _rounded(length_us: Int64s, unit_us: int) -> Float64s:

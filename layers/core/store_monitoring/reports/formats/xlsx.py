@@ -10,7 +10,7 @@ import xlsxwriter
 
 from store_monitoring.instants import EPOCH
 from store_monitoring.reports.formats.rows import Batch, detailed_rows
-from store_monitoring.storage.schemas import DETAILED_PART
+from store_monitoring.storage.schemas import PART
 
 _NARROW, _WIDE = 12, 38  # widths of columns, in characters
 
@@ -43,7 +43,7 @@ class XlsxWriter:
         self._sheet = workbook.add_worksheet("report")
         self._sheet.freeze_panes(1, 0)
         self._sheet.set_column(0, 0, _WIDE)
-        names = detailed_rows(DETAILED_PART.empty_table()).column_names
+        names = detailed_rows(PART.empty_table()).column_names
         self._sheet.set_column(1, len(names) - 1, _NARROW)
         self._time_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._number_format = workbook.add_format({"num_format": "0.00"})

@@ -45,7 +45,7 @@ def stores_table(part: pa.Table, rows: pa.Table) -> pa.Table:
     Parameters
     ----------
     part : table
-        Rows of schema `DETAILED_PART`.
+        Rows of schema `PART`.
     rows : table
         The same rows, as `detailed_rows` returns them.
     """

@@ -83,7 +83,7 @@ class Summary:
 
 
 def summary(part: pa.Table, now_us: int) -> Summary:
-    """Summarise rows of schema `DETAILED_PART`.
+    """Summarise rows of schema `PART`.
 
     Parameters
     ----------
@@ -131,7 +131,11 @@ def is_down(part: pa.Table) -> Bools:
 
 def business_us(part: pa.Table, window: str) -> Int64s:
     """Return each store's business time in a window, which is `hour`, `day` or `week`."""
-    return _numbers(part, f"uptime_last_{window}_us") + _numbers(part, f"downtime_last_{window}_us")
+    uptime_us, downtime_us, no_data_us = (
+        _numbers(part, f"{measure}_last_{window}_us")
+        for measure in ("uptime", "downtime", "no_data")
+    )
+    return uptime_us + downtime_us + no_data_us
 
 
 def weekly_share(part: pa.Table) -> npt.NDArray[np.float64]:
@@ -150,7 +154,7 @@ def worst_first(part: pa.Table) -> Int64s:
     """
     share = weekly_share(part)
     keys = (
-        -_numbers(part, "downtime_last_week_us"),
+        _numbers(part, "uptime_last_week_us") - business_us(part, "week"),
         share,
         _numbers(part, "polls_last_week") == 0,
         np.isnan(share),
