@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMMAND := $(BIN)/store-monitoring
 
 # Packages that only measurements need are in a folder beside the environment.
 BENCH := $(VENV)/bench
@@ -29,13 +30,19 @@ run serve: ARCH = $(if $(filter aarch64,$(shell uname -m)),arm64,x86_64)
 run serve: build
 endif
 
-# Users' values are passed through the environment: the shell does not interpret them, and a key does
-# not appear in the list of processes.
-run serve: export DATA := $(DATA)
-run serve: export OUT := $(OUT)
-run serve: export FORMATS := $(FORMATS)
-run serve: export AS_OF := $(AS_OF)
-run serve: export API_KEY := $(API_KEY)
+# Options reach the command line through the environment: the shell does not interpret them, and a
+# key does not appear in the list of processes.
+run: export STORE_MONITORING_RUN_DATA := $(DATA)
+run: export STORE_MONITORING_RUN_SAMPLE := $(SAMPLE)
+run: export STORE_MONITORING_RUN_OUT := $(OUT)
+run: export STORE_MONITORING_RUN_FORMATS := $(FORMATS)
+run: export STORE_MONITORING_RUN_AS_OF := $(AS_OF)
+run: export STORE_MONITORING_RUN_BUILT := $(if $(BUILT),true)
+serve: export STORE_MONITORING_SERVE_DATA := $(DATA)
+serve: export STORE_MONITORING_SERVE_SAMPLE := $(SAMPLE)
+serve: export STORE_MONITORING_SERVE_PORT := $(PORT)
+serve: export STORE_MONITORING_SERVE_BUILT := $(if $(BUILT),true)
+serve: export API_KEY := $(API_KEY)
 
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
@@ -50,21 +57,18 @@ help:  ## List all targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(READY)  ## Create the virtual environment; other targets do so, too, if they need it.
+setup: $(COMMAND)  ## Create the virtual environment, with the command .venv/bin/store-monitoring.
 
 .PHONY: pr
 pr: lint validate test-all check-report  ## Run everything that CI runs: about 15 minutes.
 
 .PHONY: run
 run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.html FORMATS=csv,html AS_OF=instant BUILT=1.
-	@$(BIN)/python -m local run --out "$$OUT" $(if $(SAMPLE),--sample $(SAMPLE)) \
-		$(if $(FORMATS),--formats "$$FORMATS") $(if $(BUILT),--built) \
-		$(if $(DATA),--data "$$DATA") $(if $(AS_OF),--as-of "$$AS_OF")
+	@$(BIN)/python -m local run
 
 .PHONY: serve
 serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
-	@$(BIN)/python -m local serve --port $(PORT) $(if $(SAMPLE),--sample $(SAMPLE)) \
-		$(if $(BUILT),--built) $(if $(DATA),--data "$$DATA")
+	@$(BIN)/python -m local serve
 
 # Two processes share the test files, in their order: tests of a file may share a cloud and add to it.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
@@ -207,3 +211,8 @@ $(READY): requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements.txt
 	@touch $@
+
+# The command runs what is in this folder. `make run` and `make serve` are the same program, but do
+# not need it: they also work in an environment that is in use elsewhere.
+$(COMMAND): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation -e .

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from local.cli.client import ReportClient
+from local.cli.client import ApiClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
@@ -45,7 +45,7 @@ def main() -> None:
             began = time.perf_counter()
             upload_all(find_inputs(folder), cloud)
             ingest.append(time.perf_counter() - began)
-            client = ReportClient(cloud.api_url)
+            client = ApiClient(cloud.api_url)
             cold.append(_seconds(lambda: _report(client), runs=1))  # noqa: B023  # called at once
             warm.append(_seconds(lambda: _report(client), runs=3))  # noqa: B023  # so too
     _show("ingest of the four files", statistics.median(ingest))
@@ -53,8 +53,8 @@ def main() -> None:
     _show("trigger to Complete, later ones", statistics.median(warm))
 
 
-def _report(client: ReportClient) -> None:
-    for _ in client.follow(client.trigger(None)):
+def _report(client: ApiClient) -> None:
+    for _ in client.follow(client.trigger()):
         pass
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from local.cli.client import ReportClient
+from local.cli.client import ApiClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, cached_sample
@@ -50,8 +50,8 @@ def main() -> None:
     """Load a local cloud; print requests a second and latencies, or say what went wrong."""
     with LocalCloud() as cloud:
         upload_all(find_inputs(cached_sample(_DATA, shape=SMALL)), cloud)
-        client = ReportClient(cloud.api_url)
-        report_id = client.trigger(None)
+        client = ApiClient(cloud.api_url)
+        report_id = client.trigger()
         _complete(client, report_id)
         began = time.monotonic()
         answers = _load(cloud.api_url, report_id, began + _SECONDS)
@@ -90,7 +90,7 @@ def _use(api_url: str, report_id: str, until: float, seed: int) -> Answers:
     return answers
 
 
-def _complete(client: ReportClient, report_id: str) -> None:
+def _complete(client: ApiClient, report_id: str) -> None:
     for _ in client.follow(report_id):  # raises if the report fails
         pass
 

@@ -1,4 +1,4 @@
-"""Command line: ``python -m local run`` and ``python -m local serve``."""
+"""The command line: ``store-monitoring``, or ``python -m local``."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ import sys
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from local.cli.command_line import main  # this takes a second or two
+from local.cli.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,7 @@ import requests
 
 from bench.data_set import DENSE
 from bench.sizes.model import OWN_REQUESTS, S3_REQUEST_SECONDS, waiting_seconds
-from local.cli.client import ReportClient
+from local.cli.client import ApiClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
@@ -106,8 +106,8 @@ def _run(cut: int) -> Run:
 def _report(cloud: LocalCloud) -> Run:
     """Make a report; what its shards took is what their functions' logs say."""
     before = len(_durations(cloud))
-    client = ReportClient(cloud.api_url)
-    report_id = client.trigger(None)
+    client = ApiClient(cloud.api_url)
+    report_id = client.trigger()
     *_, answer = client.follow(report_id)
     digest = hashlib.sha256(requests.get(answer["url"], timeout=30).content).hexdigest()
     plan = json.load(

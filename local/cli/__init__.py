@@ -1,1 +1,1 @@
-"""The command line that `make run` and `make serve` call."""
+"""The command line, which `make run` and `make serve` call."""

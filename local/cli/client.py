@@ -1,115 +1,94 @@
-"""A client of the system: uploads files, starts a report, waits for it and downloads it."""
+"""A client of the HTTP API: uploads files, makes reports and downloads them."""
 
+import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import requests
-from mypy_boto3_dynamodb import DynamoDBClient
-from mypy_boto3_s3 import S3Client
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry, encode_multipart_formdata
 
+from local import LocalError
 from local.cli.inputs import InputFile
+from store_monitoring.ingest.outcomes import UploadStatus
+from store_monitoring.reports.report import Status
 
-_POLL_INTERVAL_SECONDS = 0.1
-_INGEST_TIMEOUT_SECONDS = 900
-_REPORT_TIMEOUT_SECONDS = 900
+TIMEOUT_SECONDS = 900
+"""After this time, an upload without an outcome and a report that still runs are given up."""
+
 _HTTP_TIMEOUT_SECONDS = 30
+_TRANSFER_TIMEOUT_SECONDS = 900
+_CHUNK_BYTES = 1024 * 1024
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.1, 2.0
+# Calls that change nothing are sent again when the API is busy; `Retry-After` says when.
+_RETRY_WHEN_BUSY = Retry(
+    connect=0,
+    read=0,
+    status=4,
+    status_forcelist=(429, 503),
+    allowed_methods={"GET"},
+    backoff_factor=0.5,
+    raise_on_status=False,
+)
 
 
-class RunFailedError(Exception):
-    """An upload or a report failed; the message says why."""
+class RunFailedError(LocalError):
+    """An upload, a report or a call failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """The outcome of an upload."""
+    """The outcome of an upload.
+
+    Attributes
+    ----------
+    status : str
+    rows, rejected : int
+        Numbers of rows.
+    rejects : str or None
+        Where the rejected rows are.
+    partial_stores : int
+        Number of stores with rejected rows of hours or zones.
+    partial_store_ids : tuple of str
+        The first of them.
+    seconds : float
+        From the start of the upload to its outcome.
+    """
 
     status: str
     rows: int
     rejected: int
-    rejects_key: str | None
+    rejects: str | None
     partial_stores: int
     partial_store_ids: tuple[str, ...]
     seconds: float
 
 
-class Uploader:
-    """Uploads files to the inbox and waits until they are ingested."""
+class ApiClient:
+    """A client of the HTTP API.
 
-    def __init__(self, s3: S3Client, inbox: str, dynamodb: DynamoDBClient, ingest_table: str):
-        self._s3 = s3
-        self._inbox = inbox
-        self._dynamodb = dynamodb
-        self._ingest_table = ingest_table
-
-    def upload(self, file: InputFile) -> Ingested:
-        """Upload a file and wait until it is ingested.
-
-        Raises
-        ------
-        RunFailedError
-            If the file is rejected as a whole, or has no outcome in time.
-        """
-        began = time.monotonic()
-        version_id = self._put(file)
-        outcome = _until(
-            lambda: self._outcome(file.key, version_id),
-            _INGEST_TIMEOUT_SECONDS,
-            f"{file.path.name} was not ingested",
-        )
-        if "error" in outcome:
-            raise RunFailedError(f"{file.path.name} was rejected: {outcome['error']['S']}")
-        return Ingested(
-            status=outcome["status"]["S"],
-            rows=int(outcome["rows"]["N"]),
-            rejected=int(outcome["rejected"]["N"]),
-            rejects_key=outcome["rejects_key"]["S"] if "rejects_key" in outcome else None,
-            partial_stores=int(outcome.get("partial_stores", {"N": "0"})["N"]),
-            partial_store_ids=tuple(
-                each["S"] for each in outcome.get("partial_store_ids", {"L": []})["L"]
-            ),
-            seconds=time.monotonic() - began,
-        )
-
-    def _put(self, file: InputFile) -> str:
-        """Upload a file; return its version id."""
-        # A signed request hashes its body, which takes as long as sending it; a presigned one
-        # does not.
-        target = {"Bucket": self._inbox, "Key": file.key}
-        url = self._s3.generate_presigned_url("put_object", Params=target)
-        with file.path.open("rb") as body:
-            response = requests.put(url, data=body, timeout=_INGEST_TIMEOUT_SECONDS)
-        response.raise_for_status()
-        return response.headers["x-amz-version-id"]
-
-    def _outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
-        """Return the final outcome of an upload, None if there is none yet."""
-        response = self._dynamodb.get_item(
-            TableName=self._ingest_table,
-            Key={"log": {"S": f"uploads/{key}"}, "entry": {"S": version_id}},
-            ConsistentRead=True,
-        )
-        outcome = response.get("Item")
-        return None if outcome is None or outcome["status"]["S"] == "Retrying" else outcome
-
-
-class ReportClient:
-    """A client of the HTTP API."""
+    Parameters
+    ----------
+    api_url
+        The API's address.
+    api_key
+        The key for the routes that require one.
+    """
 
     def __init__(self, api_url: str, api_key: str | None = None) -> None:
-        self._api_url = api_url
+        self.api_url = api_url.rstrip("/")
         self._http = requests.Session()
+        self._http.mount(self.api_url, HTTPAdapter(max_retries=_RETRY_WHEN_BUSY))
         if api_key is not None:
             self._http.headers["x-api-key"] = api_key
 
-    def trigger(self, as_of: str | None, formats: Sequence[str] = ()) -> str:
-        """Start a report; return its id."""
-        body: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
-        if formats:
-            body["formats"] = list(formats)
-        report_id: str = self._request("POST", "/trigger_report", json=body)["report_id"]
+    def trigger(self, **request: Any) -> str:
+        """Start a report of a request's fields, such as ``as_of``, if not None; return its id."""
+        body = {name: value for name, value in request.items() if value is not None}
+        report_id: str = self.call("POST", "/trigger_report", json=body)["report_id"]
         return report_id
 
     def follow(self, report_id: str) -> Iterator[dict[str, Any]]:
@@ -120,41 +99,142 @@ class ReportClient:
         RunFailedError
             If the report failed, or takes too long.
         """
-        deadline = time.monotonic() + _REPORT_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            report = self._request("GET", f"/get_report/{report_id}")
-            if report["status"] == "Failed":
+        for _ in pauses(f"report {report_id} was not complete"):
+            report = self.call("GET", f"/get_report/{report_id}")
+            if report["status"] == Status.FAILED:
                 error = report["error"]
                 raise RunFailedError(f"the report failed: {error['code']}: {error['message']}")
             yield report
-            if report["status"] == "Complete":
+            if report["status"] == Status.COMPLETE:
                 return
-            time.sleep(_POLL_INTERVAL_SECONDS)
-        raise RunFailedError(f"the report was not complete after {_REPORT_TIMEOUT_SECONDS} seconds")
+
+    def upload(self, file: InputFile, on_sent: Callable[[int], None]) -> Ingested:
+        """Upload a file and wait until it is ingested.
+
+        Parameters
+        ----------
+        file
+            The file.
+        on_sent
+            Is called with the number of bytes after each piece that is sent.
+
+        Raises
+        ------
+        RunFailedError
+            If the file is too large, is rejected as a whole, or has no outcome in time.
+        """
+        began = time.monotonic()
+        name, size = file.path.name, file.path.stat().st_size
+        upload = self.call("POST", "/uploads", json={"kind": file.kind, "filename": name})
+        if size > (limit := upload["limit_bytes"]):
+            raise RunFailedError(
+                f"{name} has {size:,} bytes, and an upload may have {limit:,}: "
+                "compress it with gzip, or split it"
+            )
+        with file.path.open("rb") as content:
+            form = _Form(upload["fields"], content, size, on_sent)
+            response = requests.post(
+                upload["url"],
+                data=form,
+                headers={"Content-Type": form.content_type},
+                timeout=_TRANSFER_TIMEOUT_SECONDS,
+            )
+        if not response.ok:
+            raise RunFailedError(f"{name} was not accepted: {response.status_code}")
+        for _ in pauses(f"{name} was not ingested"):
+            outcome = self.call("GET", f"/uploads/{upload['upload_id']}")
+            if outcome["status"] == UploadStatus.FAILED:
+                raise RunFailedError(f"{name} was rejected: {outcome['reason']}")
+            if outcome["status"] in (UploadStatus.COMMITTED, UploadStatus.UNCHANGED):
+                break
+        partial = outcome.get("stores_with_rejected_rows", {"count": 0, "store_ids": []})
+        return Ingested(
+            outcome["status"],
+            outcome["rows"],
+            outcome["rejected"],
+            outcome.get("rejects_url"),
+            partial["count"],
+            tuple(partial["store_ids"]),
+            time.monotonic() - began,
+        )
 
     def download(self, url: str, path: Path) -> None:
         """Save the content of a presigned URL."""
         with requests.get(url, stream=True, timeout=_HTTP_TIMEOUT_SECONDS) as response:
             response.raise_for_status()
             with path.open("wb") as file:
-                for chunk in response.iter_content(1024 * 1024):
+                for chunk in response.iter_content(_CHUNK_BYTES):
                     file.write(chunk)
 
-    def _request(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        url = f"{self._api_url}{path}"
-        response = self._http.request(method, url, timeout=_HTTP_TIMEOUT_SECONDS, **arguments)
-        if not response.ok:
-            raise RunFailedError(f"{method} {path}: {response.status_code}: {response.text}")
-        body: dict[str, Any] = response.json()
-        return body
+    def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """Call the API; return the JSON of its response.
+
+        Raises
+        ------
+        RunFailedError
+            If the API does not answer or refuses the call; the message says what to do.
+        """
+        url = f"{self.api_url}{path}"
+        try:
+            response = self._http.request(method, url, timeout=_HTTP_TIMEOUT_SECONDS, **arguments)
+            body: dict[str, Any] = response.json()
+        except requests.JSONDecodeError:
+            raise RunFailedError(
+                f"{self.api_url} is not this API: {path} returned {response.status_code} "
+                "and no JSON; check the address"
+            ) from None
+        except (requests.ConnectionError, requests.Timeout):
+            raise RunFailedError(
+                f"nothing answers at {self.api_url}: start the local cloud with "
+                "`store-monitoring serve`, or name a deployed API with --url"
+            ) from None
+        if response.ok:
+            return body
+        error = body["error"]
+        message = f"{path}: {error['message']} ({response.status_code} {error['code']})"
+        if response.status_code == requests.codes.forbidden:
+            message += "; give the API's key in STORE_MONITORING_KEY or with --key"
+        raise RunFailedError(message)
 
 
-def _until(
-    read: Callable[[], dict[str, Any] | None], timeout_seconds: float, problem: str
-) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        if (found := read()) is not None:
-            return found
-        time.sleep(_POLL_INTERVAL_SECONDS)
-    raise RunFailedError(f"{problem} within {timeout_seconds} seconds")
+class _Form:
+    """The body of a presigned POST: a form that ends with a file, which is read as it is sent."""
+
+    def __init__(
+        self,
+        fields: Mapping[str, str],
+        file: BinaryIO,
+        size: int,
+        on_sent: Callable[[int], None],
+    ) -> None:
+        place = secrets.token_hex(16).encode()
+        body, self.content_type = encode_multipart_formdata(
+            [*fields.items(), ("file", ("file", place))]
+        )
+        self._head, self._tail = body.split(place)
+        self._file, self._size, self._on_sent = file, size, on_sent
+
+    def __len__(self) -> int:
+        return len(self._head) + self._size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        while chunk := self._file.read(_CHUNK_BYTES):
+            yield chunk
+            self._on_sent(len(chunk))
+        yield self._tail
+
+
+def pauses(problem: str) -> Iterator[None]:
+    """Yield until it has taken too long; pause between, for longer the longer it takes.
+
+    Raises
+    ------
+    RunFailedError
+        After `TIMEOUT_SECONDS`.
+    """
+    began = time.monotonic()
+    while (waited_seconds := time.monotonic() - began) < TIMEOUT_SECONDS:
+        yield
+        time.sleep(min(max(_MIN_PAUSE_SECONDS, waited_seconds / 20), _MAX_PAUSE_SECONDS))
+    raise RunFailedError(f"{problem} within {TIMEOUT_SECONDS} seconds")

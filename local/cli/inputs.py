@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from local import LocalError
 from store_monitoring.ingest.parsing.kinds import Kind
 
 _NAMES: dict[Kind, tuple[str, ...]] = {
@@ -19,7 +20,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-class InputError(Exception):
+class InputError(LocalError):
     """The folder does not contain the needed files; the message says which."""
 
 
@@ -56,6 +57,20 @@ def find_inputs(folder: Path) -> list[InputFile]:
         polls_names = " or ".join(_NAMES[Kind.POLLS])
         raise InputError(f"there is no polls file in {folder}: name it {polls_names}")
     return found
+
+
+def kind_by_name(path: Path) -> Kind:
+    """Return the kind of a file that has one of the known names.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    for kind, names in _NAMES.items():
+        if _has_name(path, names):
+            return kind
+    raise InputError(f"{path.name} is not the name of a known file")
 
 
 def _has_name(path: Path, names: tuple[str, ...]) -> bool:

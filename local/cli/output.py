@@ -3,15 +3,18 @@
 import os
 import shutil
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import LocalError
 from store_monitoring.reports.report import Format
 
 _KNOWN = ", ".join(Format)
 
 
-class OutputError(Exception):
+class OutputError(LocalError):
     """A report cannot be saved; the message says why."""
 
 
@@ -59,15 +62,15 @@ def outputs_of(out: Path, formats: str | None = None) -> tuple[Output, ...]:
     if formats is None:
         if named is None and out.suffix and is_file:
             raise OutputError(
-                f"OUT={out}: {out.suffix[1:]} is not a format ({_KNOWN}); "
-                "FORMATS=csv saves CSV under any name"
+                f"{out}: {out.suffix[1:]} is not a format ({_KNOWN}); "
+                "with --formats csv, a CSV may have any name"
             )
         return (Output(named or Format.CSV, out),)
     wanted = tuple(dict.fromkeys(_format(name.strip()) for name in formats.split(",")))
     if len(wanted) == 1 and (named in (None, wanted[0]) or not is_file):
         return (Output(wanted[0], out),)
     if not is_file:
-        raise OutputError(f"OUT={out} is not a file: it takes one format, not {len(wanted)}")
+        raise OutputError(f"{out} is not a file: it takes one format, not {len(wanted)}")
     stem = out.name if named is None else out.stem
     return tuple(Output(each, out.with_name(f"{stem}.{each}")) for each in wanted)
 
@@ -79,7 +82,7 @@ def _format_of(out: Path) -> Format | None:
 
 def _format(name: str) -> Format:
     if name not in tuple(Format):
-        raise OutputError(f"FORMATS: {name!r} is not a format; the formats are {_KNOWN}")
+        raise OutputError(f"{name!r} is not a format; the formats are {_KNOWN}")
     return Format(name)
 
 
@@ -113,6 +116,29 @@ def save(finished: Path, out: Path) -> None:
             unfinished.replace(out)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def save_all(files: Mapping[Format, Path], outputs: Sequence[Output]) -> None:
+    """Save the finished files of a report.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be saved; the message says where all of them are kept.
+    """
+    for output in outputs:
+        try:
+            save(files[output.format], output.path)
+        except BrokenPipeError:
+            pass  # the reading program has closed the pipe
+        except OSError as error:
+            kept = Path(tempfile.mkdtemp(prefix="store-report-"))
+            for each in outputs:
+                shutil.copy(files[each.format], kept)
+            raise OutputError(
+                f"the report cannot be saved as {output.path}: {error.strerror}; "
+                f"it is kept in {kept}"
+            ) from error
 
 
 def _copy(finished: Path, out: Path | int) -> None:

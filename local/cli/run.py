@@ -1,32 +1,32 @@
 """Makes a report of a folder's files in the local cloud."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import requests
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_s3 import S3Client
 from pyarrow import fs
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
-from local.cli.client import Ingested, ReportClient, Uploader
+from local.cli.api_commands import describe_upload, download, follow
+from local.cli.client import TIMEOUT_SECONDS, ApiClient, Ingested, RunFailedError, pauses
 from local.cli.inputs import InputFile, find_inputs
-from local.cli.output import Output, OutputError, is_standard_output, save
+from local.cli.output import Output, is_standard_output, save_all
 from local.cli.summary import summary
-from local.cli.terminal import console, printable
+from local.cli.terminal import console
 from local.emulator.artefacts import Artefacts
 from local.emulator.cloud import LocalCloud
+from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
+from store_monitoring.aws.dynamodb_items import from_item, to_item
+from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.reports.report import Format
-
-_IDS_NAMED = 5
 
 
 def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str | None) -> None:
@@ -55,6 +55,7 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
     inputs = find_inputs(data)
     # Standard output may have nothing but the report.
     console.stderr = any(is_standard_output(output.path) for output in outputs)
+    formats = [output.format for output in outputs]
     seconds: dict[str, float] = {}
     with _stage("start of the local cloud", seconds):
         # Accept all timestamps: the data may be from any time.
@@ -63,15 +64,15 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
     with cloud:
         with _stage("ingest", seconds):
             upload_all(inputs, cloud)
-        client = ReportClient(cloud.api_url)
+        client = ApiClient(cloud.api_url)
         with _stage("report, from trigger to Complete", seconds):
-            report = _report(client, as_of, [output.format for output in outputs])
+            report = follow(client, client.trigger(as_of=as_of, formats=formats))
         with _stage("download", seconds):
-            files = _download(client, report, outputs, cloud.state)
+            files = download(client, report, [Format.CSV, *formats], cloud.state)
         with _stage("summary", seconds):
             polled = _polled_in_the_week_before(report["as_of"], cloud)
             text = summary(files[Format.CSV], polled)
-        _save(files, outputs)
+        save_all(files, outputs)
     console.print()
     console.print(text)
     saved = ", ".join(str(output.path) for output in outputs)
@@ -80,18 +81,21 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
         console.print(f"{took:6.2f} s  {stage}")
 
 
-def upload_all(inputs: list[InputFile], cloud: LocalCloud) -> None:
-    """Upload files, two at a time, and print the outcome of each."""
-    uploader = Uploader(
-        cloud.client("s3"),
-        cloud.outputs["InboxBucketName"],
-        cloud.client("dynamodb"),
-        cloud.outputs["IngestTableName"],
-    )
+def upload_all(inputs: Sequence[InputFile], cloud: LocalCloud) -> None:
+    """Upload files to the inbox bucket, two at a time, and print the outcome of each.
+
+    Unlike uploads through the API, these need no key and may have any size.
+
+    Raises
+    ------
+    RunFailedError
+        If a file is rejected as a whole, or has no outcome in time.
+    """
+    s3, dynamodb = cloud.client("s3"), cloud.client("dynamodb")
 
     def upload(file: InputFile) -> None:
-        ingested = uploader.upload(file)
-        console.print(describe_upload(file, ingested, cloud))
+        ingested = _upload(file, cloud.outputs, s3, dynamodb)
+        console.print(describe_upload(file, ingested))
 
     # Polls take longest and are ingested while hours and zones follow each other; ingests of those
     # two at the same time would conflict.
@@ -103,70 +107,45 @@ def upload_all(inputs: list[InputFile], cloud: LocalCloud) -> None:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def describe_upload(file: InputFile, ingested: Ingested, cloud: LocalCloud) -> Text:
-    """Describe the outcome of an upload, in yellow if stores have rejected rows."""
-    line = f"{printable(file.path.name)}: {ingested.status.lower()}, {ingested.rows:,} rows"
-    if ingested.rejected:
-        where = f"s3://{cloud.outputs['DataBucketName']}/{ingested.rejects_key}"
-        line += f", {ingested.rejected:,} rejected (see {where})"
-    line += f", {ingested.seconds:.1f} s"
-    if not ingested.partial_stores:
-        return Text(line)
-    ids = ingested.partial_store_ids[:_IDS_NAMED]
-    named = printable(", ".join(ids)) + (", …" if ingested.partial_stores > len(ids) else "")
-    line += f"\n  {ingested.partial_stores:,} stores with rejected rows: {named}"
-    return Text(line, style="yellow")
-
-
-def _download(
-    client: ReportClient, report: Mapping[str, Any], outputs: Sequence[Output], folder: Path
-) -> dict[Format, Path]:
-    """Download the report as CSV, for the summary, and in the requested formats."""
-    urls = {Format.CSV: report["url"], **report["urls"]}
-    files = {}
-    for format_ in (Format.CSV, *(output.format for output in outputs)):
-        files[format_] = folder / f"report.{format_}"
-        client.download(urls[format_], files[format_])
-    return files
-
-
-def _save(files: Mapping[Format, Path], outputs: Sequence[Output]) -> None:
-    for output in outputs:
-        try:
-            save(files[output.format], output.path)
-        except BrokenPipeError:
-            pass  # the reading program has closed the pipe
-        except OSError as error:
-            kept = Path(tempfile.mkdtemp(prefix="store-report-"))
-            for each in outputs:
-                shutil.copy(files[each.format], kept)
-            raise OutputError(
-                f"the report cannot be saved as {output.path}: {error.strerror}; "
-                f"it is kept in {kept}"
-            ) from error
-
-
-def _report(client: ReportClient, as_of: str | None, formats: list[Format]) -> dict[str, Any]:
-    report_id = client.trigger(as_of, formats)
-    console.print(f"report {report_id}")
-    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("shards", total=None)
-        for report in client.follow(report_id):
-            if "progress" in report:
-                done, total = report["progress"].values()
-                progress.update(bar, completed=done, total=total)
-        if (total := progress.tasks[bar].total) is not None:
-            progress.update(bar, completed=total)
-    return report
+def _upload(
+    file: InputFile, outputs: Mapping[str, str], s3: S3Client, dynamodb: DynamoDBClient
+) -> Ingested:
+    """Upload a file and wait until it is ingested."""
+    began = time.monotonic()
+    # A signed request hashes its body, which takes as long as sending it; a presigned one does not.
+    target = {"Bucket": outputs["InboxBucketName"], "Key": file.key}
+    url = s3.generate_presigned_url("put_object", Params=target)
+    with file.path.open("rb") as content:
+        response = requests.put(url, data=content, timeout=TIMEOUT_SECONDS)
+    response.raise_for_status()
+    key = to_item({"log": f"uploads/{file.key}", "entry": response.headers["x-amz-version-id"]})
+    for _ in pauses(f"{file.path.name} was not ingested"):
+        found = dynamodb.get_item(
+            TableName=outputs["IngestTableName"], Key=key, ConsistentRead=True
+        )
+        outcome = from_item(found.get("Item", {}))
+        if outcome.get("status", UploadStatus.RETRYING) != UploadStatus.RETRYING:
+            break
+    if outcome["status"] == UploadStatus.FAILED:
+        raise RunFailedError(f"{file.path.name} was rejected: {outcome['error']}")
+    rejects_key = outcome.get("rejects_key")
+    return Ingested(
+        outcome["status"],
+        outcome["rows"],
+        outcome["rejected"],
+        rejects_key and f"s3://{outputs['DataBucketName']}/{rejects_key}",
+        outcome.get("partial_stores", 0),
+        tuple(outcome.get("partial_store_ids", ())),
+        time.monotonic() - began,
+    )
 
 
 def _polled_in_the_week_before(as_of: str, cloud: LocalCloud) -> set[str]:
     """Return the stores with polls in the week before an instant, from the stored Parquet files."""
     s3 = fs.S3FileSystem(
-        access_key="local",
-        secret_key="local",  # noqa: S106  # the local cloud accepts any
-        region="us-east-1",
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        region=REGION,
         endpoint_override=cloud.endpoint_url,
     )
     polls = ds.dataset(f"{cloud.outputs['DataBucketName']}/polls", filesystem=s3, format="parquet")

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from urllib.parse import quote
 
-from local.cli.client import ReportClient, RunFailedError
+from local.cli.client import ApiClient, RunFailedError
 from local.cli.inputs import InputFile, find_inputs
 from local.cli.run import upload_all
 from local.cli.terminal import console
@@ -60,8 +60,8 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
 
 def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
     """Make a first report and return its id, None if it fails."""
-    client = ReportClient(cloud.api_url, api_key)
-    report_id = client.trigger(as_of=None)
+    client = ApiClient(cloud.api_url, api_key)
+    report_id = client.trigger()
     try:
         for _ in client.follow(report_id):
             pass

@@ -4,10 +4,11 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import LocalError
 from local.emulator.runtime import Runtime, lambda_python, this_python
 
 
-class NotBuiltError(Exception):
+class NotBuiltError(LocalError):
     """No build exists for this machine's processor."""
 
 

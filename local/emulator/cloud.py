@@ -16,6 +16,7 @@ import boto3
 import requests
 from botocore.config import Config
 
+from local import LocalError
 from local.emulator import supervisor
 from local.emulator.faults import Fault, Faults
 from local.emulator.runtime import Runtime, this_python
@@ -36,7 +37,7 @@ _CONTROL_SECONDS = 15
 _LONGEST_CALL_SECONDS = 960
 
 
-class LocalCloudError(Exception):
+class LocalCloudError(LocalError):
     """The local cloud did not start; the message says why."""
 
 

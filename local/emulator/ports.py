@@ -5,12 +5,13 @@ import os
 import secrets
 import socket
 
+from local import LocalError
 from local.emulator.settings import HOST
 
 _LAST_PORT = 65_535
 
 
-class PortError(Exception):
+class PortError(LocalError):
     """The requested ports cannot be used; the message says why."""
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layers.build.bytecode import compile_all, find_interpreter
+from local import LocalError
 
 LAMBDA_VERSION = "3.13"
 
 _REQUIREMENTS = Path(__file__).parent / "runtime_requirements.txt"
 
 
-class NoLambdaRuntimeError(Exception):
+class NoLambdaRuntimeError(LocalError):
     """Lambda's version of Python is not installed, or its packages cannot be installed."""
 
 

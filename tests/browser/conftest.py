@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from tests.browser.chromium import headless, installed_chromium
+from local.cli.doctor import installed_chromium
+from tests.browser.chromium import headless
 
 DESKTOP = ViewportSize(width=1280, height=900)
 

@@ -10,6 +10,7 @@ import pandas as pd
 import requests
 from playwright.sync_api import Browser
 
+from local.cli.doctor import installed_chromium
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import cached_sample
@@ -18,7 +19,7 @@ from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
 from testing.pipeline import Pipeline
-from tests.browser.chromium import headless, installed_chromium
+from tests.browser.chromium import headless
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IMAGES = _ROOT / "docs" / "images"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.cli.client import ReportClient
+from local.cli.client import ApiClient
 from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, write_sample
@@ -72,7 +72,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @pytest.fixture(scope="module")
 def report_id(cloud: LocalCloud) -> str:
-    client = ReportClient(cloud.api_url)
+    client = ApiClient(cloud.api_url)
     report_id = client.trigger(as_of=None)
     for _ in client.follow(report_id):
         pass
@@ -158,7 +158,7 @@ def test_start_api(options: list[str], tmp_path: Path) -> None:
         try:
             api = f"http://127.0.0.1:{port}"
             wait_for(api, service, log)
-            client = ReportClient(api)
+            client = ApiClient(api)
             report_id = client.trigger(as_of=None)
             *_, report = client.follow(report_id)
             assert report["stores"] == STORES

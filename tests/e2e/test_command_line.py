@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cli.interrupts import INTERRUPTED
+from local.cli.terminal import INTERRUPTED
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = """store_id,status,timestamp_utc
@@ -93,7 +93,7 @@ def test_invalid_arguments_are_refused_before_anything_starts(
     arguments: list[str], problem: str
 ) -> None:
     done = _run(*arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert problem in line

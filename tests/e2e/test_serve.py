@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.cli.interrupts import INTERRUPTED
+from local.cli.terminal import INTERRUPTED
 from local.emulator.ports import free_ports
 from local.emulator.settings import HOST
 from tests.e2e.conftest import until

@@ -7,13 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from local.cli.interrupts import INTERRUPTED
+from local.cli.terminal import INTERRUPTED
 
 _ROOT = Path(__file__).parents[2]
 # The main thread gets no signal; another thread does. If it notices before it sleeps, it goes on.
 _PROGRAM = """
 import signal, threading, time
-from local.cli.interrupts import end_soon_after_interrupt
+from local.cli.terminal import end_soon_after_interrupt
 
 end_soon_after_interrupt()
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()

@@ -114,3 +114,43 @@ def test_an_interpreter_that_is_not_there_is_named_and_nothing_is_cleared(projec
     assert done.returncode == 2
     assert "say which with PYTHON=" in done.stderr
     assert (project / ".venv" / "kept").exists()
+
+
+# Prints its arguments and the options in its environment.
+_PROGRAM = """#!/bin/sh
+echo "$*"
+env | grep -E '^(STORE_MONITORING_|API_KEY)' | sort
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (
+            ["run", "DATA=it's $$(here)", "OUT=a b.html", "AS_OF=2024-10-14T12:00:00Z", "BUILT="],
+            [
+                "-m local run",
+                "STORE_MONITORING_RUN_AS_OF=2024-10-14T12:00:00Z",
+                "STORE_MONITORING_RUN_DATA=it's $(here)",
+                "STORE_MONITORING_RUN_OUT=a b.html",
+            ],
+        ),
+        (
+            ["serve", "SAMPLE=small", "API_KEY=a secret", "PORT=4000"],
+            [
+                "-m local serve",
+                "API_KEY=a secret",
+                "STORE_MONITORING_SERVE_PORT=4000",
+                "STORE_MONITORING_SERVE_SAMPLE=small",
+            ],
+        ),
+    ],
+)
+def test_options_reach_the_command_line_as_they_are(
+    project: Path, arguments: list[str], printed: list[str]
+) -> None:
+    (project / ".venv" / "bin" / "python").write_text(_PROGRAM)
+    done = _make(project, *arguments)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line[:5] != "make:" and line[-1] != "="] == printed
