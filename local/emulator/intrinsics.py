@@ -58,7 +58,7 @@ class Intrinsics:
     def _call(self, function: str, argument: Any) -> Any:
         match function:
             case "Ref":
-                return self._look_up(argument)
+                return self._look_up(self.resolve(argument))
             case "Fn::GetAtt":
                 return self._look_up(argument if isinstance(argument, str) else ".".join(argument))
             case "Fn::Sub":

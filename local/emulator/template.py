@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from samcli.lib.cfn_language_extensions.exceptions import InvalidTemplateException
+from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
+from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -94,7 +97,7 @@ class Template:
     """
 
     def __init__(self, path: Path, stack: Stack, parameters: Mapping[str, str]) -> None:
-        source = yaml_parse(path.read_text(encoding="utf-8"))
+        source = _without_loops(yaml_parse(path.read_text(encoding="utf-8")))
         values = _parameter_values(source, parameters)
         self._path = path.resolve()
         self._stack = stack
@@ -180,6 +183,21 @@ class Template:
 
     def _is_wanted(self, item: Mapping[str, Any]) -> bool:
         return "Condition" not in item or self._intrinsics.holds(item["Condition"])
+
+
+def _without_loops(source: dict[str, Any]) -> dict[str, Any]:
+    """Expand each ``Fn::ForEach``, as the transform ``AWS::LanguageExtensions`` does.
+
+    Nothing else of that transform: SAM CLI's version also turns ``Fn::Sub`` into plain text, even
+    if it names a resource's attribute.
+    """
+    context = TemplateProcessingContext(fragment=source)
+    try:
+        ForEachProcessor().process_template(context)
+    except InvalidTemplateException as error:
+        raise TemplateError(str(error)) from error
+    expanded: dict[str, Any] = context.fragment
+    return expanded
 
 
 def _parameter_values(source: Mapping[str, Any], overrides: Mapping[str, str]) -> dict[str, str]:

@@ -112,7 +112,7 @@ def package(template: Path, cloud: LocalCloud) -> str:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "samcli", "package", "--no-progressbar"),
-            *("--template-file", template, "--s3-bucket", PACKAGES),
+            *("--template-file", template, "--s3-bucket", PACKAGES, "--language-extensions"),
         ],
         env={
             **os.environ,

@@ -99,7 +99,7 @@ def options(
         *("--template", str(builder(NATIVE) / "template.yaml")),
         *("--env-vars", str(variables)),
         *("--parameter-overrides", f"Architecture={NATIVE}"),
-        "--skip-pull-image",
+        *("--language-extensions", "--skip-pull-image"),
     ]
 
 

@@ -29,6 +29,7 @@ SYMBOLS = {"Size": "small", "Bucket": "here-bucket", "Bucket.Arn": "arn:bucket",
         ("plain", "plain"),
         ({"Ref": "Bucket"}, "here-bucket"),
         ({"Ref": "Count"}, 3),
+        ({"Ref": {"Fn::Sub": "Bucket"}}, "here-bucket"),
         ({"Fn::GetAtt": ["Bucket", "Arn"]}, "arn:bucket"),
         ({"Fn::GetAtt": "Bucket.Arn"}, "arn:bucket"),
         ({"Fn::Sub": "${Bucket.Arn}/${Count}/${!Bucket}"}, "arn:bucket/3/${Bucket}"),
@@ -81,6 +82,28 @@ def test_a_condition_can_remove_a_value() -> None:
     assert "GREETING" not in functions["DescribeFunction"].properties["Environment"]["Variables"]
 
 
+def test_a_loop_makes_a_resource_of_each_value(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text("""
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Queues:
+    - Name
+    - [Red, Blue]
+    - ${Name}Queue:
+        Type: AWS::SQS::Queue
+        Properties: {QueueName: !Sub "${AWS::StackName}-${Name}"}
+Outputs:
+  Blue: {Value: !GetAtt BlueQueue.Arn}
+""")
+
+    template = Template(path, STACK, {})
+
+    queues = {each.logical_id: each.name for each in template.resources("AWS::SQS::Queue")}
+    assert queues == {"RedQueue": "here-Red", "BlueQueue": "here-Blue"}
+    assert template.outputs() == {"Blue": "arn:aws:sqs:us-east-1:123456789012:here-Blue"}
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -89,6 +112,7 @@ def test_a_condition_can_remove_a_value() -> None:
             "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.13}}}",
             r"Resource with id \[F\] is invalid",
         ),
+        ("Resources: {'Fn::ForEach::Queues': [Name]}", "Fn::ForEach"),
     ],
 )
 def test_an_invalid_template(tmp_path: Path, text: str, error: str) -> None:

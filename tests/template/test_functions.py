@@ -114,6 +114,17 @@ def test_each_function_logs_json_to_its_own_group(functions: dict[str, Resource]
         assert function.properties["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_log_group_is_named_after_its_function(
+    name: str, functions: dict[str, Resource], template: Template
+) -> None:
+    # A new logical id for an existing name would make the update of a stack fail.
+    group = by_id(template, "AWS::Logs::LogGroup")[f"{name.removesuffix('Function')}Logs"].name
+    folder = template.local_path(functions[name].properties["Code"]).name
+    assert group == f"/aws/lambda/here/{folder}"
+    assert functions[name].properties["LoggingConfig"]["LogGroup"] == group
+
+
 def test_the_state_machine_logs_its_errors(template: Template) -> None:
     logging = only(template, "AWS::StepFunctions::StateMachine").properties["LoggingConfiguration"]
     group = by_id(template, "AWS::Logs::LogGroup")["ReportStateMachineLogs"].name
