@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import requests
+from rich.box import SIMPLE_HEAD
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -161,11 +162,13 @@ def list_reports(client: ApiClient, limit: int, page_token: str | None) -> None:
     page = client.call("GET", "/reports", params=query)
     table = Table(
         Column("report_id", no_wrap=True),
-        "status",
-        "started, UTC",
-        "as of, UTC",
-        "stores",
+        Column("status", no_wrap=True),
+        Column("started, UTC", min_width=10),
+        Column("as of, UTC", min_width=10),
+        Column("stores", justify="right", no_wrap=True),
         "formats",
+        box=SIMPLE_HEAD,  # narrow enough for most terminals
+        pad_edge=False,
     )
     for report in page["reports"]:
         table.add_row(

@@ -32,7 +32,9 @@ def _escaped(character: str) -> str:
 
 
 def show(table: Table) -> None:
-    """Print a table; if it is not to a terminal, as wide as its content."""
+    """Print a table, and all of its text; if it is not to a terminal, as wide as its content."""
+    for column in table.columns:
+        column.overflow = "fold"
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_PIPE
     console.print(table)

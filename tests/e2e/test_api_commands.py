@@ -88,6 +88,13 @@ def test_a_file_that_is_rejected_says_why(user: User, tmp_path: Path) -> None:
     assert "timezones.csv was rejected: missing column" in line
 
 
+def test_a_file_that_is_too_large_is_not_sent(user: User, tmp_path: Path) -> None:
+    with (tmp_path / "store_status.csv").open("wb") as file:
+        file.truncate(2**40)
+    line = failed(store_monitoring(user, "upload", f"{tmp_path}/store_status.csv"))
+    assert "1,073,741,824" in line
+
+
 def test_a_report_is_made_and_saved(user: User, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     done = store_monitoring(user, "report", "--out", str(out), "--formats", "csv,json")
