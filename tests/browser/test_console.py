@@ -306,29 +306,57 @@ def drawn_us(console: Page, *states: str) -> float:
     return float(sum(minutes)) * MINUTE_US
 
 
+WINDOWS = {
+    "last_hour": "last_hour(in minutes)",
+    "last_day": "last_day(in hours)",
+    "last_week": "last_week(in hours)",
+}
+
+
+def numbers(console: Page) -> dict[str, list[str]]:
+    """Return the rows of the table of numbers: name, and one value per window."""
+    rows: list[list[str]] = console.locator(".numbers tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    return {name: values for name, *values in rows}
+
+
 def check_week(console: Page, expected: dict[str, Any]) -> None:
     """Check that the page shows the API's response."""
-    numbers = console.locator(".numbers td:has(small)").all_text_contents()
-    assert [text.split()[0] for text in numbers] == [
-        f"{expected['report_row'][f'{kind}_{window}']:.2f}"
-        for kind in ("uptime", "downtime")
-        for window in ("last_hour(in minutes)", "last_day(in hours)", "last_week(in hours)")
-    ]
     totals = expected["totals"]
+    has_data = totals["no_data_last_week_us"] == 0
+    shown = numbers(console)
+    for number, (window, column) in enumerate(WINDOWS.items()):
+        known_us = totals[f"uptime_{window}_us"] + totals[f"downtime_{window}_us"]
+        if has_data:
+            for name, kind in (("Up", "uptime"), ("Down", "downtime")):
+                value = f"{expected['report_row'][f'{kind}_{column}']:.2f}"
+                assert shown[name][number].split()[0] == value
+            assert "No data" not in shown
+        if known_us:
+            percent = float(shown["Uptime"][number].removesuffix(" %"))
+            assert percent == pytest.approx(
+                100 * totals[f"uptime_{window}_us"] / known_us, abs=0.01
+            )
+        else:
+            assert "%" not in shown["Uptime"][number]
     tolerance_us = MINUTE_US / 1000  # ends are drawn in thousandths of a minute
     assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=tolerance_us)
-    assert drawn_us(console, "down", "no-data") == pytest.approx(
+    assert drawn_us(console, "down") == pytest.approx(
         totals["downtime_last_week_us"], abs=tolerance_us
+    )
+    assert drawn_us(console, "no-data") == pytest.approx(
+        totals["no_data_last_week_us"], abs=tolerance_us
     )
     start = expected["week"]["start"]
     assert console.locator(".strip .poll").count() == sum(
         poll["at"] >= start for poll in expected["polls"]
     )
     console.get_by_text("The polls as a table").click()
-    shown = console.locator("details[open] tbody tr").evaluate_all(
+    polls = console.locator("details[open] tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
     )
-    assert shown == [
+    assert polls == [
         [
             poll["at_local"][:19].replace("T", " "),
             poll["at"][:19].replace("T", " "),
@@ -348,6 +376,16 @@ def test_a_store_s_week_is_the_api_s(
         check_week(console, timeline(user, row["store_id"], poll_filter=poll_filter))
 
 
+def test_numbers_are_rounded_as_in_the_report(console: Page) -> None:
+    rounded = console.evaluate(
+        """async () => {
+          const { inUnits } = await import("./console/texts.js");
+          return [54_000_000, 90_000_000, 90_000_001].map((us) => inUnits(us, 3_600_000_000));
+        }"""
+    )
+    assert rounded == ["0.02", "0.02", "0.03"]  # docs/uptime-rules.md, rule 14
+
+
 def test_a_week_without_polls_with_the_end_of_dst(
     console: Page, user: User, stores: Stores
 ) -> None:
@@ -356,7 +394,12 @@ def test_a_week_without_polls_with_the_end_of_dst(
     expected = timeline(user, store_id, as_of="2024-11-05T12:00:00Z")
     assert expected["polls"] == []
     check_week(console, expected)
-    assert drawn_us(console, "down") == 0
+    assert drawn_us(console, "up", "down") == 0
+    shown = numbers(console)
+    assert shown["No data"][2] == f"{expected['report_row']['downtime_last_week(in hours)']:.2f} h"
+    assert set(shown["Uptime"]) <= {"no data", "closed"}
+    day = console.locator(".strip svg[role=img]").first
+    expect(day).to_have_attribute("aria-label", re.compile("no data|closed"))
     days = console.locator(".strip .day").all_text_contents()
     assert days[0] == "Tue 29 Oct"
     assert days[-1] == "Tue 5 Nov"

@@ -2,13 +2,14 @@
 
 import { element } from "./dom.js";
 import { strip } from "./strip.js";
-import { clock, count, instant, length } from "./texts.js";
+import { clock, count, inUnits, instant, length } from "./texts.js";
 import { days } from "./week.js";
 
+const MINUTE_US = 60_000_000;
 const WINDOWS = {
-  "last hour": ["last_hour(in minutes)", "min"],
-  "last day": ["last_day(in hours)", "h"],
-  "last week": ["last_week(in hours)", "h"],
+  "last hour": ["last_hour_us", MINUTE_US, "min"],
+  "last day": ["last_day_us", 60 * MINUTE_US, "h"],
+  "last week": ["last_week_us", 60 * MINUTE_US, "h"],
 };
 const UTC = clock("UTC");
 const STATES = {
@@ -25,7 +26,7 @@ export function storeWeek(timeline) {
   return [
     element("h2", { class: "id" }, timeline.store_id),
     element("p", { class: "facts" }, facts(timeline)),
-    numbers(timeline.report_row),
+    numbers(timeline.totals),
     strip(week, local, (part) => describe(part, local)),
     legend(),
     element("details", {}, element("summary", {}, "The week as a table"), stretchesTable(week, local)),
@@ -44,24 +45,41 @@ function facts({ as_of: asOf, time_zone: zone, business_hours: hours, poll_filte
     .join(" · ");
 }
 
-function numbers(row) {
-  const cell = (kind, [name, unit]) =>
-    element("td", {}, row[`${kind}_${name}`].toFixed(2), element("small", {}, ` ${unit}`));
-  const line = (head, kind) =>
+function numbers(totals) {
+  const line = (head, kind, cell) =>
     element(
       "tr",
       { class: kind },
       element("th", { scope: "row" }, head),
-      ...Object.values(WINDOWS).map((each) => cell(kind, each)),
+      ...Object.values(WINDOWS).map((window) => element("td", {}, ...cell(window))),
     );
+  const time = (head, kind) =>
+    line(head, kind, ([window, unit, sign]) => [
+      inUnits(totals[`${kind}_${window}`], unit),
+      element("small", {}, ` ${sign}`),
+    ]);
   const heads = Object.keys(WINDOWS).map((name) => element("th", { scope: "col" }, name));
   return element(
     "table",
     { class: "numbers" },
     element("caption", { class: "unseen" }, "Uptime and downtime, as in the report"),
     element("thead", {}, element("tr", {}, element("td", {}), ...heads)),
-    element("tbody", {}, line("Up", "uptime"), line("Down", "downtime")),
+    element(
+      "tbody",
+      {},
+      time("Up", "uptime"),
+      time("Down", "downtime"),
+      totals.no_data_last_week_us ? time("No data", "no_data") : null,
+      line("Uptime", "percent", ([window]) => [percent(totals, window)]),
+    ),
   );
+}
+
+/** The share of uptime in known time; without known time there is none. */
+function percent(totals, window) {
+  const known = totals[`uptime_${window}`] + totals[`downtime_${window}`];
+  if (known) return `${((100 * totals[`uptime_${window}`]) / known).toFixed(2)} %`;
+  return totals[`no_data_${window}`] ? "no data" : "closed";
 }
 
 function legend() {

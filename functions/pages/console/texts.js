@@ -17,6 +17,15 @@ export function size(bytes) {
   return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${SIZES[power]}`;
 }
 
+/** A length of time in microseconds, in a unit, with the report's two decimals: rounded half to even. */
+export function inUnits(microseconds, unit) {
+  const step = unit / 100; // a whole number, so that nothing is rounded before
+  const whole = Math.floor(microseconds / step);
+  const rest = microseconds - whole * step;
+  const roundsUp = 2 * rest > step || (2 * rest === step && whole % 2 === 1);
+  return ((whole + roundsUp) / 100).toFixed(2);
+}
+
 /** A duration in milliseconds → "2 h 5 min" */
 export function length(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
