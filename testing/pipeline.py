@@ -11,11 +11,12 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from store_monitoring.domain.parameters import DAY_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US, PollFilter
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome
+from store_monitoring.instants import from_text
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.planner import plan_report
@@ -156,13 +157,22 @@ class Pipeline:
 
     def timeline(self, store_id: str, **query: str) -> dict[str, Any]:
         """Request a store's timeline with these query parameters; return the response body."""
-        names = ("report_id", "as_of", "poll_filter", "from", "to")
-        assert query.keys() <= set(names)
-        request = TimelineRequest.from_query(store_id, *map(query.get, names))
+        instants = (query.pop(name, None) for name in ("as_of", "from", "to"))
+        as_of_us, from_us, to_us = (None if text is None else from_text(text) for text in instants)
+        report_id, poll_filter = query.pop("report_id", None), query.pop("poll_filter", None)
+        assert not query
+        request = TimelineRequest(
+            store_id,
+            report_id,
+            as_of_us,
+            None if poll_filter is None else PollFilter(poll_filter),
+            from_us,
+            to_us,
+        )
         view = read_timeline(
             request, 14 * DAY_US, self.bucket_count, self.reports, self.log, self.tables
         )
-        return timeline_body(view)
+        return dict(timeline_body(view))
 
     def _stores(self) -> pa.Table:
         return self.tables.read_stores(list(self.log.snapshot().stores.values()))

@@ -12,11 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.presigned_posts import S3PresignedPosts
 from store_monitoring.aws.upload_table import DynamoDbUploads
-from store_monitoring.http.app import json_body, json_response, new_app
+from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import UploadBodyWithExample
+from store_monitoring.http.operations import CREATE_UPLOAD
 from store_monitoring.http.upload_responses import presigned_post_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
-from store_monitoring.uploads import UploadRequest, create_upload
+from store_monitoring.uploads import create_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,15 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 presigned_posts = S3PresignedPosts(settings.inbox_bucket, settings.download_link_seconds)
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.post("/uploads")
-def post_upload() -> Response[str]:
+@app.post("/uploads", **CREATE_UPLOAD)
+def post_upload(body: UploadBodyWithExample) -> Response[str]:
     """Create an upload of the file that the body describes."""
     now = datetime.now(UTC)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
-    request = UploadRequest.from_json(json_body(app.current_event))
-    upload = create_upload(request, now, ends_at, presigned_posts, uploads)
+    upload = create_upload(body.to_request(), now, ends_at, presigned_posts, uploads)
     logger.info("upload created", upload_id=upload.upload_id)
     return json_response(HTTPStatus.CREATED, presigned_post_body(upload, ends_at))
 

@@ -12,12 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.errors import InvalidRequestError
 from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import Download, ReportIdInPath, ReportIdInQuery
+from store_monitoring.http.operations import GET_REPORT, GET_REPORT_BY_QUERY
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.queries import read_report
-from store_monitoring.reports.report import Format, Status, checked_report_id
+from store_monitoring.reports.report import Format, Status
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 
 
@@ -37,38 +38,29 @@ settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.get("/get_report")
-def get_report_by_query() -> Response[str]:
+@app.get("/get_report", **GET_REPORT_BY_QUERY)
+def get_report_by_query(report_id: ReportIdInQuery, download: Download = "false") -> Response[str]:
     """Return the status of the report that the query string names."""
-    return get_report(app.current_event.get_query_string_value("report_id", ""))
+    return get_report(report_id, download)
 
 
-@app.get("/get_report/<report_id>")
-def get_report(report_id: str) -> Response[str]:
+@app.get("/get_report/<report_id>", **GET_REPORT)
+def get_report(report_id: ReportIdInPath, download: Download = "false") -> Response[str]:
     """Return the status of a report, or redirect to its CSV file."""
-    wants_file, now = _wants_file(), datetime.now(UTC)
-    report_id = checked_report_id(report_id)
+    accept, now = app.current_event.headers.get("Accept", ""), datetime.now(UTC)
     logger.append_keys(report_id=report_id)
     view = read_report(report_id, now, reports, executions, files)
     logger.info("report read", status=view.report.status.value)
     body = report_body(view, now + timedelta(seconds=settings.download_link_seconds))
-    if wants_file:
+    if download == "true" or "text/csv" in accept.lower():
         if view.report.status is Status.COMPLETE:
             return json_response(HTTPStatus.SEE_OTHER, body, {"Location": view.urls[Format.CSV]})
         has_failed = view.report.status is Status.FAILED
         return json_response(HTTPStatus.CONFLICT if has_failed else HTTPStatus.ACCEPTED, body)
     return json_response(HTTPStatus.OK, body)
-
-
-def _wants_file() -> bool:
-    accept = app.current_event.headers.get("Accept", "")
-    download = app.current_event.get_query_string_value("download", "false")
-    if download not in ("true", "false"):
-        raise InvalidRequestError("download: neither true nor false")
-    return "text/csv" in accept.lower() or download == "true"
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

@@ -14,8 +14,17 @@ from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.domain.parameters import DAY_US
-from store_monitoring.errors import InvalidRequestError
-from store_monitoring.http.app import decode_path_parameter, json_response, new_app
+from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import (
+    StoreIdInPath,
+    StoreIdInQuery,
+    TimelineAsOf,
+    TimelineFrom,
+    TimelinePollFilter,
+    TimelineReportId,
+    TimelineTo,
+)
+from store_monitoring.http.operations import GET_TIMELINE, GET_TIMELINE_BY_QUERY
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import (
@@ -25,8 +34,6 @@ from store_monitoring.settings import (
     ReportRetentionDays,
 )
 from store_monitoring.timeline import TimelineRequest, read_timeline
-
-PARAMETERS = ("report_id", "as_of", "poll_filter", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +54,40 @@ memory_us = settings.poll_memory_days * DAY_US
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, FAIL_FAST)
 tables = ArrowTables(s3_bucket(settings.data_bucket))
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.get("/timeline")
-def get_timeline_by_query() -> Response[str]:
+@app.get("/timeline", **GET_TIMELINE_BY_QUERY)
+def get_timeline_by_query(
+    store_id: StoreIdInQuery,
+    report_id: TimelineReportId = None,
+    as_of: TimelineAsOf = None,
+    poll_filter: TimelinePollFilter = None,
+    from_: TimelineFrom = None,
+    to: TimelineTo = None,
+) -> Response[str]:
     """Return the timeline of the store in the query string.
 
     It takes any store id; a path cannot contain all of them, such as `..`.
     """
-    store_id = app.current_event.get_query_string_value("store_id")
-    if store_id is None:
-        raise InvalidRequestError("store_id: missing; this is GET /timeline?store_id=")
-    return _timeline(store_id)
+    return _timeline(TimelineRequest(store_id, report_id, as_of, poll_filter, from_, to))
 
 
-@app.get("/stores/<store_id>/timeline")
-def get_timeline(store_id: str) -> Response[str]:
+@app.get("/stores/<store_id>/timeline", **GET_TIMELINE)
+def get_timeline(
+    store_id: StoreIdInPath,
+    report_id: TimelineReportId = None,
+    as_of: TimelineAsOf = None,
+    poll_filter: TimelinePollFilter = None,
+    from_: TimelineFrom = None,
+    to: TimelineTo = None,
+) -> Response[str]:
     """Return the timeline of the store in the path."""
-    return _timeline(decode_path_parameter(store_id))
+    return _timeline(TimelineRequest(store_id, report_id, as_of, poll_filter, from_, to))
 
 
-def _timeline(store_id: str) -> Response[str]:
+def _timeline(request: TimelineRequest) -> Response[str]:
     """Return a store's last week, as of a report's snapshot or of the latest committed data."""
-    query = app.current_event.query_string_parameters
-    request = TimelineRequest.from_query(store_id, *map(query.get, PARAMETERS))
     view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
     advice = "name a part of the week by from and to"
     return json_response(HTTPStatus.OK, timeline_body(view), advice=advice)

@@ -14,6 +14,8 @@ from store_monitoring.aws.inbox import S3Inbox
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import UploadIdInPath
+from store_monitoring.http.operations import GET_UPLOAD
 from store_monitoring.http.upload_responses import upload_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
@@ -36,11 +38,11 @@ settings = Settings.from_environment()
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days, FAIL_FAST)
 inbox = S3Inbox(settings.inbox_bucket, FAIL_FAST)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.get("/uploads/<upload_id>")
-def get_upload(upload_id: str) -> Response[str]:
+@app.get("/uploads/<upload_id>", **GET_UPLOAD)
+def get_upload(upload_id: UploadIdInPath) -> Response[str]:
     """Return the status of an upload, with a link to its rejected rows."""
     now = datetime.now(UTC)
     view = read_upload(upload_id, now, uploads, inbox, files)

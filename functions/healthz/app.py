@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.health import Health
 from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.open_operations import GET_HEALTH
 from store_monitoring.logs import logger
 from store_monitoring.settings import EnvironmentSettings
 
@@ -33,7 +34,7 @@ health = Health(
 app = new_app(settings.cors_origin)
 
 
-@app.get("/healthz")
+@app.get("/healthz", **GET_HEALTH)
 def get_healthz() -> Response[str]:
     """Return 200 if all tables and buckets can be reached, else 503 and the names of the others."""
     if missing := health.unreachable():

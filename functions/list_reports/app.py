@@ -11,7 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.app import json_response, new_app, next_page_link
+from store_monitoring.http.models import Limit, PageToken
+from store_monitoring.http.operations import LIST_REPORTS
 from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.pages import PageRequest
@@ -32,16 +34,16 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.get("/reports")
-def get_reports() -> Response[str]:
+@app.get("/reports", **LIST_REPORTS)
+def get_reports(limit: Limit = 20, page_token: PageToken = None) -> Response[str]:
     """Return one page of reports, newest first."""
-    query = app.current_event.query_string_parameters
-    page = PageRequest.from_query(query.get("limit"), query.get("page_token"))
+    page = PageRequest(limit, page_token)
     found = list_reports(page, datetime.now(UTC), reports, executions)
-    return json_response(HTTPStatus.OK, report_page_body(found))
+    headers = next_page_link(app.current_event, found.end.to_token()) if found.end else {}
+    return json_response(HTTPStatus.OK, report_page_body(found), headers)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

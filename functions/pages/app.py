@@ -17,6 +17,15 @@ import store_monitoring
 from store_monitoring.aws.presigned_posts import upload_origin
 from store_monitoring.errors import RouteNotFoundError
 from store_monitoring.http.app import json_response, new_app, page_response
+from store_monitoring.http.open_operations import (
+    GET_CONSOLE_PART,
+    GET_DOCS,
+    GET_DOCS_PART,
+    GET_INDEX,
+    GET_OPENAPI,
+    ConsolePart,
+    DocsPart,
+)
 from store_monitoring.logs import logger
 from store_monitoring.settings import EnvironmentSettings
 
@@ -72,7 +81,7 @@ inbox_origin = upload_origin(settings.inbox_bucket)
 app = new_app(settings.cors_origin)
 
 
-@app.get("/")
+@app.get("/", **GET_INDEX)
 def get_root() -> Response[str]:
     """Return the console to a browser, the list of endpoints to other clients."""
     event = app.current_event
@@ -81,32 +90,34 @@ def get_root() -> Response[str]:
     # Behind API Gateway, the path begins with the stage's name; a trailing slash may be missing.
     base = event.request_context.path.rstrip("/") + "/"
     template = Template((HERE / "console" / "console.html").read_text(encoding="utf-8"))
-    return page_response("text/html", template.substitute(base=base), connect_to=inbox_origin)
+    text = template.substitute(base=base)
+    return page_response(event, "text/html", text, connect_to=inbox_origin)
 
 
-@app.get("/console/<part>")
-def get_console_part(part: str) -> Response[str]:
+@app.get("/console/<part>", **GET_CONSOLE_PART)
+def get_console_part(part: ConsolePart) -> Response[str]:
     """Return a script or style of the console."""
     return part_of("console", part)
 
 
-@app.get("/docs")
+@app.get("/docs", **GET_DOCS)
 def get_docs() -> Response[str]:
     """Return the page that shows the OpenAPI document, with Swagger UI."""
-    return page_response("text/html", (HERE / "docs" / "docs.html").read_text(encoding="utf-8"))
+    text = (HERE / "docs" / "docs.html").read_text(encoding="utf-8")
+    return page_response(app.current_event, "text/html", text)
 
 
-@app.get("/docs/<part>")
-def get_docs_part(part: str) -> Response[str]:
+@app.get("/docs/<part>", **GET_DOCS_PART)
+def get_docs_part(part: DocsPart) -> Response[str]:
     """Return a script or style of the documentation."""
     return part_of("docs", part)
 
 
-@app.get("/openapi.json")
+@app.get("/openapi.json", **GET_OPENAPI)
 def get_openapi() -> Response[str]:
     """Return the OpenAPI document."""
     text = (HERE / "openapi.json").read_text(encoding="utf-8")
-    return page_response("application/json", text)
+    return page_response(app.current_event, "application/json", text)
 
 
 def part_of(page: str, part: str) -> Response[str]:
@@ -114,7 +125,7 @@ def part_of(page: str, part: str) -> Response[str]:
     if part not in PARTS[page]:
         raise RouteNotFoundError("the page has no such file")
     text = PARTS[page][part].read_text(encoding="utf-8")
-    return page_response(CONTENT_TYPES[Path(part).suffix], text)
+    return page_response(app.current_event, CONTENT_TYPES[Path(part).suffix], text)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

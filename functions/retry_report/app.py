@@ -12,9 +12,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import ReportIdInPath
+from store_monitoring.http.operations import RETRY_REPORT
+from store_monitoring.http.report_responses import started_body
 from store_monitoring.logs import logger
 from store_monitoring.reports.lifecycle import retry_report
-from store_monitoring.reports.report import checked_report_id
 from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 
 
@@ -31,18 +33,16 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
 
 
-@app.post("/reports/<report_id>/retry")
-def post_retry(report_id: str) -> Response[str]:
+@app.post("/reports/<report_id>/retry", **RETRY_REPORT)
+def post_retry(report_id: ReportIdInPath) -> Response[str]:
     """Start another execution for the report."""
-    report_id = checked_report_id(report_id)
     logger.append_keys(report_id=report_id)
     report = retry_report(report_id, datetime.now(UTC), reports, executions)
     logger.info("report restarted", attempt=report.attempt)
-    body = {"report_id": report.report_id, "status": report.status.value}
-    return json_response(HTTPStatus.ACCEPTED, body)
+    return json_response(HTTPStatus.ACCEPTED, started_body(report))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

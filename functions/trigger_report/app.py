@@ -12,7 +12,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.http.app import idempotency_key, json_body, json_response, new_app
+from store_monitoring.http.app import idempotency_key, json_response, new_app
+from store_monitoring.http.models import IdempotencyKeyHeader, ReportBody, ReportBodyOrNone
+from store_monitoring.http.operations import TRIGGER_DEFAULT_REPORT, TRIGGER_REPORT
+from store_monitoring.http.report_responses import started_body
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
@@ -36,31 +39,38 @@ settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
-app = new_app(settings.cors_origin)
+app = new_app(settings.cors_origin, validates=True)
+
+NO_FIELDS = ReportBody()
+DEPRECATION = {
+    "Deprecation": "@1735689600",  # since 2025-01-01, as RFC 9745 writes it
+    "Link": '<trigger_report>; rel="successor-version"',  # by POST
+}
 
 
-@app.post("/trigger_report")
-def post_trigger_report() -> Response[str]:
+@app.post("/trigger_report", **TRIGGER_REPORT)
+def post_trigger_report(
+    body: ReportBodyOrNone = NO_FIELDS, key: IdempotencyKeyHeader = None
+) -> Response[str]:
     """Start the report that the body describes; an empty body means the default report."""
-    return _start(ReportRequest.from_json(json_body(app.current_event)))
+    return _start(body.to_request(), key, {})
 
 
-@app.get("/trigger_report")
-def get_trigger_report() -> Response[str]:
+@app.get("/trigger_report", **TRIGGER_DEFAULT_REPORT)
+def get_trigger_report(key: IdempotencyKeyHeader = None) -> Response[str]:
     """Start the default report."""
-    return _start(ReportRequest())
+    return _start(ReportRequest(), key, DEPRECATION)
 
 
-def _start(request: ReportRequest) -> Response[str]:
-    key = idempotency_key(app.current_event, request)
+def _start(request: ReportRequest, key: str | None, headers: dict[str, str]) -> Response[str]:
+    idempotency = idempotency_key(app.current_event, key, request)
     now = datetime.now(UTC)
-    report = start_report(request, now, reports, executions, files, key)
+    report = start_report(request, now, reports, executions, files, idempotency)
     logger.append_keys(report_id=report.report_id)
     is_new = report.started_at == now  # False for a request repeated with the same Idempotency-Key
     emit({Metric.REPORTS_STARTED: int(is_new)})
     logger.info("report started" if is_new else "request repeated")
-    body = {"report_id": report.report_id, "status": report.status.value}
-    return json_response(HTTPStatus.ACCEPTED, body)
+    return json_response(HTTPStatus.ACCEPTED, started_body(report), headers)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

@@ -15,9 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local import LocalError
 from local.cli.terminal import end_at_once, end_soon_after_interrupt, show
 from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.errors import InvalidRequestError
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.instants import from_text
 
 if TYPE_CHECKING:
     from local.cli.client import ApiClient
@@ -99,8 +98,9 @@ def _check_instant(
     _ctx: click.Context, _parameter: click.Parameter, value: str | None
 ) -> str | None:
     try:
-        ReportRequest.from_json({"as_of": value})
-    except InvalidRequestError as error:
+        if value is not None:
+            from_text(value)
+    except ValueError as error:
         raise click.BadParameter(str(error)) from None
     return value
 

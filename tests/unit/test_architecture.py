@@ -20,6 +20,12 @@ WITHOUT_ARROW = [
     *("list_reports", "pages", "plan", "retry_report", "start_scheduled_report"),
     "trigger_report",
 ]
+# The functions that no HTTP request with parameters reaches.
+WITHOUT_PYDANTIC = [
+    *("compact", "compute_shard", "delete_store", "end_report", "fail_upload", "healthz", "ingest"),
+    *("merge", "pages", "plan", "publish_store_changes", "start_scheduled_report"),
+    "take_back_ingest",
+]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [
     *("compact", "delete_store", "get_timeline", "ingest", "publish_store_changes"),
@@ -57,7 +63,7 @@ ALLOWED = {
     "notifications": {*_CAPABILITIES, "metrics", "notifications", "reports"},
     "http": {
         *(*_CAPABILITIES, "http", "logs", "reports", "timeline", "uploads"),
-        "ingest.outcomes",
+        *("ingest.outcomes", "ingest.parsing.kinds"),
     },
     "aws": {
         *(*_CAPABILITIES, "aws", "delete_store", "logs", "notifications.events", "reports"),
@@ -79,7 +85,7 @@ OUTSIDE = {
     "ingest": {"isal", "numpy", "pyarrow"},
     "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
     "notifications": {"pyarrow"},
-    "http": {"aws_lambda_powertools", "numpy"},
+    "http": {"aws_lambda_powertools", "numpy", "pydantic", "typing_extensions"},
     "aws": {"pyarrow", "typing_extensions", *CLOUD},
 }
 INPUT_OUTPUT = {
@@ -252,8 +258,9 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
         (WITHOUT_ARROW, {"numpy", "pyarrow"}),
         (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal", "xlsxwriter"}),
         (WITH_ALL, {"jinja2", "pygal"}),
+        (WITHOUT_PYDANTIC, {"pydantic"}),
     ],
-    ids=["without Arrow", "without boto3", "without pages"],
+    ids=["without Arrow", "without boto3", "without pages", "without Pydantic"],
 )
 def test_a_cold_start_loads_nothing_needless(names: list[str], needless: set[str]) -> None:
     assert {

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.measuring import peak_mb
-from store_monitoring.domain.parameters import DAY_US, SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US, PollFilter
 from store_monitoring.errors import ResponseTooLargeError
 from store_monitoring.ingest.parsing.columns import MAX_POLLS_PER_STORE
 from store_monitoring.ingest.parsing.kinds import Kind
@@ -109,7 +109,7 @@ def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter
     rows = [f"{row.store_id},{row.day},{row.start},{row.end}\n" for row in hours]
     header = "store_id,day,start_time_local,end_time_local\n"
     pipeline.ingest("business_hours/a.csv", header + "".join(rows))
-    made = pipeline.report(ReportRequest.from_json({"poll_filter": poll_filter}), 3650)
+    made = pipeline.report(ReportRequest(poll_filter=PollFilter(poll_filter)), 3650)
     case = Case(now=NOW, memory_days=3650, poll_filter=poll_filter)
     expected: dict[str, Totals] = {}
     for poll in polls:  # one by one: the oracle looks at every poll for every store

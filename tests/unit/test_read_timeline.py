@@ -23,7 +23,6 @@ from store_monitoring import timeline as read_timeline_module
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import (
     InvalidRequestError,
-    MalformedReportIdError,
     NoPollsError,
     ReportFailedError,
     ReportRunningError,
@@ -124,8 +123,9 @@ def test_the_documented_example_is_the_response(tmp_path: Path) -> None:
     body = pipeline.timeline(**dict(parse_qsl(query)))
     assert body == json.loads(expected)
     document = json.loads((ROOT / "functions/pages/openapi.json").read_text(encoding="utf-8"))
-    response = document["components"]["responses"]["Timeline"]
-    assert body == response["content"]["application/json"]["example"]
+    response = document["paths"]["/timeline"]["get"]["responses"]["200"]
+    [example] = response["content"]["application/json"]["examples"].values()
+    assert body == example["value"]
 
 
 # --- a part of a week -----------------------------------------------------------------------
@@ -159,16 +159,14 @@ def test_parts_of_a_week_are_the_week(sample: Pipeline, report_id: str | None) -
 
 
 @pytest.mark.parametrize(
-    ("part", "message"),
+    ("query", "message"),
     [
-        ({"from": "yesterday"}, "from: not an instant"),
-        ({"to": "2200-01-01T00:00:00Z"}, "to: not between"),
         ({"from": AS_OF, "to": AS_OF}, "to: not after from"),
     ],
 )
-def test_an_invalid_part(sample: Pipeline, part: dict[str, str], message: str) -> None:
+def test_an_invalid_combination(sample: Pipeline, query: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
-        sample.timeline("x", **part)
+        sample.timeline("x", **query)
 
 
 def test_a_part_outside_the_week_is_empty(sample: Pipeline) -> None:
@@ -323,16 +321,6 @@ def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
             pipeline.timeline(store_id, **query)
 
 
-def test_a_store_id_is_trimmed_as_by_ingest(pipeline: Pipeline) -> None:
-    assert pipeline.timeline(" a\t")["store_id"] == "a"
-
-
-@pytest.mark.parametrize("store_id", ["", " ", "\0", "a" * 256, "\ud800"])
-def test_an_invalid_store_id(pipeline: Pipeline, store_id: str) -> None:
-    with pytest.raises(InvalidRequestError, match="store_id: "):
-        pipeline.timeline(store_id)
-
-
 def test_a_store_of_an_empty_bucket(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, bucket_count=1000)
     pipeline.ingest("polls/a.csv", POLLS)
@@ -389,23 +377,6 @@ def test_without_polls_there_is_no_now(tmp_path: Path) -> None:
 def test_a_report_has_its_own_as_of_and_filter(pipeline: Pipeline, other: dict[str, str]) -> None:
     with pytest.raises(InvalidRequestError, match="report_id"):
         pipeline.timeline("a", report_id=REPORT_ID, **other)
-
-
-@pytest.mark.parametrize(
-    ("query", "error"),
-    [
-        ({"report_id": "1"}, MalformedReportIdError),
-        ({"report_id": ""}, MalformedReportIdError),
-        ({"as_of": "noon"}, InvalidRequestError),
-        ({"as_of": ""}, InvalidRequestError),
-        ({"poll_filter": "none"}, InvalidRequestError),
-    ],
-)
-def test_an_invalid_query(
-    pipeline: Pipeline, query: dict[str, str], error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        pipeline.timeline("a", **query)
 
 
 def test_as_of_is_returned_in_full(pipeline: Pipeline) -> None:

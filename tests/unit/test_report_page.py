@@ -1,4 +1,4 @@
-"""Pages of the list of reports: requests and responses."""
+"""Pages of the list of reports: tokens and responses."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -6,9 +6,8 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.errors import InvalidRequestError
 from store_monitoring.http.report_responses import report_page_body
-from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.pages import Cursor, ReportPage
 from store_monitoring.reports.report import Failure, Format, Report, Status
 from tests.cases import utc
 
@@ -34,20 +33,6 @@ def token(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
-def test_the_default_limit_is_twenty() -> None:
-    assert PageRequest.from_query(None, None) == PageRequest(20)
-    assert PageRequest.from_query("1", None) == PageRequest(1)
-    assert PageRequest.from_query("100", PLACE.to_token()) == PageRequest(100, PLACE)
-
-
-@pytest.mark.parametrize(
-    "limit", ["", "0", "101", "1000", "-1", "1.0", "1e1", "ten", " 1", "1\n", "01", "\u0661"]
-)
-def test_an_invalid_limit_is_refused(limit: str) -> None:
-    with pytest.raises(InvalidRequestError, match="limit"):
-        PageRequest.from_query(limit, None)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -57,8 +42,8 @@ def test_an_invalid_limit_is_refused(limit: str) -> None:
     ],
 )
 def test_an_invalid_token_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequestError, match="page_token"):
-        PageRequest.from_query(None, text)
+    with pytest.raises(ValueError, match="next_page_token"):
+        Cursor.from_token(text)
 
 
 def test_the_fields_of_each_report() -> None:

@@ -3,15 +3,16 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from store_monitoring.errors import (
     IdempotencyKeyReusedError,
-    InvalidRequestError,
     TransientError,
     UnknownReportError,
 )
+from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
@@ -162,17 +163,9 @@ def test_a_repeated_request_that_fails_does_not_fail_the_report(service: Service
     assert service.reports.get(report.report_id) == report
 
 
-@pytest.mark.parametrize("key", ["", " ", "a b", "k\n", "schlüssel", "k" * 256])
-def test_a_malformed_key_is_refused(key: str) -> None:
-    with pytest.raises(InvalidRequestError, match="Idempotency-Key"):
-        key_of(key=key)
-
-
 def test_equivalent_requests_have_the_same_digest() -> None:
-    requests = [
-        ReportRequest.from_json(body)
-        for body in ({}, {"formats": ["csv"], "as_of": None}, {"poll_filter": "all"})
-    ]
+    bodies: list[dict[str, Any]] = [{}, {"formats": ["csv"], "as_of": None}, {"poll_filter": "all"}]
+    requests = [ReportBody.model_validate(body).to_request() for body in bodies]
     assert len({key_of(request) for request in requests}) == 1
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from store_monitoring.errors import InvalidRequestError, UnknownStoreError
+from store_monitoring.errors import UnknownStoreError
 
 _MAX_CHARACTERS = 255
 _ASCII_WHITESPACE = " \t\n\v\f\r"
@@ -14,24 +14,22 @@ _MAX_NAMED = 100
 _MAX_NAMED_BYTES = 16 * 1024  # Step Functions cuts an error's cause at 32,768 characters
 
 
-def checked_store_id(text: str, field: str) -> str:
+def checked_store_id(text: str) -> str:
     """Return a store id as ingest stores it, without surrounding ASCII whitespace.
 
-    >>> checked_store_id(" 42 ", "store_id")
+    >>> checked_store_id(" 42 ")
     '42'
 
     Raises
     ------
-    InvalidRequestError
-        If no store can have this id. The message begins with the field name.
+    ValueError
+        If no store can have this id.
     """
     store_id = text.strip(_ASCII_WHITESPACE)
     if _SURROGATE.search(store_id):
-        raise InvalidRequestError(f"{field}: half of a surrogate pair, which is no character")
+        raise ValueError("half of a surrogate pair, which is no character")
     if not 1 <= len(store_id) <= _MAX_CHARACTERS or _NOT_PRINTABLE.search(store_id):
-        raise InvalidRequestError(
-            f"{field}: a store id has 1 to {_MAX_CHARACTERS} printable characters"
-        )
+        raise ValueError(f"a store id has 1 to {_MAX_CHARACTERS} printable characters")
     return store_id
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +23,11 @@ from store_monitoring.errors import (
 from store_monitoring.ingest.ports import IngestLog
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.ports import Reports
-from store_monitoring.reports.report import Status, checked_report_id
-from store_monitoring.reports.request import ReportRequest, instant_us
+from store_monitoring.reports.report import Status
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import bucket_of
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
-from store_monitoring.store_ids import checked_store_id, unknown_stores
+from store_monitoring.store_ids import unknown_stores
 
 MAX_POLLS = 200_000
 """A poll every three seconds of a week; each takes kilobytes while the response is built."""
@@ -48,8 +46,8 @@ class TimelineRequest:
         The report whose snapshot to read; None: what is committed now.
     as_of_us : int or None
         End of the week, without a report; None: the greatest poll timestamp.
-    poll_filter : PollFilter
-        For a timeline without a report.
+    poll_filter : PollFilter or None
+        For a timeline without a report; None: all polls.
     from_us, to_us : int or None
         The part of the week to show in detail; None: from its start, to its end.
     """
@@ -57,39 +55,23 @@ class TimelineRequest:
     store_id: str
     report_id: str | None = None
     as_of_us: int | None = None
-    poll_filter: PollFilter = PollFilter.ALL
+    poll_filter: PollFilter | None = None
     from_us: int | None = None
     to_us: int | None = None
 
-    @classmethod
-    def from_query(
-        cls,
-        store_id: str,
-        report_id: str | None,
-        as_of: str | None,
-        poll_filter: str | None,
-        from_: str | None = None,
-        to: str | None = None,
-    ) -> Self:
-        """Parse the parameters of a request.
+    def __post_init__(self) -> None:
+        """Check that the fields can be combined.
 
         Raises
         ------
         InvalidRequestError
-            If a parameter is wrong or excludes `report_id`; the message names it.
-        MalformedReportIdError
+            If the part is empty, or `report_id` is combined with what the report determines.
         """
-        store_id = checked_store_id(store_id, "store_id")
-        part = from_us, to_us = instant_us(from_, "from"), instant_us(to, "to")
+        from_us, to_us = self.from_us, self.to_us
         if from_us is not None and to_us is not None and from_us >= to_us:
             raise InvalidRequestError("to: not after from")
-        if report_id is None:
-            # Parsed by the report's own request, so that both accept the same.
-            request = ReportRequest.from_json({"as_of": as_of, "poll_filter": poll_filter})
-            return cls(store_id, None, request.as_of_us, request.poll_filter, *part)
-        if as_of is not None or poll_filter is not None:
+        if self.report_id is not None and (self.as_of_us, self.poll_filter) != (None, None):
             raise InvalidRequestError("report_id: a report has its own as_of and poll_filter")
-        return cls(store_id, checked_report_id(report_id), None, PollFilter.ALL, *part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +220,7 @@ def _current(
     return TimelineSource(
         None,
         snapshot.version,
-        Parameters(now_us, memory_us, request.poll_filter),
+        Parameters(now_us, memory_us, request.poll_filter or PollFilter.ALL),
         snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol, Self
 from uuid import UUID
 
-from store_monitoring.errors import InvalidRequestError, UnknownUploadError
+from store_monitoring.errors import UnknownUploadError
 from store_monitoring.ingest.outcomes import UploadOutcome, Uploads, UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.storage.ports import ReportFiles
@@ -20,11 +20,10 @@ class PresignedPosts(Protocol):
         """Return the URL and the form fields of a presigned POST for one object."""
 
 
-_MAX_FILENAME_CHARACTERS = 255
 _MAX_KEY_FILENAME_CHARACTERS = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
-_UPLOAD_ID = re.compile(
+UPLOAD_ID = re.compile(
     rf"(?P<kind>{'|'.join(Kind)})"
     r"\.(?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     rf"\.(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
@@ -39,38 +38,11 @@ class UploadRequest:
     ----------
     kind : Kind
     filename : str
-        Made safe for object keys. It is for people who browse the inbox; no code reads it.
+        For people who browse the inbox; no code reads it.
     """
 
     kind: Kind
     filename: str
-
-    @classmethod
-    def from_json(cls, body: object) -> Self:
-        """Read a request's decoded JSON body.
-
-        Raises
-        ------
-        InvalidRequestError
-            The message names the unknown, missing or invalid field.
-
-        Examples
-        --------
-        >>> UploadRequest.from_json({"kind": "polls", "filename": "../store status.csv"}).filename
-        '.._store_status.csv'
-        """
-        if not isinstance(body, dict):
-            raise InvalidRequestError("the body is not a JSON object")
-        if unknown := sorted(body.keys() - {"kind", "filename"}):
-            raise InvalidRequestError(f"unknown field {unknown[0]!r}")
-        kind, filename = body.get("kind"), body.get("filename")
-        if not isinstance(kind, str) or kind not in set(Kind):
-            raise InvalidRequestError(f"kind: not one of {', '.join(Kind)}")
-        if not isinstance(filename, str) or not 1 <= len(filename) <= _MAX_FILENAME_CHARACTERS:
-            raise InvalidRequestError(
-                f"filename: not a string of 1 to {_MAX_FILENAME_CHARACTERS} characters"
-            )
-        return cls(Kind(kind), _UNSAFE.sub("_", filename)[-_MAX_KEY_FILENAME_CHARACTERS:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +64,16 @@ class UploadTarget:
 
     @classmethod
     def new(cls, request: UploadRequest, issued_at: datetime) -> Self:
-        """Create a target; its number is a UUID with the time of issue."""
-        return cls(request.kind, str(_uuid7(issued_at)), request.filename)
+        """Create a target; its number is a UUID with the time of issue.
+
+        The name of the file is made safe for object keys.
+
+        >>> request = UploadRequest(Kind.POLLS, "../store status.csv")
+        >>> UploadTarget.new(request, datetime(2024, 10, 15)).filename
+        '.._store_status.csv'
+        """
+        filename = _UNSAFE.sub("_", request.filename)[-_MAX_KEY_FILENAME_CHARACTERS:]
+        return cls(request.kind, str(_uuid7(issued_at)), filename)
 
     @classmethod
     def from_id(cls, upload_id: str) -> Self:
@@ -104,7 +84,7 @@ class UploadTarget:
         UnknownUploadError
             If the id is not a valid upload id.
         """
-        match = _UPLOAD_ID.fullmatch(upload_id)
+        match = UPLOAD_ID.fullmatch(upload_id)
         if match is None:
             raise UnknownUploadError("there is no such upload")
         return cls(Kind(match["kind"]), match["number"], match["filename"])

@@ -1,9 +1,12 @@
 """The app that all API functions share: its responses, and one table from errors to responses."""
 
 import json
+from base64 import b64decode
+from collections.abc import Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import (
     APIGatewayRestResolver,
@@ -12,7 +15,9 @@ from aws_lambda_powertools.event_handler import (
     content_types,
 )
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.errors import (
     IdempotencyKeyReusedError,
@@ -31,6 +36,7 @@ from store_monitoring.errors import (
     UnknownStoreError,
     UnknownUploadError,
 )
+from store_monitoring.http.documentation import PROBLEM_JSON, problem_members
 from store_monitoring.logs import logger
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.request import ReportRequest
@@ -101,11 +107,17 @@ def json_response(
     )
 
 
-def page_response(content_type: str, text: str, connect_to: str = "") -> Response[str]:
-    """Return a page, script or style. A page may load resources of its own origin only.
+def page_response(
+    event: APIGatewayProxyEvent, content_type: str, text: str, connect_to: str = ""
+) -> Response[str]:
+    """Return a page, script, style or document; 304 without it to clients that have it.
+
+    A page may load resources of its own origin only.
 
     Parameters
     ----------
+    event : APIGatewayProxyEvent
+        The request.
     content_type, text : str
     connect_to : str
         A further origin that the page's scripts may call.
@@ -120,62 +132,28 @@ def page_response(content_type: str, text: str, connect_to: str = "") -> Respons
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
-    headers = {
+    tag = f'"{sha256(text.encode()).hexdigest()[:32]}"'
+    headers = _SECURITY_HEADERS | {
         "Cache-Control": f"max-age={_PAGE_MAX_AGE_SECONDS}",
         "Content-Security-Policy": "; ".join(policy),
+        "ETag": tag,
         "Vary": "Accept",
     }
-    return Response(
-        int(HTTPStatus.OK), f"{content_type}; charset=utf-8", text, _SECURITY_HEADERS | headers
-    )
+    if tag in event.headers.get("If-None-Match", ""):  # a list, maybe with weak tags
+        return Response(int(HTTPStatus.NOT_MODIFIED), None, "", headers)
+    return Response(int(HTTPStatus.OK), f"{content_type}; charset=utf-8", text, headers)
 
 
-def json_body(event: APIGatewayProxyEvent) -> object:
-    """Return a request's body, decoded from JSON. An empty body becomes an empty object.
-
-    Raises
-    ------
-    InvalidRequestError
-        If the body is not JSON.
-    RequestTooLargeError
-        If the body is larger than 1 MiB.
-    """
-    if not event.body:
-        return {}
-    if len(event.body.encode(errors="surrogatepass")) > _BODY_LIMIT_BYTES:
-        raise RequestTooLargeError(f"the body has more than {_BODY_LIMIT_BYTES:,} bytes")
-    try:
-        return event.json_body
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, too many digits or levels
-        raise InvalidRequestError("the body is not JSON") from None
+def next_page_link(event: APIGatewayProxyEvent, page_token: str) -> dict[str, str]:
+    """Return the header that links the next page: the same query with its token (RFC 8288)."""
+    query = urlencode({**event.query_string_parameters, "page_token": page_token})
+    return {"Link": f'<?{query}>; rel="next"'}
 
 
-def decode_path_parameter(encoded: str) -> str:
-    """Decode a path parameter: API Gateway's REST APIs pass it on percent-encoded.
-
-    >>> decode_path_parameter("caf%C3%A9%20%2F%2042%25")
-    'café / 42%'
-
-    Raises
-    ------
-    InvalidRequestError
-        If the decoded bytes are not UTF-8.
-    """
-    try:
-        return unquote(encoded, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidRequestError("the path is not UTF-8") from None
-
-
-def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> IdempotencyKey | None:
-    """Return the idempotency key of a request, None if it has none.
-
-    Raises
-    ------
-    InvalidRequestError
-        If the key is malformed.
-    """
-    key = event.headers.get("Idempotency-Key")
+def idempotency_key(
+    event: APIGatewayProxyEvent, key: str | None, request: ReportRequest
+) -> IdempotencyKey | None:
+    """Return the idempotency key of a request, None if it has none."""
     if key is None:
         return None
     identity = event.request_context.identity
@@ -183,16 +161,60 @@ def idempotency_key(event: APIGatewayProxyEvent, request: ReportRequest) -> Idem
     return IdempotencyKey.of(caller, key, request)
 
 
-def new_app(cors_origin: str) -> APIGatewayRestResolver:
+class Api(APIGatewayRestResolver):
+    """Powertools' resolver, for requests as API Gateway and old clients send them."""
+
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Handle a request.
+
+        A body is JSON whatever its `Content-Type`: curl calls it a form by default. Of repeated
+        parameters and headers the last one counts.
+        """
+        headers = event.get("headers") or {}
+        body = event.get("body")
+        if body and event.get("isBase64Encoded"):
+            # What is not UTF-8 becomes surrogates, which `_json_object` refuses.
+            body = b64decode(body).decode(errors="surrogateescape")
+        plain = {
+            "headers": {
+                name: value for name, value in headers.items() if name.lower() != "content-type"
+            },
+            "multiValueHeaders": None,
+            "multiValueQueryStringParameters": None,
+            "body": body or "{}",
+            "isBase64Encoded": False,
+        }
+        return super().resolve({**event, **plain}, context)
+
+
+def new_app(cors_origin: str, *, validates: bool = False) -> Api:
     """Return an app whose error responses are ``{"error": {"code", "message"}}``.
+
+    To clients that accept `application/problem+json`, errors are problem details (RFC 9457) too.
 
     Parameters
     ----------
     cors_origin : str
         The origin whose pages may read the responses, ``*`` for all, empty for none.
+    validates : bool
+        Whether handlers have parameters or bodies, which Pydantic then checks.
     """
-    cors = CORSConfig(cors_origin, expose_headers=["Retry-After"]) if cors_origin else None
-    app = APIGatewayRestResolver(cors=cors)
+    exposed = ["Deprecation", "ETag", "Link", "Retry-After"]
+    app = Api(
+        cors=CORSConfig(cors_origin, expose_headers=exposed) if cors_origin else None,
+        enable_validation=validates,
+        json_body_deserializer=_json_object,
+    )
+
+    def error_response(
+        status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> Response[str]:
+        body: dict[str, object] = {"error": {"code": code, "message": message}}
+        headers = headers or {}
+        if PROBLEM_JSON in app.current_event.headers.get("Accept", "").lower():
+            body = problem_members(status, message) | body
+            headers = headers | {"Content-Type": PROBLEM_JSON}
+        return json_response(status, body, headers)
 
     def known_error(error: StoreMonitoringError) -> Response[str]:
         status, code = ERROR_RESPONSES[type(error)]
@@ -200,21 +222,62 @@ def new_app(cors_origin: str) -> APIGatewayRestResolver:
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = _RETRY_AFTER_SECONDS
             logger.exception("an upstream service failed")
-        return json_response(status, _error(code, str(error)), headers)
+        return error_response(status, code, str(error), headers)
+
+    def invalid_request(error: RequestValidationError) -> Response[str]:
+        return known_error(_request_error(error.errors()[0]))
 
     def unexpected_error(_: Exception) -> Response[str]:
         logger.exception("unexpected error")
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return json_response(status, _error("internal_error", "something went wrong on our side"))
+        return error_response(status, "internal_error", "something went wrong on our side")
 
     def no_route(_: NotFoundError) -> Response[str]:
         return known_error(RouteNotFoundError("no such route; GET / lists the endpoints"))
 
     app.not_found(no_route)
     app.exception_handler(list(ERROR_RESPONSES))(known_error)
+    app.exception_handler(RequestValidationError)(invalid_request)
     app.exception_handler(Exception)(unexpected_error)  # callers never see a stack trace
     return app
 
 
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
+def _request_error(error: Mapping[str, Any]) -> StoreMonitoringError:
+    """Return the error for what Pydantic found; the message names the field.
+
+    >>> missing = {"loc": ("query", "store_id"), "type": "missing", "msg": "Field required"}
+    >>> _request_error(missing)
+    InvalidRequestError('store_id: field required')
+    """
+    _, field, *_ = error["loc"]
+    if field == "report_id":  # only a missing one: `checked_report_id` refuses others
+        return MalformedReportIdError("a report_id is a UUID, as trigger_report returned it")
+    match error["type"]:
+        case "extra_forbidden":
+            message = f"unknown field {field!r}"
+        case "value_error":
+            message = f"{field}: {error['ctx']['error']}"
+        case _:
+            message = f"{field}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    return InvalidRequestError(message)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Decode a body.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it is not a JSON object.
+    RequestTooLargeError
+        If it is larger than 1 MiB.
+    """
+    try:
+        if len(text.encode()) > _BODY_LIMIT_BYTES:
+            raise RequestTooLargeError(f"the body has more than {_BODY_LIMIT_BYTES:,} bytes")
+        body = json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, too many digits or levels
+        raise InvalidRequestError("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise InvalidRequestError("the body is not a JSON object")
+    return body

@@ -1,38 +1,63 @@
 """The JSON bodies of responses about reports."""
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 
+from store_monitoring.http import models
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.pages import ReportPage
-from store_monitoring.reports.queries import ReportView, failure_body, report_entry
-from store_monitoring.reports.report import Format, Status
+from store_monitoring.reports.queries import ReportView, report_entry
+from store_monitoring.reports.report import Format, Report, Status
 
 
-def report_body(view: ReportView, link_ends_at: datetime) -> dict[str, Any]:
+def started_body(report: Report) -> models.Started:
+    """Return the JSON body of `POST /trigger_report`."""
+    return {"report_id": report.report_id, "status": report.status}
+
+
+def report_body(
+    view: ReportView, link_ends_at: datetime
+) -> models.RunningReport | models.CompleteReport | models.FailedReport:
     """Return the JSON body of `GET /get_report`: status, progress, links or error."""
     report = view.report
-    body: dict[str, Any] = {"report_id": report.report_id, "status": report.status.value}
     match report.status:
-        case Status.RUNNING if view.shards_done is not None:
-            body["progress"] = {
-                "shards_done": view.shards_done,
-                "shards_total": report.shards_total,
+        case Status.RUNNING:
+            running: models.RunningReport = {
+                "report_id": report.report_id,
+                "status": Status.RUNNING,
             }
+            if view.shards_done is not None and report.shards_total is not None:
+                running["progress"] = {
+                    "shards_done": view.shards_done,
+                    "shards_total": report.shards_total,
+                }
+            return running
         case Status.COMPLETE:
-            body["url"] = view.urls[Format.CSV]
-            body["urls"] = {format_: view.urls[format_] for format_ in report.formats}
-            body["expires_at"] = to_text(to_us(link_ends_at))
-            body["stores"] = report.stores
-            body["as_of"] = report.as_of
-        case Status.FAILED if report.failure is not None:
-            body["error"] = failure_body(report.failure)
-    return body
+            assert report.stores is not None  # known of a report that is Complete
+            assert report.as_of is not None
+            return {
+                "report_id": report.report_id,
+                "status": Status.COMPLETE,
+                "url": view.urls[Format.CSV],
+                "urls": {format_: view.urls[format_] for format_ in report.formats},
+                "expires_at": to_text(to_us(link_ends_at)),
+                "stores": report.stores,
+                "as_of": report.as_of,
+            }
+        case Status.FAILED:
+            failure = report.failure
+            assert failure is not None  # recorded of a report that Failed
+            return {
+                "report_id": report.report_id,
+                "status": Status.FAILED,
+                "error": {"code": failure.error, "message": failure.message},
+            }
 
 
-def report_page_body(page: ReportPage) -> dict[str, Any]:
+def report_page_body(page: ReportPage) -> models.ReportPage:
     """Return the JSON body of `GET /reports`: one page of reports."""
-    body: dict[str, Any] = {"reports": [report_entry(report) for report in page.reports]}
+    entries = [cast("models.ReportEntry", report_entry(report)) for report in page.reports]
+    body: models.ReportPage = {"reports": entries}
     if page.end is not None:
         body["next_page_token"] = page.end.to_token()
     return body

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +13,26 @@ from store_monitoring.domain.model import Totals, WeeklyHours
 from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
+from store_monitoring.http import models
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.rows import classic_totals_us, rounded_totals
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from store_monitoring.timeline import StoreTimeline, TimelineRequest
 
 _EPOCH_DATE = date(1970, 1, 1)
+_Stretch = TypeVar("_Stretch", bound=models.Stretch)
 
 
-def timeline_body(view: StoreTimeline) -> dict[str, Any]:
+def timeline_body(view: StoreTimeline) -> models.Timeline:
     """Return the JSON body of a store's timeline; `docs/timeline.md` describes it."""
     timeline = view.timeline
     clock = _Clock(view.store.zone_names[0], timeline.week.start_us)
     part = _Part.of(view.request)
+    totals_us = _totals_us(timeline.totals)
     return {
         "store_id": view.request.store_id,
         "as_of": to_text(view.source.parameters.now_us),
-        "poll_filter": view.source.parameters.poll_filter.value,
+        "poll_filter": view.source.parameters.poll_filter,
         "snapshot": {"report_id": view.source.report_id, "version": view.source.version},
         "week": clock.stretch(0, timeline.week.length_us),
         "time_zone": {"name": clock.zone_name, "source": _source(view.zone_is_given)},
@@ -41,7 +44,17 @@ def timeline_body(view: StoreTimeline) -> dict[str, Any]:
         "polls": [poll for poll in _polls(timeline, clock) if part.start <= poll["at"] < part.end],
         "statuses": _stretches_in(part, _statuses(timeline, clock)),
         "outages": _stretches_in(part, _outages(timeline, clock)),
-        **_totals(timeline.totals),
+        "totals": cast(
+            "models.Totals",
+            {name: us.item() for name, us in totals_us.items() if not name.startswith("covered")},
+        ),
+        "report_row": cast(
+            "models.ReportRow",
+            {
+                name: value.item()
+                for name, value in rounded_totals(classic_totals_us(totals_us)).items()
+            },
+        ),
     }
 
 
@@ -60,7 +73,7 @@ class _Part:
         )
 
 
-def _stretches_in(part: _Part, stretches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _stretches_in(part: _Part, stretches: list[_Stretch]) -> list[_Stretch]:
     """Return the stretches that overlap the part, uncut."""
     return [each for each in stretches if each["start"] < part.end and part.start < each["end"]]
 
@@ -72,17 +85,21 @@ class _Clock:
     zone_name: str
     week_start_us: int
 
-    def instant(self, name: str, instant_us: int) -> dict[str, str]:
-        local = local_time(self.zone_name, instant_us).isoformat(timespec="microseconds")
-        return {name: to_text(instant_us), f"{name}_local": local}
+    def local(self, instant_us: int) -> str:
+        return local_time(self.zone_name, instant_us).isoformat(timespec="microseconds")
 
-    def stretch(self, start: int, end: int) -> dict[str, Any]:
+    def stretch(self, start: int, end: int) -> models.Stretch:
         """Return a stretch of the week, given by positions on the week's axis."""
-        starts = self.instant("start", self.week_start_us + start)
-        return starts | self.instant("end", self.week_start_us + end)
+        start_us, end_us = self.week_start_us + start, self.week_start_us + end
+        return {
+            "start": to_text(start_us),
+            "start_local": self.local(start_us),
+            "end": to_text(end_us),
+            "end_local": self.local(end_us),
+        }
 
 
-def _hours_rows(hours: WeeklyHours) -> list[dict[str, Any]]:
+def _hours_rows(hours: WeeklyHours) -> list[models.HoursRow]:
     return [
         {
             "day_of_week": day,
@@ -93,8 +110,8 @@ def _hours_rows(hours: WeeklyHours) -> list[dict[str, Any]]:
     ]
 
 
-def _business_time(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
-    openings: list[list[dict[str, Any]]] = [[] for _ in timeline.open_time.start]
+def _business_time(timeline: Timeline, clock: _Clock) -> list[models.OpenStretch]:
+    openings: list[list[models.Opening]] = [[] for _ in timeline.open_time.start]
     for interval, day, row in sorted(
         _rows(timeline.interval, timeline.openings.date, timeline.openings.row)
     ):
@@ -102,26 +119,30 @@ def _business_time(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
         openings[interval].append({"row": row, "date": opened_on.isoformat()})
     intervals = _rows(timeline.open_time.start, timeline.open_time.end)
     return [
-        clock.stretch(start, end) | {"openings": of_interval}
+        {**clock.stretch(start, end), "openings": of_interval}
         for (start, end), of_interval in zip(intervals, openings, strict=True)
     ]
 
 
-def _polls(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+def _polls(timeline: Timeline, clock: _Clock) -> list[models.Poll]:
     return [
-        clock.instant("at", at_us)
-        | {"status": "active" if active else "inactive", "is_evidence": counts}
+        {
+            "at": to_text(at_us),
+            "at_local": clock.local(at_us),
+            "status": "active" if active else "inactive",
+            "is_evidence": counts,
+        }
         for at_us, active, counts in _rows(
             timeline.polls.timestamp_us, timeline.polls.active, timeline.counts
         )
     ]
 
 
-def _statuses(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+def _statuses(timeline: Timeline, clock: _Clock) -> list[models.StatusStretch]:
     held = timeline.statuses
     return [
-        clock.stretch(since, until)
-        | {
+        {
+            **clock.stretch(since, until),
             "status": "no_data" if poll_us == NO_POLL else "up" if active else "down",
             "poll_at": None if poll_us == NO_POLL else to_text(poll_us),
         }
@@ -131,26 +152,17 @@ def _statuses(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
     ]
 
 
-def _outages(timeline: Timeline, clock: _Clock) -> list[dict[str, Any]]:
+def _outages(timeline: Timeline, clock: _Clock) -> list[models.Outage]:
     week_us = timeline.week.start_us
     return [
-        clock.stretch(start_us - week_us, end_us - week_us) | {"length_us": end_us - start_us}
+        {**clock.stretch(start_us - week_us, end_us - week_us), "length_us": end_us - start_us}
         for start_us, end_us in _rows(timeline.outages.start_us, timeline.outages.end_us)
     ]
 
 
-def _totals(totals: Totals) -> dict[str, Any]:
+def _totals_us(totals: Totals) -> dict[str, NDArray[np.int64]]:
     lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us)
-    exact_us = dict(zip(TOTAL_COLUMNS, np.hstack(lengths_us).T, strict=True))
-    row = rounded_totals(classic_totals_us(exact_us))
-    return {
-        "totals": {
-            name: total_us.item()
-            for name, total_us in exact_us.items()
-            if not name.startswith("covered")
-        },
-        "report_row": {name: value.item() for name, value in row.items()},
-    }
+    return dict(zip(TOTAL_COLUMNS, np.hstack(lengths_us).T, strict=True))
 
 
 def _rows(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
@@ -171,5 +183,5 @@ def _time_of_day(since_midnight_us: int) -> str:
     return f"{text}.{fraction_us:06d}" if fraction_us else text
 
 
-def _source(is_given: bool) -> str:
+def _source(is_given: bool) -> models.Source:
     return "given" if is_given else "default"

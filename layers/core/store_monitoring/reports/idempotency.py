@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import Self
 
-from store_monitoring.errors import InvalidRequestError
 from store_monitoring.reports.request import ReportRequest
-
-_KEY = re.compile(r"[!-~]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +25,7 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, caller: str, key: str, request: ReportRequest) -> Self:
-        """Return the digests of a caller's key and its request.
-
-        Raises
-        ------
-        InvalidRequestError
-            If the key is not 1 to 255 visible ASCII characters.
-        """
-        if not _KEY.fullmatch(key):
-            raise InvalidRequestError("Idempotency-Key: not 1 to 255 visible ASCII characters")
+        """Return the digests of a caller's key and its request."""
         return cls(_digest([caller, key]), _digest(request.to_json()))
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from store_monitoring.errors import InvalidRequestError, MalformedReportIdError
+from store_monitoring.errors import MalformedReportIdError
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.report import Report, checked_report_id
 
-_LIMIT = re.compile(r"[1-9][0-9]?|100", re.ASCII)
-_DEFAULT_LIMIT = "20"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
 
 
@@ -36,10 +34,10 @@ class Cursor:
 
         Raises
         ------
-        InvalidRequestError
+        ValueError
             If the token is anything else.
         """
-        wrong = InvalidRequestError("page_token: not a next_page_token that GET /reports returned")
+        wrong = ValueError("not a next_page_token that GET /reports returned")
         if not _TOKEN.fullmatch(token):
             raise wrong
         try:
@@ -69,20 +67,6 @@ class PageRequest:
 
     limit: int
     after: Cursor | None = None
-
-    @classmethod
-    def from_query(cls, limit: str | None, page_token: str | None) -> Self:
-        """Parse the parameters of a query string.
-
-        Raises
-        ------
-        InvalidRequestError
-            If a parameter is invalid; the message names it.
-        """
-        limit = _DEFAULT_LIMIT if limit is None else limit
-        if not _LIMIT.fullmatch(limit):
-            raise InvalidRequestError("limit: not a whole number from 1 to 100")
-        return cls(int(limit), None if page_token is None else Cursor.from_token(page_token))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,598 @@
+"""The API's data, declared once: parameters and bodies of requests, and bodies of responses.
+
+Pydantic checks requests against these types; `make openapi` writes them to `openapi.json`.
+To add a field to requests for reports, add it to `ReportBody` and `ReportRequest`.
+"""
+
+import re
+from typing import Annotated, Any, Literal, NotRequired
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from typing_extensions import TypedDict
+
+from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.ingest.outcomes import UploadStatus
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.instants import from_text
+from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.report import Format, Status, checked_report_id
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.store_ids import checked_store_id
+from store_monitoring.uploads import UPLOAD_ID, UploadRequest
+
+# --- values in requests -------------------------------------------------------------------------
+
+_UUID = {
+    "type": "string",
+    "format": "uuid",
+    "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+}
+_INSTANT = {"type": "string", "format": "date-time"}
+_STORE_ID = {
+    "type": "string",
+    "pattern": (
+        r"^[ \t\n\v\f\r]*[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,253}[^\x00-\x20\x7f])?[ \t\n\v\f\r]*$"
+    ),
+    "description": "1 to 255 printable characters; ASCII whitespace around them is dropped.",
+}
+_UPLOAD_ID = {"type": "string", "pattern": f"^{re.sub(r'[?]P<.+?>', '', UPLOAD_ID.pattern)}$"}
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def decode_path_parameter(encoded: str) -> str:
+    """Decode a path parameter: API Gateway's REST APIs pass it on percent-encoded.
+
+    >>> decode_path_parameter("caf%C3%A9%20%2F%2042%25")
+    'café / 42%'
+
+    Raises
+    ------
+    ValueError
+        If the decoded bytes are not UTF-8.
+    """
+    try:
+        return unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+
+
+def _instant_us(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError("not a string")  # Pydantic does not catch a TypeError
+    return from_text(value)
+
+
+def _whole_number(text: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+ReportId = Annotated[str, AfterValidator(checked_report_id), WithJsonSchema(_UUID)]
+StoreId = Annotated[str, AfterValidator(checked_store_id), WithJsonSchema(_STORE_ID)]
+InstantUs = Annotated[int, BeforeValidator(_instant_us), WithJsonSchema(_INSTANT)]
+
+# --- parameters ---------------------------------------------------------------------------------
+# An absent parameter is None; `WithJsonSchema` leaves null out of the document, since no query
+# string can contain it.
+
+ReportIdInPath = Annotated[ReportId, Path(description="As `trigger_report` returned it.")]
+ReportIdInQuery = Annotated[ReportId, Query(description="As `trigger_report` returned it.")]
+StoreIdInQuery = Annotated[StoreId, Query()]
+StoreIdInPath = Annotated[
+    StoreId,
+    BeforeValidator(decode_path_parameter),
+    Path(
+        description=(
+            "Percent-encoded, including slashes: `a/b` is `a%2Fb`. Clients resolve `.` and `..` in"
+            " paths: use `/timeline` for such ids."
+        )
+    ),
+]
+Download = Annotated[
+    Literal["true", "false"],
+    Query(description="`true` requests the file itself, as `Accept: text/csv` does."),
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    Query(ge=1, le=100, description="Maximum number of entries on the page."),
+]
+PageToken = Annotated[
+    Cursor | None,
+    BeforeValidator(Cursor.from_token),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+    Query(description="`next_page_token` of the previous page."),
+]
+TimelineReportId = Annotated[
+    ReportId | None,
+    WithJsonSchema(_UUID),
+    Query(
+        description=(
+            "A complete report. It has its own `as_of` and `poll_filter`, so they cannot be"
+            " combined with it."
+        )
+    ),
+]
+TimelineAsOf = Annotated[
+    InstantUs | None,
+    WithJsonSchema(_INSTANT),
+    Query(
+        description=(
+            "The end of the week, from 1970 to 2199 in UTC: ISO 8601, in UTC unless it names an"
+            " offset, with six digits of a second's fraction at most. The default is the timestamp"
+            " of the last poll."
+        )
+    ),
+]
+TimelinePollFilter = Annotated[
+    PollFilter | None,
+    WithJsonSchema({"type": "string", "enum": list(PollFilter)}),
+    Query(description="Which polls count. The default is `all`."),
+]
+TimelineFrom = Annotated[
+    InstantUs | None,
+    WithJsonSchema(_INSTANT),
+    Query(
+        alias="from",
+        description="Return details only from this instant on. The totals cover the whole week.",
+    ),
+]
+TimelineTo = Annotated[
+    InstantUs | None,
+    WithJsonSchema(_INSTANT),
+    Query(description="Return details only before this instant, which must be after `from`."),
+]
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,255}$"}),
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[!-~]{1,255}$",
+        description=(
+            "1 to 255 visible ASCII characters. For one day, requests of the same caller with the"
+            " same key return the same report."
+        ),
+    ),
+]
+UploadIdInPath = Annotated[
+    str, WithJsonSchema(_UPLOAD_ID), Path(description="As `POST /uploads` returned it.")
+]
+
+# --- bodies of requests -------------------------------------------------------------------------
+
+
+class ReportBody(BaseModel):
+    """The body of `POST /trigger_report`. An absent field and null mean the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: Annotated[
+        InstantUs | None,
+        Field(
+            description=(
+                "The end of the report's windows, from 1970 to 2199 in UTC: ISO 8601, in UTC"
+                " unless it names an offset, with six digits of a second's fraction at most. Later"
+                " polls are ignored. The default is the timestamp of the last poll."
+            ),
+            examples=["2024-10-14T12:00:00Z"],
+        ),
+    ] = None
+    store_ids: Annotated[
+        list[StoreId] | None,
+        Field(
+            min_length=1,
+            max_length=10_000,
+            description=(
+                "Report only these stores. If no input contains an id, the report fails; its"
+                " message has the first hundred such ids and the number of others."
+            ),
+        ),
+    ] = None
+    poll_filter: Annotated[
+        PollFilter | None,
+        Field(description="Which polls count: all, or only those taken while the store was open."),
+    ] = PollFilter.ALL
+    formats: Annotated[
+        list[Format] | None, Field(min_length=1, description="CSV is always included.")
+    ] = [Format.CSV]
+
+    def to_request(self) -> ReportRequest:
+        """Return the request in its normal form."""
+        formats = self.formats or [Format.CSV]
+        return ReportRequest(
+            self.as_of,
+            self.poll_filter or PollFilter.ALL,
+            None if self.store_ids is None else tuple(sorted(set(self.store_ids))),
+            tuple(format_ for format_ in Format if format_ in formats),
+        )
+
+
+_REPORT_EXAMPLES: Any = {
+    "all stores, now": {"value": {}},
+    "at an instant, in business hours, as a page and a workbook": {
+        "value": {
+            "as_of": "2024-10-14T12:00:00Z",
+            "poll_filter": "business_hours",
+            "formats": ["csv", "html", "xlsx"],
+        }
+    },
+}
+ReportBodyOrNone = Annotated[
+    ReportBody,
+    Body(
+        description="What to report. An empty body requests the default report.",
+        openapi_examples=_REPORT_EXAMPLES,
+    ),
+]
+
+
+class UploadBody(BaseModel):
+    """The body of `POST /uploads`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Annotated[Kind, Field(description="The kind of data in the file.")]
+    filename: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="A name for people; it does not affect how the file is read.",
+        ),
+    ]
+
+    def to_request(self) -> UploadRequest:
+        """Return the request."""
+        return UploadRequest(self.kind, self.filename)
+
+
+_UPLOAD_EXAMPLES: Any = {"polls": {"value": {"kind": "polls", "filename": "store_status.csv"}}}
+UploadBodyWithExample = Annotated[
+    UploadBody, Body(description="The file to upload.", openapi_examples=_UPLOAD_EXAMPLES)
+]
+
+# --- values in responses ------------------------------------------------------------------------
+
+Count = Annotated[int, Field(ge=0)]
+Uuid = Annotated[str, WithJsonSchema(_UUID)]
+UploadId = Annotated[str, WithJsonSchema(_UPLOAD_ID)]
+Uri = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+Instant = Annotated[
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"},
+        description="ISO 8601, in UTC, to the microsecond.",
+    ),
+]
+LocalTime = Annotated[
+    str,
+    Field(
+        json_schema_extra={"format": "date-time"},
+        description="The same instant in the store's local time, with the offset from UTC.",
+    ),
+]
+TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{6})?$")]
+Source = Literal["given", "default"]
+
+# --- reports ------------------------------------------------------------------------------------
+
+
+class Started(TypedDict):
+    """A report that was started, or started before by the same request."""
+
+    report_id: Uuid
+    status: Status
+
+
+class Failure(TypedDict):
+    """Why a report failed."""
+
+    code: Annotated[
+        str, Field(description="The error's name, such as `NoPolls`, `NoStores` or `UnknownStore`.")
+    ]
+    message: str
+
+
+class Progress(TypedDict):
+    """Known once the report is planned."""
+
+    shards_done: Count
+    shards_total: Count
+
+
+class RunningReport(TypedDict):
+    """A report that is being computed."""
+
+    report_id: Uuid
+    status: Literal[Status.RUNNING]
+    progress: NotRequired[Progress]
+
+
+class CompleteReport(TypedDict):
+    """A report with its files."""
+
+    report_id: Uuid
+    status: Literal[Status.COMPLETE]
+    url: Annotated[Uri, Field(description="Download URL of the CSV.")]
+    urls: Annotated[dict[Format, Uri], Field(description="Download URLs by requested format.")]
+    expires_at: Annotated[
+        Instant, Field(description="When these URLs expire; repeat the request for new ones.")
+    ]
+    stores: Annotated[Count, Field(description="Number of rows.")]
+    as_of: Instant
+
+
+class FailedReport(TypedDict):
+    """A report that failed."""
+
+    report_id: Uuid
+    status: Literal[Status.FAILED]
+    error: Failure
+
+
+class ReportEntry(TypedDict):
+    """One report in a list."""
+
+    report_id: Uuid
+    status: Status
+    started_at: Instant
+    ended_at: NotRequired[Instant]
+    as_of: NotRequired[Instant]
+    stores: NotRequired[Count]
+    poll_filter: PollFilter
+    formats: list[Format]
+    error: NotRequired[Failure]
+
+
+class ReportPage(TypedDict):
+    """A page of reports, newest first."""
+
+    reports: Annotated[list[ReportEntry], Field(max_length=100)]
+    next_page_token: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description=(
+                    "The `page_token` of the next page; absent on the last page. A page may have"
+                    " fewer reports than `limit`, since expired ones are left out."
+                )
+            ),
+        ]
+    ]
+
+
+# --- timelines ----------------------------------------------------------------------------------
+
+
+class Snapshot(TypedDict):
+    """The data that a timeline was computed from."""
+
+    report_id: Uuid | None
+    version: Annotated[int, Field(ge=1, description="Number of ingests in the snapshot.")]
+
+
+class TimeZone(TypedDict):
+    """A store's time zone."""
+
+    name: str
+    source: Source
+
+
+class HoursRow(TypedDict):
+    """One row of a store's business hours."""
+
+    day_of_week: Annotated[int, Field(ge=0, le=6, description="0 is Monday.")]
+    start_time_local: TimeOfDay
+    end_time_local: TimeOfDay
+
+
+class BusinessHours(TypedDict):
+    """Without rows, the store is open around the clock."""
+
+    rows: list[HoursRow]
+    source: Source
+
+
+class Stretch(TypedDict):
+    """From `start` to just before `end`."""
+
+    start: Instant
+    start_local: LocalTime
+    end: Instant
+    end_local: LocalTime
+
+
+class Opening(TypedDict):
+    """What opened a store."""
+
+    row: Annotated[int, Field(ge=0, description="Index in `business_hours.rows`.")]
+    date: Annotated[
+        str,
+        Field(
+            json_schema_extra={"format": "date"},
+            description="The local date on which that row opened the store.",
+        ),
+    ]
+
+
+class OpenStretch(Stretch):
+    """When the store was open."""
+
+    openings: list[Opening]
+
+
+class Poll(TypedDict):
+    """A poll of the store."""
+
+    at: Instant
+    at_local: LocalTime
+    status: Literal["active", "inactive"]
+    is_evidence: Annotated[bool, Field(description="Whether the poll counts under `poll_filter`.")]
+
+
+class StatusStretch(Stretch):
+    """A status, and how long it held."""
+
+    status: Literal["up", "down", "no_data"]
+    poll_at: Annotated[
+        Instant | None,
+        Field(description="The poll that determines the status; null without one."),
+    ]
+
+
+class Outage(Stretch):
+    """Business time in which the store was down."""
+
+    length_us: Annotated[int, Field(ge=1)]
+
+
+class Totals(TypedDict):
+    """The report's numbers, in exact microseconds."""
+
+    uptime_last_hour_us: Count
+    uptime_last_day_us: Count
+    uptime_last_week_us: Count
+    downtime_last_hour_us: Count
+    downtime_last_day_us: Count
+    downtime_last_week_us: Count
+    no_data_last_hour_us: Count
+    no_data_last_day_us: Count
+    no_data_last_week_us: Count
+
+
+_Amount = Annotated[float, Field(ge=0)]
+ReportRow = TypedDict(
+    "ReportRow",
+    {
+        "uptime_last_hour(in minutes)": _Amount,
+        "uptime_last_day(in hours)": _Amount,
+        "uptime_last_week(in hours)": _Amount,
+        "downtime_last_hour(in minutes)": _Amount,
+        "downtime_last_day(in hours)": _Amount,
+        "downtime_last_week(in hours)": _Amount,
+    },
+)
+
+
+class Timeline(TypedDict):
+    """The last week of a store, in detail."""
+
+    store_id: str
+    as_of: Instant
+    poll_filter: PollFilter
+    snapshot: Snapshot
+    week: Stretch
+    time_zone: TimeZone
+    business_hours: BusinessHours
+    business_time: Annotated[
+        list[OpenStretch],
+        Field(
+            description="When the store was open. Overlapping and adjacent intervals are merged."
+        ),
+    ]
+    polls: Annotated[
+        list[Poll], Field(description="All polls from the last known one before the week on.")
+    ]
+    statuses: Annotated[
+        list[StatusStretch],
+        Field(description="The whole week without gaps, including closed hours."),
+    ]
+    outages: list[Outage]
+    totals: Totals
+    report_row: Annotated[ReportRow, Field(description="The rounded values of the CSV.")]
+
+
+# --- uploads ------------------------------------------------------------------------------------
+
+
+class UploadForm(TypedDict):
+    """A presigned POST."""
+
+    upload_id: UploadId
+    url: Annotated[Uri, Field(description="The URL to POST the file to.")]
+    fields: Annotated[
+        dict[str, str], Field(description="Form fields, to be sent unchanged, before the file.")
+    ]
+    expires_at: Annotated[Instant, Field(description="When the presigned POST expires.")]
+    limit_bytes: Annotated[int, Field(description="Maximum size of the file.")]
+
+
+class RejectedStores(TypedDict):
+    """For business hours and time zones: the stores with rejected rows.
+
+    Such a store keeps its previous data; without any, its valid rows are used.
+    """
+
+    count: Annotated[int, Field(ge=1, description="Number of these stores.")]
+    store_ids: Annotated[
+        list[str], Field(max_length=100, description="The first hundred of them, ascending.")
+    ]
+
+
+class UploadOutcome(TypedDict):
+    """The outcome of one use of a presigned POST."""
+
+    status: Annotated[
+        UploadStatus,
+        Field(
+            description=(
+                "`Pending`: the file has not arrived, or waits to be ingested. `Retrying`: ingest"
+                " failed temporarily, and is retried. `Unchanged`: nothing in the file is newer"
+                " than the stored data. `Failed`: none of its rows were ingested; this is final,"
+                " unless an operator redrives the upload after an error of ingest itself."
+                " `Expired`: the presigned POST was not used in time."
+            )
+        ),
+    ]
+    ended_at: NotRequired[Instant]
+    rows: NotRequired[Annotated[Count, Field(description="Number of valid rows.")]]
+    rejected: NotRequired[Annotated[Count, Field(description="Number of rejected rows.")]]
+    stores_with_rejected_rows: NotRequired[RejectedStores]
+    rejects_url: NotRequired[
+        Annotated[
+            Uri,
+            Field(
+                description=(
+                    "Download URL of the rejected rows, each with line and reason; absent if there"
+                    " are none."
+                )
+            ),
+        ]
+    ]
+    expires_at: NotRequired[
+        Annotated[
+            Instant,
+            Field(description="When that URL expires; repeat the request for a new one."),
+        ]
+    ]
+    reason: NotRequired[
+        Annotated[str, Field(description="Why the upload failed, finally or so far.")]
+    ]
+
+
+class Upload(UploadOutcome):
+    """The outcome of an upload."""
+
+    upload_id: UploadId
+    earlier: NotRequired[
+        Annotated[
+            list[UploadOutcome],
+            Field(
+                min_length=1,
+                description=(
+                    "If the presigned POST was used more than once: the outcomes of earlier"
+                    " uploads, newest first."
+                ),
+            ),
+        ]
+    ]

@@ -1,0 +1,545 @@
+"""What the OpenAPI document says about each call; Powertools takes it from the handlers' routes."""
+
+from http import HTTPStatus
+from typing import Any
+
+from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.http import models
+from store_monitoring.http.documentation import error, operation, response
+from store_monitoring.reports.report import Status
+
+_REPORT_ID = "2048330b-e667-47a8-930e-2424914a958f"
+_BUCKET_URL = "https://store-monitoring-databucket.s3.eu-west-1.amazonaws.com"
+_SIGNATURE = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=900&X-Amz-Signature=0123"
+_CSV_URL = f"{_BUCKET_URL}/reports/{_REPORT_ID}/report.csv?{_SIGNATURE}"
+
+# --- reports ------------------------------------------------------------------------------------
+
+_STARTED: models.Started = {"report_id": _REPORT_ID, "status": Status.RUNNING}
+_RUNNING: dict[str, Any] = {**_STARTED, "progress": {"shards_done": 3, "shards_total": 9}}
+_COMPLETE: dict[str, Any] = {
+    "report_id": _REPORT_ID,
+    "status": "Complete",
+    "url": _CSV_URL,
+    "urls": {"csv": _CSV_URL},
+    "expires_at": "2024-10-15T00:15:00.000000Z",
+    "stores": 4560,
+    "as_of": "2024-10-14T23:55:18.727055Z",
+}
+_FAILED: dict[str, Any] = {
+    "report_id": _REPORT_ID,
+    "status": "Failed",
+    "error": {
+        "code": "UnknownStore",
+        "message": "merge: no input contains the store 'no-such-store'",
+    },
+}
+_STATUS_LINKS = {
+    name: {"operationId": call, "parameters": {"report_id": "$response.body#/report_id"}}
+    for name, call in {"status": "get_report", "status by query": "get_report_by_query"}.items()
+}
+_REPORT_STARTED = (
+    "The report was started. A repeated `Idempotency-Key` returns its first report, with the"
+    " current status."
+)
+_BODY_TOO_LARGE = error(
+    "The body has more than 1 MiB.",
+    {"too large": ("request_too_large", "the body has more than 1,048,576 bytes")},
+)
+_KEY_REUSED = error(
+    "The `Idempotency-Key` was used with another request.",
+    {
+        "another request": (
+            "idempotency_key_reused",
+            "this Idempotency-Key came with another request before",
+        )
+    },
+)
+_MALFORMED_REPORT_ID = (
+    "malformed_report_id",
+    "a report_id is a UUID, as trigger_report returned it",
+)
+_NO_SUCH_REPORT = ("unknown_report", f"there is no report {_REPORT_ID}")
+_UNKNOWN_REPORT = error("There is no such report.", {"unknown": _NO_SUCH_REPORT})
+
+TRIGGER_REPORT = operation(
+    "trigger_report",
+    "Start a report",
+    tag="reports",
+    responses={
+        HTTPStatus.ACCEPTED: response(
+            _REPORT_STARTED, models.Started, {"started": _STARTED}, links=_STATUS_LINKS
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "The request is invalid; the message names the field and the reason.",
+            {
+                "wrong value": (
+                    "invalid_request",
+                    "store_ids: list should have at least 1 item after validation, not 0",
+                ),
+                "unknown field": ("invalid_request", "unknown field 'store_id'"),
+                "no JSON": ("invalid_request", "the body is not JSON"),
+            },
+        ),
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _BODY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY: _KEY_REUSED,
+    },
+)
+TRIGGER_DEFAULT_REPORT = operation(
+    "trigger_default_report",
+    "Start the default report",
+    tag="reports",
+    description="For old clients: a GET with a side effect. Use POST.",
+    deprecated=True,
+    responses={
+        HTTPStatus.ACCEPTED: response(
+            _REPORT_STARTED,
+            models.Started,
+            {"started": _STARTED},
+            headers={
+                "Deprecation": "Since when this call is deprecated (RFC 9745).",
+                "Link": "The call to use instead, as `successor-version`.",
+            },
+            links=_STATUS_LINKS,
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "The `Idempotency-Key` is malformed.",
+            {
+                "key": (
+                    "invalid_request",
+                    "Idempotency-Key: string should match pattern '^[!-~]{1,255}$'",
+                )
+            },
+        ),
+        HTTPStatus.UNPROCESSABLE_ENTITY: _KEY_REUSED,
+    },
+)
+
+_REPORT_RESPONSES = {
+    HTTPStatus.OK: response(
+        "The status of the report.",
+        models.RunningReport | models.CompleteReport | models.FailedReport,
+        {"Running": _RUNNING, "Complete": _COMPLETE, "Failed": _FAILED},
+    ),
+    HTTPStatus.ACCEPTED: response(
+        "The file was requested, but the report is still running.",
+        models.RunningReport,
+        {"Running": _RUNNING},
+    ),
+    HTTPStatus.SEE_OTHER: response(
+        "The file was requested; its URL is in `Location`.",
+        models.CompleteReport,
+        {"Complete": _COMPLETE},
+        headers={"Location": "URL of the CSV, valid for at most 15 minutes."},
+    ),
+    HTTPStatus.BAD_REQUEST: error(
+        "`report_id` is not a UUID, or `download` is neither `true` nor `false`.",
+        {
+            "report_id": _MALFORMED_REPORT_ID,
+            "download": ("invalid_request", "download: input should be 'true' or 'false'"),
+        },
+    ),
+    HTTPStatus.NOT_FOUND: _UNKNOWN_REPORT,
+    HTTPStatus.CONFLICT: response(
+        "The file was requested, but the report failed.", models.FailedReport, {"Failed": _FAILED}
+    ),
+}
+GET_REPORT = operation(
+    "get_report",
+    "Get the status of a report, and its download links",
+    tag="reports",
+    description="With `Accept: text/csv`, or `download=true`, the response redirects to the file.",
+    responses=_REPORT_RESPONSES,
+)
+GET_REPORT_BY_QUERY = operation(
+    "get_report_by_query",
+    "Get the status of a report",
+    tag="reports",
+    description="The same as `/get_report/{report_id}`.",
+    responses=_REPORT_RESPONSES,
+)
+LIST_REPORTS = operation(
+    "list_reports",
+    "The latest reports, newest first",
+    tag="reports",
+    description=(
+        "The list is eventually consistent: a report that was just started may be missing."
+    ),
+    responses={
+        HTTPStatus.OK: response(
+            "A page of reports.",
+            models.ReportPage,
+            {
+                "two reports": {
+                    "reports": [
+                        {
+                            "report_id": _REPORT_ID,
+                            "status": "Complete",
+                            "started_at": "2024-10-15T00:00:00.000000Z",
+                            "ended_at": "2024-10-15T00:00:02.500000Z",
+                            "as_of": "2024-10-14T23:55:18.727055Z",
+                            "stores": 4560,
+                            "poll_filter": "all",
+                            "formats": ["csv"],
+                        },
+                        {
+                            "report_id": "fd5b87d3-4b4e-4c23-bc2a-53740571d0c7",
+                            "status": "Failed",
+                            "started_at": "2024-10-14T23:00:00.000000Z",
+                            "ended_at": "2024-10-14T23:00:01.000000Z",
+                            "poll_filter": "all",
+                            "formats": ["csv"],
+                            "error": {
+                                "code": "NoPolls",
+                                "message": (
+                                    "plan: no polls have been ingested yet: upload a polls file"
+                                    " first"
+                                ),
+                            },
+                        },
+                    ],
+                    "next_page_token": (
+                        "WyIyMDI0LTEwLTE0VDIzOjAwOjAwLjAwMDAwMFoiLCAiZmQ1Yjg3ZDMtNGI0ZS00YzIzLWJj"
+                        "MmEtNTM3NDA1NzFkMGM3Il0="
+                    ),
+                }
+            },
+            headers={"Link": "The next page, as `next`; absent on the last page."},
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "A parameter is invalid; the message names it.",
+            {"limit": ("invalid_request", "limit: input should be less than or equal to 100")},
+        ),
+    },
+)
+RETRY_REPORT = operation(
+    "retry_report",
+    "Retry a failed report",
+    tag="reports",
+    description=(
+        "The retry reads the same snapshot and reuses the shards that are computed. Concurrent"
+        " requests are all accepted, and start one attempt."
+    ),
+    responses={
+        HTTPStatus.ACCEPTED: response(
+            "The report is Running again.", models.Started, {"restarted": _STARTED}
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "`report_id` is not a UUID.",
+            {"report_id": _MALFORMED_REPORT_ID},
+        ),
+        HTTPStatus.NOT_FOUND: _UNKNOWN_REPORT,
+        HTTPStatus.CONFLICT: error(
+            "The report has not failed.",
+            {
+                "complete": (
+                    "report_not_failed",
+                    "the report is Complete: only one that failed is retried",
+                )
+            },
+        ),
+    },
+)
+
+# --- timelines ----------------------------------------------------------------------------------
+
+_TIMELINE: models.Timeline = {
+    "store_id": "1",
+    "as_of": "2024-10-15T12:00:00.000000Z",
+    "poll_filter": PollFilter.BUSINESS_HOURS,
+    "snapshot": {"report_id": None, "version": 3},
+    "week": {
+        "start": "2024-10-08T12:00:00.000000Z",
+        "start_local": "2024-10-08T08:00:00.000000-04:00",
+        "end": "2024-10-15T12:00:00.000000Z",
+        "end_local": "2024-10-15T08:00:00.000000-04:00",
+    },
+    "time_zone": {"name": "America/New_York", "source": "given"},
+    "business_hours": {
+        "rows": [
+            {"day_of_week": 0, "start_time_local": "11:00:00", "end_time_local": "14:30:00"},
+            {"day_of_week": 0, "start_time_local": "17:00:00", "end_time_local": "02:00:00"},
+        ],
+        "source": "given",
+    },
+    "business_time": [
+        {
+            "start": "2024-10-14T15:00:00.000000Z",
+            "start_local": "2024-10-14T11:00:00.000000-04:00",
+            "end": "2024-10-14T18:30:00.000000Z",
+            "end_local": "2024-10-14T14:30:00.000000-04:00",
+            "openings": [{"row": 0, "date": "2024-10-14"}],
+        },
+        {
+            "start": "2024-10-14T21:00:00.000000Z",
+            "start_local": "2024-10-14T17:00:00.000000-04:00",
+            "end": "2024-10-15T06:00:00.000000Z",
+            "end_local": "2024-10-15T02:00:00.000000-04:00",
+            "openings": [{"row": 1, "date": "2024-10-14"}],
+        },
+    ],
+    "polls": [
+        {
+            "at": "2024-10-14T09:00:00.000000Z",
+            "at_local": "2024-10-14T05:00:00.000000-04:00",
+            "status": "inactive",
+            "is_evidence": False,
+        },
+        {
+            "at": "2024-10-14T16:10:00.000000Z",
+            "at_local": "2024-10-14T12:10:00.000000-04:00",
+            "status": "active",
+            "is_evidence": True,
+        },
+        {
+            "at": "2024-10-14T22:00:00.000000Z",
+            "at_local": "2024-10-14T18:00:00.000000-04:00",
+            "status": "inactive",
+            "is_evidence": True,
+        },
+        {
+            "at": "2024-10-14T23:30:00.000000Z",
+            "at_local": "2024-10-14T19:30:00.000000-04:00",
+            "status": "active",
+            "is_evidence": True,
+        },
+    ],
+    "statuses": [
+        {
+            "start": "2024-10-08T12:00:00.000000Z",
+            "start_local": "2024-10-08T08:00:00.000000-04:00",
+            "end": "2024-10-14T22:00:00.000000Z",
+            "end_local": "2024-10-14T18:00:00.000000-04:00",
+            "status": "up",
+            "poll_at": "2024-10-14T16:10:00.000000Z",
+        },
+        {
+            "start": "2024-10-14T22:00:00.000000Z",
+            "start_local": "2024-10-14T18:00:00.000000-04:00",
+            "end": "2024-10-14T23:30:00.000000Z",
+            "end_local": "2024-10-14T19:30:00.000000-04:00",
+            "status": "down",
+            "poll_at": "2024-10-14T22:00:00.000000Z",
+        },
+        {
+            "start": "2024-10-14T23:30:00.000000Z",
+            "start_local": "2024-10-14T19:30:00.000000-04:00",
+            "end": "2024-10-15T12:00:00.000000Z",
+            "end_local": "2024-10-15T08:00:00.000000-04:00",
+            "status": "up",
+            "poll_at": "2024-10-14T23:30:00.000000Z",
+        },
+    ],
+    "outages": [
+        {
+            "start": "2024-10-14T22:00:00.000000Z",
+            "start_local": "2024-10-14T18:00:00.000000-04:00",
+            "end": "2024-10-14T23:30:00.000000Z",
+            "end_local": "2024-10-14T19:30:00.000000-04:00",
+            "length_us": 5400000000,
+        }
+    ],
+    "totals": {
+        "uptime_last_hour_us": 0,
+        "uptime_last_day_us": 39600000000,
+        "uptime_last_week_us": 39600000000,
+        "downtime_last_hour_us": 0,
+        "downtime_last_day_us": 5400000000,
+        "downtime_last_week_us": 5400000000,
+        "no_data_last_hour_us": 0,
+        "no_data_last_day_us": 0,
+        "no_data_last_week_us": 0,
+    },
+    "report_row": {
+        "uptime_last_hour(in minutes)": 0.0,
+        "uptime_last_day(in hours)": 11.0,
+        "uptime_last_week(in hours)": 11.0,
+        "downtime_last_hour(in minutes)": 0.0,
+        "downtime_last_day(in hours)": 1.5,
+        "downtime_last_week(in hours)": 1.5,
+    },
+}
+_TIMELINE_RESPONSES = {
+    HTTPStatus.OK: response("The timeline.", models.Timeline, {"a store": _TIMELINE}),
+    HTTPStatus.BAD_REQUEST: error(
+        "A parameter is invalid; the message names it.",
+        {
+            "two kinds of snapshot": (
+                "invalid_request",
+                "report_id: a report has its own as_of and poll_filter",
+            ),
+            "no report id": _MALFORMED_REPORT_ID,
+        },
+    ),
+    HTTPStatus.NOT_FOUND: error(
+        "The store is not in the snapshot, the report does not cover it, or there is no such"
+        " report.",
+        {
+            "unknown store": ("unknown_store", "no input contains the store '42'"),
+            "store of another report": (
+                "unknown_store",
+                f"the report {_REPORT_ID} was not requested for the store '42'",
+            ),
+            "unknown report": _NO_SUCH_REPORT,
+        },
+    ),
+    HTTPStatus.CONFLICT: error(
+        "There is no timeline yet: the report is not complete, or there are no polls and no"
+        " `as_of`.",
+        {
+            "running": ("report_running", f"the report {_REPORT_ID} is still Running"),
+            "failed": ("report_failed", f"the report {_REPORT_ID} Failed"),
+            "no polls": (
+                "no_polls",
+                "no polls have been ingested yet: name an as_of, or upload a polls file",
+            ),
+        },
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: error(
+        "The response would exceed the 6 MB that a function can return: request a part of the week"
+        " by `from` and `to`.",
+        {
+            "too large": (
+                "response_too_large",
+                "the response has 7,123,456 bytes, more than 6,225,920: name a part of the week by"
+                " from and to",
+            )
+        },
+    ),
+}
+GET_TIMELINE = operation(
+    "get_timeline",
+    "Get the last week of a store, which explains its row of a report",
+    tag="reports",
+    description="The same as `/timeline`.",
+    responses=_TIMELINE_RESPONSES,
+)
+GET_TIMELINE_BY_QUERY = operation(
+    "get_timeline_by_query",
+    "Get the last week of a store, which explains its row of a report",
+    tag="reports",
+    description=(
+        "Polls, business hours, statuses and outages of the week, from the snapshot of a complete"
+        " report or from the latest data."
+    ),
+    responses=_TIMELINE_RESPONSES,
+)
+
+# --- uploads ------------------------------------------------------------------------------------
+
+_NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+_UPLOAD_ID = f"polls.{_NUMBER}.store_status.csv"
+_REJECTS_URL = f"{_BUCKET_URL}/rejects/7d1f.csv?{_SIGNATURE}"
+_FORM: models.UploadForm = {
+    "upload_id": _UPLOAD_ID,
+    "url": "https://store-monitoring-inbox-123456789012-eu-west-1.s3.eu-west-1.amazonaws.com/",
+    "fields": {
+        "key": f"polls/{_NUMBER}-store_status.csv",
+        "Content-Type": "application/octet-stream",
+        "policy": "eyJleHBpcmF0aW9uIjo…",
+        "x-amz-signature": "0123",
+    },
+    "expires_at": "2024-10-15T00:15:00.000000Z",
+    "limit_bytes": 1073741824,
+}
+CREATE_UPLOAD = operation(
+    "create_upload",
+    "Get a presigned POST to upload a file",
+    tag="uploads",
+    description=(
+        "POST the file to `url` within 15 minutes, as `multipart/form-data`: first all `fields`,"
+        " then the file as `file`. The upload gets a new key under the prefix of its kind."
+    ),
+    responses={
+        HTTPStatus.CREATED: response(
+            "The presigned POST.",
+            models.UploadForm,
+            {"polls": _FORM},
+            links={
+                "outcome": {
+                    "operationId": "get_upload",
+                    "parameters": {"upload_id": "$response.body#/upload_id"},
+                }
+            },
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "The request is invalid; the message names the field and the reason.",
+            {
+                "filename": (
+                    "invalid_request",
+                    "filename: string should have at least 1 character",
+                )
+            },
+        ),
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _BODY_TOO_LARGE,
+    },
+)
+GET_UPLOAD = operation(
+    "get_upload",
+    "Get the outcome of an upload",
+    tag="uploads",
+    responses={
+        HTTPStatus.OK: response(
+            "The outcome of the upload.",
+            models.Upload,
+            {
+                "Retrying": {
+                    "upload_id": _UPLOAD_ID,
+                    "status": "Retrying",
+                    "reason": f"cannot read polls/{_NUMBER}-store_status.csv: SlowDown",
+                },
+                "a form used twice": {
+                    "upload_id": _UPLOAD_ID,
+                    "status": "Unchanged",
+                    "ended_at": "2024-10-15T00:00:09.100000Z",
+                    "rows": 1849837,
+                    "rejected": 0,
+                    "earlier": [
+                        {
+                            "status": "Committed",
+                            "ended_at": "2024-10-15T00:00:05.400000Z",
+                            "rows": 1849837,
+                            "rejected": 0,
+                        }
+                    ],
+                },
+                "Pending": {
+                    "upload_id": _UPLOAD_ID,
+                    "status": "Pending",
+                },
+                "Committed": {
+                    "upload_id": _UPLOAD_ID,
+                    "status": "Committed",
+                    "ended_at": "2024-10-15T00:00:05.400000Z",
+                    "rows": 1849837,
+                    "rejected": 2,
+                    "rejects_url": _REJECTS_URL,
+                    "expires_at": "2024-10-15T00:15:06.000000Z",
+                },
+                "Stores with rejected rows": {
+                    "upload_id": f"business_hours.{_NUMBER}.menu_hours.csv",
+                    "status": "Committed",
+                    "ended_at": "2024-10-15T00:00:02.100000Z",
+                    "rows": 35455,
+                    "rejected": 2,
+                    "stores_with_rejected_rows": {
+                        "count": 1,
+                        "store_ids": ["00017c6a-7a77-4a95-bb2d-40647868aff6"],
+                    },
+                    "rejects_url": _REJECTS_URL,
+                    "expires_at": "2024-10-15T00:15:06.000000Z",
+                },
+                "Failed": {
+                    "upload_id": _UPLOAD_ID,
+                    "status": "Failed",
+                    "ended_at": "2024-10-15T00:00:01.000000Z",
+                    "reason": "missing column status; the header has: store_id, timestamp_utc",
+                },
+            },
+        ),
+        HTTPStatus.NOT_FOUND: error(
+            "There is no such upload.",
+            {"unknown": ("unknown_upload", "there is no such upload")},
+        ),
+    },
+)

@@ -1,0 +1,361 @@
+"""Parameters and bodies of requests: what is accepted, and the message about what is not."""
+
+import base64
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.http.app import json_response, new_app
+from store_monitoring.http.models import (
+    Download,
+    IdempotencyKeyHeader,
+    Limit,
+    PageToken,
+    ReportBody,
+    ReportBodyOrNone,
+    ReportIdInPath,
+    ReportIdInQuery,
+    StoreIdInPath,
+    StoreIdInQuery,
+    TimelineAsOf,
+    TimelineFrom,
+    TimelinePollFilter,
+    TimelineReportId,
+    UploadBodyWithExample,
+)
+from store_monitoring.instants import to_us
+from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import ReportRequest
+from tests.cases import utc
+
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+STARTED_AT = "2024-10-15T00:00:00.000000Z"
+CURSOR = Cursor(STARTED_AT, REPORT_ID)
+received: dict[str, Any] = {}
+app = new_app(cors_origin="", validates=True)
+
+
+def receive(**arguments: Any) -> Response[str]:
+    received.clear()
+    received.update(arguments)
+    return json_response(200, {})  # type: ignore[arg-type]  # any status will do
+
+
+NO_FIELDS = ReportBody()
+
+
+@app.post("/trigger_report")
+def post_report(
+    body: ReportBodyOrNone = NO_FIELDS, key: IdempotencyKeyHeader = None
+) -> Response[str]:
+    return receive(request=body.to_request(), key=key)
+
+
+@app.post("/uploads")
+def post_upload(body: UploadBodyWithExample) -> Response[str]:
+    return receive(request=body.to_request())
+
+
+@app.get("/report")
+def get_by_query(report_id: ReportIdInQuery, download: Download = "false") -> Response[str]:
+    return receive(report_id=report_id, download=download)
+
+
+@app.get("/report/<report_id>")
+def get_by_path(report_id: ReportIdInPath) -> Response[str]:
+    return receive(report_id=report_id)
+
+
+@app.get("/reports")
+def get_page(limit: Limit = 20, page_token: PageToken = None) -> Response[str]:
+    return receive(limit=limit, cursor=page_token)
+
+
+@app.get("/stores/<store_id>")
+def get_store(store_id: StoreIdInPath) -> Response[str]:
+    return receive(store_id=store_id)
+
+
+@app.get("/timeline")
+def get_timeline(
+    store_id: StoreIdInQuery,
+    report_id: TimelineReportId = None,
+    as_of: TimelineAsOf = None,
+    poll_filter: TimelinePollFilter = None,
+    from_: TimelineFrom = None,
+) -> Response[str]:
+    return receive(
+        store_id=store_id, report_id=report_id, as_of=as_of, poll_filter=poll_filter, start=from_
+    )
+
+
+def call(
+    method: str,
+    path: str,
+    query: dict[str, str] | None = None,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+    **event: Any,
+) -> tuple[int, Any]:
+    """Return the status and the error, None if there is none."""
+    request = {"httpMethod": method, "path": path, "headers": headers or {}, "body": body}
+    response = app.resolve(request | {"queryStringParameters": query} | event, LambdaContext())
+    return response["statusCode"], json.loads(response["body"]).get("error")
+
+
+def get(path: str, **query: str) -> tuple[int, Any]:
+    return call("GET", path, query)
+
+
+def invalid(message: str) -> tuple[int, Any]:
+    return 400, {"code": "invalid_request", "message": message}
+
+
+# --- the body of a report -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body", [None, "", "{}", " {} ", '{"as_of": null, "poll_filter": null, "formats": null}']
+)
+def test_an_empty_request_is_the_default(body: str | None) -> None:
+    assert call("POST", "/trigger_report", body=body) == (200, None)
+    assert received["request"] == ReportRequest()
+
+
+def test_all_fields() -> None:
+    body = {
+        "as_of": "2024-10-14T23:55:18.727055Z",
+        "store_ids": ["b", " a\t", "a", "\xa0a", "c" * 255 + " "],
+        "poll_filter": "business_hours",
+        "formats": ["xlsx", "json", "xlsx"],
+    }
+    assert call("POST", "/trigger_report", body=json.dumps(body)) == (200, None)
+    assert received["request"] == ReportRequest(
+        to_us(utc("2024-10-14 23:55:18.727055")),
+        PollFilter.BUSINESS_HOURS,
+        ("a", "b", "c" * 255, "\xa0a"),
+        (Format.JSON, Format.XLSX),
+    )
+
+
+NO_STORE_ID = "store_ids: a store id has 1 to 255 printable characters"
+NO_FILTER = "poll_filter: input should be 'all' or 'business_hours'"
+NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (None, "the body is not a JSON object"),
+        ([], "the body is not a JSON object"),
+        ([{}], "the body is not a JSON object"),
+        ("as_of", "the body is not a JSON object"),
+        ({"asof": "2024-10-14"}, "unknown field 'asof'"),
+        ({"as_of": 1728950118}, "as_of: not a string"),
+        ({"as_of": ["2024-10-14"]}, "as_of: not a string"),
+        ({"as_of": "yesterday"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"as_of": "\ud800"}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"store_ids": "42"}, "store_ids: input should be a valid list"),
+        ({"store_ids": [42]}, "store_ids: input should be a valid string"),
+        ({"store_ids": [""]}, NO_STORE_ID),
+        ({"store_ids": ["42", " \t\n"]}, NO_STORE_ID),
+        ({"store_ids": ["a" * 256]}, NO_STORE_ID),
+        ({"store_ids": ["a\0b"]}, NO_STORE_ID),
+        ({"store_ids": []}, "store_ids: list should have at least 1 item after validation, not 0"),
+        ({"poll_filter": "ALL"}, NO_FILTER),
+        ({"poll_filter": {}}, NO_FILTER),
+        ({"formats": [[]]}, NO_FORMAT),
+        ({"formats": ["csv", 1]}, NO_FORMAT),
+        ({"formats": []}, "formats: list should have at least 1 item after validation, not 0"),
+    ],
+)
+def test_an_invalid_field_of_a_report_is_named(body: object, message: str) -> None:
+    assert call("POST", "/trigger_report", body=json.dumps(body)) == invalid(message)
+
+
+def test_a_store_id_is_text() -> None:
+    status, error = call("POST", "/trigger_report", body='{"store_ids": ["\\ud800"]}')
+    assert status == 400
+    assert error["message"].startswith("store_ids: ")
+
+
+def test_at_most_ten_thousand_stores() -> None:
+    ids = [f"store {number}" for number in range(10_001)]
+    assert call("POST", "/trigger_report", body=json.dumps({"store_ids": ids[1:]})) == (200, None)
+    status, error = call("POST", "/trigger_report", body=json.dumps({"store_ids": ids}))
+    assert (status, error["code"]) == (400, "invalid_request")
+
+
+# --- any body -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_a_body_is_json_whatever_it_says(content_type: str) -> None:
+    body = '{"poll_filter": "business_hours"}'
+    headers = {"Content-Type": content_type}
+    assert call("POST", "/trigger_report", body=body, headers=headers) == (200, None)
+    assert received["request"].poll_filter is PollFilter.BUSINESS_HOURS
+
+
+@pytest.mark.parametrize(
+    "body", ["{", "[" * 100_000, f"[{'9' * 5000}]", '{"as_of": "\ud800"}', "as_of=2024-10-14"]
+)
+def test_a_body_that_is_not_json(body: str) -> None:
+    assert call("POST", "/trigger_report", body=body) == invalid("the body is not JSON")
+
+
+def test_a_body_in_base64() -> None:
+    for data, expected in [(b'{"formats": ["csv"]}', 200), (b'{"as_of": "\xff"}', 400)]:
+        body = base64.b64encode(data).decode()
+        status, _ = call("POST", "/trigger_report", body=body, isBase64Encoded=True)
+        assert status == expected
+
+
+@pytest.mark.parametrize("letter", ["a", "ü"])
+def test_a_body_of_more_than_a_mebibyte_is_refused(letter: str) -> None:
+    limit = 1024 * 1024
+    body = json.dumps({"x": letter * ((limit - 9) // len(letter.encode()))}, ensure_ascii=False)
+    body += " " * (limit - len(body.encode()))
+    assert call("POST", "/trigger_report", body=body) == invalid("unknown field 'x'")
+    status, error = call("POST", "/trigger_report", body=f"{body} ")
+    assert (status, error["code"]) == (413, "request_too_large")
+
+
+# --- the body of an upload ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"kind": "polls", "filename": "a", "key": "b"}, "unknown field 'key'"),
+        ({"filename": "a.csv"}, "kind: field required"),
+        ({"kind": ["polls"], "filename": "a.csv"}, "kind: input should be 'polls', "),
+        ({"kind": "reports", "filename": "a.csv"}, "kind: input should be 'polls', "),
+        ({"kind": "polls"}, "filename: field required"),
+        ({"kind": "polls", "filename": ""}, "filename: string should have at least 1 character"),
+        ({"kind": "polls", "filename": 7}, "filename: input should be a valid string"),
+        ({"kind": "polls", "filename": "n" * 256}, "filename: string should have at most 255"),
+    ],
+)
+def test_an_invalid_field_of_an_upload_is_named(body: object, message: str) -> None:
+    status, error = call("POST", "/uploads", body=json.dumps(body))
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].startswith(message)
+
+
+# --- parameters ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("report_id", [REPORT_ID, REPORT_ID.upper()])
+def test_a_report_id(report_id: str) -> None:
+    for path, query in [("/report", {"report_id": report_id}), (f"/report/{report_id}", {})]:
+        assert get(path, **query) == (200, None)
+        assert received["report_id"] == REPORT_ID
+
+
+@pytest.mark.parametrize("query", [{}, {"report_id": ""}, {"report_id": "42"}])
+def test_a_missing_or_malformed_report_id(query: dict[str, str]) -> None:
+    status, error = get("/report", **query)
+    assert (status, error["code"]) == (400, "malformed_report_id")
+
+
+def test_a_malformed_report_id_in_a_path() -> None:
+    status, error = get("/report/42")
+    assert (status, error["code"]) == (400, "malformed_report_id")
+
+
+@pytest.mark.parametrize("download", ["maybe", "TRUE", ""])
+def test_download_is_true_or_false(download: str) -> None:
+    expected = invalid("download: input should be 'true' or 'false'")
+    assert get("/report", report_id=REPORT_ID, download=download) == expected
+
+
+def test_the_default_page_has_twenty_entries() -> None:
+    assert get("/reports") == (200, None)
+    assert received == {"limit": 20, "cursor": None}
+    assert get("/reports", limit="100", page_token=CURSOR.to_token()) == (200, None)
+    assert received == {"limit": 100, "cursor": CURSOR}
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "0", "101", "1000", "-1", "1.0", "1e1", "ten", " 1", "1\n", "1_0", "\u0661"]
+)
+def test_an_invalid_limit_is_refused(limit: str) -> None:
+    status, error = get("/reports", limit=limit)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].startswith("limit: ")
+
+
+def test_an_invalid_page_token_is_refused() -> None:
+    token = urlsafe_b64encode(b'["yesterday", "r"]').decode()
+    message = "page_token: not a next_page_token that GET /reports returned"
+    assert get("/reports", page_token=token) == invalid(message)
+
+
+@pytest.mark.parametrize("store_id", ["42", "café / 42%", "a,b", ".."])
+def test_a_store_id(store_id: str) -> None:
+    assert get(f"/stores/{quote(store_id, safe='')}") == (200, None)
+    assert received["store_id"] == store_id
+    assert get("/timeline", store_id=f" {store_id} ") == (200, None)
+    assert received["store_id"] == store_id
+
+
+@pytest.mark.parametrize("encoded", ["%ff", "%C3", "a%2Fb%ED%A0%80"])
+def test_a_path_that_is_not_utf_8(encoded: str) -> None:
+    assert get(f"/stores/{encoded}") == invalid("store_id: not UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "store_id: field required"),
+        ({"store_id": ""}, "store_id: a store id has 1 to 255 printable characters"),
+        ({"store_id": "1", "as_of": ""}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"store_id": "1", "from": "2200"}, "from: not an instant such as 2024-10-14T23:55:00Z"),
+        ({"store_id": "1", "poll_filter": "none"}, NO_FILTER),
+    ],
+)
+def test_an_invalid_parameter_is_named(query: dict[str, str], message: str) -> None:
+    assert get("/timeline", **query) == invalid(message)
+
+
+def test_the_parameters_of_a_timeline() -> None:
+    query = {"report_id": REPORT_ID.upper(), "as_of": "1970-01-01T00:00:01", "from": "1970-01-02"}
+    assert get("/timeline", store_id="1", poll_filter="all", **query) == (200, None)
+    assert received == {
+        "store_id": "1",
+        "report_id": REPORT_ID,
+        "as_of": 1_000_000,
+        "poll_filter": PollFilter.ALL,
+        "start": 86_400_000_000,
+    }
+
+
+def test_of_a_repeated_parameter_the_last_one_counts() -> None:
+    query = {"limit": "2"}
+    repeated = {"limit": ["1", "2"]}
+    assert call("GET", "/reports", query, multiValueQueryStringParameters=repeated) == (200, None)
+    assert received["limit"] == 2
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 255, "a,b", "!~"])
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key"])
+def test_an_idempotency_key(name: str, key: str) -> None:
+    assert call("POST", "/trigger_report", headers={name: key}) == (200, None)
+    assert received["key"] == key
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k\n", "schlüssel", "k" * 256])
+def test_a_malformed_idempotency_key_is_refused(key: str) -> None:
+    status, error = call("POST", "/trigger_report", headers={"Idempotency-Key": key})
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].lower().startswith("idempotency-key: ")
