@@ -172,6 +172,10 @@ lint: $(READY)  ## Check style and types.
 validate: $(READY)  ## Check the template.
 	$(BIN)/sam validate --lint
 
+.PHONY: openapi
+openapi: $(READY)  ## Write functions/pages/openapi.json from the handlers and their models.
+	@$(BIN)/python -m local.openapi
+
 .PHONY: audit
 audit: $(READY)  ## Check the locked packages for known vulnerabilities; needs the internet.
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \

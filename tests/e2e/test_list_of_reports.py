@@ -47,6 +47,9 @@ def test_pages_follow_each_other(user: User) -> None:
     while "next_page_token" in page:
         page = listed(user, limit=2, page_token=page["next_page_token"])
         pages.append(page["reports"])
+    assert user.get("/reports?limit=100").links == {}
+    linked = user.get("/reports?limit=2").links["next"]["url"]
+    assert user.get(f"/reports{linked}").json()["reports"] == pages[1]
     assert [report for reports in pages for report in reports] == all_reports
     assert {len(reports) for reports in pages[:-1]} == {2}
 

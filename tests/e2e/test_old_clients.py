@@ -1,6 +1,7 @@
 """Command lines from scripts of existing clients work; only host and key are replaced."""
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -45,6 +46,13 @@ def test_a_report_is_triggered(line: str, guarded: User, tmp_path: Path) -> None
     response = json.loads(run(line, guarded, tmp_path))
     assert response["status"] == "Running"
     assert guarded.ended(response["report_id"])["status"] == "Complete"
+
+
+def test_the_old_way_to_trigger_says_that_it_is_deprecated(guarded: User) -> None:
+    old, new = guarded.get("/trigger_report"), guarded.post("/trigger_report")
+    assert re.fullmatch(r"@\d+", old.headers["Deprecation"])
+    assert old.links["successor-version"]["url"] == "trigger_report"
+    assert not {"Deprecation", "Link"} & new.headers.keys()
 
 
 @pytest.mark.parametrize(

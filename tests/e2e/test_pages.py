@@ -18,7 +18,10 @@ def shared() -> Iterator[User]:
 
 
 def test_the_openapi_document_and_its_page_are_served(shared: User) -> None:
-    assert shared.get("/openapi.json").json()["openapi"].startswith("3.1")
+    document = shared.get("/openapi.json")
+    assert document.json()["openapi"].startswith("3.1")
+    known = {"If-None-Match": document.headers["ETag"]}
+    assert shared.get("/openapi.json", headers=known).status_code == 304
     response = shared.get("/docs")
     assert response.headers["Content-Type"].startswith("text/html")
     assert "unsafe" not in response.headers["Content-Security-Policy"]
