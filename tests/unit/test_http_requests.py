@@ -237,10 +237,10 @@ def test_a_body_of_more_than_a_mebibyte_is_refused(letter: str) -> None:
     ("body", "message"),
     [
         ({"kind": "polls", "filename": "a", "key": "b"}, "unknown field 'key'"),
-        ({"filename": "a.csv"}, "kind: field required"),
+        ({"filename": "a.csv"}, "kind: missing"),
         ({"kind": ["polls"], "filename": "a.csv"}, "kind: input should be 'polls', "),
         ({"kind": "reports", "filename": "a.csv"}, "kind: input should be 'polls', "),
-        ({"kind": "polls"}, "filename: field required"),
+        ({"kind": "polls"}, "filename: missing"),
         ({"kind": "polls", "filename": ""}, "filename: string should have at least 1 character"),
         ({"kind": "polls", "filename": 7}, "filename: input should be a valid string"),
         ({"kind": "polls", "filename": "n" * 256}, "filename: string should have at most 255"),
@@ -317,7 +317,7 @@ def test_a_path_that_is_not_utf_8(encoded: str) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({}, "store_id: field required"),
+        ({}, "store_id: missing; this is GET /timeline?store_id="),
         ({"store_id": ""}, "store_id: a store id has 1 to 255 printable characters"),
         ({"store_id": "1", "as_of": ""}, "as_of: not an instant such as 2024-10-14T23:55:00Z"),
         ({"store_id": "1", "from": "2200"}, "from: not an instant such as 2024-10-14T23:55:00Z"),

@@ -225,7 +225,7 @@ def new_app(cors_origin: str, *, validates: bool = False) -> Api:
         return error_response(status, code, str(error), headers)
 
     def invalid_request(error: RequestValidationError) -> Response[str]:
-        return known_error(_request_error(error.errors()[0]))
+        return known_error(_request_error(error.errors()[0], app.current_event.path))
 
     def unexpected_error(_: Exception) -> Response[str]:
         logger.exception("unexpected error")
@@ -242,17 +242,21 @@ def new_app(cors_origin: str, *, validates: bool = False) -> Api:
     return app
 
 
-def _request_error(error: Mapping[str, Any]) -> StoreMonitoringError:
+def _request_error(error: Mapping[str, Any], path: str) -> StoreMonitoringError:
     """Return the error for what Pydantic found; the message names the field.
 
     >>> missing = {"loc": ("query", "store_id"), "type": "missing", "msg": "Field required"}
-    >>> _request_error(missing)
-    InvalidRequestError('store_id: field required')
+    >>> _request_error(missing, "/timeline")
+    InvalidRequestError('store_id: missing; this is GET /timeline?store_id=')
     """
-    _, field, *_ = error["loc"]
+    place, field, *_ = error["loc"]
     if field == "report_id":  # only a missing one: `checked_report_id` refuses others
         return MalformedReportIdError("a report_id is a UUID, as trigger_report returned it")
     match error["type"]:
+        case "missing" if place == "query":
+            message = f"{field}: missing; this is GET {path}?{field}="
+        case "missing":
+            message = f"{field}: missing"
         case "extra_forbidden":
             message = f"unknown field {field!r}"
         case "value_error":
