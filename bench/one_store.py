@@ -13,7 +13,7 @@ from pyarrow import fs
 from local.cli.inputs import find_inputs
 from local.cli.sample_data import cached_sample
 from store_monitoring.aws.arrow_tables import ArrowTables
-from store_monitoring.domain.parameters import DAY_US
+from store_monitoring.domain.parameters import DAY_US, DEFAULT_COVERAGE_US
 from store_monitoring.timeline import TimelineRequest, read_timeline
 from testing.fakes import CountingBucket
 from testing.pipeline import Pipeline
@@ -54,6 +54,7 @@ def _measure(store_id: str, pipeline: Pipeline) -> _Measured:
     read_timeline(
         TimelineRequest(store_id),
         14 * DAY_US,
+        DEFAULT_COVERAGE_US,
         pipeline.bucket_count,
         pipeline.reports,
         pipeline.log,

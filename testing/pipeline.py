@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from store_monitoring.domain.parameters import DAY_US, MINUTE_US, PollFilter
+from store_monitoring.domain.parameters import DAY_US, DEFAULT_COVERAGE_US, MINUTE_US, PollFilter
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
@@ -170,7 +170,13 @@ class Pipeline:
             to_us,
         )
         view = read_timeline(
-            request, 14 * DAY_US, self.bucket_count, self.reports, self.log, self.tables
+            request,
+            14 * DAY_US,
+            DEFAULT_COVERAGE_US,
+            self.bucket_count,
+            self.reports,
+            self.log,
+            self.tables,
         )
         return dict(timeline_body(view))
 

@@ -13,7 +13,7 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.domain.parameters import DAY_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import (
     StoreIdInPath,
@@ -29,6 +29,7 @@ from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import (
     BucketCount,
+    CoverageMinutes,
     EnvironmentSettings,
     PollMemoryDays,
     ReportRetentionDays,
@@ -41,6 +42,7 @@ class Settings(EnvironmentSettings):
     """What the function reads from its environment."""
 
     poll_memory_days: PollMemoryDays
+    coverage_minutes: CoverageMinutes
     report_table: str
     report_retention_days: ReportRetentionDays
     ingest_table: str
@@ -51,6 +53,7 @@ class Settings(EnvironmentSettings):
 
 settings = Settings.from_environment()
 memory_us = settings.poll_memory_days * DAY_US
+coverage_us = settings.coverage_minutes * MINUTE_US
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, FAIL_FAST)
 tables = ArrowTables(s3_bucket(settings.data_bucket))
@@ -88,7 +91,9 @@ def get_timeline(
 
 def _timeline(request: TimelineRequest) -> Response[str]:
     """Return a store's last week, as of a report's snapshot or of the latest committed data."""
-    view = read_timeline(request, memory_us, settings.bucket_count, reports, log, tables)
+    view = read_timeline(
+        request, memory_us, coverage_us, settings.bucket_count, reports, log, tables
+    )
     advice = "name a part of the week by from and to"
     return json_response(HTTPStatus.OK, timeline_body(view), advice=advice)
 

@@ -124,6 +124,7 @@ class StoreTimeline:
 def read_timeline(
     request: TimelineRequest,
     memory_us: int,
+    coverage_us: int,
     bucket_count: int,
     reports: Reports,
     log: IngestLog,
@@ -134,8 +135,9 @@ def read_timeline(
     Parameters
     ----------
     request : TimelineRequest
-    memory_us : int
-        Length of the poll memory (rule 9); not used for a report's timeline.
+    memory_us, coverage_us : int
+        Length of the poll memory (rule 9), and how long after a poll business time is covered
+        (rule 19); a report's timeline has those of its plan.
     bucket_count : int
     reports, log, tables : ports
 
@@ -151,7 +153,7 @@ def read_timeline(
         If no polls are ingested and the request has neither `report_id` nor `as_of`.
     """
     if request.report_id is None:
-        source = _current(request, memory_us, bucket_count, log)
+        source = _current(request, memory_us, coverage_us, bucket_count, log)
     else:
         plan = _plan(request.report_id, reports, tables)
         source = _of_report(plan, request.store_id, bucket_count)
@@ -206,7 +208,7 @@ def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[p
 
 
 def _current(
-    request: TimelineRequest, memory_us: int, bucket_count: int, log: IngestLog
+    request: TimelineRequest, memory_us: int, coverage_us: int, bucket_count: int, log: IngestLog
 ) -> TimelineSource:
     """Return the snapshot that a report planned now would read."""
     snapshot = log.snapshot()
@@ -220,7 +222,7 @@ def _current(
     return TimelineSource(
         None,
         snapshot.version,
-        Parameters(now_us, memory_us, request.poll_filter or PollFilter.ALL),
+        Parameters(now_us, memory_us, request.poll_filter or PollFilter.ALL, coverage_us),
         snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )

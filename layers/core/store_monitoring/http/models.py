@@ -443,7 +443,7 @@ class Poll(TypedDict):
 class StatusStretch(Stretch):
     """A status, and how long it held."""
 
-    status: Literal["up", "down", "no_data"]
+    status: Literal["up", "down", "no data"]
     poll_at: Annotated[
         Instant | None,
         Field(description="The poll that determines the status; null without one."),
@@ -457,7 +457,11 @@ class Outage(Stretch):
 
 
 class Totals(TypedDict):
-    """The report's numbers, in exact microseconds."""
+    """The report's numbers, in exact microseconds.
+
+    Uptime, downtime and time without data are together the business time. Business time is covered
+    if it lies shortly after a poll.
+    """
 
     uptime_last_hour_us: Count
     uptime_last_day_us: Count
@@ -468,6 +472,9 @@ class Totals(TypedDict):
     no_data_last_hour_us: Count
     no_data_last_day_us: Count
     no_data_last_week_us: Count
+    covered_last_hour_us: Count
+    covered_last_day_us: Count
+    covered_last_week_us: Count
 
 
 _Amount = Annotated[float, Field(ge=0)]

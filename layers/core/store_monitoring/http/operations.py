@@ -349,6 +349,9 @@ _TIMELINE: models.Timeline = {
         "no_data_last_hour_us": 0,
         "no_data_last_day_us": 0,
         "no_data_last_week_us": 0,
+        "covered_last_hour_us": 0,
+        "covered_last_day_us": 19_800_000_000,
+        "covered_last_week_us": 19_800_000_000,
     },
     "report_row": {
         "uptime_last_hour(in minutes)": 0.0,

@@ -46,7 +46,7 @@ def timeline_body(view: StoreTimeline) -> models.Timeline:
         "outages": _stretches_in(part, _outages(timeline, clock)),
         "totals": cast(
             "models.Totals",
-            {name: us.item() for name, us in totals_us.items() if not name.startswith("covered")},
+            {name: us.item() for name, us in totals_us.items()},
         ),
         "report_row": cast(
             "models.ReportRow",
@@ -143,7 +143,7 @@ def _statuses(timeline: Timeline, clock: _Clock) -> list[models.StatusStretch]:
     return [
         {
             **clock.stretch(since, until),
-            "status": "no_data" if poll_us == NO_POLL else "up" if active else "down",
+            "status": "no data" if poll_us == NO_POLL else "up" if active else "down",
             "poll_at": None if poll_us == NO_POLL else to_text(poll_us),
         }
         for since, until, active, poll_us in _rows(
