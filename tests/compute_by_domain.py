@@ -1,6 +1,6 @@
 """The domain, with the oracle's inputs and results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from tests.oracle import Case, Details, HoursRow, Outage, Poll, Totals, details,
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Everything = tuple[dict[str, Totals], dict[str, Details], dict[str, list[Outage]]]
+ComputeEverything = Callable[[Case], Everything]
 
 
 def everything_by_oracle(case: Case) -> Everything:
@@ -45,7 +46,7 @@ def everything_by_domain(case: Case) -> Everything:
     return _everything(store_ids, figures, parameters)
 
 
-def everything_by_pieces(case: Case, max_polls: int, batch_polls: int) -> Everything:
+def everything_by_pieces(case: Case, max_polls: int, batch_polls: int = 1) -> Everything:
     """Compute the same from pieces of at most `max_polls`, read in batches of `batch_polls`."""
     store_ids, (stores, polls, parameters) = _inputs(case)
 
@@ -104,13 +105,14 @@ def _outages(store_ids: Sequence[str], figures: Figures, now_us: int) -> dict[st
     by_store: dict[str, list[Outage]] = {store_id: [] for store_id in store_ids}
     every = figures.all_outages
     assert every is not None
+    is_ongoing = every.is_ongoing(figures.open_now, now_us)
     for i, store in enumerate(every.store):
         by_store[store_ids[store]].append(
             Outage(
                 _instant(every.start_us[i]),
                 _instant(every.end_us[i]),
                 int(every.incident[i]),
-                bool(every.is_ongoing(figures.open_now, now_us)[i]),
+                bool(is_ongoing[i]),
                 _instant_or_none(every.last_up_us[i]),
                 _instant_or_none(every.next_up_us[i]),
             )

@@ -1,12 +1,19 @@
 """Shared by all tests: Hypothesis profiles, and the two implementations of the uptime rules."""
 
 import os
+from functools import partial
 
 import pytest
 from hypothesis import settings
 
 from tests.cases import ComputeUptime
-from tests.compute_by_domain import compute_by_domain
+from tests.compute_by_domain import (
+    ComputeEverything,
+    compute_by_domain,
+    everything_by_domain,
+    everything_by_oracle,
+    everything_by_pieces,
+)
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
 
@@ -41,4 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])
 def compute_uptime(request: pytest.FixtureRequest) -> ComputeUptime:
     """Run a test with the oracle and with the domain: expected values hold for both."""
+    return request.param
+
+
+@pytest.fixture(
+    params=[everything_by_oracle, everything_by_domain, partial(everything_by_pieces, max_polls=1)],
+    ids=["oracle", "domain", "pieces"],
+)
+def compute_everything(request: pytest.FixtureRequest) -> ComputeEverything:
+    """Run a test about coverage or outages with all implementations."""
     return request.param

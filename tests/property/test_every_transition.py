@@ -1,7 +1,7 @@
 """Every zone, every change of its clocks in ten years: the domain against the oracle.
 
-A case is one store with hours around one transition; compared are its uptime and downtime in each
-window, in microseconds. The oracle computes each store once for all names of a zone. The domain
+A case is one store with hours around one transition; compared are all figures and outages, in
+microseconds. The oracle computes each store once for all names of a zone. The domain
 computes it for each name, all stores with the same now together.
 """
 
@@ -17,8 +17,8 @@ import pytest
 import pytz
 
 from tests.cases import active, inactive
-from tests.compute_by_domain import compute_by_domain
-from tests.oracle import Case, HoursRow, Totals, report
+from tests.compute_by_domain import Everything, everything_by_domain, everything_by_oracle
+from tests.oracle import Case, Details, HoursRow, Outage, Totals
 from tests.property.transitions import Transition
 from tests.property.tz_database import transitions, zones
 
@@ -93,23 +93,31 @@ def case_of(transition: Transition, now: datetime, row: HoursRow, zone_name: str
     return Case(polls, (hours,), {store_id: zone_name}, now)
 
 
-def differences(changes_of_now: list[Change]) -> tuple[int, dict[str, tuple[Totals, Totals]]]:
+Store = tuple[Totals, Details, list[Outage]]
+
+
+def differences(changes_of_now: list[Change]) -> tuple[int, dict[str, tuple[Store, Store]]]:
     """Return the number of cases, and what the domain and the oracle say where they differ."""
     cases: list[Case] = []
-    by_oracle: dict[str, Totals] = {}
+    by_oracle: dict[str, Store] = {}
     for change in changes_of_now:
         for row in rows_around(change.transition):
             of_names = [case_of(change.transition, change.now, row, name) for name in change.names]
-            [totals] = report(of_names[0]).values()
-            by_oracle |= {store_id: totals for case in of_names for store_id in case.zones}
+            [store] = by_store(everything_by_oracle(of_names[0])).values()
+            by_oracle |= {store_id: store for case in of_names for store_id in case.zones}
             cases += of_names
-    by_domain = compute_by_domain(together(cases))
+    by_domain = by_store(everything_by_domain(together(cases)))
     assert by_domain.keys() == by_oracle.keys()
     return len(cases), {
-        store_id: (by_domain[store_id], totals)
-        for store_id, totals in by_oracle.items()
-        if by_domain[store_id] != totals
+        store_id: (by_domain[store_id], store)
+        for store_id, store in by_oracle.items()
+        if by_domain[store_id] != store
     }
+
+
+def by_store(everything: Everything) -> dict[str, Store]:
+    totals, details, outages = everything
+    return {each: (totals[each], details[each], outages[each]) for each in totals}
 
 
 def together(cases: Iterable[Case]) -> Case:

@@ -144,6 +144,10 @@ class ArrowTables:
         """Write the result of one shard, in row groups small enough for a merge of all parts."""
         self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
 
+    def write_outages(self, key: str, outages: Iterable[pa.Table]) -> None:
+        """Write the outages of one shard's stores, in row groups as small."""
+        self._write(key, outages, _PART_ROW_GROUP_ROWS, use_dictionary=["store_id"])
+
     def _write(
         self, key: str, groups: Iterable[pa.Table], row_group_rows: int, **encoding: Any
     ) -> int:

@@ -56,7 +56,7 @@ class Outages:
         other_incident: Bools = np.diff(self.incident, prepend=-1) != 0
         return other_store | other_incident
 
-    def where(self, mask: Bools) -> "Outages":
+    def where(self, mask: Bools | slice) -> "Outages":
         """Return the outages that `mask` selects."""
         return Outages(*(column[mask] for column in self.columns))
 
@@ -66,7 +66,7 @@ class Outages:
         return down_now & open_now[self.store]
 
 
-_NONE = Outages(*[np.empty(0, np.int64)] * 6)
+NO_OUTAGES = Outages(*[np.empty(0, np.int64)] * 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class OutageTracker:
         self._open_time = open_time
         self._keep_all = keep_all
         self._last_up_us = np.full(stores.count, NO_POLL)
-        self._pending = _NONE  # of incidents that have not ended yet
+        self._pending = NO_OUTAGES  # of incidents that have not ended yet
         self._ended: list[Outages] = []
         self._count, self._longest_us, self._incidents, self._recoveries, self._recovery_us = (
             np.zeros(stores.count, np.int64) for _ in range(5)
@@ -161,7 +161,7 @@ class OutageTracker:
     def finish(self) -> OutageFigures:
         """Return the figures of all outages, after the last stretch."""
         self._record(self._pending)
-        self._pending = _NONE
+        self._pending = NO_OUTAGES
         store, hours = (np.concatenate(columns) for columns in zip(*self._hours, strict=True))
         return OutageFigures(
             self._count,
@@ -174,7 +174,7 @@ class OutageTracker:
 
     def outages(self) -> Outages:
         """Return all outages, after `finish`, if they were kept."""
-        return _by_store(self._ended)
+        return by_store(self._ended)
 
     def _resumed(self, store: Int64s, next_up_us: Int64s) -> Outages:
         """Return the pending outages, and the end of their incidents where it is known now."""
@@ -220,8 +220,8 @@ def _contains(some: Int64s, values: Int64s, count: int) -> Bools:
     return contained[values]
 
 
-def _by_store(outages: Sequence[Outages]) -> Outages:
-    """Return all outages by store, those of each store in the given order."""
+def by_store(outages: Sequence[Outages]) -> Outages:
+    """Return one or more sets of outages by store, those of each store in the given order."""
     columns = [
         np.concatenate(some) for some in zip(*(each.columns for each in outages), strict=True)
     ]
@@ -233,7 +233,7 @@ def _joined(pending: Outages, new: Outages) -> Outages:
     """Return all outages; those that begin where a pending one ends are one with it."""
     if not len(pending.store):
         return new
-    every = _by_store([pending, new])
+    every = by_store([pending, new])
     begins = np.append(
         True, (np.diff(every.store) != 0) | (every.start_us[1:] != every.end_us[:-1])
     )

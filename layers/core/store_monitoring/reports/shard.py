@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Polls
+from store_monitoring.domain.outages import NO_OUTAGES, by_store
 from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
 from store_monitoring.reports.plan import Plan, Shard, read_plan
-from store_monitoring.storage.arrays import part_of, polls_of, stores_of
-from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.arrays import outage_tables, part_of, polls_of, stores_of
+from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.schemas import PART
 
@@ -88,6 +89,8 @@ def compute_shard(
 ) -> Receipt:
     """Read a shard's files, compute the uptime of its stores, and write its part.
 
+    If the plan includes outages, they are written, too.
+
     If a part with the planned number of rows exists, it is kept: the plan of a report is final.
 
     No store is in two buckets, so buckets are computed a few at a time. If they have more than
@@ -102,6 +105,7 @@ def compute_shard(
     if tables.count_rows(part_key(report_id, shard)) == files.stores:
         return Receipt(shard, files.stores, polls_read=0)
     parts = [PART.empty_table()]
+    outages = [NO_OUTAGES]
     polls_read = 0
     read = partial(_read, plan, files, tables, max_polls)
     for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
@@ -111,13 +115,22 @@ def compute_shard(
                 figures = _figures(plan, stores, batch.polls)
             else:
                 figures = _figures_by_pieces(plan, stores, batch.polls_files, tables, max_polls)
+            if figures.all_outages is not None:
+                row = sum(map(len, parts)) + figures.all_outages.store
+                outages.append(replace(figures.all_outages, store=row))
             parts.append(part_of(stores, figures))
         polls_read += (
             sum(file.rows for file in batch.polls_files)
             if batch.polls is None
             else len(batch.polls)
         )
-    part = pa.concat_tables(parts).sort_by("store_id")
+    part = pa.concat_tables(parts)
+    order = pc.sort_indices(part, [("store_id", "ascending")])
+    part = part.take(order)
+    if plan.include_outages:  # before the part, which marks the shard as done
+        row = np.argsort(order.to_numpy())
+        every = by_store([replace(each, store=row[each.store]) for each in outages])
+        tables.write_outages(outages_key(report_id, shard), outage_tables(part, every, plan.now_us))
     tables.write_part(part_key(report_id, shard), part)
     return Receipt(shard, len(part), polls_read)
 
@@ -150,7 +163,12 @@ def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
 
 def _figures(plan: Plan, stores: pa.Table, polls: pa.Table) -> Figures:
     store_ids = stores.column("store_id").combine_chunks()
-    return compute_uptime(stores_of(stores), polls_of(polls, store_ids), plan.parameters)
+    return compute_uptime(
+        stores_of(stores),
+        polls_of(polls, store_ids),
+        plan.parameters,
+        keep_outages=plan.include_outages,
+    )
 
 
 def _figures_by_pieces(
@@ -166,4 +184,6 @@ def _figures_by_pieces(
     pieces = cut_by_time(
         read, plan.now_us - plan.memory_us, plan.now_us, max_polls // _PIECE_DIVISOR
     )
-    return compute_uptime_by_pieces(stores_of(stores), pieces, plan.parameters)
+    return compute_uptime_by_pieces(
+        stores_of(stores), pieces, plan.parameters, keep_outages=plan.include_outages
+    )

@@ -1,25 +1,31 @@
 """Conversion of Arrow tables to the arrays of `domain`, and of its results to tables."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.known_polls import NO_POLL
 from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
-from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
-from store_monitoring.domain.uptime import Figures
-from store_monitoring.storage.schemas import PART
+from store_monitoring.domain.outages import Outages
+from store_monitoring.domain.parameters import SECOND_US
+from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME, offsets_us
+from store_monitoring.domain.uptime import Figures, last_week
+from store_monitoring.storage.schemas import OUTAGES, PART
+
+_TABLE_OUTAGES = 100_000
 
 
 def stores_of(table: pa.Table) -> Stores:
     """Return the stores of a table of schema `STORES`, in the same order."""
-    zones = pc.fill_null(table.column("timezone"), DEFAULT_ZONE_NAME).combine_chunks()
-    distinct = zones.dictionary_encode()
+    zone_names, zone = _zones(table)
     hours = table.column("hours").combine_chunks()
     row = hours.flatten()
     return Stores(
-        zone=distinct.indices.to_numpy().astype(np.int64),
-        zone_names=tuple(distinct.dictionary.to_pylist()),
+        zone=zone,
+        zone_names=zone_names,
         hours=WeeklyHours(
             store=hours.value_parent_indices().to_numpy().astype(np.int64),
             day=row.field("day").to_numpy().astype(np.int64),
@@ -69,6 +75,71 @@ def part_of(table: pa.Table, figures: Figures) -> pa.Table:
         *table.column("attributes").combine_chunks().flatten(),
     ]
     return pa.table(columns, schema=PART)
+
+
+def outage_tables(part: pa.Table, outages: Outages, now_us: int) -> Iterator[pa.Table]:
+    """Yield outages as tables of schema `OUTAGES`, at least one.
+
+    Parameters
+    ----------
+    part : table of schema `PART`
+    outages : Outages
+        `store` is the index of the store's row in `part`.
+    now_us : int
+    """
+    distinct, zone = _zones(part)
+    open_now = part.column("open_now").to_numpy()
+    for begin in range(0, max(len(outages.store), 1), _TABLE_OUTAGES):
+        some = outages.where(slice(begin, begin + _TABLE_OUTAGES))
+        start_local, end_local = (
+            _local_times(distinct, zone[some.store], instant_us, now_us)
+            for instant_us in (some.start_us, some.end_us)
+        )
+        columns = [
+            part.column("store_id").take(pa.array(some.store)),
+            some.incident,
+            _instants(some.start_us),
+            _instants(some.end_us),
+            start_local,
+            end_local,
+            some.end_us - some.start_us,
+            some.is_ongoing(open_now, now_us),
+            _instants(some.last_up_us),
+            _instants(some.next_up_us),
+        ]
+        yield pa.table(columns, schema=OUTAGES)
+
+
+def _zones(table: pa.Table) -> tuple[tuple[str, ...], Int64s]:
+    """Return the distinct zones of stores, and the index of each store's."""
+    zones = pc.fill_null(table.column("timezone"), DEFAULT_ZONE_NAME).combine_chunks()
+    distinct = zones.dictionary_encode()
+    return tuple(distinct.dictionary.to_pylist()), distinct.indices.to_numpy().astype(np.int64)
+
+
+def _local_times(
+    zone_names: tuple[str, ...], zone: Int64s, instant_us: Int64s, now_us: int
+) -> pa.Array:
+    """Return instants of the last week in local time: ISO 8601, a fraction only if there is one."""
+    week = last_week(now_us)
+    offset_us = offsets_us(zone_names, zone, instant_us, week.start_us, week.end_us)
+    second, fraction_us = np.divmod(instant_us + offset_us, SECOND_US)
+    texts = pc.replace_substring(pa.array(second, pa.timestamp("s")).cast(pa.string()), " ", "T")
+    digits = pc.utf8_lpad(pa.array(fraction_us).cast(pa.string()), 6, "0")
+    fractions = pc.if_else(fraction_us == 0, "", pc.binary_join_element_wise(".", digits, ""))
+    distinct_us, offset = np.unique(offset_us, return_inverse=True)
+    offsets = pa.array([_offset_text(each) for each in distinct_us.tolist()], pa.string())
+    return pc.binary_join_element_wise(texts, fractions, offsets.take(pa.array(offset)), "")
+
+
+def _offset_text(offset_us: int) -> str:
+    """Return a UTC offset as in ISO 8601.
+
+    >>> _offset_text(-5 * 3_600_000_000), _offset_text(0)
+    ('-05:00', '+00:00')
+    """
+    zone = timezone(timedelta(microseconds=offset_us))
+    return datetime(1970, 1, 1, tzinfo=zone).isoformat()[len("1970-01-01T00:00:00") :]
 
 
 def _instants(instant_us: Int64s) -> pa.Array:

@@ -169,6 +169,9 @@ class Tables(Protocol):
     def write_part(self, key: str, part: "pa.Table") -> None:
         """Write what one shard computed."""
 
+    def write_outages(self, key: str, outages: Iterable["pa.Table"]) -> None:
+        """Write the outages of one shard's stores; there must be at least one table."""
+
     def write_file(self, key: str, path: Path) -> None:
         """Write a local file as an object."""
 
