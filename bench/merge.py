@@ -13,7 +13,8 @@ from store_monitoring.domain.parameters import HOUR_US, PollFilter
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.reports.report import Format
-from store_monitoring.storage.keys import part_key, plan_key
+from store_monitoring.reports.request import ReportRequest
+from store_monitoring.storage.keys import part_key, plan_key, request_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 from testing.fakes import FolderFiles, FolderTables
 from testing.parts import part_with
@@ -26,11 +27,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--stores", type=int, default=5_000_000)
     arguments.add_argument("--shards", type=int, default=64)
+    arguments.add_argument("--groups", type=int, default=0, help="group the stores by an attribute")
     chosen = arguments.parse_args()
     use_one_core()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_parts(folder, chosen.stores, chosen.shards)
+        _write_parts(folder, chosen.stores, chosen.shards, chosen.groups)
         made_mb = peak_mb()
         began, began_cpu = time.perf_counter(), time.process_time()
         stores = merge_report("r", FolderTables(folder))
@@ -42,7 +44,7 @@ def main() -> None:
         )
 
 
-def _write_parts(folder: Path, stores: int, shards: int) -> None:
+def _write_parts(folder: Path, stores: int, shards: int, groups: int) -> None:
     """Write parts as shards would, whose stores are any."""
     rng = np.random.default_rng(_SEED)
     tables = FolderTables(folder)
@@ -50,13 +52,18 @@ def _write_parts(folder: Path, stores: int, shards: int) -> None:
     for shard, size in enumerate(sizes):
         ids = pa.array([f"{rng.bytes(16).hex()}-{shard:03d}" for _ in range(size)])
         totals_us = {name: rng.integers(0, HOUR_US, size) for name in TOTAL_COLUMNS}
-        part = part_with({"store_id": ids} | totals_us).sort_by("store_id")
+        columns = {"store_id": ids, "last_poll_at": np.zeros(size, np.int64)} | totals_us
+        if groups:
+            columns["attributes"] = [[("brand", str(n))] for n in rng.integers(0, groups, size)]
+        part = part_with(columns).sort_by("store_id")
         tables.write_part(part_key("r", shard), part)
     plan = Plan(
         *("r", 1, 0, 0, 0, PollFilter.ALL, (Format.CSV,), False),
         tuple(Shard(shard, size, (), (), None) for shard, size in enumerate(sizes)),
+        group_by=("brand",) if groups else (),
     )
     FolderFiles(folder).write_json(plan_key("r"), plan.to_json())
+    FolderFiles(folder).write_json(request_key("r"), ReportRequest().to_json())
 
 
 if __name__ == "__main__":

@@ -65,11 +65,6 @@ def shown(report: Page, column: str) -> list[str]:
     return report.locator(f"#stores-table tbody tr > :nth-child({position})").all_text_contents()
 
 
-def uptime(row: dict[str, str]) -> float:
-    up, down = (float(row[f"{name}_last_week(in hours)"]) for name in ("uptime", "downtime"))
-    return up / (up + down)
-
-
 def test_the_page_requests_nothing_else(context: BrowserContext, page: Page, address: str) -> None:
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
@@ -95,14 +90,18 @@ def test_the_table_has_the_same_values_as_the_csv(report: Page, rows: Rows) -> N
     report.get_by_label("Rows").select_option("1000")
     ids = shown(report, "store_id")
     for name in next(iter(rows.values())):
-        assert shown(report, name) == [rows[store_id][name] for store_id in ids]
+        texts = dict(zip(ids, shown(report, name), strict=True))
+        if name.startswith("downtime"):  # in the CSV, stores without data are down
+            states = dict(zip(ids, shown(report, "state"), strict=True))
+            texts = {store_id: texts[store_id] for store_id in ids if states[store_id] != "no data"}
+        assert texts == {store_id: rows[store_id][name] for store_id in texts}
 
 
 def test_a_column_sorts_both_ways(report: Page, rows: Rows) -> None:
     report.get_by_label("Rows").select_option("1000")
-    column = "downtime_last_week(in hours)"
-    button = report.get_by_role("button", name="Down, week")
-    header = report.get_by_role("columnheader", name="Down, week")
+    column = "uptime_last_week(in hours)"
+    button = report.get_by_role("button", name="Up, week")
+    header = report.get_by_role("columnheader", name="Up, week")
     hours = sorted(float(row[column]) for row in rows.values())
     button.click()
     expect(header).to_have_attribute("aria-sort", "ascending")
@@ -137,27 +136,35 @@ def test_search(report: Page, rows: Rows) -> None:
 def test_stores_that_are_down_now(report: Page) -> None:
     report.get_by_label("Show").select_option("down now")
     report.get_by_label("Rows").select_option("1000")
-    states = shown(report, "now")
+    states = shown(report, "state")
     assert set(states) == {"down"}
     assert report.locator(".alarm .figure").text_content() == f"{len(states)}"
 
 
-def test_stores_that_were_never_polled(report: Page) -> None:
-    report.get_by_label("Show").select_option(label="never polled, in 14 days")
+def test_stores_without_data(report: Page) -> None:
+    report.get_by_label("Show").select_option("no data")
     report.get_by_label("Rows").select_option("1000")
     assert set(shown(report, "last_poll_at")) == {"–"}
     figure = report.get_by_role("figure").filter(has_text="Age of the last poll")
     figure.get_by_text("The numbers").click()
-    row = figure.get_by_role("row", name="no poll")
-    expect(row.get_by_role("cell")).to_have_text(str(len(shown(report, "now"))))
+    row = figure.get_by_role("row", name="no data")
+    expect(row.get_by_role("cell")).to_have_text(str(len(shown(report, "state"))))
 
 
-def test_stores_below_a_threshold(report: Page, rows: Rows) -> None:
+def test_stores_that_missed_their_target(report: Page) -> None:
+    report.get_by_label("Show").select_option("missed the target in the week")
     report.get_by_label("Rows").select_option("1000")
+    assert set(shown(report, "target_last_week")) == {"missed"}
+    count = len(shown(report, "target_last_week"))
+    assert report.locator(".figure").nth(4).text_content() == f"{count}"
+
+
+def test_stores_below_a_threshold(report: Page) -> None:
+    report.get_by_label("Rows").select_option("1000")
+    percents = shown(report, "uptime_percent_last_week")
     report.get_by_label("Uptime below").fill("50")
-    assert sorted(shown(report, "store_id")) == sorted(
-        store_id for store_id, row in rows.items() if uptime(row) < 0.5
-    )
+    expected = [percent for percent in percents if percent != "–" and float(percent) < 50]
+    assert shown(report, "uptime_percent_last_week") == expected
 
 
 def test_tooltips_by_pointer_and_by_keys(report: Page) -> None:
@@ -165,14 +172,14 @@ def test_tooltips_by_pointer_and_by_keys(report: Page) -> None:
     tip = report.locator("#tip")
     expect(tip).to_be_hidden()
     chart.hover(position={"x": 5, "y": 50})
-    expect(tip).to_have_text(re.compile(r"^no poll: \d+ stores"))
+    expect(tip).to_have_text(re.compile(r"^0: \d+ stores"))
     report.mouse.move(0, 0)
     expect(tip).to_be_hidden()
     chart.focus()
     report.keyboard.press("End")
-    expect(tip).to_have_text(re.compile(r"^100: \d+ stores"))
+    expect(tip).to_have_text(re.compile(r"^no data: \d+ stores"))
     report.keyboard.press("ArrowLeft")
-    expect(tip).to_have_text(re.compile(r"^90\+: \d+ stores"))
+    expect(tip).to_have_text(re.compile(r"^100: \d+ stores"))
     report.keyboard.press("Escape")
     expect(tip).to_be_hidden()
 

@@ -170,7 +170,10 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     }
     wanted = {store_id: report(case)[store_id] for store_id in chosen}
     assert files["csv"].decode() == csv_text(wanted)
-    assert [record["store_id"] for record in json.loads(files["json"])] == chosen
+    document = json.loads(files["json"])
+    assert [record["store_id"] for record in document["stores"]] == chosen
+    assert document["report"]["report_id"] == report_id
+    assert document["summary"]["stores"] == 5
     assert files["parquet"].startswith(b"PAR1")
     assert files["xlsx"].startswith(b"PK")
     assert files["html"].startswith(b"<!doctype html>")

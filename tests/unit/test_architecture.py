@@ -80,7 +80,7 @@ _ONE_MODULE = {
 # What only some parts may import of others.
 CLOUD = {"aws_lambda_powertools", "boto3", "botocore"}
 OUTSIDE = {
-    "domain": {"numpy", "pytz"},
+    "domain": {"numpy", "pyarrow", "pytz"},
     "storage": {"numpy", "pyarrow"},
     "ingest": {"isal", "numpy", "pyarrow"},
     "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 def _records(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     pipeline.report(ReportRequest(formats=(Format.JSON,)))
-    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
-    return {record["store_id"]: record for record in records}
+    document = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    return {record["store_id"]: record for record in document["stores"]}
 
 
 def test_polls(pipeline: Pipeline) -> None:
@@ -87,41 +88,128 @@ def test_outages(pipeline: Pipeline) -> None:
     assert values == {"down": (2, 0.75), "never": (0, 0.0), "old": (2, 3.0), "up": (0, 0.0)}
 
 
-def test_business_time_is_up_and_down_together(pipeline: Pipeline) -> None:
-    assert {
-        store_id: [value for name, value in record.items() if name.startswith("business_time")]
+def test_time_is_up_down_or_no_data(pipeline: Pipeline) -> None:
+    records = _records(pipeline)
+    measures = ("uptime", "downtime", "no_data", "business_time")
+    week = {
+        store_id: [record[f"{measure}_last_week(in hours)"] for measure in measures]
+        for store_id, record in records.items()
+    }
+    assert week == {
+        "down": [0.75, 1.25, 0.0, 2.0],
+        "never": [0.0, 0.0, 4.0, 4.0],
+        "old": [0.0, 5.0, 0.0, 5.0],
+        "up": [24.0, 0.0, 0.0, 24.0],
+    }
+    assert {store_id: record["state"] for store_id, record in records.items()} == {
+        **{"down": "closed", "never": "no data", "old": "closed", "up": "up"},
+    }
+
+
+def test_percentages_are_of_known_time(pipeline: Pipeline) -> None:
+    """Without known time there is no percentage; coverage is of all business time."""
+    values = {
+        store_id: (record["uptime_percent_last_week"], record["coverage_percent_last_week"])
         for store_id, record in _records(pipeline).items()
-    } == {
-        "down": [60.0, 2.0, 2.0],
-        "never": [60.0, 3.0, 4.0],
-        "old": [0.0, 1.0, 5.0],
-        "up": [60.0, 12.0, 24.0],
+    }
+    assert values == {
+        "down": (37.503, 100.0),
+        "never": (None, 0.0),
+        "old": (0.0, 0.0),
+        "up": (100.0, 0.0),
+    }
+
+
+ATTRIBUTES = """store_id,name,target_percent,revenue_per_hour,brand
+up,Up & Co,,10.5,Nori
+down,,37.5,0.01,Wok
+old,Old,99.5,,
+"""
+
+
+def test_targets_and_lost_revenue(pipeline: Pipeline) -> None:
+    assert pipeline.ingest("attributes/x.csv", ATTRIBUTES).status == "Committed"
+    names = (
+        *("name", "target_percent", "target_last_week", "budget_last_week(in hours)"),
+        *("budget_left_last_week(in hours)", "revenue_per_hour", "lost_revenue_last_week"),
+        "attributes",
+    )
+    values = {
+        store_id: tuple(record[name] for name in names)
+        for store_id, record in _records(pipeline).items()
+    }
+    assert values == {
+        "down": (None, 37.5, "met", 1.25, 0.0, "0.0100", "0.01", {"brand": "Wok"}),
+        "never": (None, 99.0, "no data", 0.0, 0.0, None, None, None),
+        "old": ("Old", 99.5, "missed", 0.02, -4.98, None, None, {}),
+        "up": ("Up & Co", 99.0, "met", 0.24, 0.24, "10.5000", "0.00", {"brand": "Nori"}),
     }
 
 
 def test_all_formats_have_the_same_values(pipeline: Pipeline) -> None:
+    """But in the CSV, no data counts as downtime (rule 11)."""
+    pipeline.ingest("attributes/x.csv", ATTRIBUTES)
     report = pipeline.report(ReportRequest(formats=tuple(Format)))
     folder = pipeline.folder / "reports/r"
     rows = list(csv.DictReader(io.StringIO(report.decode())))
-    records = json.loads((folder / "report.json").read_bytes())
-    parquet = pq.read_table(folder / "report.parquet").to_pylist()
+    records = json.loads((folder / "report.json").read_bytes())["stores"]
+    parquet = pq.read_table(folder / "report.parquet").to_pylist(maps_as_pydicts="strict")
     assert [record["store_id"] for record in records] == [row["store_id"] for row in rows]
     for row, record in zip(rows, records, strict=True):
-        assert {name: float(row[name]) for name in row if name != "store_id"} == {
-            name: record[name] for name in row if name != "store_id"
-        }
+        for name in row.keys() - {"store_id"}:
+            is_down = name.startswith("downtime")
+            no_data = record[name.replace("downtime", "no_data")] if is_down else 0
+            assert float(row[name]) == record[name] + no_data
     for record, stored in zip(records, parquet, strict=True):
         at = stored["last_poll_at"]
-        assert record == {**stored, "last_poll_at": at and at.isoformat()}
-    sheet = load_workbook(folder / "report.xlsx").active
-    assert sheet is not None
-    assert sheet.freeze_panes == "A2"
-    header, *cells = sheet.iter_rows(values_only=True)
-    assert list(header) == list(records[0])
-    for record, values in zip(parquet, cells, strict=True):
+        money = {
+            name: None if value is None else str(value)
+            for name, value in stored.items()
+            if "revenue" in name
+        }
+        assert record == {**stored, **money, "last_poll_at": at and at.isoformat()}
+    workbook = load_workbook(folder / "report.xlsx")
+    assert workbook.sheetnames == ["Summary", "Stores"]
+    sheet = workbook["Stores"]
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:AS5")
+    header, *cells = sheet.iter_rows()
+    names = [cell.value for cell in header]
+    assert names == [*(name for name in records[0] if name != "attributes"), "brand"]
+    for record, row_cells in zip(parquet, cells, strict=True):
         at = record["last_poll_at"]
         wanted = {**record, "last_poll_at": at and at.replace(tzinfo=None)}
-        assert dict(zip(header, values, strict=True)) == wanted
+        wanted["brand"] = (wanted.pop("attributes") or {}).get("brand")
+        for name, cell in zip(names, row_cells, strict=True):
+            if cell.number_format == "0.00%" and cell.value is not None:
+                assert cell.value == pytest.approx(wanted[name] / 100)
+            elif isinstance(wanted[name], Decimal):
+                assert cell.value == float(wanted[name])
+            else:
+                assert cell.value == wanted[name]
+
+
+def test_parquet_and_json_say_what_they_are(pipeline: Pipeline) -> None:
+    request = ReportRequest(formats=(Format.JSON, Format.PARQUET))
+    plan = pipeline.plan("r", request)
+    pipeline.report(request)
+    folder = pipeline.folder / "reports/r"
+    document = json.loads((folder / "report.json").read_bytes())
+    parquet = pq.ParquetFile(folder / "report.parquet")
+    metadata, schema = parquet.metadata.metadata, parquet.schema_arrow
+    summary = json.loads((folder / "summary.json").read_bytes())
+    assert document["report"] == {
+        "report_id": "r",
+        "as_of": "2024-10-14T12:00:00.000000Z",
+        "snapshot": plan.version,
+        "request": request.to_json(),
+        "rules_version": 2,
+    }
+    assert json.loads(metadata[b"report"]) == document["report"]
+    assert json.loads(metadata[b"summary"]) == document["summary"]
+    assert summary == {"report": document["report"]} | document["summary"]
+    assert schema.field("uptime_last_hour(in minutes)").metadata[b"unit"] == b"minutes"
+    assert schema.field("uptime_percent_last_week").metadata[b"unit"] == b"percent"
+    assert schema.field("lost_revenue_last_week").metadata[b"unit"] == b"currency"
 
 
 def test_store_ids_are_text_in_every_format(tmp_path: Path) -> None:
@@ -140,8 +228,7 @@ def test_store_ids_are_text_in_every_format(tmp_path: Path) -> None:
     assert (
         pq.read_table(tmp_path / report_key("r", "parquet")).column("store_id").to_pylist() == ids
     )
-    sheet = load_workbook(tmp_path / report_key("r", "xlsx")).active
-    assert sheet is not None
+    sheet = load_workbook(tmp_path / report_key("r", "xlsx"))["Stores"]
     cells = [row[0] for row in sheet.iter_rows(min_row=2)]
     assert [(cell.value, cell.data_type, cell.hyperlink) for cell in cells] == [
         (store_id, "s", None) for store_id in ids
@@ -244,7 +331,7 @@ def test_as_of_ignores_later_polls(pipeline: Pipeline) -> None:
     at = datetime(2024, 10, 14, 11, 20, tzinfo=UTC)
     as_of_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     pipeline.report(ReportRequest(as_of_us=as_of_us, formats=(Format.JSON,)))
-    records = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
-    values = {record["store_id"]: record["last_poll_at"] for record in records}
+    document = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    values = {record["store_id"]: record["last_poll_at"] for record in document["stores"]}
     assert values["down"] == "2024-10-14T11:15:00+00:00"
     assert values["up"] is None

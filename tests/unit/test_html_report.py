@@ -5,7 +5,9 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,15 +22,20 @@ import pytest
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, PollFilter
 from store_monitoring.instants import to_us
 from store_monitoring.reports.formats.rows import detailed_rows
+from store_monitoring.reports.formats.writers import Aggregates
+from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
+from store_monitoring.reports.measures import measures
+from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.summary import SummaryBuilder
 from store_monitoring.storage.keys import report_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
-from testing.parts import part_of_rows, part_with
+from testing.parts import part_with
 from testing.pipeline import Pipeline
+from tests.parts import NOW, part_of, store, week, without_data
 
-NOW = datetime(2024, 10, 14, 23, 55, 18, 727055, tzinfo=UTC)
 ABOUT = About(
     now_us=to_us(NOW),
     snapshot=7,
@@ -47,43 +54,22 @@ HOSTILE = [
 ]
 
 
-def store(store_id: str = "s", **values: Any) -> dict[str, Any]:
-    """Return a row of a part; by default up for half of 100 hours of business time."""
-    return {
-        "store_id": store_id,
-        "uptime_last_hour_us": HOUR_US // 2,
-        "uptime_last_day_us": 6 * HOUR_US,
-        "uptime_last_week_us": 50 * HOUR_US,
-        "downtime_last_hour_us": HOUR_US // 2,
-        "downtime_last_day_us": 6 * HOUR_US,
-        "downtime_last_week_us": 50 * HOUR_US,
-        "polls_last_week": 30,
-        "last_poll_at": NOW - timedelta(minutes=30),
-        "last_poll_active": True,
-        "open_now": True,
-        "outages_last_week": 2,
-        "longest_outage_last_week_us": 5 * HOUR_US,
-        **values,
-    }
+PLAN = Plan("r", 7, ABOUT.now_us, ABOUT.now_us, 14 * DAY_US, PollFilter.ALL, (), False, ())
 
 
-def week(up_hours: float, down_hours: float) -> dict[str, int]:
-    return {
-        "uptime_last_week_us": int(up_hours * HOUR_US),
-        "downtime_last_week_us": int(down_hours * HOUR_US),
-    }
+def page_of(*stores: dict[str, Any], about: About = ABOUT, group_by: tuple[str, ...] = ()) -> str:
+    return page_of_part(part_of(stores), about, group_by)
 
 
-NEVER_POLLED = {"polls_last_week": 0, "last_poll_at": None, "last_poll_active": None}
-
-
-def page_of(*stores: dict[str, Any], about: About = ABOUT) -> str:
-    return page_of_part(part_of_rows(stores), about)
-
-
-def page_of_part(part: pa.Table, about: About = ABOUT) -> str:
+def page_of_part(part: pa.Table, about: About = ABOUT, group_by: tuple[str, ...] = ()) -> str:
+    exact = measures(part, Decimal(99))
+    summary = SummaryBuilder(PLAN)
+    summary.add(exact)
+    groups = GroupsBuilder(group_by)
+    groups.add(exact)
+    aggregates = Aggregates(summary.summary(), groups.table() if group_by else None)
     output = io.BytesIO()
-    write_html(part, detailed_rows(part), about, output)
+    write_html(detailed_rows(exact), aggregates, about, output)
     return output.getvalue().decode()
 
 
@@ -143,7 +129,7 @@ def test_the_table_has_the_report_s_values(tmp_path: Path) -> None:
         "store_id,day,start_time_local,end_time_local\nc,0,00:00,01:00\nd,6,10:00,13:00\n",
     )
     pipeline.report(ReportRequest(formats=(Format.JSON, Format.HTML)))
-    records = json.loads((tmp_path / report_key("r", "json")).read_bytes())
+    records = json.loads((tmp_path / report_key("r", "json")).read_bytes())["stores"]
     texts = table((tmp_path / report_key("r", "html")).read_text("utf-8"))
     rows = [dict(zip(texts, values, strict=True)) for values in zip(*texts.values(), strict=True)]
     by_id = {row["store_id"]: row for row in rows}
@@ -153,14 +139,6 @@ def test_the_table_has_the_report_s_values(tmp_path: Path) -> None:
         seconds = row.pop("last_poll_at")
         at = record["last_poll_at"]
         assert seconds == (at and int(datetime.fromisoformat(at).timestamp()))
-        share = (
-            100 * record["uptime_last_week(in hours)"] / record["business_time_last_week(in hours)"]
-        )
-        assert row.pop("weekly_uptime") == pytest.approx(share, abs=0.01)
-        assert (
-            row.pop("now")
-            == {"a": "up", "b": "down", "c": "closed", "d": "closed"}[record["store_id"]]
-        )
         assert row == {name: record[name] for name in row}
 
 
@@ -169,89 +147,109 @@ def test_figures_are_of_all_stores_together() -> None:
         store("a", uptime_last_hour_us=HOUR_US, downtime_last_hour_us=0, **week(100, 0)),
         store("b", uptime_last_hour_us=0, downtime_last_hour_us=HOUR_US, **week(0, 20)),
         store("c", uptime_last_hour_us=0, downtime_last_hour_us=0, **week(3, 1)),
+        store("d", **without_data(10)),
     )
     assert figures(page)[:3] == ["50.0%", "50.0%", "83.1%"]
-    assert "103 of 124 hours of business" in Parsed(page).text
+    assert "103 of 124 known hours; no data of 10" in Parsed(page).text
 
 
-def test_a_store_is_down_now_if_it_is_open_and_not_active() -> None:
+def test_numbers_of_stores_now() -> None:
     page = page_of(
         store("up"),
         store("down", last_poll_active=False),
         store("closed", last_poll_active=False, open_now=False),
-        store("never polled", **NEVER_POLLED),
-        store("never polled and closed", **NEVER_POLLED, open_now=False),
+        store("silent", **without_data()),
+        store("silent and closed", **without_data(), open_now=False),
     )
-    assert figures(page)[3] == "2"
-    assert "of 3 open stores; 1 of them without a known poll" in Parsed(page).text
+    assert figures(page)[3] == "1"
+    assert "1 up, 1 closed, 2 without data" in Parsed(page).text
 
 
-def test_uptime_of_the_week_is_spread_over_columns() -> None:
+def test_targets_and_lost_revenue() -> None:
     page = page_of(
-        store("a", **NEVER_POLLED, **week(0, 10)),
-        store("b", **week(0, 10)),
-        store("c", **week(0.01, 10)),
-        store("d", **week(1, 9)),
-        store("e", **week(9.99, 0.01)),
-        store("f", **week(10, 0)),
-        store("g", **week(0, 0)),
-        store("h", **NEVER_POLLED, **week(0, 0)),
+        store("a", revenue_per_hour=Decimal("10.5"), **week(50, 50)),
+        store("b", target_percent=Decimal(50), **week(50, 50)),
+        store("c", **without_data()),
     )
-    stores = chart(page, "Uptime in the week")
-    assert sum(stores.values()) == 6
-    assert {label for label, count in stores.items() if count} == {
-        *("no poll", "0", "> 0", "10+", "90+", "100"),
+    assert figures(page)[4:] == ["1", "525.00"]
+    assert "of 2 stores with data" in Parsed(page).text
+    assert len(figures(page_of(store("a")))) == 5  # without a known revenue, none is shown
+
+
+def test_groups() -> None:
+    stores = [
+        store("a", attributes=[("brand", "<b>")], **week(60, 40)),
+        store("b", attributes=[("brand", "<b>")], **week(100, 0)),
+        store("c", **without_data()),
+    ]
+    page = page_of(*stores, group_by=("brand",))
+    section = page[page.index('id="groups"') : page.index('id="outages"')]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in section.split("<tr>")[2:]]
+    assert [row[:7] for row in rows] == [
+        ["none", "1", "1", "no data", "0.00", "0.00", "0"],
+        ["&lt;b&gt;", "2", "0", "80.0%", "160.00", "40.00", "1"],
+    ]
+    assert 'id="groups"' not in page_of(*stores)
+
+
+def test_outages_by_hour_and_zone() -> None:
+    page = page_of(
+        store("a", outage_hours=[0, 0, 30], outages_last_week=3, timezone=None),
+        store("b", outage_hours=[30], outages_last_week=1, timezone="Asia/Tokyo"),
+    )
+    heat = page[page.index('class="heat"') : page.index("By time zone")]
+    cells = re.findall(r'<td class="number level-(\d)">(\d+)</td>', heat)
+    assert len(cells) == 7 * 24
+    assert [(at, *cell) for at, cell in enumerate(cells) if cell != ("0", "0")] == [
+        (0, "4", "2"),
+        (30, "4", "2"),
+    ]
+    zones = re.findall(r'<th scope="row">(.*?/.*?)</th><td.*?>(.*?)</td><td.*?>(.*?)</td>', page)
+    assert zones == [("America/Chicago", "1", "3"), ("Asia/Tokyo", "1", "1")]
+
+
+def test_a_warning_is_shown() -> None:
+    later = replace(PLAN, now_us=PLAN.now_us + 20 * DAY_US)
+    [warning] = later.warnings
+    summary = SummaryBuilder(later)
+    exact = measures(part_of([store()]), Decimal(99))
+    summary.add(exact)
+    output = io.BytesIO()
+    write_html(detailed_rows(exact), Aggregates(summary.summary(), None), ABOUT, output)
+    assert warning.message in Parsed(output.getvalue().decode()).text
+    assert 'role="alert"' not in page_of(store())
+
+
+def test_the_charts_are_those_of_the_summary() -> None:
+    page = page_of(
+        store("a", **without_data(10)),
+        store("b", **week(0, 10), longest_outage_last_week_us=8 * HOUR_US),
+        store("c", **week(10, 0), longest_outage_last_week_us=0),
+    )
+    uptime = chart(page, "Uptime in the week")
+    assert {label: count for label, count in uptime.items() if count} == {
+        **{"0": 1, "100": 1, "no data": 1},
     }
-    texts = (
-        "6 stores had business time. Up all of it: 1. Never up: 1. Down for want of a poll: 1. "
-        "Median: 5.0%."
-    )
-    assert texts in Parsed(page).text
-
-
-def test_outages_and_ages_of_polls_are_spread_over_columns() -> None:
-    def seen(hours: float, outage_hours: float) -> dict[str, Any]:
-        return {
-            "last_poll_at": NOW - timedelta(hours=hours),
-            "longest_outage_last_week_us": int(outage_hours * HOUR_US),
-        }
-
-    page = page_of(
-        store("a", **seen(0, 0)),
-        store("b", **seen(1, 0.5)),
-        store("c", **seen(1.5, 1)),
-        store("d", **seen(6.5, 4)),
-        store("e", **seen(25, 8)),
-        store("f", **seen(24 * 5, 12)),
-        store("g", **seen(24 * 8, 24)),
-        store("h", **NEVER_POLLED, longest_outage_last_week_us=30 * HOUR_US),
-    )
-    assert list(chart(page, "Longest outage in the week").items()) == [
-        *(("none", 1), ("< 1 h", 1), ("1–4 h", 1), ("4–8 h", 1), ("8–12 h", 1)),
-        *(("12–24 h", 1), ("≥ 24 h", 1)),
-    ]
-    assert list(chart(page, "Age of the last poll").items()) == [
-        *(("≤ 1 h", 2), ("1–6 h", 1), ("6–24 h", 1), ("1–3 d", 1), ("3–7 d", 1)),
-        *(("> 7 d", 1), ("no poll", 1)),
-    ]
+    outages = chart(page, "Longest outage in the week")
+    assert {label: count for label, count in outages.items() if count} == {"none": 1, "8–12 h": 1}
+    ages = chart(page, "Age of the last poll")
+    assert {label: count for label, count in ages.items() if count} == {"≤ 1 h": 2, "no data": 1}
 
 
 def test_the_worst_stores_come_first() -> None:
-    """Polled stores by uptime, downtime and id; then stores without polls in the week."""
+    """By percentage of uptime and id; stores without one come last."""
     page = page_of(
-        store("a", **week(0, 100), **NEVER_POLLED),
+        store("a", **without_data()),
         store("b", **week(0, 0)),
         store("c", **week(0, 1)),
         store("d", **week(0, 2)),
-        store("e", **week(0, 2)),
         store("f", **week(1, 99)),
         store("g", **week(99, 1)),
-        store("h", polls_last_week=1, **week(100, 0)),
+        store("h", **week(100, 0)),
     )
-    assert table(page)["store_id"] == ["d", "e", "c", "f", "g", "h", "a", "b"]
+    assert table(page)["store_id"] == ["c", "d", "f", "g", "h", "a", "b"]
     worst = page[page.index('id="worst"') : page.index('id="stores"')]
-    assert re.findall(r'class="id">(.*?)<', worst) == ["d", "e", "c", "f", "g"]
-    assert "Of the 7 stores that were polled in the last week" in worst
+    assert re.findall(r'class="id">(.*?)<', worst) == ["c", "d", "f", "g"]
 
 
 def test_the_page_has_the_report_s_parameters() -> None:
@@ -281,10 +279,10 @@ def test_a_report_of_chosen_stores_says_so(tmp_path: Path) -> None:
 
 def test_a_report_of_no_stores() -> None:
     page = page_of()
-    assert figures(page) == ["–", "–", "–", "0"]
+    assert figures(page) == ["no data", "no data", "no data", "0", "0"]
     assert table(page)["store_id"] == []
     assert set(chart(page, "Uptime in the week").values()) == {0}
-    assert "No store that was polled in the last week was down" in page
+    assert "No store was down in its business time" in page
 
 
 # --- many stores ----------------------------------------------------------------------------

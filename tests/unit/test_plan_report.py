@@ -322,6 +322,7 @@ def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
     )
     assert (plan.coverage_us, plan.include_outages) == (120 * MINUTE_US, False)
     stored |= {"unknown_store_ids": [], "coverage_us": 120 * MINUTE_US, "include_outages": False}
+    stored |= {"target_percent": "99", "group_by": []}
     written = json.loads(json.dumps(plan.to_json()))
     assert written["shards"][0]["stores_files"][0].pop("attributes") == []
     assert json.dumps(written) == json.dumps(stored)

@@ -76,6 +76,10 @@ class TooManyStoresError(StoreMonitoringError):
     """A report has more rows than a requested format can hold."""
 
 
+class TooManyGroupsError(StoreMonitoringError):
+    """The attributes to group by have too many combinations of values; the message names them."""
+
+
 class IncompleteReportError(StoreMonitoringError):
     """The parts of a report do not match its plan."""
 

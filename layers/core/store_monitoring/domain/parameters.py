@@ -15,6 +15,12 @@ WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
 DEFAULT_COVERAGE_US = 120 * MINUTE_US
 """How long after a poll business time is covered, unless `CoverageMinutes` says otherwise."""
 
+DEFAULT_TARGET_PERCENT = "99"
+"""The target of a store that has none of its own, unless `TargetPercent` says otherwise."""
+
+RULES_VERSION = 2
+"""Version of the rules; 2 has no data, targets and groups (rules 19, 22 and 23)."""
+
 
 class PollFilter(StrEnum):
     """Which polls count for a store's status (rules 8 to 11)."""

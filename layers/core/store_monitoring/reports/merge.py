@@ -1,21 +1,33 @@
 """Merge a report's parts into the report, in all its formats."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
 from store_monitoring.errors import IncompleteReportError, MissingObjectError
 from store_monitoring.reports.formats.csv import CsvWriter
-from store_monitoring.reports.formats.json import JsonWriter
+from store_monitoring.reports.formats.groups import GROUPS_FORMATS, write_groups
+from store_monitoring.reports.formats.json import JsonWriter, to_json
 from store_monitoring.reports.formats.parquet import open_parquet
-from store_monitoring.reports.formats.rows import Batch
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer, report_header
+from store_monitoring.reports.groups import GroupsBuilder
+from store_monitoring.reports.measures import measures
 from store_monitoring.reports.merge_parts import merge_sorted, rebatched
 from store_monitoring.reports.plan import Plan, Shard, read_plan
 from store_monitoring.reports.report import Format
-from store_monitoring.storage.keys import part_key, report_key
+from store_monitoring.reports.summary import SummaryBuilder
+from store_monitoring.storage.keys import (
+    groups_key,
+    part_key,
+    report_key,
+    request_key,
+    summary_key,
+)
 from store_monitoring.storage.ports import Tables
 from store_monitoring.storage.schemas import PART
 from store_monitoring.store_ids import unknown_stores
@@ -23,21 +35,12 @@ from store_monitoring.store_ids import unknown_stores
 _BATCH_ROWS = 100_000
 
 
-class Writer(Protocol):
-    """Writes a report in one format."""
-
-    def write(self, batch: Batch) -> None:
-        """Write the next rows."""
-
-    def close(self) -> None:
-        """Write what follows the last row."""
-
-
 def merge_report(report_id: str, tables: Tables) -> int:
-    """Write the report from its parts, in byte order of store ids (rule 12).
+    """Write the report from its parts, in byte order of store ids (rule 12), and its summary.
 
     Parts are sorted, so they are read and merged once, as streams, for all formats. Memory does not
-    grow with the report, except for HTML, whose figures need all rows.
+    grow with the report, except for HTML, whose table needs all rows, and with the number of
+    groups.
 
     Returns
     -------
@@ -50,20 +53,28 @@ def merge_report(report_id: str, tables: Tables) -> int:
         If a shard's part is missing, or its number of stores differs from the plan's.
     UnknownStoreError
         If requested stores are in no part: no input file names them.
+    TooManyGroupsError
+        If the attributes to group by have too many combinations of values.
     """
     plan = read_plan(report_id, tables)
+    header = report_header(plan, json.loads(tables.read_bytes(request_key(report_id))))
+    formats = list({Format.CSV: None} | dict.fromkeys(plan.formats))
     unknown = set(plan.unknown_store_ids)
     unknown.update(*(shard.store_ids or () for shard in plan.shards))
     rows_read: Counter[int] = Counter()
     parts = [_read_part(plan, shard, tables, rows_read) for shard in plan.shards]
+    summary = SummaryBuilder(plan)
+    groups = GroupsBuilder(plan.group_by) if plan.group_by else None
     with ExitStack() as stack:
         # After an error, nothing is written: the outputs become objects when the contexts end.
         writers = [
-            stack.enter_context(_open_writer(format_, plan, tables))
-            for format_ in {Format.CSV: None} | dict.fromkeys(plan.formats)
+            stack.enter_context(_open_writer(format_, plan, header, tables)) for format_ in formats
         ]
         for part in rebatched(merge_sorted(parts, PART), PART, _BATCH_ROWS):
-            batch = Batch(part)
+            batch = Batch(measures(part, Decimal(plan.target_percent)))
+            summary.add(batch.exact)
+            if groups is not None:
+                groups.add(batch.exact)
             for writer in writers:
                 writer.write(batch)
             if unknown:
@@ -71,32 +82,50 @@ def merge_report(report_id: str, tables: Tables) -> int:
         if unknown:
             raise unknown_stores(sorted(unknown))
         _check_complete(plan, rows_read)
+        aggregates = Aggregates(summary.summary(), None if groups is None else groups.table())
         for writer in writers:
-            writer.close()
+            writer.close(aggregates)
+        _write_aggregates(aggregates, formats, header, tables)
     return plan.stores
 
 
 @contextmanager
-def _open_writer(format_: Format, plan: Plan, tables: Tables) -> Iterator[Writer]:
+def _open_writer(
+    format_: Format, plan: Plan, header: dict[str, Any], tables: Tables
+) -> Iterator[Writer]:
     with tables.open_output(report_key(plan.report_id, format_)) as output:
         match format_:
             case Format.CSV:
                 yield CsvWriter(output)
             case Format.JSON:
-                yield JsonWriter(output)
+                yield JsonWriter(output, header)
             case Format.PARQUET:
-                with open_parquet(output) as writer:
+                with open_parquet(output, header) as writer:
                     yield writer
             case Format.XLSX:
                 # Rarely used, and slow to import; so is the next.
                 from store_monitoring.reports.formats.xlsx import open_xlsx
 
-                with open_xlsx(output, plan.now_us) as workbook:
+                with open_xlsx(output, plan) as workbook:
                     yield workbook
             case Format.HTML:
                 from store_monitoring.reports.html.page import HtmlWriter
 
                 yield HtmlWriter(output, plan)
+
+
+def _write_aggregates(
+    aggregates: Aggregates, formats: list[Format], header: dict[str, Any], tables: Tables
+) -> None:
+    report_id = header["report_id"]
+    with tables.open_output(summary_key(report_id)) as output:
+        document = {"report": header, **aggregates.summary.to_json()}
+        output.write(to_json(document).encode())
+    if aggregates.groups is not None:
+        for format_ in formats:
+            if format_ in GROUPS_FORMATS:
+                with tables.open_output(groups_key(report_id, format_)) as output:
+                    write_groups(format_, aggregates.groups, header, output)
 
 
 def _read_part(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-_STRETCH_ROWS = 500_000
+_STRETCH_ROWS = 200_000
 _READERS = 24  # the time is spent waiting for S3
 
 

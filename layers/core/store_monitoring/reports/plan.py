@@ -9,6 +9,7 @@ from typing import Any, Self
 from store_monitoring.domain.parameters import (
     DAY_US,
     DEFAULT_COVERAGE_US,
+    DEFAULT_TARGET_PERCENT,
     Parameters,
     PollFilter,
 )
@@ -88,6 +89,10 @@ class Plan:
         How long after a poll business time is covered (rule 19).
     include_outages : bool
         Whether the shards also write all outages.
+    target_percent : str
+        The target of stores that have none of their own, a decimal (rule 22).
+    group_by : tuple of str
+        The attributes that the second table groups stores by (rule 23); none: no such table.
     """
 
     report_id: str
@@ -103,6 +108,8 @@ class Plan:
     # Plans of older versions lack the following.
     coverage_us: int = DEFAULT_COVERAGE_US
     include_outages: bool = False
+    target_percent: str = DEFAULT_TARGET_PERCENT
+    group_by: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> Parameters:
@@ -118,6 +125,12 @@ class Plan:
     def stores(self) -> int:
         """Number of the report's rows."""
         return sum(shard.stores for shard in self.shards)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that some of the stores in the files have, ascending."""
+        names = (file.attributes for shard in self.shards for file in shard.stores_files)
+        return tuple(sorted(set().union(*names)))
 
     @property
     def warnings(self) -> tuple[ReportWarning, ...]:
@@ -163,12 +176,14 @@ class Plan:
         poll_filter = PollFilter(plan.pop("poll_filter"))
         formats = tuple(Format(name) for name in plan.pop("formats"))
         unknown = tuple(plan.pop("unknown_store_ids", ()))  # not in plans of older versions
+        group_by = tuple(plan.pop("group_by", ()))
         return cls(
             **plan,
             poll_filter=poll_filter,
             formats=formats,
             shards=shards,
             unknown_store_ids=unknown,
+            group_by=group_by,
         )
 
 

@@ -65,6 +65,16 @@ def store_states_key(report_id: str) -> str:
     return f"reports/{report_id}/store_states.parquet"
 
 
+def summary_key(report_id: str) -> str:
+    """Return the key of a report's summary."""
+    return f"reports/{report_id}/summary.json"
+
+
+def groups_key(report_id: str, ending: str) -> str:
+    """Return the key of a report's groups, in one of its formats."""
+    return f"reports/{report_id}/groups.{ending}"
+
+
 def report_key(report_id: str, ending: str) -> str:
     """Return the key of the report itself, in one of its formats."""
     return f"reports/{report_id}/report.{ending}"

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US
-from store_monitoring.reports.formats.rows import TOTALS, Batch, classic_totals_us, hundredths
+from store_monitoring.reports.formats.rows import TOTALS, classic_totals_us, hundredths
+from store_monitoring.reports.formats.writers import Aggregates, Batch
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 
 CSV_HEADER = ",".join(["store_id", *TOTALS])
@@ -23,10 +24,10 @@ class CsvWriter:
 
     def write(self, batch: Batch) -> None:
         """Write one line per row."""
-        for rows in batch.part.to_batches():
+        for rows in batch.exact.to_batches():
             self._output.write(csv_lines(rows))
 
-    def close(self) -> None:
+    def close(self, aggregates: Aggregates) -> None:
         """Do nothing: the last row is the end."""
 
 

@@ -1,26 +1,72 @@
 """The JSON report."""
 
 import json
-from datetime import datetime
-from typing import IO
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import IO, Any
 
-from store_monitoring.reports.formats.rows import Batch
+import pyarrow as pa
+
+from store_monitoring.reports.formats.writers import Aggregates, Batch
 
 
 class JsonWriter:
-    """Writes detailed rows as a JSON array, one object per line."""
+    """Writes one JSON object: the report's header, its stores, groups and summary.
 
-    def __init__(self, output: IO[bytes]) -> None:
+    Stores and groups are arrays with one object per line, so that the file can be read as a stream.
+    Money is text, since JSON has no decimal numbers.
+
+    Parameters
+    ----------
+    output : binary stream
+    header : JSON object
+        As `report_header` returns it.
+    """
+
+    def __init__(self, output: IO[bytes], header: dict[str, Any]) -> None:
         self._output = output
-        self._separator = "[\n"
+        self._separator = "\n"
+        self._write(f'{{\n"report": {to_json(header)},\n"stores": [')
 
     def write(self, batch: Batch) -> None:
-        """Write one object per row."""
-        for record in batch.rows.to_pylist():
-            line = f"{self._separator}{json.dumps(record, default=datetime.isoformat)}"
-            self._output.write(line.encode())
+        """Write one object per store."""
+        self._write_items(batch.rows)
+
+    def close(self, aggregates: Aggregates) -> None:
+        """Write groups and summary."""
+        self._write("\n],\n")
+        if aggregates.groups is not None:
+            self._separator = "\n"
+            self._write('"groups": [')
+            self._write_items(aggregates.groups)
+            self._write("\n],\n")
+        self._write(f'"summary": {to_json(aggregates.summary.to_json())}\n}}\n')
+
+    def _write_items(self, table: pa.Table) -> None:
+        for record in records(table):
+            self._write(f"{self._separator}{to_json(record)}")
             self._separator = ",\n"
 
-    def close(self) -> None:
-        """End the array."""
-        self._output.write(b"[]\n" if self._separator.startswith("[") else b"\n]\n")
+    def _write(self, text: str) -> None:
+        self._output.write(text.encode())
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON: instants in ISO 8601, money as text."""
+    return json.dumps(value, default=_encode)
+
+
+def records(table: pa.Table) -> Iterable[dict[str, Any]]:
+    """Return rows as dicts; attributes are dicts, too."""
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def _encode(value: object) -> str:
+    match value:
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

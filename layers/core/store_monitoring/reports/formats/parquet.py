@@ -2,34 +2,41 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from decimal import Decimal
+from typing import IO, Any
 
 import pyarrow.parquet as pq
 
-from store_monitoring.reports.formats.rows import Batch, detailed_rows
+from store_monitoring.reports.formats.json import to_json
+from store_monitoring.reports.formats.rows import detailed_rows
+from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.measures import measures
 from store_monitoring.storage.schemas import PART
 
 _ROW_GROUP_ROWS = 16 * 1024
 
 
 @contextmanager
-def open_parquet(output: IO[bytes]) -> Iterator["ParquetWriter"]:
+def open_parquet(output: IO[bytes], header: dict[str, Any]) -> Iterator["ParquetWriter"]:
     """Open a Parquet file, which is complete when the context ends."""
-    schema = detailed_rows(PART.empty_table()).schema
+    schema = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
     # Most values are distinct: dictionaries would be larger.
     with pq.ParquetWriter(output, schema, use_dictionary=False) as file:
-        yield ParquetWriter(file)
+        yield ParquetWriter(file, header)
 
 
 class ParquetWriter:
-    """Writes detailed rows as row groups."""
+    """Writes detailed rows as row groups; header and summary are key-value metadata, in JSON."""
 
-    def __init__(self, file: pq.ParquetWriter) -> None:
+    def __init__(self, file: pq.ParquetWriter, header: dict[str, Any]) -> None:
         self._file = file
+        self._header = header
 
     def write(self, batch: Batch) -> None:
         """Write a few row groups."""
         self._file.write_table(batch.rows, row_group_size=_ROW_GROUP_ROWS)
 
-    def close(self) -> None:
-        """Do nothing: the context writes the metadata."""
+    def close(self, aggregates: Aggregates) -> None:
+        """Write the metadata."""
+        metadata = {"report": self._header, "summary": aggregates.summary.to_json()}
+        self._file.add_key_value_metadata({key: to_json(metadata[key]) for key in metadata})

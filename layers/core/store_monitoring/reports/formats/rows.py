@@ -1,7 +1,6 @@
-"""The rows of a report, as the detailed formats show them."""
+"""The rows of a report, as the detailed formats show them: rounded, with units in the names."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,67 +9,93 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.parameters import HOUR_US, MINUTE_US
-from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.domain.parameters import HOUR_US
+from store_monitoring.domain.targets import divide, to_cents
+from store_monitoring.reports.measures import UNITS, WINDOWS
 
 Float64s = NDArray[np.float64]
 
-_WINDOWS = {
-    "last_hour": ("minutes", MINUTE_US),
-    "last_day": ("hours", HOUR_US),
-    "last_week": ("hours", HOUR_US),
-}
+PERCENT, CURRENCY = "percent", "currency"  # units that are no length of time
 
 _CLASSIC_MEASURES = ("uptime", "downtime")
 
 TOTALS = {
     f"{measure}_{window}(in {unit})": unit_us
     for measure in _CLASSIC_MEASURES
-    for window, (unit, unit_us) in _WINDOWS.items()
+    for window, (unit, unit_us) in UNITS.items()
 }
 """The CSV's columns and their units in microseconds."""
 
 
-class Batch:
-    """Some consecutive rows of a report.
+def detailed_rows(exact: pa.Table) -> pa.Table:
+    """Return the rows of the detailed formats.
 
-    Attributes
+    Parameters
     ----------
-    part : table
-        Schema `PART`: exact microseconds.
-    rows : table
-        The same rows, as `detailed_rows` returns them.
+    exact : table
+        As `measures` returns it.
+
+    Returns
+    -------
+    table
+        Times with two decimals and percentages with three, rounded half to even. Empty where there
+        is nothing: the percentage of no time, the last poll of a store without data.
     """
+    columns: list[tuple[str, Any, str | None]] = []
 
-    def __init__(self, part: pa.Table) -> None:
-        self.part = part
+    def add(name: str, values: Any, unit: str | None = None) -> None:
+        columns.append((name, values, unit))
 
-    @cached_property
-    def rows(self) -> pa.Table:
-        """Compute the detailed rows once for all formats."""
-        return detailed_rows(self.part)
+    def column(name: str) -> pa.ChunkedArray:
+        return exact.column(name)
+
+    add("store_id", column("store_id"))
+    add("name", column("name"))
+    add("state", column("state"))
+    for measure in ("uptime", "downtime", "no_data", "business_time"):
+        for window, (unit, unit_us) in UNITS.items():
+            rounded_time = _rounded(column(f"{measure}_{window}_us"), unit_us)
+            add(f"{measure}_{window}(in {unit})", rounded_time, unit)
+    for name, part, whole in (
+        ("uptime_percent", "uptime", "known"),
+        ("coverage_percent", "covered", "business_time"),
+    ):
+        for window in WINDOWS:
+            part_us, whole_us = column(f"{part}_{window}_us"), column(f"{whole}_{window}_us")
+            add(f"{name}_{window}", _percent(part_us, whole_us), PERCENT)
+    add("polls_last_week", column("polls_last_week"))
+    add("last_poll_at", column("last_poll_at"))
+    add("last_poll_status", pc.if_else(column("last_poll_active"), "active", "inactive"))
+    add("open_now", column("open_now"))
+    add("outages_last_week", column("outages_last_week"))
+    longest_us = column("longest_outage_last_week_us")
+    add("longest_outage_last_week(in hours)", _rounded(longest_us, HOUR_US), "hours")
+    add("incidents_last_week", column("incidents_last_week"))
+    recovery = _mean_hours(column("recovery_last_week_us"), column("recoveries_last_week"))
+    add("mean_time_to_recovery_last_week(in hours)", recovery, "hours")
+    add("target_percent", _float(column("target_percent")), PERCENT)
+    for window in WINDOWS:
+        add(f"target_{window}", column(f"target_{window}"))
+    for measure in ("budget", "budget_left"):
+        for window, (unit, unit_us) in UNITS.items():
+            hours = rounded(column(f"{measure}_{window}_us"), unit_us)
+            add(f"{measure}_{window}(in {unit})", hours, unit)
+    add("revenue_per_hour", column("revenue_per_hour"), CURRENCY)
+    for window in WINDOWS:
+        add(f"lost_revenue_{window}", to_cents(column(f"lost_revenue_{window}")), CURRENCY)
+    add("timezone", column("timezone"))
+    add("attributes", column("attributes"))
+    return table_with_units(columns)
 
 
-def detailed_rows(part: pa.Table) -> pa.Table:
-    """Return rows of schema `PART` with the columns of JSON, Parquet and XLSX.
-
-    First come the CSV's columns, with the same names and rounded values, as numbers; then the
-    business time in each window, and columns about the store's polls and outages.
-    """
-    classic_us = classic_totals_us({name: part.column(name).to_numpy() for name in TOTAL_COLUMNS})
-    columns: dict[str, Any] = {"store_id": part.column("store_id")} | rounded_totals(classic_us)
-    for window, (unit, unit_us) in _WINDOWS.items():
-        up_us, down_us = (classic_us[f"{each}_{window}(in {unit})"] for each in _CLASSIC_MEASURES)
-        columns[f"business_time_{window}(in {unit})"] = _rounded(up_us + down_us, unit_us)
-    columns["polls_last_week"] = part.column("polls_last_week")
-    columns["last_poll_at"] = part.column("last_poll_at")
-    active = part.column("last_poll_active")
-    columns["last_poll_status"] = pc.if_else(active, "active", "inactive")
-    columns["open_now"] = part.column("open_now")
-    columns["outages_last_week"] = part.column("outages_last_week")
-    longest_us = part.column("longest_outage_last_week_us").to_numpy()
-    columns["longest_outage_last_week(in hours)"] = _rounded(longest_us, HOUR_US)
-    return pa.table(columns)
+def table_with_units(columns: Iterable[tuple[str, Any, str | None]]) -> pa.Table:
+    """Return a table of columns: name, values and unit. A field's metadata has its `unit`."""
+    names, arrays, units = zip(*columns, strict=True)
+    fields = [
+        pa.field(name, values.type, metadata=None if unit is None else {"unit": unit})
+        for name, values, unit in zip(names, arrays, units, strict=True)
+    ]
+    return pa.table(list(arrays), schema=pa.schema(fields))
 
 
 def classic_totals_us(totals_us: Mapping[str, Int64s]) -> dict[str, Int64s]:
@@ -98,11 +123,10 @@ def rounded_totals(classic_us: Mapping[str, Int64s]) -> dict[str, Float64s]:
     ... ]
     array([1.5])
     """
-    return {name: _rounded(classic_us[name], unit_us) for name, unit_us in TOTALS.items()}
-
-
-def _rounded(length_us: Int64s, unit_us: int) -> Float64s:
-    return hundredths(length_us, unit_us) / np.float64(100)
+    return {
+        name: hundredths(classic_us[name], unit_us) / np.float64(100)
+        for name, unit_us in TOTALS.items()
+    }
 
 
 def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
@@ -112,7 +136,7 @@ def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
     ----------
     length_us : int64 (n,)
     unit_us : int
-        The unit's length; a multiple of 200.
+        The unit's length; a multiple of 100.
 
     Examples
     --------
@@ -121,7 +145,41 @@ def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
     >>> hundredths(np.array([450_000_000, 486_000_000]), 3_600_000_000).tolist()
     [12, 14]
     """
-    whole, rest = np.divmod(length_us, unit_us // 100)
-    half = unit_us // 200
-    rounded: Int64s = whole + ((rest > half) | ((rest == half) & (whole % 2 == 1)))
+    return _rounded_quotient(length_us, unit_us // 100)
+
+
+def rounded(exact_us: pa.ChunkedArray, unit_us: int) -> pa.Array:
+    """Return exact decimals of microseconds in a unit, with two decimals, rounded half to even."""
+    # Arrow's own cast of decimals to floats is not exact.
+    return pa.array(divide(exact_us, unit_us // 100, 0).cast(pa.int64()).to_numpy() / 100)
+
+
+def _float(decimals: pa.ChunkedArray) -> pa.Array:
+    """Return the floats nearest to decimals with four digits after the point."""
+    ten_thousandths = pc.multiply(decimals, pa.scalar(10_000, pa.decimal128(5, 0)))
+    return pa.array(ten_thousandths.cast(pa.int64()).to_numpy() / 10_000)
+
+
+def _rounded_quotient(dividend: Int64s, divisor: Int64s | int) -> Int64s:
+    """Divide by positive numbers; round half to even."""
+    whole, rest = np.divmod(dividend, divisor)
+    rounded: Int64s = whole + ((2 * rest > divisor) | ((2 * rest == divisor) & (whole % 2 == 1)))
     return rounded
+
+
+def _rounded(durations_us: pa.ChunkedArray, unit_us: int) -> pa.Array:
+    return pa.array(hundredths(durations_us.to_numpy(), unit_us) / 100)
+
+
+def _percent(parts_us: pa.ChunkedArray, wholes_us: pa.ChunkedArray) -> pa.Array:
+    """Return percentages with three decimals; null of nothing."""
+    parts, wholes = parts_us.to_numpy(), wholes_us.to_numpy()
+    thousandths = _rounded_quotient(100_000 * parts, np.maximum(wholes, 1))
+    return pa.array(thousandths / 1000, mask=wholes == 0)
+
+
+def _mean_hours(totals_us: pa.ChunkedArray, counts: pa.ChunkedArray) -> pa.Array:
+    """Return means with two decimals; null of nothing."""
+    totals, divisors = totals_us.to_numpy(), counts.to_numpy()
+    mean = _rounded_quotient(totals, np.maximum(divisors, 1) * (HOUR_US // 100))
+    return pa.array(mean / 100, mask=divisors == 0)

@@ -1,76 +1,275 @@
 """The report as an Excel workbook."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import IO
+from decimal import Decimal
+from typing import IO, Any
 
+import pyarrow as pa
 import xlsxwriter
+from xlsxwriter.format import Format as CellFormat
+from xlsxwriter.utility import xl_col_to_name
+from xlsxwriter.worksheet import Worksheet
 
-from store_monitoring.instants import EPOCH
-from store_monitoring.reports.formats.rows import Batch, detailed_rows
+from store_monitoring.domain.targets import TargetStatus
+from store_monitoring.instants import EPOCH, to_text
+from store_monitoring.reports.formats.json import records
+from store_monitoring.reports.formats.rows import PERCENT, detailed_rows
+from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.measures import WINDOWS, measures
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.summary import Summary
 from store_monitoring.storage.schemas import PART
 
-_NARROW, _WIDE = 12, 38  # widths of columns, in characters
+_NARROW, _WIDE = 13, 38  # widths of columns, in characters
+_LANDSCAPE_A4 = 9
+_RED = {"bg_color": "#FFC7CE", "font_color": "#9C0006"}
+_GREEN = {"bg_color": "#C6EFCE", "font_color": "#006100"}
+_NO_GROUP = "none"
 
 
 @contextmanager
-def open_xlsx(output: IO[bytes], now_us: int) -> Iterator["XlsxWriter"]:
+def open_xlsx(output: IO[bytes], plan: Plan) -> Iterator["XlsxWriter"]:
     """Open a workbook, which is written to the stream when the context ends.
 
-    Parameters
-    ----------
-    output : binary stream
-    now_us : int
-        The workbook's creation time. The report's own time makes its bytes reproducible.
+    Its creation time is the report's own time, so that its bytes are reproducible.
     """
-    created_at = datetime.fromtimestamp(now_us // 1_000_000, EPOCH.tzinfo).replace(tzinfo=None)
+    created_at = datetime.fromtimestamp(plan.now_us // 1_000_000, EPOCH.tzinfo)
     with (
         tempfile.TemporaryDirectory() as folder,
         xlsxwriter.Workbook(
             output, {"constant_memory": True, "remove_timezone": True, "tmpdir": folder}
         ) as workbook,
     ):
-        workbook.set_properties({"created": created_at})
-        yield XlsxWriter(workbook)
+        workbook.set_properties({"created": created_at.replace(tzinfo=None)})
+        yield XlsxWriter(workbook, plan)
 
 
 class XlsxWriter:
-    """Writes detailed rows to a sheet whose first row is frozen."""
+    """Writes the sheets Summary, Stores, and Groups if there are any."""
 
-    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
-        self._sheet = workbook.add_worksheet("report")
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.set_column(0, 0, _WIDE)
-        names = detailed_rows(PART.empty_table()).column_names
-        self._sheet.set_column(1, len(names) - 1, _NARROW)
-        self._time_format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._number_format = workbook.add_format({"num_format": "0.00"})
-        bold = workbook.add_format({"bold": True, "text_wrap": True})
-        self._sheet.write_row(0, 0, names, bold)
-        self._next_row = 1
+    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan) -> None:
+        self._workbook = workbook
+        self._plan = plan
+        self._formats = _Formats(workbook)
+        self._summary = workbook.add_worksheet("Summary")
+        fields = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
+        self._stores = _Sheet(workbook, "Stores", fields, plan.attributes, self._formats)
 
     def write(self, batch: Batch) -> None:
         """Write one row per store."""
-        for record in batch.rows.to_pylist():
-            for column, value in enumerate(record.values()):
-                self._write_cell(column, value)
+        self._stores.write(records(batch.rows), "attributes")
+
+    def close(self, aggregates: Aggregates) -> None:
+        """Write groups and summary, and what depends on the number of rows."""
+        self._stores.finish()
+        if aggregates.groups is not None:
+            groups = aggregates.groups
+            sheet = _Sheet(
+                self._workbook, "Groups", groups.schema, self._plan.group_by, self._formats
+            )
+            sheet.write(records(groups), "group", missing=_NO_GROUP)
+            sheet.finish()
+        _write_summary(self._summary, aggregates.summary, self._plan, self._formats)
+
+
+class _Formats:
+    """The formats of cells, and of cells that meet a condition."""
+
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        def numbers(code: str) -> CellFormat:
+            return workbook.add_format({"num_format": code, "align": "right"})
+
+        self.header = workbook.add_format(
+            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}
+        )
+        self.title = workbook.add_format({"bold": True, "font_size": 14})
+        self.bold = workbook.add_format({"bold": True})
+        self.text = workbook.add_format({"align": "left"})
+        self.count = numbers("#,##0")
+        self.decimal = numbers("#,##0.00")
+        self.percent = numbers("0.00%")
+        self.instant = numbers("yyyy-mm-dd hh:mm:ss")
+        self.red = workbook.add_format(_RED)
+        self.green = workbook.add_format(_GREEN)
+
+    def of(self, field: pa.Field) -> CellFormat:
+        """Return the format of a column's cells."""
+        if (field.metadata or {}).get(b"unit") == PERCENT.encode():
+            return self.percent
+        if pa.types.is_timestamp(field.type):
+            return self.instant
+        if pa.types.is_integer(field.type):
+            return self.count
+        if pa.types.is_floating(field.type) or pa.types.is_decimal(field.type):
+            return self.decimal
+        return self.text
+
+
+class _Sheet:
+    """A sheet with a table: its first row and column are frozen, its rows can be filtered.
+
+    Parameters
+    ----------
+    workbook : Workbook
+    name : str
+    schema : schema
+        Of the table. A struct or a map in it becomes a column for each of `attributes`.
+    attributes : sequence of str
+    formats : _Formats
+    """
+
+    def __init__(
+        self,
+        workbook: xlsxwriter.Workbook,
+        name: str,
+        schema: pa.Schema,
+        attributes: Sequence[str],
+        formats: _Formats,
+    ) -> None:
+        self._sheet = workbook.add_worksheet(name)
+        self._formats = formats
+        self._headers: list[str] = []
+        self._cell_formats: list[CellFormat] = []
+        for field in schema:
+            names = attributes if pa.types.is_nested(field.type) else [field.name]
+            self._headers += names
+            self._cell_formats += [formats.of(field)] * len(names)
+        self._attributes = attributes
+        self._next_row = 1
+        sheet = self._sheet
+        sheet.freeze_panes(1, 1)
+        sheet.set_column(0, len(self._headers) - 1, _NARROW)
+        sheet.set_column(0, 0, _WIDE)
+        sheet.write_row(0, 0, self._headers, formats.header)
+        _set_up_print(sheet)
+        sheet.repeat_rows(0)
+
+    def write(
+        self, rows: Iterable[dict[str, Any]], attributes: str, missing: str | None = None
+    ) -> None:
+        """Write rows; the values of the attributes are in a dict under the key `attributes`."""
+        for row in rows:
+            values = [
+                cell
+                for key, value in row.items()
+                for cell in (self._cells(value, missing) if key == attributes else [value])
+            ]
+            for column, (value, cell_format) in enumerate(
+                zip(values, self._cell_formats, strict=True)
+            ):
+                _write_cell(self._sheet, self._next_row, column, value, cell_format, self._formats)
             self._next_row += 1
 
-    def close(self) -> None:
-        """Do nothing: the last row is the end."""
+    def finish(self) -> None:
+        """Add the filter and the colours, which need the number of rows."""
+        last = max(self._next_row - 1, 1)
+        self._sheet.autofilter(0, 0, last, len(self._headers) - 1)
+        for window in WINDOWS:
+            self._colour(f"target_{window}", last, TargetStatus.MISSED, self._formats.red)
+            self._colour(f"target_{window}", last, TargetStatus.MET, self._formats.green)
 
-    def _write_cell(self, column: int, value: object) -> None:
-        cell = self._next_row, column
-        match value:
-            case datetime():
-                self._sheet.write_datetime(*cell, value, self._time_format)
-            case str():
-                self._sheet.write_string(*cell, value)
-            case float():
-                self._sheet.write_number(*cell, value, self._number_format)
-            case bool():
-                self._sheet.write_boolean(*cell, value)
-            case int():
-                self._sheet.write_number(*cell, value)
+    def _cells(self, values: dict[str, str] | None, missing: str | None) -> list[str | None]:
+        return [(values or {}).get(name) or missing for name in self._attributes]
+
+    def _colour(self, name: str, last: int, status: str, cell_format: CellFormat) -> None:
+        """Colour the status of a target, and the percentage that it is about."""
+        if name not in self._headers:
+            return
+        column = self._headers.index(name)
+        percent = self._headers.index(name.replace("target", "uptime_percent"))
+        rule = {
+            "type": "formula",
+            "criteria": f'=${xl_col_to_name(column)}2="{status}"',
+            "format": cell_format,
+        }
+        for each in (column, percent):
+            self._sheet.conditional_format(1, each, last, each, rule)
+
+
+def _write_cell(
+    sheet: Worksheet,
+    row: int,
+    column: int,
+    value: object,
+    cell_format: CellFormat,
+    formats: _Formats,
+) -> None:
+    match value:
+        case datetime():
+            sheet.write_datetime(row, column, value, cell_format)
+        case str():
+            sheet.write_string(row, column, value, cell_format)
+        case bool():
+            sheet.write_boolean(row, column, value)
+        case int() | float() | Decimal():
+            number = value / 100 if cell_format is formats.percent else value
+            sheet.write_number(row, column, float(number), cell_format)
+
+
+def _set_up_print(sheet: Worksheet) -> None:
+    sheet.set_landscape()
+    sheet.set_paper(_LANDSCAPE_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_footer("&L&A&RPage &P of &N")
+
+
+def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _Formats) -> None:
+    """Write what the report is about, and its totals."""
+    sheet.set_column(0, 0, _WIDE)
+    sheet.set_column(1, 3, _NARROW)
+    _set_up_print(sheet)
+    last_hour, last_day, last_week = summary.last_hour, summary.last_day, summary.last_week
+    windows = (last_hour, last_day, last_week)
+    facts: list[tuple[str, Any]] = [
+        ("as of", to_text(plan.now_us)),
+        ("report", plan.report_id),
+        ("snapshot", plan.version),
+        ("polls", str(plan.poll_filter)),
+        ("target", Decimal(plan.target_percent)),
+        ("stores", summary.stores),
+        ("up now", summary.now.up),
+        ("down now", summary.now.down),
+        ("closed now", summary.now.closed),
+        ("no data", summary.now.no_data),
+        ("outages in the week", summary.outages_last_week),
+        ("mean time to recovery, hours", summary.mean_time_to_recovery_hours),
+        *(("warning", warning.message) for warning in summary.warnings),
+    ]
+    totals: list[tuple[str, CellFormat, list[Any]]] = [
+        ("uptime", formats.percent, [window.uptime_percent for window in windows]),
+        ("coverage", formats.percent, [window.coverage_percent for window in windows]),
+        ("uptime, hours", formats.decimal, [window.uptime_hours for window in windows]),
+        ("downtime, hours", formats.decimal, [window.downtime_hours for window in windows]),
+        ("no data, hours", formats.decimal, [window.no_data_hours for window in windows]),
+        (
+            "business time, hours",
+            formats.decimal,
+            [window.business_time_hours for window in windows],
+        ),
+        ("stores that met their target", formats.count, [each.stores_met for each in windows]),
+        (
+            "stores that missed their target",
+            formats.count,
+            [each.stores_missed for each in windows],
+        ),
+        ("lost revenue", formats.decimal, [window.lost_revenue for window in windows]),
+    ]
+    sheet.write_string(0, 0, "Store report", formats.title)
+    row = 1
+    for name, value in facts:
+        sheet.write_string(row, 0, name, formats.text)
+        cell_format = {str: formats.text, int: formats.count, Decimal: formats.percent}.get(
+            type(value), formats.decimal
+        )
+        _write_cell(sheet, row, 1, value, cell_format, formats)
+        row += 1
+    row += 1
+    sheet.write_row(row, 0, ["", "last hour", "last day", "last week"], formats.header)
+    for name, cell_format, values in totals:
+        row += 1
+        sheet.write_string(row, 0, name, formats.text)
+        for column, total in enumerate(values, start=1):
+            _write_cell(sheet, row, column, total, cell_format, formats)

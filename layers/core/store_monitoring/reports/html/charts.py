@@ -8,8 +8,8 @@ import pygal
 from markupsafe import Markup
 from pygal.style import Style
 
-from store_monitoring.reports.html.summary import Column, Summary
-from store_monitoring.reports.html.texts import days, percent
+from store_monitoring.reports.html.texts import days
+from store_monitoring.reports.summary import NO_DATA, Bin, Summary
 
 _WIDTH, _HEIGHT = 360, 190  # pixels, about the displayed size
 _TEXT = 11
@@ -22,7 +22,7 @@ class Chart:
     title: str
     unit: str
     summary: str
-    columns: tuple[Column, ...]
+    columns: tuple[Bin, ...]
     svg: Markup
 
 
@@ -35,42 +35,42 @@ def charts(summary: Summary, memory_us: int) -> list[Chart]:
     memory_us : int
         Length of the poll memory (rule 9).
     """
-    unseen, never_up, *_, always_up = summary.weekly_uptime
-    open_stores = sum(column.stores for column in summary.weekly_uptime)
-    no_outage, *_, whole_day = summary.longest_outage
-    last_hour, *_, no_poll = summary.last_poll
+    never_up, *_, always_up, unseen = summary.uptime_percent_last_week
+    open_stores = sum(each.stores for each in summary.uptime_percent_last_week)
+    no_outage, *_, whole_day = summary.longest_outage_last_week
+    polled = sum(each.stores for each in summary.longest_outage_last_week)
+    last_hour, *_, no_poll = summary.last_poll_age
     return [
         _chart(
             "Uptime in the week",
-            "% of business time",
+            "% of known time",
             f"{open_stores:,} stores had business time. Up all of it: {always_up.stores:,}. Never "
-            f"up: {never_up.stores:,}. Down for want of a poll: {unseen.stores:,}. Median: "
-            f"{percent(summary.median_weekly_uptime)}.",
-            summary.weekly_uptime,
+            f"up: {never_up.stores:,}. No data: {unseen.stores:,}.",
+            summary.uptime_percent_last_week,
         ),
         _chart(
             "Longest outage in the week",
             "business time",
-            f"{summary.polled:,} stores have a known poll. "
+            f"{polled:,} stores have a known poll. "
             f"Without an outage: {no_outage.stores:,}. "
             f"With one of 24 hours of business time or more: {whole_day.stores:,}.",
-            summary.longest_outage,
+            summary.longest_outage_last_week,
         ),
         _chart(
             "Age of the last poll",
             "hours or days",
             f"Polled in the last hour: {last_hour.stores:,}. No poll in the last "
             f"{days(memory_us)} days: {no_poll.stores:,}.",
-            summary.last_poll,
+            summary.last_poll_age,
         ),
     ]
 
 
-def _chart(title: str, unit: str, summary: str, columns: tuple[Column, ...]) -> Chart:
+def _chart(title: str, unit: str, summary: str, columns: tuple[Bin, ...]) -> Chart:
     return Chart(title, unit, summary, columns, _bars(title, columns))
 
 
-def _bars(title: str, columns: Sequence[Column]) -> Markup:
+def _bars(title: str, columns: Sequence[Bin]) -> Markup:
     """Return a bar chart: rounded values above the bars, exact ones in tooltips."""
     chart = pygal.Bar(
         width=_WIDTH,
@@ -110,12 +110,12 @@ def _abbreviated(stores: float) -> str:
     return f"{stores:.0f}"
 
 
-def _bar(column: Column, all_stores: int) -> dict[str, object]:
+def _bar(column: Bin, all_stores: int) -> dict[str, object]:
     share = f", {column.stores / all_stores:.1%} of {all_stores:,}" if all_stores else ""
     return {
         "value": column.stores,
         "tooltip": f"{column.label}: {column.stores:,} stores{share}",
-        "node": {"class": "unseen" if column.muted else "seen"},
+        "node": {"class": "unseen" if column.label == NO_DATA else "seen"},
     }
 
 

@@ -1,6 +1,7 @@
 """Render the page: figures, charts and the table of stores."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -12,16 +13,16 @@ from markupsafe import Markup
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.instants import to_text
-from store_monitoring.reports.formats.rows import Batch
+from store_monitoring.reports.formats.json import records
+from store_monitoring.reports.formats.writers import Aggregates, Batch
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
-from store_monitoring.reports.html.stores_table import COLUMNS, polled_and_down, stores_table
-from store_monitoring.reports.html.summary import summary
+from store_monitoring.reports.html.stores_table import COLUMNS, stores_table
 from store_monitoring.reports.plan import Plan
 
 WHOLE_TABLE_STORES = 20_000
 WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
-_WORST_IN_SUMMARY = 10
+_LEVELS = 4  # of colour, in the table of outages by hour
 _PACKAGE = "store_monitoring.reports.html"
 
 
@@ -58,7 +59,7 @@ class Inlined:
 
 
 class HtmlWriter:
-    """Keeps all rows, since the page's figures need them, and writes the page at the end."""
+    """Keeps all rows, since the page's table is sorted, and writes the page at the end."""
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
         self._output = output
@@ -69,41 +70,39 @@ class HtmlWriter:
             poll_filter=plan.poll_filter,
             all_stores=plan.covers_all_stores,
         )
-        self._parts: list[pa.Table] = []
         self._rows: list[pa.Table] = []
 
     def write(self, batch: Batch) -> None:
-        """Keep the rows."""
-        self._parts.append(batch.part)
-        self._rows.append(batch.rows)
+        """Keep the columns that the table shows."""
+        self._rows.append(batch.rows.select([column.name for column in COLUMNS]))
 
-    def close(self) -> None:
+    def close(self, aggregates: Aggregates) -> None:
         """Write the page."""
-        rows = pa.concat_tables(self._rows)
-        write_html(pa.concat_tables(self._parts), rows, self._about, self._output)
+        write_html(pa.concat_tables(self._rows), aggregates, self._about, self._output)
 
 
-def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) -> None:
+def write_html(rows: pa.Table, aggregates: Aggregates, about: About, output: IO[bytes]) -> None:
     """Write a report as one self-contained page.
 
     Parameters
     ----------
-    part : table
-        Rows of schema `DETAILED_PART`, ascending by `store_id`: exact microseconds.
     rows : table
-        The same rows, as `detailed_rows` returns them.
+        As `detailed_rows` returns them; of their columns, `COLUMNS` are used.
+    aggregates : Aggregates
     about : About
     output : binary stream
     """
-    page_summary = summary(part, about.now_us)
-    table = stores_table(part, rows)
+    summary = aggregates.summary
+    table = stores_table(rows)
     is_whole = len(table) <= WHOLE_TABLE_STORES
     page = _environment().get_template("page.html.j2")
     text = page.render(
         about=about,
-        summary=page_summary,
-        charts=charts(page_summary, about.memory_us),
-        worst=polled_and_down(table, _WORST_IN_SUMMARY),
+        summary=summary,
+        groups=None if aggregates.groups is None else records(aggregates.groups),
+        outage_levels=_levels(summary.outages_by_hour),
+        charts=charts(summary, about.memory_us),
+        worst=[store for store in summary.worst_stores if store.downtime_hours > 0],
         columns=COLUMNS,
         is_whole=is_whole,
         table=(table if is_whole else table[:WORST_STORES]).to_pydict(),
@@ -111,6 +110,12 @@ def write_html(part: pa.Table, rows: pa.Table, about: About, output: IO[bytes]) 
         scripts=[_inlined("chart_tips.mjs"), _inlined("stores_table.mjs")],
     )
     output.write(text.encode())
+
+
+def _levels(counts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return numbers as levels of colour: 0 for none, up to `_LEVELS` for the greatest."""
+    greatest = max(max(row) for row in counts)
+    return [[-(-_LEVELS * count // greatest) if count else 0 for count in row] for row in counts]
 
 
 def _environment() -> Environment:
@@ -124,12 +129,12 @@ def _environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters |= {
         "number": "{:,}".format,
-        "decimals": "{:,.2f}".format,
+        "decimals": texts.decimals,
         "percent": texts.percent,
         "hours": texts.hours,
         "days": texts.days,
         "date": texts.date,
-        "instant": texts.instant,
+        "minute": texts.minute,
         "iso": to_text,
     }
     return environment

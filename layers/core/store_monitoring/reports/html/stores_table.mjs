@@ -11,14 +11,16 @@ const whole = new Intl.NumberFormat("en-US");
 const shownAs = {
   text: (value) => value,
   state: (value) => value,
+  status: (value) => value,
   number: (value) => value.toFixed(2),
   count: (value) => whole.format(value),
   instant: (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " "),
 };
 const filters = {
   all: () => true,
-  down: (store) => data.now[store] === "down",
-  unpolled: (store) => data.last_poll_at[store] === null,
+  down: (store) => data.state[store] === "down",
+  silent: (store) => data.state[store] === "no data",
+  missed: (store) => data.target_last_week[store] === "missed",
 };
 
 let sorted = null; // the column that it is sorted by; null: as it comes
@@ -33,7 +35,7 @@ function select() {
   const isBelow = (uptime) => Number.isNaN(below) || (uptime !== null && uptime < below);
   matching = stores.filter(
     (store) =>
-      isShown(store) && isBelow(data.weekly_uptime[store]) && searched[store].includes(text),
+      isShown(store) && isBelow(data.uptime_percent_last_week[store]) && searched[store].includes(text),
   );
   if (sorted) matching.sort(comparison(data[sorted.name]));
   page = 0;
@@ -72,7 +74,7 @@ function row(store) {
     if (index === 0) cell.scope = "row";
     const value = data[name][store];
     cell.className = index === 0 ? "id" : kind;
-    if (kind === "state") cell.dataset.state = value;
+    if (kind === "state" || kind === "status") cell.dataset.state = value;
     cell.textContent = value === null ? "–" : shownAs[kind](value);
     return cell;
   });

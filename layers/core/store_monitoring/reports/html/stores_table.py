@@ -1,14 +1,11 @@
 """The data of the page's table of stores, the worst first."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.parameters import SECOND_US
-from store_monitoring.reports.html.summary import is_down, weekly_share, worst_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +20,18 @@ class TableColumn:
 
 COLUMNS = (
     TableColumn("store_id", "Store", "", "text"),
-    TableColumn("now", "Now", "", "state"),
-    TableColumn("weekly_uptime", "Uptime", "% of week", "number"),
+    TableColumn("name", "Name", "", "text"),
+    TableColumn("state", "Now", "", "state"),
+    TableColumn("uptime_percent_last_week", "Uptime", "% of week", "number"),
+    TableColumn("target_percent", "Target", "%", "number"),
+    TableColumn("target_last_week", "Met?", "in week", "status"),
     TableColumn("uptime_last_hour(in minutes)", "Up, hour", "min", "number"),
     TableColumn("uptime_last_day(in hours)", "Up, day", "h", "number"),
     TableColumn("uptime_last_week(in hours)", "Up, week", "h", "number"),
     TableColumn("downtime_last_hour(in minutes)", "Down, hour", "min", "number"),
     TableColumn("downtime_last_day(in hours)", "Down, day", "h", "number"),
     TableColumn("downtime_last_week(in hours)", "Down, week", "h", "number"),
+    TableColumn("no_data_last_week(in hours)", "No data, week", "h", "number"),
     TableColumn("outages_last_week", "Outages", "in week", "count"),
     TableColumn("longest_outage_last_week(in hours)", "Longest", "h", "number"),
     TableColumn("polls_last_week", "Polls", "in week", "count"),
@@ -39,35 +40,20 @@ COLUMNS = (
 )
 
 
-def stores_table(part: pa.Table, rows: pa.Table) -> pa.Table:
+def stores_table(rows: pa.Table) -> pa.Table:
     """Return one row per store with `COLUMNS`, the worst first.
+
+    Stores are sorted by their percentage of uptime in the week, then by id. Those without one come
+    last.
 
     Parameters
     ----------
-    part : table
-        Rows of schema `PART`.
     rows : table
-        The same rows, as `detailed_rows` returns them.
+        As `detailed_rows` returns them.
     """
-    state = pc.if_else(is_down(part), "down", pc.if_else(part.column("open_now"), "up", "closed"))
-    percentage = np.round(100 * weekly_share(part), 2)
-    last_poll_us = part.column("last_poll_at").cast(pa.int64())
-    computed: dict[str, Any] = {
-        "now": state,
-        "weekly_uptime": pa.array(percentage, from_pandas=True),  # NaN becomes null
-        "last_poll_at": pc.divide(
-            last_poll_us, SECOND_US
-        ),  # microseconds would exceed JavaScript's integers
-    }
-    report_columns = dict(zip(rows.column_names, rows.columns, strict=True))
-    table = pa.table(report_columns | computed).select([column.name for column in COLUMNS])
-    return table.take(worst_first(part))
-
-
-def polled_and_down(table: pa.Table, count: int) -> list[dict[str, Any]]:
-    """Return the first `count` stores that were both polled and down in the last week."""
-    was_polled_and_down = (pc.field("polls_last_week") > 0) & (
-        pc.field("downtime_last_week(in hours)") > 0
-    )
-    stores: list[dict[str, Any]] = table.filter(was_polled_and_down)[:count].to_pylist()
-    return stores
+    table = rows.select([column.name for column in COLUMNS])
+    position = table.column_names.index("last_poll_at")
+    # Microseconds would exceed JavaScript's integers.
+    seconds = pc.divide(table.column(position).cast(pa.int64()), SECOND_US)
+    table = table.set_column(position, "last_poll_at", seconds)
+    return table.sort_by([("uptime_percent_last_week", "ascending"), ("store_id", "ascending")])

@@ -1,27 +1,29 @@
 """Format percentages, durations and timestamps for the page."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 
-from store_monitoring.domain.parameters import DAY_US, HOUR_US
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.instants import EPOCH
+from store_monitoring.reports.summary import NO_DATA
 
 
-def percent(share: float | None) -> str:
-    """Return a share as a percentage.
+def percent(percentage: float | None) -> str:
+    """Return a percentage; there is none of nothing.
 
-    >>> percent(0.4567), percent(None)
-    ('45.7%', '–')
+    >>> percent(45.671), percent(None)
+    ('45.7%', 'no data')
     """
-    return "–" if share is None else f"{share:.1%}"
+    return NO_DATA if percentage is None else f"{percentage:.1f}%"
 
 
-def hours(length_us: int) -> str:
+def hours(duration: float) -> str:
     """Return a duration in whole hours.
 
-    >>> hours(12_345 * HOUR_US)
+    >>> hours(12_345.49)
     '12,345'
     """
-    return f"{length_us / HOUR_US:,.0f}"
+    return f"{duration:,.0f}"
 
 
 def days(length_us: int) -> str:
@@ -43,10 +45,19 @@ def date(instant_us: int) -> str:
     return f"{instant.day} {instant:%B %Y, %H:%M} UTC"
 
 
-def instant(instant_us: int) -> str:
-    """Return a timestamp for a table.
+def minute(instant: str) -> str:
+    """Return an instant in ISO 8601 for a table.
 
-    >>> instant(1_728_950_118_727_055)
+    >>> minute("2024-10-14T23:55:18.727055Z")
     '2024-10-14 23:55'
     """
-    return f"{EPOCH + timedelta(microseconds=instant_us):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"
+
+
+def decimals(number: float | Decimal | None) -> str:
+    """Return a number with two decimals.
+
+    >>> decimals(12_345.678), decimals(None)
+    ('12,345.68', '–')
+    """
+    return "–" if number is None else f"{number:,.2f}"

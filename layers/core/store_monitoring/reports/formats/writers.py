@@ -1,0 +1,76 @@
+"""What the writers of the formats have in common: what they are given, and when."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from store_monitoring.domain.parameters import RULES_VERSION
+from store_monitoring.instants import to_text
+from store_monitoring.reports.formats.rows import detailed_rows
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.summary import Summary
+
+
+class Batch:
+    """Some consecutive rows of a report.
+
+    Attributes
+    ----------
+    exact : table
+        As `measures` returns them.
+    rows : table
+        The same rows, as `detailed_rows` returns them.
+    """
+
+    def __init__(self, exact: pa.Table) -> None:
+        self.exact = exact
+
+    @cached_property
+    def rows(self) -> pa.Table:
+        """Compute the detailed rows once for all formats."""
+        return detailed_rows(self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """What is known of a report when all its rows have been read.
+
+    Attributes
+    ----------
+    summary : Summary
+    groups : table or None
+        As `GroupsBuilder.table` returns it; None if the request names no `group_by`.
+    """
+
+    summary: Summary
+    groups: pa.Table | None
+
+
+class Writer(Protocol):
+    """Writes a report in one format."""
+
+    def write(self, batch: Batch) -> None:
+        """Write the next rows."""
+
+    def close(self, aggregates: Aggregates) -> None:
+        """Write what follows the last row."""
+
+
+def report_header(plan: Plan, request: Any) -> dict[str, Any]:
+    """Return the JSON object that says which report it is, and what it was made from.
+
+    Parameters
+    ----------
+    plan : Plan
+    request : JSON object
+        As `ReportRequest.to_json` returned it.
+    """
+    return {
+        "report_id": plan.report_id,
+        "as_of": to_text(plan.now_us),
+        "snapshot": plan.version,
+        "request": request,
+        "rules_version": RULES_VERSION,
+    }

@@ -1,0 +1,305 @@
+"""The summary of a report, as its page, its files and the API show it (rules 19 and 22)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.parameters import DAY_US, HOUR_US
+from store_monitoring.domain.targets import to_cents
+from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.measures import State
+from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.report import ReportWarning
+from store_monitoring.reports.sums import Sums, hours, percent, summands
+
+WORST_STORES = 20
+NO_DATA = "no data"
+
+_TENTHS = 10
+_UPTIME_LABELS = ("0", "> 0", *(f"{10 * n}+" for n in range(1, _TENTHS)), "100", NO_DATA)
+_OUTAGE_EDGES_US = tuple(hours * HOUR_US for hours in (1, 4, 8, 12, 24))
+_OUTAGE_LABELS = ("none", "< 1 h", "1–4 h", "4–8 h", "8–12 h", "12–24 h", "≥ 24 h")
+_AGE_EDGES_US = (HOUR_US, 6 * HOUR_US, DAY_US, 3 * DAY_US, 7 * DAY_US)
+_AGE_LABELS = ("≤ 1 h", "1–6 h", "6–24 h", "1–3 d", "3–7 d", "> 7 d", NO_DATA)
+
+_WORST_COLUMNS = (
+    *("store_id", "name", "target_percent", "last_poll_at"),
+    *("uptime_last_week_us", "downtime_last_week_us", "known_last_week_us"),
+    *("outages_last_week", "longest_outage_last_week_us"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSummary:
+    """All stores together in one window.
+
+    Attributes
+    ----------
+    uptime_hours, downtime_hours, no_data_hours, business_time_hours : float
+        Two decimals.
+    uptime_percent : float or None
+        Of uptime + downtime, three decimals; None if both are zero.
+    coverage_percent : float or None
+        Share of the business time that lies shortly after a poll (rule 19).
+    stores_met, stores_missed : int
+        Stores that met and missed their targets; the others have no data.
+    lost_revenue : Decimal or None
+        Two decimals; None if no store's revenue is known.
+    """
+
+    uptime_hours: float
+    downtime_hours: float
+    no_data_hours: float
+    business_time_hours: float
+    uptime_percent: float | None
+    coverage_percent: float | None
+    stores_met: int
+    stores_missed: int
+    lost_revenue: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoresNow:
+    """Numbers of stores by `State`."""
+
+    up: int
+    down: int
+    closed: int
+    no_data: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstStore:
+    """A store with a low percentage of uptime in the week."""
+
+    store_id: str
+    name: str | None
+    uptime_percent: float
+    target_percent: float
+    uptime_hours: float
+    downtime_hours: float
+    outages: int
+    longest_outage_hours: float
+    last_poll_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A bin of a histogram of stores."""
+
+    label: str
+    stores: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOutages:
+    """The stores of a time zone, and their outages in the week."""
+
+    timezone: str
+    stores: int
+    outages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The summary of a report.
+
+    Attributes
+    ----------
+    stores : int
+    warnings : tuple of ReportWarning
+    now : StoresNow
+    last_hour, last_day, last_week : WindowSummary
+    outages_last_week, incidents_last_week : int
+    mean_time_to_recovery_hours : float or None
+        Mean business duration of the incidents of the week that have ended; None without any.
+    worst_stores : tuple of WorstStore
+        Those with the lowest percentages of uptime in the week, by percentage and id.
+    uptime_percent_last_week : tuple of Bin
+        Stores with business time in the week, by percentage of uptime.
+    longest_outage_last_week : tuple of Bin
+        Stores with a known poll, by their longest outage in the week.
+    last_poll_age : tuple of Bin
+        All stores.
+    outages_by_hour : 7 × 24 int
+        Outages of the week by local weekday, Monday first, and hour of their start.
+    outages_by_zone : tuple of ZoneOutages
+        By number of outages, descending, and name.
+    """
+
+    stores: int
+    warnings: tuple[ReportWarning, ...]
+    now: StoresNow
+    last_hour: WindowSummary
+    last_day: WindowSummary
+    last_week: WindowSummary
+    outages_last_week: int
+    incidents_last_week: int
+    mean_time_to_recovery_hours: float | None
+    worst_stores: tuple[WorstStore, ...]
+    uptime_percent_last_week: tuple[Bin, ...]
+    longest_outage_last_week: tuple[Bin, ...]
+    last_poll_age: tuple[Bin, ...]
+    outages_by_hour: tuple[tuple[int, ...], ...]
+    outages_by_zone: tuple[ZoneOutages, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; money is text, so that no client takes it for a binary number."""
+        return asdict(self, dict_factory=_json_object)
+
+
+class SummaryBuilder:
+    """Adds up a summary, batch by batch: sums are exact, and memory does not grow."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._sums = Sums([])
+        self._zones = Sums(["timezone"])
+        self._worst: list[pa.Table] = []
+        self._by_uptime = np.zeros(len(_UPTIME_LABELS), np.int64)
+        self._by_longest_outage = np.zeros(len(_OUTAGE_LABELS), np.int64)
+        self._by_last_poll_age = np.zeros(len(_AGE_LABELS), np.int64)
+        self._by_outage_hour = np.zeros(7 * 24, np.int64)
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows that `measures` returned."""
+        columns = summands(rows)
+        self._sums.add(pa.table(columns))
+        zones = pc.fill_null(rows.column("timezone"), DEFAULT_ZONE_NAME)
+        counts = {name: columns[name] for name in ("stores", "outages_last_week")}
+        self._zones.add(pa.table({"timezone": zones} | counts))
+        self._worst = [_worst([*self._worst, rows])]
+        _count(self._by_uptime, _uptime_bins(rows))
+        _count(self._by_longest_outage, _outage_bins(rows))
+        _count(self._by_last_poll_age, _age_bins(rows, self._plan.now_us))
+        _count(self._by_outage_hour, pc.list_flatten(rows.column("outage_hours")).to_numpy())
+
+    def summary(self) -> Summary:
+        """Return the summary of all rows that were added."""
+        [sums] = self._sums.table().to_pylist()
+        number = {name: int(value or 0) for name, value in sums.items()}
+        ended = number["recoveries_last_week"]
+        zones = [
+            ZoneOutages(zone["timezone"], int(zone["stores"]), int(zone["outages_last_week"]))
+            for zone in self._zones.table().to_pylist()
+        ]
+        return Summary(
+            stores=number["stores"],
+            warnings=self._plan.warnings,
+            now=StoresNow(*(number[f"stores_{state.name.lower()}"] for state in State)),
+            last_hour=_window(sums, "last_hour"),
+            last_day=_window(sums, "last_day"),
+            last_week=_window(sums, "last_week"),
+            outages_last_week=number["outages_last_week"],
+            incidents_last_week=number["incidents_last_week"],
+            mean_time_to_recovery_hours=(
+                hours(Fraction(number["recovery_last_week_us"], ended)) if ended else None
+            ),
+            worst_stores=tuple(_worst_store(row) for row in self._worst[0].to_pylist()),
+            uptime_percent_last_week=_bins(_UPTIME_LABELS, self._by_uptime),
+            longest_outage_last_week=_bins(_OUTAGE_LABELS, self._by_longest_outage),
+            last_poll_age=_bins(_AGE_LABELS, self._by_last_poll_age),
+            outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
+            outages_by_zone=tuple(sorted(zones, key=lambda zone: (-zone.outages, zone.timezone))),
+        )
+
+
+def _window(sums: dict[str, Any], window: str) -> WindowSummary:
+    def total(measure: str) -> int:
+        return int(sums[f"{measure}_{window}_us"] or 0)
+
+    uptime_us, downtime_us = total("uptime"), total("downtime")
+    business_us = total("business_time")
+    lost = pa.array([sums[f"lost_revenue_{window}"]], pa.decimal128(38, 4))
+    return WindowSummary(
+        uptime_hours=hours(uptime_us),
+        downtime_hours=hours(downtime_us),
+        no_data_hours=hours(total("no_data")),
+        business_time_hours=hours(business_us),
+        uptime_percent=percent(uptime_us, uptime_us + downtime_us),
+        coverage_percent=percent(total("covered"), business_us),
+        stores_met=int(sums[f"met_{window}"] or 0),
+        stores_missed=int(sums[f"missed_{window}"] or 0),
+        lost_revenue=to_cents(lost)[0].as_py(),
+    )
+
+
+def _worst(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows with the lowest share of uptime, in order of share and id."""
+    rows = pa.concat_tables([table.select(_WORST_COLUMNS) for table in tables])
+    rows = rows.filter(pc.field("known_last_week_us") > 0)
+    share = pc.divide(
+        rows.column("uptime_last_week_us").cast(pa.float64()), rows.column("known_last_week_us")
+    )
+    keys = [("share", "ascending"), ("store_id", "ascending")]
+    order = pc.select_k_unstable(
+        pa.table({"share": share, "store_id": rows.column("store_id")}), WORST_STORES, keys
+    )
+    return rows.take(order)
+
+
+def _worst_store(row: dict[str, Any]) -> WorstStore:
+    uptime = percent(row["uptime_last_week_us"], row["known_last_week_us"])
+    assert uptime is not None  # `_worst` returns stores with known time
+    return WorstStore(
+        store_id=row["store_id"],
+        name=row["name"],
+        uptime_percent=uptime,
+        target_percent=float(row["target_percent"]),
+        uptime_hours=hours(row["uptime_last_week_us"]),
+        downtime_hours=hours(row["downtime_last_week_us"]),
+        outages=row["outages_last_week"],
+        longest_outage_hours=hours(row["longest_outage_last_week_us"]),
+        last_poll_at=to_text(to_us(row["last_poll_at"])),
+    )
+
+
+def _uptime_bins(rows: pa.Table) -> Int64s:
+    uptime_us, known_us, business_us = (
+        rows.column(f"{name}_last_week_us").to_numpy()
+        for name in ("uptime", "known", "business_time")
+    )
+    # Never up and always up have their own bins, since both are frequent.
+    bins = 1 + _TENTHS * uptime_us // np.maximum(known_us, 1)
+    bins[uptime_us == 0] = 0
+    bins[known_us == 0] = len(_UPTIME_LABELS) - 1
+    open_bins: Int64s = bins[business_us > 0]
+    return open_bins
+
+
+def _outage_bins(rows: pa.Table) -> Int64s:
+    longest_us = rows.column("longest_outage_last_week_us").to_numpy()
+    bins = 1 + np.searchsorted(_OUTAGE_EDGES_US, longest_us, side="right")
+    bins[longest_us == 0] = 0
+    polled: Int64s = bins[rows.column("last_poll_at").is_valid().to_numpy()]
+    return polled
+
+
+def _age_bins(rows: pa.Table, now_us: int) -> Int64s:
+    age_us = pc.subtract(now_us, rows.column("last_poll_at").cast(pa.int64()))
+    # A store without a poll is beyond the last edge.
+    edges_us = (*_AGE_EDGES_US, np.iinfo(np.int64).max - 1)
+    bins: Int64s = np.searchsorted(
+        edges_us, pc.fill_null(age_us, np.iinfo(np.int64).max).to_numpy()
+    )
+    return bins
+
+
+def _count(counts: Int64s, bins: Int64s) -> None:
+    counts += np.bincount(bins, minlength=len(counts))
+
+
+def _bins(labels: Sequence[str], counts: Int64s) -> tuple[Bin, ...]:
+    return tuple(Bin(*each) for each in zip(labels, counts.tolist(), strict=True))
+
+
+def _json_object(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in fields}
