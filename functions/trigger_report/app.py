@@ -10,6 +10,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.executions import StateMachineExecutions
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.http.app import idempotency_key, json_response, new_app
@@ -19,8 +20,13 @@ from store_monitoring.http.report_responses import started_body
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
-from store_monitoring.reports.request import ReportRequest
-from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
+from store_monitoring.reports.request import ReportRequest, check_attributes
+from store_monitoring.settings import (
+    BucketCount,
+    DownloadLinkSeconds,
+    EnvironmentSettings,
+    ReportRetentionDays,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Settings(EnvironmentSettings):
     report_table: str
     report_retention_days: ReportRetentionDays
     state_machine_arn: str
+    ingest_table: str
+    bucket_count: BucketCount
     data_bucket: str
     download_link_seconds: DownloadLinkSeconds
     cors_origin: str
@@ -39,6 +47,7 @@ settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 executions = StateMachineExecutions(settings.state_machine_arn)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
+log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 app = new_app(settings.cors_origin, validates=True)
 
 NO_FIELDS = ReportBody()
@@ -53,7 +62,11 @@ def post_trigger_report(
     body: ReportBodyOrNone = NO_FIELDS, key: IdempotencyKeyHeader = None
 ) -> Response[str]:
     """Start the report that the body describes; an empty body means the default report."""
-    return _start(body.to_request(), key, {})
+    request = body.to_request()
+    if request.where:
+        names = [condition.attribute for condition in request.where]
+        check_attributes("where", names, log.snapshot().attributes)
+    return _start(request, key, {})
 
 
 @app.get("/trigger_report", **TRIGGER_DEFAULT_REPORT)

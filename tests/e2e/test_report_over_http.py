@@ -11,10 +11,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.e2e.conftest import IN_OPEN_CLOUD, User, until
+from tests.e2e.conftest import User, until
 from tests.oracle import Case, HoursRow, Poll, csv_text, report
-
-pytestmark = IN_OPEN_CLOUD
 
 LATEST = "2024-10-14T23:55:18.727055Z"
 
@@ -184,6 +182,33 @@ def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:
     assert response["status"] == "Failed"
     assert response["error"]["code"] == "UnknownStore"
     assert "no input contains the store 'no-such-store'" in response["error"]["message"]
+
+
+def test_stores_are_selected_by_their_attributes(user: User, sample: dict[str, bytes]) -> None:
+    attributes = csv.DictReader(io.StringIO(sample["attributes/stores.csv"].decode()))
+    wanted = [
+        row["store_id"]
+        for row in attributes
+        if row["brand"] == "Nori" and row["region"] in ("West", "South")
+    ]
+    assert wanted
+    of_all = user.report().decode().splitlines()
+    some = user.report(where={"Brand": "Nori", "region": ["West", "South"]}).decode().splitlines()
+    assert some == of_all[:1] + [row for row in of_all[1:] if row.split(",")[0] in wanted]
+
+
+def test_an_attribute_that_no_store_has_is_refused(user: User) -> None:
+    response = user.post("/trigger_report", json={"where": {"brnd": "Nori"}})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
+    message = response.json()["error"]["message"]
+    assert message.startswith("where: ")
+    assert "brand, franchisee, region" in message
+
+
+def test_a_report_of_no_store_fails(user: User) -> None:
+    response = user.ended(user.trigger(where={"brand": "Nobody's"}))
+    assert (response["status"], response["error"]["code"]) == ("Failed", "NoStores")
+    assert "brand" in response["error"]["message"]
 
 
 def test_index_and_health(user: User) -> None:

@@ -32,7 +32,7 @@ from store_monitoring.http.models import (
 from store_monitoring.instants import to_us
 from store_monitoring.reports.pages import Cursor
 from store_monitoring.reports.report import Format
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import Condition, ReportRequest
 from tests.cases import utc
 
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
@@ -135,6 +135,7 @@ def test_all_fields() -> None:
         "store_ids": ["b", " a\t", "a", "\xa0a", "c" * 255 + " "],
         "poll_filter": "business_hours",
         "formats": ["xlsx", "json", "xlsx"],
+        "where": {"region": ["West", " South", "West"], " Brand ": "Nori", "owner": ""},
     }
     assert call("POST", "/trigger_report", body=json.dumps(body)) == (200, None)
     assert received["request"] == ReportRequest(
@@ -142,9 +143,15 @@ def test_all_fields() -> None:
         PollFilter.BUSINESS_HOURS,
         ("a", "b", "c" * 255, "\xa0a"),
         (Format.JSON, Format.XLSX),
+        (
+            Condition("brand", ("Nori",)),
+            Condition("owner", ("",)),
+            Condition("region", ("South", "West")),
+        ),
     )
 
 
+NO_VALUE = "where: a value is a string of at most 255 characters, or a list of 1 to 100 of them"
 NO_STORE_ID = "store_ids: a store id has 1 to 255 printable characters"
 NO_FILTER = "poll_filter: input should be 'all' or 'business_hours'"
 NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'"
@@ -174,16 +181,35 @@ NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'
         ({"formats": [[]]}, NO_FORMAT),
         ({"formats": ["csv", 1]}, NO_FORMAT),
         ({"formats": []}, "formats: list should have at least 1 item after validation, not 0"),
+        ({"where": []}, "where: input should be a valid dictionary"),
+        ({"where": {"brand": 5}}, NO_VALUE),
+        ({"where": {"brand": None}}, NO_VALUE),
+        ({"where": {"brand": []}}, NO_VALUE),
+        ({"where": {"brand": ["Nori", ["Oka"]]}}, NO_VALUE),
+        ({"where": {"brand": ["Nori"] * 101}}, NO_VALUE),
+        ({"where": {"brand": "x" * 256}}, NO_VALUE),
     ],
 )
 def test_an_invalid_field_of_a_report_is_named(body: object, message: str) -> None:
     assert call("POST", "/trigger_report", body=json.dumps(body)) == invalid(message)
 
 
-def test_a_store_id_is_text() -> None:
-    status, error = call("POST", "/trigger_report", body='{"store_ids": ["\\ud800"]}')
+@pytest.mark.parametrize(
+    "body",
+    ['{"store_ids": ["\\ud800"]}', '{"where": {"a": "\\ud800"}}'],
+)
+def test_half_of_a_surrogate_pair_is_no_text(body: str) -> None:
+    status, error = call("POST", "/trigger_report", body=body)
     assert status == 400
-    assert error["message"].startswith("store_ids: ")
+    assert error["message"].startswith(("store_ids: ", "where: "))
+
+
+def test_at_most_ten_conditions() -> None:
+    where = {f"column {number}": "x" for number in range(11)}
+    status, error = call("POST", "/trigger_report", body=json.dumps({"where": where}))
+    assert (status, error["message"].partition(" ")[0]) == (400, "where:")
+    del where["column 0"]
+    assert call("POST", "/trigger_report", body=json.dumps({"where": where})) == (200, None)
 
 
 def test_at_most_ten_thousand_stores() -> None:

@@ -65,7 +65,7 @@ class NoPollsError(StoreMonitoringError):
 
 
 class NoStoresError(StoreMonitoringError):
-    """A report was requested before any store was known."""
+    """A report would have no stores: none is known yet, or none matches the request."""
 
 
 class UnknownStoreError(StoreMonitoringError):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from store_monitoring.errors import UnknownStoreError
 
 _MAX_CHARACTERS = 255
-_ASCII_WHITESPACE = " \t\n\v\f\r"
+ASCII_WHITESPACE = " \t\n\v\f\r"
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MAX_NAMED = 100
 _MAX_NAMED_BYTES = 16 * 1024  # Step Functions cuts an error's cause at 32,768 characters
 
@@ -25,8 +25,8 @@ def checked_store_id(text: str) -> str:
     ValueError
         If no store can have this id.
     """
-    store_id = text.strip(_ASCII_WHITESPACE)
-    if _SURROGATE.search(store_id):
+    store_id = text.strip(ASCII_WHITESPACE)
+    if SURROGATE.search(store_id):
         raise ValueError("half of a surrogate pair, which is no character")
     if not 1 <= len(store_id) <= _MAX_CHARACTERS or _NOT_PRINTABLE.search(store_id):
         raise ValueError(f"a store id has 1 to {_MAX_CHARACTERS} printable characters")

@@ -6,7 +6,7 @@ Arrow reads byte ranges in parallel, without boto3, whose import would double a 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -73,12 +73,12 @@ class ArrowTables:
         """Return a whole table."""
         return self._read(key, {})
 
-    def count_rows(self, key: str) -> int | None:
-        """Return the number of rows of a table; None if it does not exist."""
+    def read_metadata(self, key: str) -> Mapping[bytes, bytes] | None:
+        """Return the metadata of a table's schema; None if the table does not exist."""
         try:
             with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
-                rows: int = pq.ParquetFile(file).metadata.num_rows
-                return rows
+                metadata: Mapping[bytes, bytes] = pq.read_schema(file).metadata or {}
+                return metadata
         except MissingObjectError:
             return None
 
@@ -86,6 +86,8 @@ class ArrowTables:
         """Yield the result of one shard, one row group at a time."""
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             metadata = pq.read_metadata(file)
+            if not metadata.num_row_groups:
+                yield metadata.schema.to_arrow_schema().empty_table()
             for group in range(metadata.num_row_groups):
                 # A reader keeps the data that it has read ahead, so use a new one for each group.
                 reader = partial(pq.ParquetFile, file, metadata=metadata, pre_buffer=True)

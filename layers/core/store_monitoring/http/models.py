@@ -5,7 +5,7 @@ To add a field to requests for reports, add it to `ReportBody` and `ReportReques
 """
 
 import re
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeGuard
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
@@ -25,8 +25,8 @@ from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
 from store_monitoring.reports.pages import Cursor
 from store_monitoring.reports.report import Format, Status, checked_report_id
-from store_monitoring.reports.request import ReportRequest
-from store_monitoring.store_ids import checked_store_id
+from store_monitoring.reports.request import Condition, ReportRequest
+from store_monitoring.store_ids import ASCII_WHITESPACE, SURROGATE, checked_store_id
 from store_monitoring.uploads import UPLOAD_ID, UploadRequest
 
 # --- values in requests -------------------------------------------------------------------------
@@ -43,6 +43,15 @@ _STORE_ID = {
         r"^[ \t\n\v\f\r]*[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,253}[^\x00-\x20\x7f])?[ \t\n\v\f\r]*$"
     ),
     "description": "1 to 255 printable characters; ASCII whitespace around them is dropped.",
+}
+_MAX_VALUES = 100
+_MAX_VALUE_CHARACTERS = 255
+_ATTRIBUTE_VALUE = {"type": "string", "maxLength": _MAX_VALUE_CHARACTERS}
+_ATTRIBUTE_VALUES = {
+    "anyOf": [
+        _ATTRIBUTE_VALUE,
+        {"type": "array", "items": _ATTRIBUTE_VALUE, "minItems": 1, "maxItems": _MAX_VALUES},
+    ]
 }
 _UPLOAD_ID = {"type": "string", "pattern": f"^{re.sub(r'[?]P<.+?>', '', UPLOAD_ID.pattern)}$"}
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -71,6 +80,29 @@ def _instant_us(value: object) -> int:
     return from_text(value)
 
 
+def _attribute_name(text: str) -> str:
+    return text.strip().lower()  # as ingest reads the header of a file
+
+
+def _attribute_values(value: object) -> list[str]:
+    given = value if isinstance(value, list) else [value]
+    values = [each.strip(ASCII_WHITESPACE) for each in given if _is_attribute_value(each)]
+    if not 1 <= len(values) == len(given) <= _MAX_VALUES:
+        raise ValueError(
+            f"a value is a string of at most {_MAX_VALUE_CHARACTERS} characters, or a list of 1 to"
+            f" {_MAX_VALUES} of them"
+        )
+    return values
+
+
+def _is_attribute_value(value: object) -> TypeGuard[str]:
+    return (
+        isinstance(value, str)
+        and len(value) <= _MAX_VALUE_CHARACTERS
+        and not SURROGATE.search(value)
+    )
+
+
 def _whole_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise ValueError("not a whole number")
@@ -80,6 +112,10 @@ def _whole_number(text: str) -> int:
 ReportId = Annotated[str, AfterValidator(checked_report_id), WithJsonSchema(_UUID)]
 StoreId = Annotated[str, AfterValidator(checked_store_id), WithJsonSchema(_STORE_ID)]
 InstantUs = Annotated[int, BeforeValidator(_instant_us), WithJsonSchema(_INSTANT)]
+AttributeName = Annotated[str, AfterValidator(_attribute_name)]
+AttributeValues = Annotated[
+    list[str], BeforeValidator(_attribute_values), WithJsonSchema(_ATTRIBUTE_VALUES)
+]
 
 # --- parameters ---------------------------------------------------------------------------------
 # An absent parameter is None; `WithJsonSchema` leaves null out of the document, since no query
@@ -206,6 +242,19 @@ class ReportBody(BaseModel):
         list[Format] | None, Field(min_length=1, description="CSV is always included.")
     ] = [Format.CSV]
 
+    where: Annotated[
+        dict[AttributeName, AttributeValues] | None,
+        Field(
+            max_length=10,
+            description=(
+                "Report only stores whose attributes have these values, each one of them if it is"
+                ' a list. The value `""` is that of stores without a value. If no store is left,'
+                " the report fails."
+            ),
+            examples=[{"brand": "Nori", "region": ["West", "South"]}],
+        ),
+    ] = None
+
     def to_request(self) -> ReportRequest:
         """Return the request in its normal form."""
         formats = self.formats or [Format.CSV]
@@ -214,6 +263,10 @@ class ReportBody(BaseModel):
             self.poll_filter or PollFilter.ALL,
             None if self.store_ids is None else tuple(sorted(set(self.store_ids))),
             tuple(format_ for format_ in Format if format_ in formats),
+            tuple(
+                Condition(name, tuple(sorted(set(values))))
+                for name, values in sorted((self.where or {}).items())
+            ),
         )
 
 

@@ -1,15 +1,11 @@
 """Merge a report's parts into the report, in all its formats."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-
-from store_monitoring.errors import IncompleteReportError, MissingObjectError
 from store_monitoring.reports.formats.csv import CsvWriter
 from store_monitoring.reports.formats.groups import GROUPS_FORMATS, write_groups
 from store_monitoring.reports.formats.json import JsonWriter, to_json
@@ -17,13 +13,13 @@ from store_monitoring.reports.formats.parquet import open_parquet
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer, report_header
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.measures import measures
-from store_monitoring.reports.merge_parts import merge_sorted, rebatched
-from store_monitoring.reports.plan import Plan, Shard, read_plan
-from store_monitoring.reports.report import Format
+from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
+from store_monitoring.reports.plan import Plan, read_plan
+from store_monitoring.reports.report import Format, check_formats_hold
+from store_monitoring.reports.request import no_matching_stores
 from store_monitoring.reports.summary import SummaryBuilder
 from store_monitoring.storage.keys import (
     groups_key,
-    part_key,
     report_key,
     request_key,
     summary_key,
@@ -51,18 +47,20 @@ def merge_report(report_id: str, tables: Tables) -> int:
     ------
     IncompleteReportError
         If a shard's part is missing, or its number of stores differs from the plan's.
+    NoStoresError
+        If no store meets the request's conditions.
     UnknownStoreError
-        If requested stores are in no part: no input file names them.
+        If no input file names some of the requested stores.
+    TooManyStoresError
+        If a requested format cannot hold the report.
     TooManyGroupsError
         If the attributes to group by have too many combinations of values.
     """
     plan = read_plan(report_id, tables)
     header = report_header(plan, json.loads(tables.read_bytes(request_key(report_id))))
     formats = list({Format.CSV: None} | dict.fromkeys(plan.formats))
-    unknown = set(plan.unknown_store_ids)
-    unknown.update(*(shard.store_ids or () for shard in plan.shards))
-    rows_read: Counter[int] = Counter()
-    parts = [_read_part(plan, shard, tables, rows_read) for shard in plan.shards]
+    parts = [Part(plan, shard, tables) for shard in plan.shards]
+    rows = 0
     summary = SummaryBuilder(plan)
     groups = GroupsBuilder(plan.group_by) if plan.group_by else None
     with ExitStack() as stack:
@@ -70,23 +68,28 @@ def merge_report(report_id: str, tables: Tables) -> int:
         writers = [
             stack.enter_context(_open_writer(format_, plan, header, tables)) for format_ in formats
         ]
-        for part in rebatched(merge_sorted(parts, PART), PART, _BATCH_ROWS):
-            batch = Batch(measures(part, Decimal(plan.target_percent)))
+        merged = merge_sorted([part.read() for part in parts], PART)
+        for table in rebatched(merged, PART, _BATCH_ROWS):
+            rows += len(table)
+            check_formats_hold(plan.formats, rows)
+            batch = Batch(measures(table, Decimal(plan.target_percent)))
             summary.add(batch.exact)
             if groups is not None:
                 groups.add(batch.exact)
             for writer in writers:
                 writer.write(batch)
-            if unknown:
-                unknown.difference_update(part.column("store_id").to_pylist())
+        unknown = set(plan.unknown_store_ids).union(*(part.unknown_store_ids for part in parts))
         if unknown:
             raise unknown_stores(sorted(unknown))
-        _check_complete(plan, rows_read)
+        for part in parts:
+            part.check_complete()
+        if plan.where and not rows:
+            raise no_matching_stores(plan.where)
         aggregates = Aggregates(summary.summary(), None if groups is None else groups.table())
         for writer in writers:
             writer.close(aggregates)
         _write_aggregates(aggregates, formats, header, tables)
-    return plan.stores
+    return rows
 
 
 @contextmanager
@@ -126,27 +129,3 @@ def _write_aggregates(
             if format_ in GROUPS_FORMATS:
                 with tables.open_output(groups_key(report_id, format_)) as output:
                     write_groups(format_, aggregates.groups, header, output)
-
-
-def _read_part(
-    plan: Plan, shard: Shard, tables: Tables, rows_read: Counter[int]
-) -> Iterator[pa.Table]:
-    """Yield the rows of a shard's part, piece by piece; count them by shard."""
-    try:
-        for rows in tables.read_part(part_key(plan.report_id, shard.shard)):
-            rows_read[shard.shard] += len(rows)
-            yield rows
-    except MissingObjectError:
-        raise IncompleteReportError(f"{_name(plan, shard)} left no part") from None
-
-
-def _check_complete(plan: Plan, rows_read: Counter[int]) -> None:
-    for shard in plan.shards:
-        if (count := rows_read[shard.shard]) != shard.stores:
-            raise IncompleteReportError(
-                f"{_name(plan, shard)} has {count} stores instead of {shard.stores}"
-            )
-
-
-def _name(plan: Plan, shard: Shard) -> str:
-    return f"shard {shard.shard} of {len(plan.shards)} shards"

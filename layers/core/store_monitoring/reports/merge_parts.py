@@ -6,8 +6,55 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
+from store_monitoring.errors import IncompleteReportError, MissingObjectError
+from store_monitoring.reports.plan import PartInfo, Plan, Shard
+from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.ports import Tables
+
 _STRETCH_ROWS = 200_000
 _READERS = 24  # the time is spent waiting for S3
+
+
+class Part:
+    """The part of one shard.
+
+    Attributes
+    ----------
+    unknown_store_ids : tuple of str
+        Requested stores that it did not find. Known when it is read.
+    """
+
+    def __init__(self, plan: Plan, shard: Shard, tables: Tables) -> None:
+        self._key = part_key(plan.report_id, shard.shard)
+        self._name = f"shard {shard.shard} of {len(plan.shards)} shards"
+        self._stores = shard.stores
+        self._leaves_out = bool(plan.where)
+        self._tables = tables
+        self._stores_read = 0
+        self.unknown_store_ids: tuple[str, ...] = ()
+
+    def read(self) -> Iterator[pa.Table]:
+        """Yield its rows, piece by piece."""
+        rows_read = 0
+        try:
+            for rows in self._tables.read_part(self._key):
+                info = PartInfo.from_metadata(rows.schema.metadata)
+                rows_read += len(rows)
+                yield rows.replace_schema_metadata(None)
+        except MissingObjectError:
+            raise IncompleteReportError(f"{self._name} left no part") from None
+        self._stores_read = rows_read
+        if info is not None:
+            self.unknown_store_ids = info.unknown_store_ids
+            if self._leaves_out:
+                self._stores_read = info.stores_read
+
+    def check_complete(self) -> None:
+        """Raise an error if it was not computed from the planned number of stores."""
+        if self._stores_read != self._stores:
+            raise IncompleteReportError(
+                f"{self._name} has {self._stores_read} stores instead of {self._stores}"
+            )
 
 
 def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:

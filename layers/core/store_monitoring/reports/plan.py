@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from store_monitoring.domain.parameters import (
 )
 from store_monitoring.instants import to_text
 from store_monitoring.reports.report import Format, ReportWarning
+from store_monitoring.reports.request import Condition
 from store_monitoring.storage.keys import plan_key
 from store_monitoring.storage.ports import (
     PollsFile,
@@ -23,6 +24,8 @@ from store_monitoring.storage.ports import (
     from_stored_names,
     to_stored_names,
 )
+
+_PART_INFO = b"part_info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Shard:
     shard : int
         Number of the shard, from 0.
     stores : int
-        Number of rows of its part.
+        Number of stores that it reads.
     stores_files, polls_files : tuples of files
         The files that it reads.
     store_ids : tuple of str or None
@@ -61,6 +64,34 @@ class Shard:
                 batch = [], []
         if batch[0]:
             yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """What a part says of the stores that it was computed from, as metadata of its schema.
+
+    Attributes
+    ----------
+    stores_read : int
+        Number of requested stores, before `Plan.where` leaves some out.
+    unknown_store_ids : tuple of str
+        Requested stores that are in none of the files.
+    """
+
+    stores_read: int
+    unknown_store_ids: tuple[str, ...] = ()
+
+    def to_metadata(self) -> dict[bytes, bytes]:
+        """Return what `from_metadata` reads."""
+        return {_PART_INFO: json.dumps(asdict(self)).encode()}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[bytes, bytes] | None) -> Self | None:
+        """Read the metadata of a part's schema; None if it is from an older version."""
+        if metadata is None or _PART_INFO not in metadata:
+            return None
+        info = json.loads(metadata[_PART_INFO])
+        return cls(info["stores_read"], tuple(info["unknown_store_ids"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +124,8 @@ class Plan:
         The target of stores that have none of their own, a decimal (rule 22).
     group_by : tuple of str
         The attributes that the second table groups stores by (rule 23); none: no such table.
+    where : tuple of Condition
+        Which stores of the shards are in the report: those that meet all conditions.
     """
 
     report_id: str
@@ -110,6 +143,7 @@ class Plan:
     include_outages: bool = False
     target_percent: str = DEFAULT_TARGET_PERCENT
     group_by: tuple[str, ...] = ()
+    where: tuple[Condition, ...] = ()
 
     @property
     def parameters(self) -> Parameters:
@@ -119,11 +153,11 @@ class Plan:
     @property
     def covers_all_stores(self) -> bool:
         """Whether the report covers all known stores."""
-        return all(shard.store_ids is None for shard in self.shards)
+        return not self.where and all(shard.store_ids is None for shard in self.shards)
 
     @property
     def stores(self) -> int:
-        """Number of the report's rows."""
+        """Number of stores that the shards read: the report's rows, or more if it has `where`."""
         return sum(shard.stores for shard in self.shards)
 
     @property
@@ -151,9 +185,7 @@ class Plan:
 
     def includes(self, store_id: str) -> bool:
         """Return whether the report covers a store, if that is known."""
-        return self.covers_all_stores or any(
-            store_id in (shard.store_ids or ()) for shard in self.shards
-        )
+        return any(shard.store_ids is None or store_id in shard.store_ids for shard in self.shards)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `from_json` parses."""
@@ -175,7 +207,11 @@ class Plan:
         )
         poll_filter = PollFilter(plan.pop("poll_filter"))
         formats = tuple(Format(name) for name in plan.pop("formats"))
-        unknown = tuple(plan.pop("unknown_store_ids", ()))  # not in plans of older versions
+        # Plans of older versions lack the following.
+        unknown = tuple(plan.pop("unknown_store_ids", ()))
+        where = tuple(
+            Condition(each["attribute"], tuple(each["values"])) for each in plan.pop("where", ())
+        )
         group_by = tuple(plan.pop("group_by", ()))
         return cls(
             **plan,
@@ -184,6 +220,7 @@ class Plan:
             shards=shards,
             unknown_store_ids=unknown,
             group_by=group_by,
+            where=where,
         )
 
 

@@ -99,8 +99,10 @@ def plan_report(
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
         unknown,
         coverage_us,
+        where=request.where,
     )
-    check_formats_hold(plan.formats, plan.stores)
+    if not plan.where:
+        check_formats_hold(plan.formats, plan.stores)
     if not files.create_json(plan_key(report_id), plan.to_json()):
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])

@@ -1,11 +1,26 @@
 """Requests for reports, as stored with each report."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.errors import InvalidRequestError, NoStoresError
 from store_monitoring.instants import from_text, to_text
 from store_monitoring.reports.report import Format
+
+_MAX_MESSAGE_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition on an attribute of a store: its value is one of these.
+
+    The value "" is that of stores without a value.
+    """
+
+    attribute: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +36,15 @@ class ReportRequest:
         The requested stores, ascending; None for all.
     formats : tuple of Format
         The requested formats. CSV is written in any case.
+    where : tuple of Condition
+        A store is in the report if it meets all of them; ascending by attribute.
     """
 
     as_of_us: int | None = None
     poll_filter: PollFilter = PollFilter.ALL
     store_ids: tuple[str, ...] | None = None
     formats: tuple[Format, ...] = (Format.CSV,)
+    where: tuple[Condition, ...] = ()
 
     @property
     def covers_all_stores_now(self) -> bool:
@@ -47,13 +65,52 @@ class ReportRequest:
             PollFilter(stored.get("poll_filter", PollFilter.ALL)),
             None if store_ids is None else tuple(store_ids),
             tuple(map(Format, stored.get("formats", [Format.CSV]))),
+            tuple(
+                Condition(attribute, tuple(values))
+                for attribute, values in stored.get("where", {}).items()
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `from_json` parses."""
-        return {
+        stored: dict[str, Any] = {
             "as_of": None if self.as_of_us is None else to_text(self.as_of_us),
             "store_ids": None if self.store_ids is None else list(self.store_ids),
             "poll_filter": self.poll_filter.value,
             "formats": [format_.value for format_ in self.formats],
         }
+        if self.where:  # left out if empty: the digests of older requests have no such field
+            stored["where"] = {each.attribute: list(each.values) for each in self.where}
+        return stored
+
+
+def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Check that a field of a request names attributes that some stores have.
+
+    Raises
+    ------
+    InvalidRequestError
+        The message names the known attributes.
+
+    Examples
+    --------
+    >>> check_attributes("where", ["brnd"], {"brand", "region"})
+    Traceback (most recent call last):
+    store_monitoring.errors.InvalidRequestError: where: no store has the attribute 'brnd'; known...
+    """
+    for name in names:
+        if name not in known:
+            known_names = f"known are {', '.join(sorted(known))}" if known else "none are known"
+            raise InvalidRequestError(
+                f"{field}: no store has the attribute {name!r}; {known_names}"
+            )
+
+
+def no_matching_stores(where: Iterable[Condition]) -> NoStoresError:
+    """Return the error for a report whose conditions no store meets.
+
+    >>> no_matching_stores([Condition("brand", ("Nori", "Oka")), Condition("region", ("West",))])
+    NoStoresError("no store has brand 'Nori' or 'Oka', and region 'West'")
+    """
+    conditions = (f"{each.attribute} {' or '.join(map(repr, each.values))}" for each in where)
+    return NoStoresError(f"no store has {', and '.join(conditions)}"[:_MAX_MESSAGE_CHARACTERS])

@@ -16,7 +16,8 @@ from store_monitoring.domain.outages import NO_OUTAGES, by_store
 from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
-from store_monitoring.reports.plan import Plan, Shard, read_plan
+from store_monitoring.reports.plan import PartInfo, Plan, Shard, read_plan
+from store_monitoring.reports.request import Condition
 from store_monitoring.storage.arrays import outage_tables, part_of, polls_of, stores_of
 from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
@@ -56,7 +57,7 @@ class Receipt:
     ----------
     shard : int
     stores : int
-        Number of rows of the part.
+        Number of requested stores; those that meet the report's conditions are in the part.
     polls_read : int
         Number of polls that were read; 0 if the part existed already.
     """
@@ -91,26 +92,32 @@ def compute_shard(
 
     If the plan includes outages, they are written, too.
 
-    If a part with the planned number of rows exists, it is kept: the plan of a report is final.
+    If a part of the planned number of stores exists, it is kept: the plan of a report is final.
 
     No store is in two buckets, so buckets are computed a few at a time. If they have more than
     `max_polls` polls, those are computed piece by piece. Memory does not grow with the number of
     polls.
 
-    A requested store that is in none of the files has no row. `merge_report` reports all such
-    stores, since it sees all parts.
+    A requested store that is in none of the files has no row, and the part names it.
+    `merge_report` reports all such stores, since it sees all parts.
     """
     plan = read_plan(report_id, tables)
     files = plan.shards[shard]
-    if tables.count_rows(part_key(report_id, shard)) == files.stores:
-        return Receipt(shard, files.stores, polls_read=0)
+    key = part_key(report_id, shard)
+    info = PartInfo.from_metadata(tables.read_metadata(key))
+    if info is not None and info.stores_read == files.stores:
+        return Receipt(shard, info.stores_read, polls_read=0)
     parts = [PART.empty_table()]
     outages = [NO_OUTAGES]
-    polls_read = 0
+    polls_read = stores_read = 0
+    unknown = set(files.store_ids or ())
     read = partial(_read, plan, files, tables, max_polls)
     for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
-        for begin, end in _store_ranges(plan, batch.stores):
-            stores = batch.stores.slice(begin, end - begin)
+        stores_read += len(batch.stores)
+        unknown.difference_update(batch.stores.column("store_id").to_pylist() if unknown else ())
+        wanted = _where(plan.where, batch.stores)
+        for begin, end in _store_ranges(plan, wanted):
+            stores = wanted.slice(begin, end - begin)
             if batch.polls is not None:
                 figures = _figures(plan, stores, batch.polls)
             else:
@@ -131,8 +138,9 @@ def compute_shard(
         row = np.argsort(order.to_numpy())
         every = by_store([replace(each, store=row[each.store]) for each in outages])
         tables.write_outages(outages_key(report_id, shard), outage_tables(part, every, plan.now_us))
-    tables.write_part(part_key(report_id, shard), part)
-    return Receipt(shard, len(part), polls_read)
+    info = PartInfo(stores_read, tuple(sorted(unknown)))
+    tables.write_part(key, part.replace_schema_metadata(info.to_metadata()))
+    return Receipt(shard, stores_read, polls_read)
 
 
 def _read(
@@ -151,6 +159,16 @@ def _read(
         return _Batch(stores, polls_files, None)
     polls = tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
     return _Batch(stores, polls_files, polls)
+
+
+def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
+    """Return the stores that meet all conditions."""
+    for condition in where:
+        attributes = pc.struct_field(stores.column("attributes"), ["values"])
+        value = pc.map_lookup(attributes, pa.scalar(condition.attribute), "first")
+        is_wanted = pc.is_in(pc.fill_null(value, ""), pa.array(condition.values, pa.string()))
+        stores = stores.filter(is_wanted)
+    return stores
 
 
 def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:

@@ -115,7 +115,7 @@ class Tables(Protocol):
         """Return an object's content."""
 
     def read_part(self, key: str) -> Iterator["pa.Table"]:
-        """Yield what one shard computed, piece by piece.
+        """Yield what one shard computed, piece by piece; at least one piece, maybe without rows.
 
         Raises
         ------
@@ -130,8 +130,8 @@ class Tables(Protocol):
         MissingObjectError
         """
 
-    def count_rows(self, key: str) -> int | None:
-        """Return the number of rows of a table; None if it does not exist."""
+    def read_metadata(self, key: str) -> Mapping[bytes, bytes] | None:
+        """Return the metadata of a table's schema; None if the table does not exist."""
 
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> "pa.Table":
         """Return the stores of all files.
