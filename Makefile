@@ -70,8 +70,9 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
 	@$(BIN)/python -m local serve
 
-# Two processes share the test files, in their order: tests of a file may share a cloud and add to it.
-IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Two processes share the test files, in their order: tests of a file may share a cloud and add to
+# it, and so may files that are marked as one group.
+IN_TWO := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test
 test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the library, all of the domain.
@@ -81,8 +82,9 @@ test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the librar
 	$(BIN)/python -m pytest $(IN_TWO) tests --ignore tests/unit --ignore tests/property --prove-permissions
 
 .PHONY: test-all
-test-all: test  ## Run the tests, and those that take minutes: every zone, 20,000 examples.
-	$(BIN)/python -m pytest -n 2 -m exhaustive
+test-all: test  ## Run the tests, and those that take minutes: every zone, thousands of examples.
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_TWO) tests/property
+	$(BIN)/python -m pytest $(IN_TWO) -m exhaustive
 
 # The main job as a user runs it, from source and then as built: both reports have the same bytes.
 .PHONY: check-report

@@ -18,7 +18,7 @@ from tests.oracle import report
 from tests.permissions import OPTION, Proof
 
 settings.register_profile("default", max_examples=100, deadline=None)
-settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
@@ -36,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption(OPTION) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proof())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and those of a shared cloud."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])

@@ -1,4 +1,8 @@
-"""One local cloud with the real template, and a user of it."""
+"""Two local clouds with the real template, which most tests share, and their users.
+
+Tests of a shared cloud add uploads and reports of their own, and see those of others. Only tests
+that need other parameters, break something for good or count everything start a cloud.
+"""
 
 import gzip
 import time
@@ -13,6 +17,11 @@ import requests
 
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.cloud import LocalCloud
+
+KEY = "open-sesame"
+ORIGIN = "https://example.com"
+IN_GUARDED_CLOUD = pytest.mark.xdist_group("guarded cloud")
+IN_OPEN_CLOUD = pytest.mark.xdist_group("open cloud")
 
 Result = TypeVar("Result")
 
@@ -128,7 +137,24 @@ def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a cloud that has ingested the small sample; a report has several small shards."""
     with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
         user = User(cloud)
-        for key, content in sample.items():
-            outcome = user.upload(f"{key}.gz", gzip.compress(content))
-            assert outcome["status"] == "Committed", outcome
+        _ingest(user, sample)
         yield user
+
+
+@pytest.fixture(scope="session")
+def guarded(sample: dict[str, bytes]) -> Iterator[User]:
+    """A user of a cloud that requires an API key and allows pages of another origin to call.
+
+    It has ingested the small sample, and a store "1" that was always up.
+    """
+    polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
+    with LocalCloud(parameter_overrides={"CorsOrigin": ORIGIN}, api_key=KEY) as cloud:
+        user = User(cloud, {"x-api-key": KEY})
+        _ingest(user, sample | {"polls/one.csv": polls})
+        yield user
+
+
+def _ingest(user: User, files: Mapping[str, bytes]) -> None:
+    for key, content in files.items():
+        outcome = user.upload(f"{key}.gz", gzip.compress(content))
+        assert outcome["status"] == "Committed", outcome

@@ -1,6 +1,6 @@
 """A few stores, small enough for one run per second, and the expected report on them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,6 +28,14 @@ class Inputs:
         named = {row.store_id for row in hours}
         kept = (row for row in self.hours if row.store_id not in named)
         return Inputs(self.polls, (*kept, *hours), self.zones)
+
+    def of_stores(self, store_ids: Collection[str]) -> "Inputs":
+        """Return the inputs of some stores only."""
+        return Inputs(
+            tuple(poll for poll in self.polls if poll.store_id in store_ids),
+            tuple(row for row in self.hours if row.store_id in store_ids),
+            {store_id: zone for store_id, zone in self.zones.items() if store_id in store_ids},
+        )
 
     def report(self, now: datetime = NOW) -> bytes:
         """Return the report that the oracle computes from them."""

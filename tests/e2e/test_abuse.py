@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_OPEN_CLOUD, User
+
+pytestmark = IN_OPEN_CLOUD
 
 HOSTILE = [
     "a/b",

@@ -4,25 +4,24 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.emulator.cloud import LocalCloud
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
+
+pytestmark = IN_GUARDED_CLOUD
 
 ROOT = Path(__file__).parents[2]
-KEY = "open-sesame"
 ADDRESS = "/reports"
 
 
 @pytest.fixture
-def user() -> Iterator[User]:
-    with LocalCloud(api_key=KEY) as cloud:
-        yield User(cloud)
+def user(guarded: User) -> User:
+    """A user without a key."""
+    return User(guarded.cloud)
 
 
 def commands(heading: str) -> list[str]:
@@ -70,6 +69,7 @@ def access_log(user: User) -> list[dict[str, Any]]:
 
 def test_the_key_is_rotated_and_each_call_is_logged_with_its_key(user: User) -> None:
     make, disable = commands("Rotating the API key")
+    calls_before = len(access_log(user))
     listed, *_, new_key = run(user, make).splitlines()
     assert listed.split("\t")[0] == user.cloud.outputs["ApiKeyId"]
     # Both keys are valid until the old one is disabled.
@@ -79,7 +79,7 @@ def test_the_key_is_rotated_and_each_call_is_logged_with_its_key(user: User) -> 
     run(user, f"old={user.cloud.outputs['ApiKeyId']}", disable.replace("value=false", "value=true"))
     assert status(user, KEY) == 200
 
-    calls = access_log(user)
+    calls = access_log(user)[calls_before:]
     old_id, unknown = user.cloud.outputs["ApiKeyId"], "-"
     new_id = calls[1]["apiKeyId"]
     assert new_id not in {old_id, unknown}
@@ -99,10 +99,11 @@ def test_an_access_log_line_describes_the_request_and_links_to_the_function_s_lo
     user: User,
 ) -> None:
     path = "/get_report/1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10"
+    calls_before = len(access_log(user))
     response = user.get(f"{path}?download=true", headers={"x-api-key": KEY})
     user.get('/healthz?"')
     user.post("/trigger_report", headers={"x-api-key": KEY})
-    call, health, trigger = access_log(user)
+    call, health, trigger = access_log(user)[calls_before:]
     assert call | {"requestId": "", "extendedRequestId": "", "latencyMs": ""} == {
         "requestId": "",
         "extendedRequestId": "",

@@ -13,7 +13,7 @@ from tests.e2e.conftest import User
 EVENT = (Path(__file__).parents[2] / "events" / "compact.json").read_bytes()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a separate cloud, who uploads the sample's polls in four files."""
     with LocalCloud() as cloud:

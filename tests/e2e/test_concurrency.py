@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +16,6 @@ from tests.cases import EVERY_DAY, opens
 from tests.e2e.conftest import User
 from tests.e2e.inputs import NOW, Inputs, a_few_stores, hourly_polls, hours_csv, polls_csv
 from tests.oracle import HoursRow, Poll
-
-REPORTS = 50
-UPLOADS = 20
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,14 @@ class Upload:
         return inputs.with_polls(self.polls).with_hours(self.hours)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def user() -> Iterator[User]:
+    with user_of_new_cloud() as user:
+        yield user
+
+
+@contextmanager
+def user_of_new_cloud() -> Iterator[User]:
     """A user of a separate cloud, in which a report has two shards."""
     small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
     with LocalCloud(parameter_overrides=small) as cloud:
@@ -47,7 +51,17 @@ def user() -> Iterator[User]:
         yield user
 
 
-def test_fifty_reports_at_once_and_twenty_uploads_meanwhile(user: User) -> None:
+def test_fifteen_reports_at_once_and_eight_uploads_meanwhile(user: User) -> None:
+    check_reports_and_uploads_at_once(user, report_count=15, upload_count=8)
+
+
+@pytest.mark.exhaustive
+def test_fifty_reports_at_once_and_twenty_uploads_meanwhile() -> None:
+    with user_of_new_cloud() as user:
+        check_reports_and_uploads_at_once(user, report_count=50, upload_count=20)
+
+
+def check_reports_and_uploads_at_once(user: User, report_count: int, upload_count: int) -> None:
     # One store per upload, so that the order of uploads does not matter.
     uploads = [
         Upload(f"polls/{number}.csv", polls=hourly_polls(f"new-{number}", hours=9))
@@ -56,16 +70,16 @@ def test_fifty_reports_at_once_and_twenty_uploads_meanwhile(user: User) -> None:
             f"business_hours/{number}.csv",
             hours=opens("06:00", "18:15", *EVERY_DAY, store_id=f"new-{number}"),
         )
-        for number in range(UPLOADS)
+        for number in range(upload_count)
     ]
-    with ThreadPoolExecutor(REPORTS + UPLOADS) as pool:
+    with ThreadPoolExecutor(report_count + upload_count) as pool:
         uploaded = pool.map(partial(_ingest_id, user), uploads)
-        started = pool.map(lambda _: user.trigger(as_of=f"{NOW:%FT%TZ}"), range(REPORTS))
+        started = pool.map(lambda _: user.trigger(as_of=f"{NOW:%FT%TZ}"), range(report_count))
         ended = pool.map(user.ended, started)
         ingest_ids = dict(zip(uploaded, uploads, strict=True))
         reports = {response["report_id"]: response for response in ended}
-    assert len(ingest_ids) == UPLOADS
-    assert len(reports) == REPORTS
+    assert len(ingest_ids) == upload_count
+    assert len(reports) == report_count
     assert {response["status"] for response in reports.values()} == {"Complete"}
 
     versions = {
@@ -92,7 +106,7 @@ def test_fifty_reports_at_once_and_twenty_uploads_meanwhile(user: User) -> None:
 
 
 def test_two_uploads_of_hours_for_the_same_stores_at_once(user: User) -> None:
-    both = ("store-2", "store-3", "store-4")
+    *both, _, _ = stores = [f"store-{number}" for number in range(2, 7)]
     first, second = (
         tuple(
             row
@@ -107,9 +121,9 @@ def test_two_uploads_of_hours_for_the_same_stores_at_once(user: User) -> None:
     ]
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(partial(_ingest_id, user), uploads))) == 2
-    inputs = a_few_stores()
+    inputs = a_few_stores().of_stores(stores)
     # S3 decides which of the two is later, but it is the same one for all stores.
-    assert user.report(as_of=f"{NOW:%FT%TZ}") in {
+    assert user.report(as_of=f"{NOW:%FT%TZ}", store_ids=stores) in {
         inputs.with_hours(first).with_hours(second).report(),
         inputs.with_hours(second).with_hours(first).report(),
     }

@@ -1,7 +1,6 @@
 """Web pages that a developer visits cannot use the local cloud."""
 
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +13,9 @@ import pytest
 import requests
 
 from local.emulator.settings import FAULTS_PATH, HOST
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_OPEN_CLOUD, User
+
+pytestmark = IN_OPEN_CLOUD
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
 # The headers that browsers add for pages of another site, and of another port of this machine.
@@ -129,6 +130,15 @@ def test_the_api_starts_nothing_for_pages(user: User, page: dict[str, str]) -> N
     assert user.get("/reports", headers=own).status_code == 200
 
 
+def test_without_an_allowed_origin_no_page_may_call(user: User) -> None:
+    preflight = {"Origin": "https://example.com", "Access-Control-Request-Method": "POST"}
+    for path in ("/", "/reports"):
+        refused = user.request("OPTIONS", path, headers=preflight)
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+    response = user.get("/reports", headers={"Origin": preflight["Origin"]})
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
 @pytest.mark.parametrize("service", ["api_url", "endpoint_url"])
 def test_dns_rebinding_is_refused(user: User, service: str) -> None:
     url = getattr(user.cloud, service)
@@ -138,7 +148,7 @@ def test_dns_rebinding_is_refused(user: User, service: str) -> None:
 
 def test_the_addresses_of_lambda_emulators_cannot_be_guessed(user: User) -> None:
     user.report()
-    listening = listeners()
+    listening = listeners(user.cloud._process.pid)
     served = {urlsplit(url).port for url in (user.cloud.api_url, user.cloud.endpoint_url)}
     emulators = {address for address in listening if address[0] != HOST}
     assert {port for host, port in listening if host == HOST} == served
@@ -147,10 +157,10 @@ def test_the_addresses_of_lambda_emulators_cannot_be_guessed(user: User) -> None
     assert len({host for host, _ in emulators}) > 1
 
 
-def listeners() -> set[tuple[str, int]]:
-    """Return the IPv4 addresses on which this process and its descendants listen."""
+def listeners(process: int) -> set[tuple[str, int]]:
+    """Return the IPv4 addresses on which a process and its descendants listen."""
     sockets = set()
-    for pid in descendants(os.getpid()):
+    for pid in descendants(process):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # it has been closed
                 sockets.add(str(descriptor.readlink()))

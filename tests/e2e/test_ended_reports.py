@@ -131,6 +131,16 @@ def listed(user: User, report_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def failed(trials: Trials, user: User) -> str:
+    """A report that failed because its execution was aborted before Merge."""
+    with trials.faults(ABORTED):
+        report_id = user.trigger(**AS_OF)
+        until(lambda: is_closed(user, report_id) or None)
+    assert user.ended(report_id)["status"] == "Failed"
+    return report_id
+
+
+@pytest.fixture
+def failed_in_a_shard(trials: Trials, user: User) -> str:
     """A report that failed because one shard could not be computed."""
     with trials.faults(SHARD_KILLED):
         report_id = user.trigger(**AS_OF)
@@ -144,7 +154,10 @@ def failed(trials: Trials, user: User) -> str:
     return report_id
 
 
-def test_a_retry_resumes_where_the_report_failed(trials: Trials, user: User, failed: str) -> None:
+def test_a_retry_resumes_where_the_report_failed(
+    trials: Trials, user: User, failed_in_a_shard: str
+) -> None:
+    failed = failed_in_a_shard
     # Slow writes change no result; as injected faults, they show which parts are written.
     with trials.faults(Fault(Kind.SLOW, "local-ComputeShardFunction-* s3:PutObject *")):
         retried = user.post(f"/reports/{failed}/retry")

@@ -99,8 +99,19 @@ def without_rights(user: User, logical_id: str, *variables: str) -> Iterator[Non
         update(FunctionName=name, Environment={"Variables": before})
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.BROKEN, Kind.RESET, Kind.KILLED])
-@pytest.mark.parametrize("function", CALLS)
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        *((function, Kind.BROKEN) for function in CALLS),
+        *(("GetReportFunction", kind) for kind in (Kind.THROTTLED, Kind.RESET, Kind.KILLED)),
+        *(
+            pytest.param(function, kind, marks=pytest.mark.exhaustive)
+            for function in CALLS
+            for kind in (Kind.THROTTLED, Kind.RESET, Kind.KILLED)
+            if function != "GetReportFunction"
+        ),
+    ],
+)
 def test_calls_while_services_fail(user: User, report_id: str, function: str, kind: Kind) -> None:
     for method, path in CALLS[function]:
         with faults(user, Fault(kind, f"local-{function}-* *")):

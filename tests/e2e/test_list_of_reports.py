@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_OPEN_CLOUD, User
+
+pytestmark = IN_OPEN_CLOUD
 
 
 def listed(user: User, **query: Any) -> dict[str, Any]:

@@ -4,24 +4,13 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.emulator.cloud import LocalCloud
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
 
-KEY = "open-sesame"
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[User]:
-    with LocalCloud(api_key=KEY) as cloud:
-        user = User(cloud, {"x-api-key": KEY})
-        polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
-        assert user.upload("polls/store_status.csv", polls)["status"] == "Committed"
-        yield user
+pytestmark = IN_GUARDED_CLOUD
 
 
 def run(line: str, user: User, folder: Path, report_id: str = "") -> str:
@@ -77,8 +66,8 @@ def test_a_report_is_requested(line: str, guarded: User, complete: str, tmp_path
 )
 def test_a_report_is_downloaded(line: str, guarded: User, complete: str, tmp_path: Path) -> None:
     run(line, guarded, tmp_path, complete)
-    _, row = (tmp_path / "out.csv").read_text().splitlines()
-    assert row == "1,60.00,24.00,168.00,0.00,0.00,0.00"
+    _, *rows = (tmp_path / "out.csv").read_text().splitlines()
+    assert "1,60.00,24.00,168.00,0.00,0.00,0.00" in rows
 
 
 def test_a_response_is_saved(guarded: User, complete: str, tmp_path: Path) -> None:

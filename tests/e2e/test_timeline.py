@@ -3,16 +3,17 @@
 import csv
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
 import requests
 
-from local.emulator.cloud import LocalCloud
-from tests.e2e.conftest import User
+from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
+
+pytestmark = IN_GUARDED_CLOUD
 
 AS_OF = "2024-10-14T12:00:00Z"
 
@@ -30,14 +31,14 @@ def refused(user: User, store_id: str, **query: str) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
-def test_the_rounded_totals_are_the_report_s(user: User) -> None:
-    report_id = user.trigger(as_of=AS_OF, poll_filter="business_hours")
-    assert user.ended(report_id)["status"] == "Complete"
+def test_the_rounded_totals_are_the_report_s(guarded: User) -> None:
+    report_id = guarded.trigger(as_of=AS_OF, poll_filter="business_hours")
+    assert guarded.ended(report_id)["status"] == "Complete"
     headers = {"Accept": "text/csv"}
-    text = user.get(f"/get_report/{report_id}", headers=headers).text
+    text = guarded.get(f"/get_report/{report_id}", headers=headers).text
     for row in list(csv.DictReader(text.splitlines()))[::15]:
         store_id = row.pop("store_id")
-        response = get_by_query(user, store_id, report_id=report_id)
+        response = get_by_query(guarded, store_id, report_id=report_id)
         assert response.status_code == 200, response.text
         timeline = response.json()
         assert (timeline["store_id"], timeline["as_of"]) == (
@@ -46,19 +47,19 @@ def test_the_rounded_totals_are_the_report_s(user: User) -> None:
         )
         assert timeline["report_row"] == {name: float(value) for name, value in row.items()}
         assert timeline["snapshot"]["report_id"] == report_id
-        again = get_by_query(user, store_id, as_of=AS_OF, poll_filter="business_hours").json()
+        again = get_by_query(guarded, store_id, as_of=AS_OF, poll_filter="business_hours").json()
         assert again | {"snapshot": timeline["snapshot"]} == timeline
 
 
-def test_an_impossible_request_is_refused_with_the_reason(user: User) -> None:
-    of_one = user.trigger(store_ids=["no-such-store"])
-    user.ended(of_one)
-    assert refused(user, "no-such-store") == (404, "unknown_store")
-    assert refused(user, "x", report_id=of_one) == (409, "report_failed")
-    assert refused(user, "x", report_id=str(uuid4())) == (404, "unknown_report")
-    assert refused(user, "x", report_id="x") == (400, "malformed_report_id")
-    assert refused(user, "x", report_id=of_one, as_of=AS_OF) == (400, "invalid_request")
-    assert refused(user, "x", poll_filter="x") == (400, "invalid_request")
+def test_an_impossible_request_is_refused_with_the_reason(guarded: User) -> None:
+    of_one = guarded.trigger(store_ids=["no-such-store"])
+    guarded.ended(of_one)
+    assert refused(guarded, "no-such-store") == (404, "unknown_store")
+    assert refused(guarded, "x", report_id=of_one) == (409, "report_failed")
+    assert refused(guarded, "x", report_id=str(uuid4())) == (404, "unknown_report")
+    assert refused(guarded, "x", report_id="x") == (400, "malformed_report_id")
+    assert refused(guarded, "x", report_id=of_one, as_of=AS_OF) == (400, "invalid_request")
+    assert refused(guarded, "x", poll_filter="x") == (400, "invalid_request")
 
 
 # --- ids of all kinds -----------------------------------------------------------------------
@@ -89,16 +90,13 @@ PATH_STEPS = [".", ".."]  # HTTP clients resolve them in paths, encoded or not
 
 
 @pytest.fixture(scope="module")
-def diner() -> Iterator[User]:
-    with LocalCloud() as cloud:
-        user = User(cloud)
-        rows = [
-            '"{}",active,2024-10-14 12:00:00'.format(id_.replace('"', '""'))
-            for id_ in IDS + PATH_STEPS
-        ]
-        polls = "\n".join(["store_id,status,timestamp_utc", *rows])
-        assert user.upload("polls/store_status.csv", polls.encode())["status"] == "Committed"
-        yield user
+def diner(guarded: User) -> User:
+    rows = [
+        '"{}",active,2024-10-14 12:00:00'.format(id_.replace('"', '""')) for id_ in IDS + PATH_STEPS
+    ]
+    polls = "\n".join(["store_id,status,timestamp_utc", *rows])
+    assert guarded.upload("polls/odd_ids.csv", polls.encode())["status"] == "Committed"
+    return guarded
 
 
 @pytest.mark.parametrize(
@@ -121,13 +119,17 @@ def test_a_store_is_found_by_any_id(
 def test_other_clients_find_such_a_store_by_the_query(diner: User, store_id: str) -> None:
     url = f"{diner.cloud.api_url}/timeline"
     by_curl = subprocess.run(
-        ["curl", "-sSG", url, "--data-urlencode", f"store_id={store_id}"],
+        [
+            *("curl", "-sSG", url, "-H", f"x-api-key: {KEY}"),
+            *("--data-urlencode", f"store_id={store_id}"),
+        ],
         capture_output=True,
         check=True,
         timeout=30,
     )
     assert json.loads(by_curl.stdout)["store_id"] == store_id
-    with urlopen(f"{url}?{urlencode({'store_id': store_id})}", timeout=30) as response:
+    query = urlencode({"store_id": store_id})
+    with urlopen(Request(f"{url}?{query}", headers=diner.headers), timeout=30) as response:
         assert json.load(response)["store_id"] == store_id
 
 

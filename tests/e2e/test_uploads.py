@@ -2,15 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from local.emulator.cloud import LocalCloud
 from store_monitoring.ingest.parsing.kinds import Kind as UploadKind
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import IN_GUARDED_CLOUD, User, until
+
+pytestmark = IN_GUARDED_CLOUD
 
 POLLS = (
     b"store_id,status,timestamp_utc\n"
@@ -19,15 +19,8 @@ POLLS = (
 )
 
 
-@pytest.fixture(scope="module")
-def user() -> Iterator[User]:
-    """A user of a separate cloud: these uploads are in no other test's reports."""
-    with LocalCloud() as cloud:
-        yield User(cloud)
-
-
-def create_form(user: User, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
-    response = user.post("/uploads", json={"kind": kind, "filename": filename})
+def create_form(guarded: User, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
+    response = guarded.post("/uploads", json={"kind": kind, "filename": filename})
     assert response.status_code == 201, response.text
     form: dict[str, Any] = response.json()
     return form
@@ -38,47 +31,47 @@ def post_form(form: dict[str, Any], content: bytes, **changes: str) -> requests.
     return requests.post(form["url"], data=fields, files=file, timeout=30)
 
 
-def ended(user: User, form: dict[str, Any]) -> dict[str, Any]:
+def ended(guarded: User, form: dict[str, Any]) -> dict[str, Any]:
     def poll() -> dict[str, Any] | None:
-        response = user.get(f"/uploads/{form['upload_id']}").json()
+        response = guarded.get(f"/uploads/{form['upload_id']}").json()
         return None if response["status"] in ("Pending", "Retrying") else response
 
     return until(poll)
 
 
-def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(user: User) -> None:
-    form = create_form(user)
-    assert user.get(f"/uploads/{form['upload_id']}").json()["status"] == "Pending"
+def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(guarded: User) -> None:
+    form = create_form(guarded)
+    assert guarded.get(f"/uploads/{form['upload_id']}").json()["status"] == "Pending"
     assert post_form(form, POLLS).status_code == 204
-    outcome = ended(user, form)
+    outcome = ended(guarded, form)
     assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
     response = requests.get(outcome["rejects_url"], timeout=30)
     assert "attachment" in response.headers["Content-Disposition"]
     [reject] = csv.DictReader(io.StringIO(response.text))
     assert (reject["line"], "maybe" in reject["text"]) == ("3", True)
 
-    again = create_form(user)
+    again = create_form(guarded)
     post_form(again, POLLS)
-    assert ended(user, again)["status"] == "Unchanged"
+    assert ended(guarded, again)["status"] == "Unchanged"
 
 
-def test_attributes_are_uploaded(user: User) -> None:
-    form = create_form(user, kind="attributes", filename="stores.csv")
+def test_attributes_are_uploaded(guarded: User) -> None:
+    form = create_form(guarded, kind="attributes", filename="stores.csv")
     content = b"store_id,brand,target_percent\nuploaded,Nori,99.5\nother,Nori,0\n"
     assert post_form(form, content).status_code == 204
-    outcome = ended(user, form)
+    outcome = ended(guarded, form)
     assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
     assert outcome["stores_with_rejected_rows"] == {"count": 1, "store_ids": ["other"]}
 
 
-def test_a_form_used_twice_is_two_uploads(user: User) -> None:
-    form = create_form(user)
+def test_a_form_used_twice_is_two_uploads(guarded: User) -> None:
+    form = create_form(guarded)
     for number in range(2):
         content = POLLS.replace(b"uploaded", f"twice-{number}".encode())
         assert post_form(form, content).status_code == 204
 
     def both() -> dict[str, Any] | None:
-        response: dict[str, Any] = user.get(f"/uploads/{form['upload_id']}").json()
+        response: dict[str, Any] = guarded.get(f"/uploads/{form['upload_id']}").json()
         return response if response.get("earlier") and response["status"] != "Retrying" else None
 
     response = until(both)
@@ -87,24 +80,24 @@ def test_a_form_used_twice_is_two_uploads(user: User) -> None:
     assert response["rejects_url"] != earlier["rejects_url"]
 
 
-def test_a_form_that_is_not_used_in_time_is_expired(user: User) -> None:
-    form = create_form(user)
-    table = user.cloud.outputs["IngestTableName"]
+def test_a_form_that_is_not_used_in_time_is_expired(guarded: User) -> None:
+    form = create_form(guarded)
+    table = guarded.cloud.outputs["IngestTableName"]
     key = {"log": {"S": f"uploads/{form['fields']['key']}"}, "entry": {"S": "form"}}
-    user.dynamodb.update_item(
+    guarded.dynamodb.update_item(
         TableName=table,
         Key=key,
         UpdateExpression="SET form_ends_at = :then",
         ExpressionAttributeValues={":then": {"S": "2024-01-01T00:00:00+00:00"}},
     )
-    assert user.get(f"/uploads/{form['upload_id']}").json()["status"] == "Expired"
+    assert guarded.get(f"/uploads/{form['upload_id']}").json()["status"] == "Expired"
 
 
 @pytest.mark.parametrize("kind", list(UploadKind))
-def test_an_unreadable_file_fails_with_the_reason(user: User, kind: str) -> None:
-    form = create_form(user, kind=kind)
+def test_an_unreadable_file_fails_with_the_reason(guarded: User, kind: str) -> None:
+    form = create_form(guarded, kind=kind)
     assert post_form(form, b"a,b\n1,2\n").status_code == 204
-    outcome = ended(user, form)
+    outcome = ended(guarded, form)
     assert outcome["status"] == "Failed"
     assert outcome["reason"].startswith("missing column store_id")
 
@@ -112,17 +105,19 @@ def test_an_unreadable_file_fails_with_the_reason(user: User, kind: str) -> None
 @pytest.mark.parametrize(
     "key", ["polls/others.csv", "business_hours/mine.csv", "../data/reports/x", ""]
 )
-def test_a_form_is_valid_for_its_own_key_only(user: User, key: str) -> None:
-    response = post_form(create_form(user), POLLS, key=key)
+def test_a_form_is_valid_for_its_own_key_only(guarded: User, key: str) -> None:
+    response = post_form(create_form(guarded), POLLS, key=key)
     assert (response.status_code, "AccessDenied" in response.text) == (403, True)
 
 
-def test_a_form_s_content_type_cannot_be_changed(user: User) -> None:
-    assert post_form(create_form(user), POLLS, **{"Content-Type": "text/html"}).status_code == 403
+def test_a_form_s_content_type_cannot_be_changed(guarded: User) -> None:
+    assert (
+        post_form(create_form(guarded), POLLS, **{"Content-Type": "text/html"}).status_code == 403
+    )
 
 
-def test_an_empty_file_and_a_form_without_policy_are_refused(user: User) -> None:
-    form = create_form(user)
+def test_an_empty_file_and_a_form_without_policy_are_refused(guarded: User) -> None:
+    form = create_form(guarded)
     assert "EntityTooSmall" in post_form(form, b"").text
     bare = requests.post(
         form["url"],
@@ -141,8 +136,8 @@ def test_an_empty_file_and_a_form_without_policy_are_refused(user: User) -> None
         *("polls%2F..%2Fx", "a" * 900),
     ],
 )
-def test_an_unknown_upload(user: User, upload_id: str) -> None:
-    response = user.get(f"/uploads/{upload_id}")
+def test_an_unknown_upload(guarded: User, upload_id: str) -> None:
+    response = guarded.get(f"/uploads/{upload_id}")
     assert response.status_code in (403, 404)
     assert response.json()["error"]["code"] in ("unknown_upload", "forbidden")
 
@@ -150,6 +145,6 @@ def test_an_unknown_upload(user: User, upload_id: str) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"kind": "reports", "filename": "a"}, {"kind": "polls", "filename": ""}, []]
 )
-def test_an_invalid_request_is_refused(user: User, body: object) -> None:
-    response = user.post("/uploads", json=body)
+def test_an_invalid_request_is_refused(guarded: User, body: object) -> None:
+    response = guarded.post("/uploads", json=body)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
