@@ -1,4 +1,4 @@
-"""GET /get_report: a report's status, and its download links."""
+"""GET /get_report and /reports/{report_id}/summary: a report's status, links and summary."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import Download, ReportIdInPath, ReportIdInQuery
-from store_monitoring.http.operations import GET_REPORT, GET_REPORT_BY_QUERY
+from store_monitoring.http.operations import GET_REPORT, GET_REPORT_BY_QUERY, GET_SUMMARY
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.logs import logger
-from store_monitoring.reports.queries import read_report
+from store_monitoring.reports.queries import read_report, read_summary
 from store_monitoring.reports.report import Format, Status
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 
@@ -61,6 +61,14 @@ def get_report(report_id: ReportIdInPath, download: Download = "false") -> Respo
         has_failed = view.report.status is Status.FAILED
         return json_response(HTTPStatus.CONFLICT if has_failed else HTTPStatus.ACCEPTED, body)
     return json_response(HTTPStatus.OK, body)
+
+
+@app.get("/reports/<report_id>/summary", **GET_SUMMARY)
+def get_summary(report_id: ReportIdInPath) -> Response[str]:
+    """Return the summary of a report."""
+    logger.append_keys(report_id=report_id)
+    summary = read_summary(report_id, datetime.now(UTC), reports, executions, files)
+    return json_response(HTTPStatus.OK, summary)
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

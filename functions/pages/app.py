@@ -56,6 +56,7 @@ INDEX = {
         "GET /get_report/{report_id}": "the status of a report; with Accept: text/csv, its file",
         "GET /get_report": "the same, with ?report_id=",
         "GET /reports": "the latest reports",
+        "GET /reports/{report_id}/summary": "the figures of a report",
         "POST /reports/{report_id}/retry": "retry a failed report",
         "GET /timeline": "the last week of a store, with ?store_id=",
         "GET /stores/{store_id}/timeline": "the same, by path",

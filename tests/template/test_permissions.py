@@ -143,13 +143,14 @@ def test_an_upload_is_read_with_and_without_a_version(roles: dict[str, Resource]
     assert inbox in allowed["s3:GetObject"]
 
 
-def test_the_function_that_counts_parts_can_list_nothing_else(roles: dict[str, Resource]) -> None:
+def test_the_function_that_counts_parts_can_list_little_else(roles: dict[str, Resource]) -> None:
     (listing,) = [
         statement
         for statement in _statements(roles["GetReportFunction"])
         if statement["Action"] == "s3:ListBucket"
     ]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": "reports/*/parts/v2-"}}
+    prefixes = ["reports/*/parts/v2-", "reports/*/summary.json"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": prefixes}}
 
 
 def _allowed(role: Resource) -> dict[str, set[str]]:

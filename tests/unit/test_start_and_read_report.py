@@ -9,6 +9,8 @@ import pytest
 
 from store_monitoring.errors import (
     IdempotencyKeyReusedError,
+    ReportFailedError,
+    ReportRunningError,
     TransientError,
     UnknownReportError,
 )
@@ -16,10 +18,10 @@ from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
-from store_monitoring.reports.queries import ReportView, read_report
+from store_monitoring.reports.queries import ReportView, read_report, read_summary
 from store_monitoring.reports.report import Failure, Format, Report, Status, checked_report_id
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.storage.keys import part_key
+from store_monitoring.storage.keys import part_key, summary_key
 from testing.fakes import FolderFiles, MemoryExecutions, MemoryReports
 from tests.cases import utc
 
@@ -255,3 +257,29 @@ def test_an_ended_report_does_not_change(tmp_path: Path, report: Report) -> None
     executions = MemoryExecutions(failures={"r": TIMED_OUT})
     view = read_report("r", LATER, reports_of(report), executions, FolderFiles(tmp_path))
     assert view.report == report
+
+
+# --- the summary ----------------------------------------------------------------------------
+
+
+def read_summary_of(report: Report, folder: Path) -> object:
+    reports = reports_of(report)
+    return read_summary("r", SOON, reports, MemoryExecutions(), FolderFiles(folder))
+
+
+def test_the_summary_of_a_complete_report(tmp_path: Path) -> None:
+    FolderFiles(tmp_path).write_json(summary_key("r"), {"stores": 7})
+    assert read_summary_of(COMPLETE, tmp_path) == {"stores": 7}
+
+
+def test_there_is_no_summary_before_a_report_is_complete(tmp_path: Path) -> None:
+    with pytest.raises(ReportRunningError):
+        read_summary_of(PLANNED, tmp_path)
+    failed = replace(PLANNED, status=Status.FAILED, failure=TIMED_OUT)
+    with pytest.raises(ReportFailedError):
+        read_summary_of(failed, tmp_path)
+
+
+def test_a_report_of_an_older_version_has_no_summary(tmp_path: Path) -> None:
+    with pytest.raises(UnknownReportError, match="has no summary"):
+        read_summary_of(COMPLETE, tmp_path)

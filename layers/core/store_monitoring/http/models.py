@@ -424,6 +424,112 @@ class ReportPage(TypedDict):
     ]
 
 
+# --- summaries ----------------------------------------------------------------------------------
+
+Percent = Annotated[float, Field(ge=0, le=100, description="Three decimals.")]
+Hours = Annotated[float, Field(ge=0, description="Two decimals.")]
+Money = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
+
+
+class ReportHeader(TypedDict):
+    """Which report it is, and what it was made from."""
+
+    report_id: Uuid
+    as_of: Instant
+    snapshot: Annotated[int, Field(ge=1, description="Number of ingests in the snapshot.")]
+    request: Annotated[dict[str, Any], Field(description="As sent, in its normal form.")]
+    rules_version: Annotated[int, Field(ge=1, description="Version of the uptime rules.")]
+
+
+class ReportWarning(TypedDict):
+    """Why the figures may mislead."""
+
+    code: str
+    message: str
+
+
+class StoresNow(TypedDict):
+    """Numbers of stores by state."""
+
+    up: Count
+    down: Count
+    closed: Count
+    no_data: Annotated[Count, Field(description="Stores without a known poll, open or not.")]
+
+
+class WindowSummary(TypedDict):
+    """All stores together in one window."""
+
+    uptime_hours: Hours
+    downtime_hours: Hours
+    no_data_hours: Hours
+    business_time_hours: Hours
+    uptime_percent: Annotated[
+        Percent | None, Field(description="Of uptime + downtime; null if both are zero.")
+    ]
+    coverage_percent: Annotated[
+        Percent | None, Field(description="Of business time: what lies shortly after a poll.")
+    ]
+    stores_met: Annotated[Count, Field(description="Stores that met their target.")]
+    stores_missed: Count
+    lost_revenue: Annotated[Money | None, Field(description="Null if no store's revenue is known.")]
+
+
+class WorstStore(TypedDict):
+    """A store with a low percentage of uptime in the week."""
+
+    store_id: str
+    name: str | None
+    uptime_percent: Percent
+    target_percent: Percent
+    uptime_hours: Hours
+    downtime_hours: Hours
+    outages: Count
+    longest_outage_hours: Hours
+    last_poll_at: Instant
+
+
+class Bin(TypedDict):
+    """A bin of a histogram."""
+
+    label: str
+    stores: Count
+
+
+class ZoneOutages(TypedDict):
+    """The stores of a time zone, and their outages in the week."""
+
+    timezone: str
+    stores: Count
+    outages: Count
+
+
+class Summary(TypedDict):
+    """The summary of a report."""
+
+    report: ReportHeader
+    stores: Count
+    warnings: list[ReportWarning]
+    now: StoresNow
+    last_hour: WindowSummary
+    last_day: WindowSummary
+    last_week: WindowSummary
+    outages_last_week: Count
+    incidents_last_week: Count
+    mean_time_to_recovery_hours: Annotated[
+        Hours | None, Field(description="Null if no incident of the week has ended.")
+    ]
+    worst_stores: Annotated[list[WorstStore], Field(max_length=20)]
+    uptime_percent_last_week: list[Bin]
+    longest_outage_last_week: list[Bin]
+    last_poll_age: list[Bin]
+    outages_by_hour: Annotated[
+        list[list[Count]],
+        Field(description="By local weekday, Monday first, and hour of their start."),
+    ]
+    outages_by_zone: list[ZoneOutages]
+
+
 # --- timelines ----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import RULES_VERSION, PollFilter
 from store_monitoring.http import models
 from store_monitoring.http.documentation import error, operation, response
 from store_monitoring.reports.report import Status
@@ -157,6 +157,76 @@ GET_REPORT_BY_QUERY = operation(
     tag="reports",
     description="The same as `/get_report/{report_id}`.",
     responses=_REPORT_RESPONSES,
+)
+_WINDOW: models.WindowSummary = {
+    "uptime_hours": 102.5,
+    "downtime_hours": 27.5,
+    "no_data_hours": 40.0,
+    "business_time_hours": 170.0,
+    "uptime_percent": 78.846,
+    "coverage_percent": 61.25,
+    "stores_met": 1,
+    "stores_missed": 1,
+    "lost_revenue": "343.75",
+}
+_SUMMARY: models.Summary = {
+    "report": {
+        "report_id": _REPORT_ID,
+        "as_of": "2024-10-14T23:55:18.727055Z",
+        "snapshot": 4,
+        "request": {
+            "as_of": None,
+            "store_ids": None,
+            "poll_filter": "all",
+            "formats": ["csv"],
+        },
+        "rules_version": RULES_VERSION,
+    },
+    "stores": 3,
+    "warnings": [],
+    "now": {"up": 1, "down": 0, "closed": 1, "no_data": 1},
+    "last_hour": _WINDOW,
+    "last_day": _WINDOW,
+    "last_week": _WINDOW,
+    "outages_last_week": 3,
+    "incidents_last_week": 2,
+    "mean_time_to_recovery_hours": 2.25,
+    "worst_stores": [
+        {
+            "store_id": "7",
+            "name": "Main Street",
+            "uptime_percent": 58.333,
+            "target_percent": 99.0,
+            "uptime_hours": 38.5,
+            "downtime_hours": 27.5,
+            "outages": 3,
+            "longest_outage_hours": 12.0,
+            "last_poll_at": "2024-10-14T23:41:02.000000Z",
+        }
+    ],
+    "uptime_percent_last_week": [{"label": "50+", "stores": 1}, {"label": "100", "stores": 1}],
+    "longest_outage_last_week": [{"label": "none", "stores": 1}, {"label": "12–24 h", "stores": 1}],
+    "last_poll_age": [{"label": "≤ 1 h", "stores": 2}, {"label": "no data", "stores": 1}],
+    "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],
+    "outages_by_zone": [{"timezone": "America/Chicago", "stores": 3, "outages": 3}],
+}
+GET_SUMMARY = operation(
+    "get_summary",
+    "Get the summary of a report",
+    tag="reports",
+    description="Totals, numbers of stores by state, the worst stores, and when outages begin.",
+    responses={
+        HTTPStatus.OK: response("The summary.", models.Summary, {"summary": _SUMMARY}),
+        HTTPStatus.BAD_REQUEST: error(
+            "`report_id` is not a UUID.",
+            {"report_id": _MALFORMED_REPORT_ID},
+        ),
+        HTTPStatus.NOT_FOUND: _UNKNOWN_REPORT,
+        HTTPStatus.CONFLICT: error(
+            "The report is not Complete.",
+            {"running": ("report_running", f"the report {_REPORT_ID} is still Running")},
+        ),
+    },
 )
 LIST_REPORTS = operation(
     "list_reports",

@@ -4,12 +4,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from store_monitoring.errors import (
+    ReportFailedError,
+    ReportRunningError,
+    UnknownReportError,
+)
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.lifecycle import find_report, refresh_status
 from store_monitoring.reports.pages import PageRequest, ReportPage
 from store_monitoring.reports.ports import Executions, Reports
 from store_monitoring.reports.report import Failure, Format, Report, Status
-from store_monitoring.storage.keys import parts_prefix, report_key
+from store_monitoring.storage.keys import parts_prefix, report_key, summary_key
 from store_monitoring.storage.ports import ReportFiles
 
 
@@ -58,6 +63,30 @@ def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
         )
         for format_ in {Format.CSV: None} | dict.fromkeys(report.formats)
     }
+
+
+def read_summary(
+    report_id: str, now: datetime, reports: Reports, executions: Executions, files: ReportFiles
+) -> object:
+    """Return the JSON object of a report's summary.
+
+    Raises
+    ------
+    UnknownReportError
+        Also if a version without summaries made the report.
+    ReportRunningError, ReportFailedError
+        If the report is not Complete.
+    """
+    report = find_report(report_id, now, reports, executions)
+    match report.status:
+        case Status.RUNNING:
+            raise ReportRunningError(f"the report {report_id} is still Running")
+        case Status.FAILED:
+            raise ReportFailedError(f"the report {report_id} Failed")
+    key = summary_key(report_id)
+    if not files.count(key):  # S3 denies reading a missing object to those who may not list all
+        raise UnknownReportError(f"the report {report_id} has no summary, or has expired")
+    return files.read_json(key)
 
 
 def list_reports(
