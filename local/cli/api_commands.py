@@ -207,9 +207,11 @@ def show_timeline(client: ApiClient, query: Mapping[str, str | None]) -> None:
         f"in {zone['name']} ({zone['source']}); business hours {hours}"
     )
     show(week_table(timeline))
+    # In the row, time without data is downtime (rule 11): of a store without data, all of it is.
+    not_up = "no data" if timeline["totals"]["no_data_last_week_us"] else "down"
     for window, unit in (("hour", "minutes"), ("day", "hours"), ("week", "hours")):
-        up, down = (row[f"{name}_last_{window}(in {unit})"] for name in ("uptime", "downtime"))
-        console.print(f"  last {window:4}  up {up:.2f}, down {down:.2f} {unit}")
+        up, rest = (row[f"{name}_last_{window}(in {unit})"] for name in ("uptime", "downtime"))
+        console.print(f"  last {window:4}  up {up:.2f}, {not_up} {rest:.2f} {unit}")
 
 
 def week_table(timeline: Mapping[str, Any]) -> Table:

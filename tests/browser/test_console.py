@@ -137,6 +137,15 @@ def test_the_report_follows_the_form(console: Page, user: User, stores: Stores) 
     assert user.get(f"/get_report/{report_id}").json()["urls"].keys() == {"csv"}
 
 
+def test_a_report_without_known_polls_has_a_warning(console: Page) -> None:
+    console.get_by_text("Time, stores, polls").click()
+    console.locator("#request").get_by_label("As of, UTC").fill("2025-01-01T12:00")
+    make_report(console)
+    expect(newest(console).locator(".warning")).to_contain_text("no store has data")
+    console.reload()  # the list has the warning, too
+    expect(newest(console).locator(".warning")).to_contain_text("no store has data")
+
+
 def test_progress_is_live(console: Page) -> None:
     progress = {"shards_done": 3, "shards_total": 8}
     held = True
@@ -340,6 +349,11 @@ def check_week(console: Page, expected: dict[str, Any]) -> None:
             )
         else:
             assert "%" not in shown["Uptime"][number]
+        open_us = known_us + totals[f"no_data_{window}_us"]
+        if open_us:
+            coverage = float(shown["Covered by polls"][number].removesuffix(" %"))
+            expected_percent = 100 * totals[f"covered_{window}_us"] / open_us
+            assert coverage == pytest.approx(expected_percent, abs=0.01)
     tolerance_us = MINUTE_US / 1000  # ends are drawn in thousandths of a minute
     assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=tolerance_us)
     assert drawn_us(console, "down") == pytest.approx(

@@ -144,6 +144,8 @@ def test_a_timeline_has_the_numbers_of_the_report(user: User) -> None:
     values = [cell.strip() for cell in monday.split("│")[2:7]]
     assert values == ["09:00–18:45", "9.17", "0.58", "2", "18:10–18:45"]
     assert "last hour  up 15.01, down 34.99 minutes" in done.stdout
+    later = store_monitoring(user, "timeline", "a", "--as-of", "2024-12-03T00:00:00Z")
+    assert "last day   up 0.00, no data" in later.stdout
     assert "unknown_store" in failed(store_monitoring(user, "timeline", "no-such-store"))
 
 

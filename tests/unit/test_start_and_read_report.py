@@ -18,8 +18,15 @@ from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
 from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
-from store_monitoring.reports.queries import ReportView, read_report, read_summary
-from store_monitoring.reports.report import Failure, Format, Report, Status, checked_report_id
+from store_monitoring.reports.queries import ReportView, read_report, read_summary, report_entry
+from store_monitoring.reports.report import (
+    Failure,
+    Format,
+    Report,
+    ReportWarning,
+    Status,
+    checked_report_id,
+)
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import part_key, summary_key
 from testing.fakes import FolderFiles, MemoryExecutions, MemoryReports
@@ -213,6 +220,18 @@ def test_a_complete_report_has_download_urls(tmp_path: Path) -> None:
         "stores": 7,
         "as_of": "2024-10-14T23:55:18.727055Z",
     }
+
+
+@pytest.mark.parametrize("report", [RUNNING, PLANNED, COMPLETE], ids=lambda each: each.status)
+def test_a_report_has_its_warnings(tmp_path: Path, report: Report) -> None:
+    expected = [{"code": "no_known_polls", "message": "no store has data"}]
+    warned = replace(report, warnings=(ReportWarning(**expected[0]),))
+    reports, executions = reports_of(warned), MemoryExecutions()
+    view = read_report("r", SOON, reports, executions, FolderFiles(tmp_path))
+    body = dict(report_body(view, LATER))
+    assert body.pop("warnings") == expected
+    assert body == report_body(replace(view, report=report), LATER)
+    assert report_entry(warned) == report_entry(report) | {"warnings": expected}
 
 
 def test_a_failed_report_has_a_reason(tmp_path: Path) -> None:

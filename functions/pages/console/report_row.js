@@ -35,7 +35,7 @@ export class ReportRow {
     try {
       while (this.#entry.status === "Running") {
         const report = await ask("GET", `get_report/${this.#entry.report_id}`);
-        if (report.status === "Running") this.#progress(report.progress);
+        if (report.status === "Running") this.#progress(report);
         else this.#end(report);
         if (report.status === "Running") await pause(ASK_EVERY_MS);
       }
@@ -69,7 +69,8 @@ export class ReportRow {
     announce(report.status === "Complete" ? "The report is complete." : "The report failed.");
   }
 
-  #progress(progress) {
+  #progress({ progress, warnings }) {
+    this.#item.querySelector(".warnings").replaceChildren(...warningElements(warnings));
     const bar = this.#item.querySelector("progress");
     if (!bar || !progress) return;
     bar.max = progress.shards_total;
@@ -94,6 +95,7 @@ export class ReportRow {
         element("span", { class: "badge" }, status),
       ),
       element("p", { class: "facts" }, facts(this.#entry)),
+      element("div", { class: "warnings" }, ...warningElements(this.#entry.warnings)),
       ...parts,
     );
   }
@@ -115,6 +117,9 @@ function facts(entry) {
     .filter(Boolean)
     .join(" · ");
 }
+
+const warningElements = (warnings = []) =>
+  warnings.map(({ message }) => element("p", { class: "warning" }, `Warning: ${message}`));
 
 function running() {
   return [

@@ -70,17 +70,26 @@ function numbers(totals) {
       time("Up", "uptime"),
       time("Down", "downtime"),
       totals.no_data_last_week_us ? time("No data", "no_data") : null,
-      line("Uptime", "percent", ([window]) => [percent(totals, window)]),
+      line("Uptime", "percent", ([window]) => [uptimePercent(totals, window)]),
+      line("Covered by polls", "percent", ([window]) => [coveragePercent(totals, window)]),
     ),
   );
 }
 
 /** The share of uptime in known time; without known time there is none. */
-function percent(totals, window) {
-  const known = totals[`uptime_${window}`] + totals[`downtime_${window}`];
-  if (known) return `${((100 * totals[`uptime_${window}`]) / known).toFixed(2)} %`;
+function uptimePercent(totals, window) {
+  const [up, down] = [totals[`uptime_${window}`], totals[`downtime_${window}`]];
+  if (up + down) return percent(up, up + down);
   return totals[`no_data_${window}`] ? "no data" : "closed";
 }
+
+/** The share of business time shortly after a poll: how much was seen, not carried forward. */
+function coveragePercent(totals, window) {
+  const open = totals[`uptime_${window}`] + totals[`downtime_${window}`] + totals[`no_data_${window}`];
+  return open ? percent(totals[`covered_${window}`], open) : "closed";
+}
+
+const percent = (part, whole) => `${((100 * part) / whole).toFixed(2)} %`;
 
 function legend() {
   const entry = (state, text) =>

@@ -356,6 +356,24 @@ class Failure(TypedDict):
     message: str
 
 
+class ReportWarning(TypedDict):
+    """Why a report may not be what its caller expects."""
+
+    code: Annotated[
+        str,
+        Field(
+            description=(
+                "`no_known_polls`: the report's `as_of` is so long after the newest poll that no"
+                " store has data."
+            )
+        ),
+    ]
+    message: str
+
+
+Warnings = Annotated[list[ReportWarning], Field(min_length=1, description="Absent without any.")]
+
+
 class Progress(TypedDict):
     """Known once the report is planned."""
 
@@ -369,6 +387,7 @@ class RunningReport(TypedDict):
     report_id: Uuid
     status: Literal[Status.RUNNING]
     progress: NotRequired[Progress]
+    warnings: NotRequired[Warnings]
 
 
 class CompleteReport(TypedDict):
@@ -383,6 +402,7 @@ class CompleteReport(TypedDict):
     ]
     stores: Annotated[Count, Field(description="Number of rows.")]
     as_of: Instant
+    warnings: NotRequired[Warnings]
 
 
 class FailedReport(TypedDict):
@@ -404,6 +424,7 @@ class ReportEntry(TypedDict):
     stores: NotRequired[Count]
     poll_filter: PollFilter
     formats: list[Format]
+    warnings: NotRequired[Warnings]
     error: NotRequired[Failure]
 
 
@@ -439,13 +460,6 @@ class ReportHeader(TypedDict):
     snapshot: Annotated[int, Field(ge=1, description="Number of ingests in the snapshot.")]
     request: Annotated[dict[str, Any], Field(description="As sent, in its normal form.")]
     rules_version: Annotated[int, Field(ge=1, description="Version of the uptime rules.")]
-
-
-class ReportWarning(TypedDict):
-    """Why the figures may mislead."""
-
-    code: str
-    message: str
 
 
 class StoresNow(TypedDict):

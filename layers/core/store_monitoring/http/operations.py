@@ -26,6 +26,18 @@ _COMPLETE: dict[str, Any] = {
     "stores": 4560,
     "as_of": "2024-10-14T23:55:18.727055Z",
 }
+_WARNED: dict[str, Any] = _COMPLETE | {
+    "as_of": "2025-01-01T00:00:00.000000Z",
+    "warnings": [
+        {
+            "code": "no_known_polls",
+            "message": (
+                "no store has data: as_of is more than 14 days after the newest poll,"
+                " 2024-10-14T23:55:18.727055Z"
+            ),
+        }
+    ],
+}
 _FAILED: dict[str, Any] = {
     "report_id": _REPORT_ID,
     "status": "Failed",
@@ -119,7 +131,7 @@ _REPORT_RESPONSES = {
     HTTPStatus.OK: response(
         "The status of the report.",
         models.RunningReport | models.CompleteReport | models.FailedReport,
-        {"Running": _RUNNING, "Complete": _COMPLETE, "Failed": _FAILED},
+        {"Running": _RUNNING, "Complete": _COMPLETE, "with a warning": _WARNED, "Failed": _FAILED},
     ),
     HTTPStatus.ACCEPTED: response(
         "The file was requested, but the report is still running.",

@@ -31,11 +31,13 @@ def report_body(
                     "shards_done": view.shards_done,
                     "shards_total": report.shards_total,
                 }
+            if report.warnings:
+                running["warnings"] = _warnings(report)
             return running
         case Status.COMPLETE:
             assert report.stores is not None  # known of a report that is Complete
             assert report.as_of is not None
-            return {
+            complete: models.CompleteReport = {
                 "report_id": report.report_id,
                 "status": Status.COMPLETE,
                 "url": view.urls[Format.CSV],
@@ -44,6 +46,9 @@ def report_body(
                 "stores": report.stores,
                 "as_of": report.as_of,
             }
+            if report.warnings:
+                complete["warnings"] = _warnings(report)
+            return complete
         case Status.FAILED:
             failure = report.failure
             assert failure is not None  # recorded of a report that Failed
@@ -52,6 +57,10 @@ def report_body(
                 "status": Status.FAILED,
                 "error": {"code": failure.error, "message": failure.message},
             }
+
+
+def _warnings(report: Report) -> list[models.ReportWarning]:
+    return [{"code": each.code, "message": each.message} for each in report.warnings]
 
 
 def report_page_body(page: ReportPage) -> models.ReportPage:

@@ -1,6 +1,6 @@
 """Read one report, or one page of the list of reports."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -111,6 +111,7 @@ def report_entry(report: Report) -> dict[str, Any]:
         "stores": report.stores,
         "poll_filter": report.poll_filter.value,
         "formats": [format_.value for format_ in report.formats],
+        "warnings": [asdict(warning) for warning in report.warnings] or None,
         "error": None if report.failure is None else failure_body(report.failure),
     }
     return {name: value for name, value in entry.items() if value is not None}
