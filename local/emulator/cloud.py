@@ -105,7 +105,7 @@ class LocalCloud:
         self._process = subprocess.Popen(  # noqa: S603  # this project's program
             [
                 *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
-                *(sys.executable, "-m", "local.emulator.server"),
+                *(sys.executable, "-m", "local.emulator"),
                 f"--template={template.resolve()}",
                 f"--state={self.state}",
                 f"--python={runtime.python}",

@@ -101,7 +101,3 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         ),
         "outputs": template.outputs(),
     }
-
-
-if __name__ == "__main__":
-    main()
