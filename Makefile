@@ -71,8 +71,8 @@ serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with
 	@$(BIN)/python -m local serve
 
 # Two processes share the test files, in their order: tests of a file may share a cloud and add to
-# it, and so may files that are marked as one group.
-IN_TWO := -n 2 --dist loadgroup --no-loadscope-reorder
+# it, and so may files of some folders (tests/conftest.py).
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the library, all of the domain.

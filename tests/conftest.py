@@ -2,9 +2,11 @@
 
 import os
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests.cases import ComputeUptime
 from tests.compute_by_domain import (
@@ -16,6 +18,9 @@ from tests.compute_by_domain import (
 )
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
+
+# In the first two, a session's cloud; in the last, its builds.
+_SHARED_FOLDERS = ("tests/e2e/guarded/", "tests/e2e/open/", "tests/built/")
 
 settings.register_profile("default", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
@@ -38,11 +43,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Proof())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and those of a shared cloud."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+class _SharedFolders(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a process all tests of a file, or of a folder whose tests share what they start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((each for each in _SHARED_FOLDERS if file.startswith(each)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return _SharedFolders(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(params=[report, compute_by_domain], ids=["oracle", "domain"])

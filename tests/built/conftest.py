@@ -17,8 +17,6 @@ RUNTIME_VERSION = "3.13"
 
 Builder = Callable[[str], Path]
 
-WITH_ONE_BUILD = pytest.mark.xdist_group("built")
-
 
 @pytest.fixture(scope="session")
 def builder() -> Iterator[Builder]:

@@ -20,10 +20,8 @@ from local.emulator.execution_environment import ExecutionEnvironment, FunctionC
 from local.emulator.runtime import LAMBDA_VERSION, Runtime
 from local.emulator.runtime import lambda_python as lambda_runtime
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
-from tests.built.conftest import ROOT, WITH_ONE_BUILD, Builder
+from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
-
-pytestmark = WITH_ONE_BUILD
 
 PACKAGES = "packages"
 HANDLER = """

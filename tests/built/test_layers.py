@@ -13,11 +13,9 @@ import pytest
 from bench.cold_start import cold_start, fill_runtime
 from local.emulator.built_functions import BuiltFunction, built_functions
 from store_monitoring.storage.keys import report_key
-from tests.built.conftest import ROOT, RUNTIME_VERSION, WITH_ONE_BUILD, Builder
+from tests.built.conftest import ROOT, RUNTIME_VERSION, Builder
 from tests.cases import EVERY_DAY, MONDAY, active, inactive, opens
 from tests.oracle import Case, csv_text, report
-
-pytestmark = WITH_ONE_BUILD
 
 MAX_UNZIPPED_BYTES = 230_000_000  # Lambda's limit is 262,144,000
 MAX_CODE_BYTES = 1_000_000

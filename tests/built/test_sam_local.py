@@ -18,10 +18,8 @@ from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.cloud import LocalCloud
 from local.emulator.ports import free_ports
-from tests.built.conftest import ROOT, WITH_ONE_BUILD, Builder
+from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
-
-pytestmark = WITH_ONE_BUILD
 
 EVENTS = ROOT / "events"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))

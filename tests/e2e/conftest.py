@@ -1,12 +1,13 @@
-"""Two local clouds with the real template, which most tests share, and their users.
+"""A user of a local cloud, and the sample to upload.
 
-Tests of a shared cloud add uploads and reports of their own, and see those of others. Only tests
-that need other parameters, break something for good or count everything start a cloud.
+The tests in a folder, `open` or `guarded`, share one cloud: they add uploads and reports, and see
+those of others. A file beside them starts a cloud of its own, because it needs other parameters,
+breaks something for good or counts everything.
 """
 
 import gzip
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,6 @@ import requests
 
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.cloud import LocalCloud
-
-KEY = "open-sesame"
-ORIGIN = "https://example.com"
-IN_GUARDED_CLOUD = pytest.mark.xdist_group("guarded cloud")
-IN_OPEN_CLOUD = pytest.mark.xdist_group("open cloud")
 
 Result = TypeVar("Result")
 
@@ -132,29 +128,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {f"{kind}/{name}": (folder / name).read_bytes() for kind, name in _KINDS.items()}
 
 
-@pytest.fixture(scope="session")
-def user(sample: dict[str, bytes]) -> Iterator[User]:
-    """A user of a cloud that has ingested the small sample; a report has several small shards."""
-    with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:
-        user = User(cloud)
-        _ingest(user, sample)
-        yield user
-
-
-@pytest.fixture(scope="session")
-def guarded(sample: dict[str, bytes]) -> Iterator[User]:
-    """A user of a cloud that requires an API key and allows pages of another origin to call.
-
-    It has ingested the small sample, and a store "1" that was always up.
-    """
-    polls = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
-    with LocalCloud(parameter_overrides={"CorsOrigin": ORIGIN}, api_key=KEY) as cloud:
-        user = User(cloud, {"x-api-key": KEY})
-        _ingest(user, sample | {"polls/one.csv": polls})
-        yield user
-
-
-def _ingest(user: User, files: Mapping[str, bytes]) -> None:
+def ingest(user: User, files: Mapping[str, bytes]) -> None:
+    """Upload files, compressed; check that they are committed."""
     for key, content in files.items():
         outcome = user.upload(f"{key}.gz", gzip.compress(content))
         assert outcome["status"] == "Committed", outcome

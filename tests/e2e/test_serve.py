@@ -57,40 +57,39 @@ def commands(printed: list[str]) -> list[str]:
     return [line.strip() for line in printed if line.startswith("  ")]
 
 
-@pytest.mark.parametrize("key", ["it's a secret", ""])
-def test_every_printed_command_works_at_once_and_repeatedly(tmp_path: Path, key: str) -> None:
+def test_every_printed_command_works_and_the_key_is_in_no_list_of_processes(
+    tmp_path: Path,
+) -> None:
     data, elsewhere = tmp_path / "it's data", tmp_path / "elsewhere"
     data.mkdir()
     elsewhere.mkdir()
     (data / "store status.csv").write_text(_POLLS)
-    arguments = ["--data", str(data)] if key else []
-    with serving(*arguments, API_KEY=key) as (_program, printed):
-        assert "All data are kept in memory and are lost when this ends." in printed[0]
-        lines = commands(printed)
-        assert len(lines) == (7 if key else 4)
-        for line in [*lines, *reversed(lines)]:
-            done = subprocess.run(
-                ["bash", "-c", _CURL + line],
-                cwd=elsewhere,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            if line.startswith("grep"):
-                assert done.returncode == 0
-            else:
-                assert re.fullmatch("20[0-9]", done.stdout.splitlines()[-1]), (line, done.stdout)
-        if key:
-            assert (elsewhere / "report.csv").read_text().startswith("store_id,uptime_last_hour")
-
-
-def test_the_key_is_in_no_list_of_processes() -> None:
-    key = uuid4().hex
-    with serving(API_KEY=key) as (_program, printed):
+    secret = uuid4().hex
+    with serving("--data", str(data), API_KEY=f"it's {secret}") as (_program, printed):
         listed = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
-        assert not [each for each in listed if key.encode() in each]
-        assert not [line for line in printed if key in line]
+        assert not [each for each in listed if secret.encode() in each]
+        assert not [line for line in printed if secret in line]
+        assert len(commands(printed)) == 7
+        check_commands(printed, elsewhere)
+    assert (elsewhere / "report.csv").read_text().startswith("store_id,uptime_last_hour")
+
+
+def check_commands(printed: list[str], folder: Path) -> None:
+    """Check that each printed command works at once, and again."""
+    lines = commands(printed)
+    for line in [*lines, *reversed(lines)]:
+        done = subprocess.run(
+            ["bash", "-c", _CURL + line],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if line.startswith("grep"):
+            assert done.returncode == 0
+        else:
+            assert re.fullmatch("20[0-9]", done.stdout.splitlines()[-1]), (line, done.stdout)
 
 
 def test_it_reports_the_end_of_the_server_and_ends() -> None:
@@ -103,8 +102,12 @@ def test_it_reports_the_end_of_the_server_and_ends() -> None:
     assert errors == "error: the local cloud has stopped unexpectedly, and its data are lost\n"
 
 
-def test_ctrl_c_ends_it_within_two_seconds() -> None:
-    with serving() as (program, _printed):
+def test_without_a_key_every_command_works_and_ctrl_c_ends_it_within_two_seconds(
+    tmp_path: Path,
+) -> None:
+    with serving(API_KEY="") as (program, printed):
+        assert len(commands(printed)) == 4
+        check_commands(printed, tmp_path)
         [supervisor] = children(program.pid)
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)

@@ -7,9 +7,7 @@ from uuid import uuid4
 import pytest
 
 from local.emulator.ports import free_ports
-from tests.e2e.conftest import IN_OPEN_CLOUD, User
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User
 
 REQUESTS = {
     "trigger": ("POST", "/trigger_report", "TriggerReportFunction"),

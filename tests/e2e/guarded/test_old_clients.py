@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import KEY
 
 
 def run(line: str, user: User, folder: Path, report_id: str = "") -> str:

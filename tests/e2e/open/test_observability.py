@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from store_monitoring.metrics import Metric
-from tests.e2e.conftest import IN_OPEN_CLOUD, User, until
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User, until
 
 Lines = list[dict[str, Any]]
 

@@ -13,9 +13,7 @@ import pytest
 import requests
 
 from local.emulator.settings import FAULTS_PATH, HOST
-from tests.e2e.conftest import IN_OPEN_CLOUD, User
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
 # The headers that browsers add for pages of another site, and of another port of this machine.

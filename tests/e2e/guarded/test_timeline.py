@@ -11,9 +11,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import KEY
 
 AS_OF = "2024-10-14T12:00:00Z"
 

@@ -6,9 +6,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.e2e.conftest import IN_OPEN_CLOUD, User
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User
 
 AT_ONCE = 100
 

@@ -11,10 +11,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.e2e.conftest import IN_OPEN_CLOUD, User, until
+from tests.e2e.conftest import User, until
 from tests.oracle import Case, HoursRow, Poll, csv_text, report
-
-pytestmark = IN_OPEN_CLOUD
 
 LATEST = "2024-10-14T23:55:18.727055Z"
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
-from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import KEY
 
-pytestmark = IN_GUARDED_CLOUD
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ADDRESS = "/reports"
 
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import IN_GUARDED_CLOUD, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[3]
 PATIENCE_SECONDS = 600
 
 

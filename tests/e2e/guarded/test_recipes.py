@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from local.cli.sample_data import SMALL
-from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import KEY
 
 # Two stores that were down all week, with ids that pandas would parse as a number and as missing.
 ODD_IDS = b"""store_id,status,timestamp_utc
 007,inactive,2024-10-07 00:00:00 UTC
 NULL,inactive,2024-10-07 00:00:00 UTC
 """
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:

@@ -8,9 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import IN_OPEN_CLOUD, User
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User
 
 HOSTILE = [
     "a/b",

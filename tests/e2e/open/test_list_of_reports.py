@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import IN_OPEN_CLOUD, User
-
-pytestmark = IN_OPEN_CLOUD
+from tests.e2e.conftest import User
 
 
 def listed(user: User, **query: Any) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import IN_GUARDED_CLOUD, KEY, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import KEY
 
 NO_REPORT = "1f4de9a6-93b9-4b8b-a7a7-1f6f1c6b2f10"
 WITH_KEY = [

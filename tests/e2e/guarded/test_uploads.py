@@ -8,9 +8,7 @@ import pytest
 import requests
 
 from store_monitoring.ingest.parsing.kinds import Kind as UploadKind
-from tests.e2e.conftest import IN_GUARDED_CLOUD, User, until
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User, until
 
 POLLS = (
     b"store_id,status,timestamp_utc\n"

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.e2e.conftest import IN_GUARDED_CLOUD, ORIGIN, User
-
-pytestmark = IN_GUARDED_CLOUD
+from tests.e2e.conftest import User
+from tests.e2e.guarded.conftest import ORIGIN
 
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
