@@ -260,6 +260,20 @@ def test_files_can_be_dropped(console: Page) -> None:
     expect(item).to_contain_text("Ingested: 1 row.")
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "kind"),
+    [
+        ("stores.csv", "store_id,brand,status", "attributes"),
+        ("ours.csv", "Store_ID,Brand,Target_Percent", "attributes"),
+        ("hours.csv", "store_id,day,start_time_local,end_time_local", "business_hours"),
+        ("unknown.csv", "store_id,brand", ""),
+    ],
+)
+def test_the_kind_of_a_file_is_guessed(console: Page, name: str, header: str, kind: str) -> None:
+    item = choose(console, name, f"{header}\n".encode())
+    expect(item.get_by_role("combobox")).to_have_value(kind)
+
+
 def test_an_unreadable_file_shows_a_reason(console: Page) -> None:
     item = choose(console, f"{HOSTILE}.csv", b"a,b\n1,2\n")
     expect(item.get_by_role("heading")).to_have_text(f"{HOSTILE}.csv")
