@@ -52,7 +52,7 @@ app = new_app(settings.cors_origin, validates=True)
 
 NO_FIELDS = ReportBody()
 DEPRECATION = {
-    "Deprecation": "@1735689600",  # since 2025-01-01, as RFC 9745 writes it
+    "Deprecation": "@1795478400",  # since 2026-11-24, as RFC 9745 writes it
     "Link": '<trigger_report>; rel="successor-version"',  # by POST
 }
 
