@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +23,7 @@ from store_monitoring.reports.planner import plan_report
 from store_monitoring.reports.report import Report, Status
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
-from store_monitoring.storage.keys import report_key, request_key
+from store_monitoring.storage.keys import plan_key, report_key, request_key
 from store_monitoring.timeline import TimelineRequest, read_timeline
 from testing.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 
@@ -182,3 +182,9 @@ class Pipeline:
 
     def _stores(self) -> pa.Table:
         return self.tables.read_stores(list(self.log.snapshot().stores.values()))
+
+
+def plan_with_outages(pipeline: Pipeline, request: ReportRequest | None = None) -> None:
+    """Plan a report whose shards also write all outages."""
+    plan = replace(pipeline.plan(request=request), include_outages=True)
+    FolderFiles(pipeline.folder).write_json(plan_key(plan.report_id), plan.to_json())

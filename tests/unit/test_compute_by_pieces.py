@@ -23,20 +23,18 @@ from store_monitoring.errors import ResponseTooLargeError
 from store_monitoring.ingest.parsing.columns import MAX_POLLS_PER_STORE
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import Commit
-from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import compute_shard
-from store_monitoring.storage.keys import part_key, stores_key
+from store_monitoring.storage.keys import outages_key, part_key, stores_key
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.ports import StoresFile, WrittenPolls
 from store_monitoring.storage.schemas import POLLS, STORES
 from store_monitoring.storage.stores import with_stores
-from testing.pipeline import CLOCK_TIME, Pipeline
+from testing.pipeline import CLOCK_TIME, Pipeline, plan_with_outages
 from tests.oracle import Case, HoursRow, Poll, Totals, csv_text, report
 
 NOW = datetime(2024, 10, 14, 12, tzinfo=UTC)
 NOW_US = int(NOW.timestamp()) * SECOND_US
-IN_DETAIL = ReportRequest(formats=(Format.CSV, Format.JSON))
 
 
 def polls_csv(polls: list[Poll]) -> str:
@@ -59,14 +57,12 @@ POLL = st.builds(Poll, st.sampled_from("abc"), AGES.map(lambda age: NOW - age), 
 @given(
     st.lists(st.lists(POLL, min_size=1, max_size=12), min_size=1, max_size=4),
     st.integers(0, 9),
-    st.sampled_from([ReportRequest(), IN_DETAIL]),
     st.sampled_from([None, ("b",)]),
 )
 def test_a_part_does_not_depend_on_how_many_polls_fit(
     tmp_path_factory: pytest.TempPathFactory,
     files: list[list[Poll]],
     max_polls: int,
-    request_: ReportRequest,
     store_ids: tuple[str, ...] | None,
 ) -> None:
     pipeline = Pipeline(tmp_path_factory.mktemp("pieces"), bucket_count=2)
@@ -74,13 +70,13 @@ def test_a_part_does_not_depend_on_how_many_polls_fit(
         pipeline.ingest(f"polls/{number}.csv", polls_csv(polls))
     hours = "store_id,day,start_time_local,end_time_local\nb,0,09:00,17:00\nb,3,22:00,02:00\n"
     pipeline.ingest("business_hours/a.csv", hours)
-    pipeline.plan(request=replace(request_, store_ids=store_ids))
+    plan_with_outages(pipeline, ReportRequest(store_ids=store_ids))
+    paths = [pipeline.folder / key("r", 0) for key in (part_key, outages_key)]
     compute_shard("r", 0, pipeline.tables)
-    path = pipeline.folder / part_key("r", 0)
-    at_once = pq.read_table(path)
-    path.unlink()
+    at_once = [pq.read_table(path) for path in paths]
+    paths[0].unlink()
     compute_shard("r", 0, pipeline.tables, max_polls)
-    assert pq.read_table(path).equals(at_once)
+    assert [pq.read_table(path) for path in paths] == at_once
 
 
 def test_a_piece_reads_only_its_weeks(tmp_path: Path) -> None:
@@ -121,7 +117,7 @@ def test_thousands_of_stores_and_ten_years_of_memory(tmp_path: Path, poll_filter
 
 # --- memory ---------------------------------------------------------------------------------
 
-MAX_MB = 1_300  # of the function's 1,769
+MAX_MB, MAX_MB_WITH_OUTAGES = 1_300, 1_450  # of the function's 1,769
 FILES = 12
 HEAVY_STORES = 30
 CHILD = """
@@ -162,19 +158,25 @@ def write_many_polls(pipeline: Pipeline, stores: int, files: int, polls: int) ->
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("stores", "files"), [(1, FILES), (HEAVY_STORES, 1)])
-@pytest.mark.parametrize("request_", [ReportRequest(), IN_DETAIL], ids=["csv", "detailed"])
+@pytest.mark.parametrize(("outages", "max_mb"), [(False, MAX_MB), (True, MAX_MB_WITH_OUTAGES)])
 def test_memory_at_the_limit(
-    tmp_path: Path, stores: int, files: int, request_: ReportRequest
+    tmp_path: Path, stores: int, files: int, outages: bool, max_mb: int
 ) -> None:
-    """Files with the greatest allowed number of polls per store, and a bucket of such stores."""
+    """Files with the greatest allowed number of polls per store, and a bucket of such stores.
+
+    Every other poll begins an outage, so the outages' memory is at its limit, too.
+    """
     pipeline = Pipeline(tmp_path, bucket_count=1)
     write_many_polls(pipeline, stores, files, MAX_POLLS_PER_STORE)
-    pipeline.plan(request=request_)
+    if outages:
+        plan_with_outages(pipeline)
+    else:
+        pipeline.plan()
     child = [sys.executable, "-c", CHILD, str(tmp_path)]
     done = subprocess.run(
         child, check=True, capture_output=True, text=True
     )  # this test's own program
-    assert json.loads(done.stdout) < MAX_MB
+    assert json.loads(done.stdout) < max_mb
     part = pq.read_table(tmp_path / part_key("r", 0))
     assert len(part) == stores
     for row in part.to_pylist():  # up half the time, to within a step

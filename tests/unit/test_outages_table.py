@@ -1,6 +1,5 @@
 """The outages of a shard's stores as a table, and the columns of its part about them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import pytest
 
 from store_monitoring.errors import TransientError
 from store_monitoring.reports import shard as shard_module
-from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.shard import compute_shard
 from store_monitoring.storage import arrays
-from store_monitoring.storage.keys import outages_key, part_key, plan_key
+from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.schemas import OUTAGES
-from testing.fakes import FolderFiles, FolderTables
-from testing.pipeline import Pipeline
+from testing.fakes import FolderTables
+from testing.pipeline import Pipeline, plan_with_outages
 from tests.cases import us
 
 POLLS = """\
@@ -44,12 +42,6 @@ def pipeline(tmp_path: Path) -> Pipeline:
     pipeline.ingest("business_hours/a.csv", HOURS)
     pipeline.ingest("timezones/a.csv", ZONES)
     return pipeline
-
-
-def plan_with_outages(pipeline: Pipeline) -> Plan:
-    plan = replace(pipeline.plan(), include_outages=True)
-    FolderFiles(pipeline.folder).write_json(plan_key("r"), plan.to_json())
-    return plan
 
 
 def outages(pipeline: Pipeline) -> pa.Table:

@@ -222,11 +222,10 @@ def _contains(some: Int64s, values: Int64s, count: int) -> Bools:
 
 def by_store(outages: Sequence[Outages]) -> Outages:
     """Return one or more sets of outages by store, those of each store in the given order."""
-    columns = [
-        np.concatenate(some) for some in zip(*(each.columns for each in outages), strict=True)
-    ]
-    order = np.argsort(columns[0], kind="stable")
-    return Outages(*(column[order] for column in columns))
+    order = np.argsort(np.concatenate([each.store for each in outages]), kind="stable")
+    # Column by column, to hold only one of them besides the sets and the result.
+    columns = zip(*(each.columns for each in outages), strict=True)
+    return Outages(*(np.concatenate(parts)[order] for parts in columns))
 
 
 def _joined(pending: Outages, new: Outages) -> Outages:

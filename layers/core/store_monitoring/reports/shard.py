@@ -199,9 +199,8 @@ def _figures_by_pieces(
         for polls in tables.read_polls_in_batches(files, since_us, until_us - 1):
             yield polls_of(polls, store_ids)
 
-    pieces = cut_by_time(
-        read, plan.now_us - plan.memory_us, plan.now_us, max_polls // _PIECE_DIVISOR
-    )
+    divisor = _PIECE_DIVISOR * (2 if plan.include_outages else 1)  # outages are kept besides
+    pieces = cut_by_time(read, plan.now_us - plan.memory_us, plan.now_us, max_polls // divisor)
     return compute_uptime_by_pieces(
         stores_of(stores), pieces, plan.parameters, keep_outages=plan.include_outages
     )
