@@ -1,7 +1,7 @@
 """Compute one shard of a report."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Polls
-from store_monitoring.domain.outages import NO_OUTAGES, by_store
+from store_monitoring.domain.outages import NO_OUTAGES, Outages, by_store
 from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
@@ -75,6 +75,13 @@ class _Batch:
     polls_files: list[PollsFile]
     polls: pa.Table | None
 
+    @property
+    def polls_read(self) -> int:
+        """Number of polls in the files, or in what was read of them."""
+        if self.polls is None:
+            return sum(file.rows for file in self.polls_files)
+        return len(self.polls)
+
 
 def max_polls_in_memory(memory_mb: int) -> int:
     """Return how many polls fit into the memory of the function.
@@ -114,33 +121,44 @@ def compute_shard(
     read = partial(_read, plan, files, tables, max_polls)
     for batch in read_ahead(read, files.batches(_BATCH_POLLS), _AHEAD):
         stores_read += len(batch.stores)
+        polls_read += batch.polls_read
         unknown.difference_update(batch.stores.column("store_id").to_pylist() if unknown else ())
-        wanted = _where(plan.where, batch.stores)
-        for begin, end in _store_ranges(plan, wanted):
-            stores = wanted.slice(begin, end - begin)
-            if batch.polls is not None:
-                figures = _figures(plan, stores, batch.polls)
-            else:
-                figures = _figures_by_pieces(plan, stores, batch.polls_files, tables, max_polls)
+        for stores, figures in _compute(plan, batch, tables, max_polls):
             if figures.all_outages is not None:
                 row = sum(map(len, parts)) + figures.all_outages.store
                 outages.append(replace(figures.all_outages, store=row))
             parts.append(part_of(stores, figures))
-        polls_read += (
-            sum(file.rows for file in batch.polls_files)
-            if batch.polls is None
-            else len(batch.polls)
-        )
-    part = pa.concat_tables(parts)
-    order = pc.sort_indices(part, [("store_id", "ascending")])
-    part = part.take(order)
+    part, every_outage = _sorted(parts, outages)
     if plan.include_outages:  # before the part, which marks the shard as done
-        row = np.argsort(order.to_numpy())
-        every = by_store([replace(each, store=row[each.store]) for each in outages])
-        tables.write_outages(outages_key(report_id, shard), outage_tables(part, every, plan.now_us))
+        of_shard = outage_tables(part, every_outage, plan.now_us)
+        tables.write_outages(outages_key(report_id, shard), of_shard)
     info = PartInfo(stores_read, tuple(sorted(unknown)))
     tables.write_part(key, part.replace_schema_metadata(info.to_metadata()))
     return Receipt(shard, stores_read, polls_read)
+
+
+def _compute(
+    plan: Plan, batch: _Batch, tables: Tables, max_polls: int
+) -> Iterator[tuple[pa.Table, Figures]]:
+    """Yield the wanted stores of a batch and their figures, some stores at a time."""
+    wanted = _where(plan.where, batch.stores)
+    for begin, end in _store_ranges(plan, wanted):
+        stores = wanted.slice(begin, end - begin)
+        if batch.polls is not None:
+            yield stores, _figures(plan, stores, batch.polls)
+        else:
+            yield stores, _figures_by_pieces(plan, stores, batch.polls_files, tables, max_polls)
+
+
+def _sorted(parts: Sequence[pa.Table], outages: Sequence[Outages]) -> tuple[pa.Table, Outages]:
+    """Return all rows by store id, and all outages in the same order.
+
+    In `outages`, `store` is the index of a row in all `parts` together.
+    """
+    part = pa.concat_tables(parts)
+    order = pc.sort_indices(part, [("store_id", "ascending")])
+    row = np.argsort(order.to_numpy())
+    return part.take(order), by_store([replace(each, store=row[each.store]) for each in outages])
 
 
 def _read(
