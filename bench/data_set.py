@@ -74,7 +74,7 @@ class DataSet:
         return plan_report(
             *(report_id, MEMORY_US, DEFAULT_COVERAGE_US, shard_polls),
             *(self.buckets, self.log, files),
-            follow_stores=False,
+            publish_changes=False,
         )
 
 

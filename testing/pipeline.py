@@ -122,7 +122,7 @@ class Pipeline:
         request: ReportRequest | None = None,
         memory_days: int = 14,
         shard_polls: int = 50_000_000,
-        follow_stores: bool = False,
+        publish_changes: bool = False,
         coverage_minutes: int = 120,
     ) -> Plan:
         """Plan a report; delete an earlier one with the same ID."""
@@ -137,7 +137,7 @@ class Pipeline:
             self.bucket_count,
             self.log,
             files,
-            follow_stores=follow_stores,
+            publish_changes=publish_changes,
         )
 
     def report(

@@ -59,7 +59,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             settings.bucket_count,
             log,
             files,
-            follow_stores=settings.store_event_limit > 0,
+            publish_changes=settings.store_event_limit > 0,
         )
         if plan.max_timestamp_us is not None:
             age_us = to_us(datetime.now(UTC)) - plan.max_timestamp_us

@@ -194,7 +194,7 @@ def test_an_incomplete_report_is_written_in_no_format(pipeline: Pipeline) -> Non
 
 def test_the_parts_are_read_once_for_all_formats(pipeline: Pipeline) -> None:
     def bytes_read(request: ReportRequest) -> int:
-        plan = pipeline.plan("r", request, shard_polls=1, follow_stores=True)
+        plan = pipeline.plan("r", request, shard_polls=1, publish_changes=True)
         compute_all(pipeline, plan)
         tables = CountingTables(pipeline.folder)
         merge_report("r", tables)

@@ -65,11 +65,11 @@ def plan_of(
     files: FolderFiles,
     request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
     shard_polls: int = SHARD_POLLS,
-    follow_stores: bool = False,
+    publish_changes: bool = False,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
     return plan_report(
-        *("r", MEMORY_US, COVERAGE_US, shard_polls, 64, log, files), follow_stores=follow_stores
+        *("r", MEMORY_US, COVERAGE_US, shard_polls, 64, log, files), publish_changes=publish_changes
     )
 
 

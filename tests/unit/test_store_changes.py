@@ -61,7 +61,7 @@ class Series:
     def report(self, request: ReportRequest = DEFAULT) -> str:
         """Make a report without publishing its store changes; return its id."""
         report_id = f"r{next(self.numbers)}"
-        plan = self.pipeline.plan(report_id, request, follow_stores=True, shard_polls=1)
+        plan = self.pipeline.plan(report_id, request, publish_changes=True, shard_polls=1)
         for shard in plan.shards:
             compute_shard(report_id, shard.shard, self.pipeline.tables)
         return report_id
@@ -290,7 +290,7 @@ def test_the_events_replayed_give_the_states(folder: Path, reports: list[dict[st
     replayed: dict[str, str | None] = dict.fromkeys("abc")
     for number, observed in enumerate(reports, 1):
         report_id = f"r{number}"
-        series.pipeline.plan(report_id, follow_stores=True)
+        series.pipeline.plan(report_id, publish_changes=True)
         is_open, is_active = zip(*map(OBSERVATIONS.__getitem__, observed.values()), strict=True)
         part = {
             "store_id": pa.array(observed),

@@ -129,8 +129,8 @@ def test_requested_stores_that_are_not_known_fail_the_report(pipeline: Pipeline)
 def test_it_is_no_report_of_all_stores(pipeline: Pipeline) -> None:
     chosen = request(brand=["Nori"])
     assert not chosen.covers_all_stores_now
-    plan = pipeline.plan("r", chosen, follow_stores=True)
-    assert (plan.covers_all_stores, plan.follows_stores) == (False, False)
+    plan = pipeline.plan("r", chosen, publish_changes=True)
+    assert (plan.covers_all_stores, plan.publishes_changes) == (False, False)
     assert read_plan("r", pipeline.tables) == plan
 
 

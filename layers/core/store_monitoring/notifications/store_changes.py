@@ -110,7 +110,7 @@ def publish_store_changes(
     plan = read_plan(report_id, tables)
     before = checkpoints.get()
     current = Checkpoint(report_id, plan.now_us, started_at)
-    if not plan.follows_stores or not _is_newer(current, before):
+    if not plan.publishes_changes or not _is_newer(current, before):
         return StoreChanges()
     known = before if before is not None and before.now_us <= current.now_us else None
     rows = _rows(plan, tables)

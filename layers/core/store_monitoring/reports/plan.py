@@ -111,7 +111,7 @@ class Plan:
         Length of the poll memory: older polls are not known (rule 9).
     poll_filter : PollFilter
     formats : tuple of Format
-    follows_stores : bool
+    publishes_changes : bool
         Whether store changes are published from this report.
     shards : tuple of Shard
     unknown_store_ids : tuple of str
@@ -135,7 +135,7 @@ class Plan:
     memory_us: int
     poll_filter: PollFilter
     formats: tuple[Format, ...]
-    follows_stores: bool
+    publishes_changes: bool
     shards: tuple[Shard, ...]
     unknown_store_ids: tuple[str, ...] = ()
     # Plans of older versions lack the following.

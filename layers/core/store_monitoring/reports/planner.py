@@ -37,7 +37,7 @@ def plan_report(
     log: IngestLog,
     files: ReportFiles,
     *,
-    follow_stores: bool,
+    publish_changes: bool,
 ) -> Plan:
     """Plan a report from the latest committed data, and write the plan.
 
@@ -55,7 +55,7 @@ def plan_report(
         Target cost of a shard, in polls. Stores and files count as a number of polls each.
     bucket_count : int
     log, files : ports
-    follow_stores : bool
+    publish_changes : bool
         Whether store changes are published for reports of all stores, as of now.
 
     Raises
@@ -95,7 +95,7 @@ def plan_report(
         memory_us,
         request.poll_filter,
         request.formats,
-        follow_stores and request.covers_all_stores_now,
+        publish_changes and request.covers_all_stores_now,
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
         unknown,
         coverage_us,

@@ -1,7 +1,7 @@
 """Requests for reports, as stored with each report."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import PollFilter
@@ -49,7 +49,8 @@ class ReportRequest:
     @property
     def covers_all_stores_now(self) -> bool:
         """Whether the report covers all stores, as of the last poll, with all polls."""
-        return replace(self, formats=()) == ReportRequest(formats=())
+        selection = (self.as_of_us, self.poll_filter, self.store_ids, self.where)
+        return selection == (None, PollFilter.ALL, None, ())
 
     @classmethod
     def from_json(cls, stored: Any) -> Self:

@@ -36,7 +36,11 @@ class ReportFiles(Protocol):
 
 
 # Plans and the ingest log use older names for these fields.
-_STORED_NAMES = {"min_timestamp_us": "least_us", "max_timestamp_us": "greatest_us"}
+_STORED_NAMES = {
+    "min_timestamp_us": "least_us",
+    "max_timestamp_us": "greatest_us",
+    "publishes_changes": "follows_stores",
+}
 
 
 def to_stored_names(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
