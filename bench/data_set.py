@@ -22,7 +22,7 @@ from local.cli.sample_data import (
     make_zones,
     scaled_down,
 )
-from store_monitoring.domain.parameters import DAY_US, DEFAULT_COVERAGE_US
+from store_monitoring.domain.parameters import DAY_US, DEFAULT_COVERAGE_US, DEFAULT_TARGET_PERCENT
 from store_monitoring.ingest.parsing.values import days, times_of_day
 from store_monitoring.ingest.ports import Commit
 from store_monitoring.reports.plan import Plan
@@ -72,7 +72,7 @@ class DataSet:
         files = FolderFiles(self.folder)
         files.write_json(request_key(report_id), request.to_json())
         return plan_report(
-            *(report_id, MEMORY_US, DEFAULT_COVERAGE_US, shard_polls),
+            *(report_id, MEMORY_US, DEFAULT_COVERAGE_US, DEFAULT_TARGET_PERCENT, shard_polls),
             *(self.buckets, self.log, files),
             publish_changes=False,
         )

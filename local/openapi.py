@@ -41,6 +41,7 @@ _ENVIRONMENT = {
     "SHARD_POLLS": "50000",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:report",
     "STORE_EVENT_LIMIT": "0",
+    "TARGET_PERCENT": "99",
     "UPLOAD_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/uploads",
 }
 _SECURITY_SCHEMES: dict[str, Any] = {

@@ -11,7 +11,13 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from store_monitoring.domain.parameters import DAY_US, DEFAULT_COVERAGE_US, MINUTE_US, PollFilter
+from store_monitoring.domain.parameters import (
+    DAY_US,
+    DEFAULT_COVERAGE_US,
+    DEFAULT_TARGET_PERCENT,
+    MINUTE_US,
+    PollFilter,
+)
 from store_monitoring.http.timeline_responses import timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
@@ -133,6 +139,7 @@ class Pipeline:
             report_id,
             memory_days * DAY_US,
             coverage_minutes * MINUTE_US,
+            DEFAULT_TARGET_PERCENT,
             shard_polls,
             self.bucket_count,
             self.log,

@@ -36,6 +36,7 @@ class Settings(EnvironmentSettings):
     download_link_seconds: DownloadLinkSeconds
     poll_memory_days: PollMemoryDays
     coverage_minutes: CoverageMinutes
+    target_percent: str
     shard_polls: ShardPolls
     store_event_limit: StoreEventLimit
     map_concurrency: MapConcurrency
@@ -55,6 +56,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             report_id,
             settings.poll_memory_days * DAY_US,
             settings.coverage_minutes * MINUTE_US,
+            settings.target_percent,
             settings.shard_polls,
             settings.bucket_count,
             log,

@@ -63,9 +63,10 @@ def post_trigger_report(
 ) -> Response[str]:
     """Start the report that the body describes; an empty body means the default report."""
     request = body.to_request()
-    if request.where:
-        names = [condition.attribute for condition in request.where]
-        check_attributes("where", names, log.snapshot().attributes)
+    if request.where or request.group_by:
+        known = log.snapshot().attributes
+        check_attributes("where", [each.attribute for each in request.where], known)
+        check_attributes("group_by", request.group_by, known)
     return _start(request, key, {})
 
 

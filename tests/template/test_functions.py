@@ -31,6 +31,7 @@ CHANGED = {
     "BucketCount": "65",
     "PollMemoryDays": "15",
     "CoverageMinutes": "121",
+    "TargetPercent": "99.5",
     "ShardPolls": "50000001",
     "ShardMemory": "1770",
     "MapConcurrency": "101",
@@ -205,8 +206,8 @@ def _longest(parameter: Mapping[str, Any]) -> str:
         return max(map(str, parameter["AllowedValues"]), key=len)
     if parameter["Type"] == "Number":
         return str(parameter["MaxValue"])
-    for beginning in ("https://", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:"):
-        value = beginning.ljust(parameter["MaxLength"], "a")
+    for beginning in ("https://a", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a", "99.9"):
+        value = beginning.ljust(parameter["MaxLength"], beginning[-1])
         if re.fullmatch(parameter["AllowedPattern"], value):
             return value
     raise AssertionError("no long value is known of this pattern")

@@ -212,6 +212,114 @@ def test_parquet_and_json_say_what_they_are(pipeline: Pipeline) -> None:
     assert schema.field("lost_revenue_last_week").metadata[b"unit"] == b"currency"
 
 
+# --- further tables -----------------------------------------------------------------------------
+
+
+def test_groups_in_every_format(pipeline: Pipeline) -> None:
+    pipeline.ingest("attributes/x.csv", ATTRIBUTES)
+    pipeline.report(ReportRequest(formats=tuple(Format), group_by=("brand",)))
+    folder = pipeline.folder / "reports/r"
+    document = json.loads((folder / "groups.json").read_bytes())
+    groups = document["groups"]
+    assert [(each["group"], each["stores"]) for each in groups] == [
+        *[({"brand": ""}, 2), ({"brand": "Nori"}, 1), ({"brand": "Wok"}, 1)],
+    ]
+    report = json.loads((folder / "report.json").read_bytes())
+    assert (report["groups"], report["report"]) == (groups, document["report"])
+    parquet = pq.ParquetFile(folder / "groups.parquet")
+    assert json.loads(parquet.metadata.metadata[b"report"]) == document["report"]
+    stored = parquet.read().to_pylist()
+    for group, row in zip(groups, stored, strict=True):
+        money = {
+            name: None if value is None else str(value)
+            for name, value in row.items()
+            if name.startswith("lost_revenue")
+        }
+        assert group == row | money
+    lines = list(csv.DictReader((folder / "groups.csv").read_text("utf-8").splitlines()))
+    assert [line["brand"] for line in lines] == ["", "Nori", "Wok"]
+    for line, row in zip(lines, stored, strict=True):
+        texts = {name: "" if value is None else str(value) for name, value in row.items()}
+        assert {**texts, "brand": line["brand"]} == {"group": texts["group"], **line}
+    workbook = load_workbook(folder / "report.xlsx")
+    assert workbook.sheetnames == ["Summary", "Stores", "Groups"]
+    cells = [[cell.value for cell in row[:3]] for row in workbook["Groups"].iter_rows()]
+    assert cells == [
+        ["brand", "stores", "stores_without_data"],
+        *(["none", 2, 1], ["Nori", 1, 0], ["Wok", 1, 0]),
+    ]
+    assert 'id="groups"' in (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("shard_polls", [1, 50_000_000])
+def test_outages_in_every_format(pipeline: Pipeline, shard_polls: int) -> None:
+    request = ReportRequest(formats=tuple(Format), include_outages=True)
+    pipeline.report(request, shard_polls=shard_polls)
+    folder = pipeline.folder / "reports/r"
+    document = json.loads((folder / "outages.json").read_bytes())
+    outages = document["outages"]
+    found = [
+        (each["store_id"], each["incident"], each["started_at"], each["duration(in seconds)"])
+        for each in outages
+    ]
+    assert found == [
+        ("down", 1, "2024-10-14T10:30:00.250000+00:00", 2699.75),
+        ("down", 2, "2024-10-14T11:30:00+00:00", 1800.0),
+        ("old", 1, "2024-10-12T10:00:00+00:00", 7200.0),
+        ("old", 1, "2024-10-13T10:00:00+00:00", 10800.0),
+    ]
+    assert json.loads((folder / "report.json").read_bytes())["outages"] == outages
+    parquet = pq.read_table(folder / "outages.parquet")
+    assert parquet.schema.field("duration(in seconds)").metadata[b"unit"] == b"seconds"
+    assert parquet.column("incident").to_pylist() == [each[1] for each in found]
+    lines = list(csv.DictReader((folder / "outages.csv").read_text("utf-8").splitlines()))
+    assert [line["started_at"] for line in lines] == [each[2] for each in found]
+    assert {line["ongoing"] for line in lines} == {"false"}
+    workbook = load_workbook(folder / "report.xlsx")
+    assert workbook.sheetnames == ["Summary", "Stores", "Outages"]
+    cells = [[cell.value for cell in row[:2]] for row in workbook["Outages"].iter_rows()]
+    assert cells == [["store_id", "incident"], *([each[0], each[1]] for each in found)]
+
+
+def test_a_report_without_outages_has_an_empty_table(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\na,active,2024-10-14 12:00:00\n")
+    pipeline.report(ReportRequest(formats=tuple(Format), include_outages=True))
+    folder = tmp_path / "reports/r"
+    assert json.loads((folder / "outages.json").read_bytes())["outages"] == []
+    assert (folder / "outages.csv").read_text("utf-8").startswith("store_id,incident,")
+    assert pq.read_table(folder / "outages.parquet").num_rows == 0
+
+
+def test_further_tables_are_written_only_on_request(pipeline: Pipeline) -> None:
+    pipeline.report(ReportRequest(formats=tuple(Format)))
+    folder = pipeline.folder / "reports/r"
+    assert not [*folder.glob("groups.*"), *folder.glob("outages.*")]
+    report = json.loads((folder / "report.json").read_bytes())
+    assert report.keys() == {"report", "stores", "summary"}
+    pipeline.report(ReportRequest(group_by=("brand",), include_outages=True))
+    assert sorted(path.name for path in [*folder.glob("groups.*"), *folder.glob("outages.*")]) == [
+        "groups.csv",
+        "outages.csv",
+    ]
+
+
+def test_too_many_outages_for_xlsx(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_SHEET_ROWS", 4)
+    request = ReportRequest(formats=(Format.XLSX,), store_ids=("down", "old"), include_outages=True)
+    with pytest.raises(TooManyStoresError, match="xlsx holds 3 outages, not 4"):
+        pipeline.report(request)
+
+
+def test_the_target_of_the_request(pipeline: Pipeline) -> None:
+    pipeline.ingest("attributes/x.csv", ATTRIBUTES)
+    pipeline.report(ReportRequest(formats=(Format.JSON,), target_percent=Decimal("37.6")))
+    document = json.loads((pipeline.folder / report_key("r", "json")).read_bytes())
+    targets = {record["store_id"]: record["target_percent"] for record in document["stores"]}
+    assert targets == {"down": 37.5, "never": 37.6, "old": 99.5, "up": 37.6}
+    assert document["report"]["request"]["target_percent"] == "37.6"
+
+
 def test_store_ids_are_text_in_every_format(tmp_path: Path) -> None:
     """Ids that a spreadsheet could take for a formula, number, date, link or boolean."""
     numbers = ("007", "1e5", "1" * 30, "1.50", "1/2", "TRUE", "NULL", "nan", "#N/A")

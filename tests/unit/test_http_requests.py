@@ -3,6 +3,7 @@
 import base64
 import json
 from base64 import urlsafe_b64encode
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -136,6 +137,9 @@ def test_all_fields() -> None:
         "poll_filter": "business_hours",
         "formats": ["xlsx", "json", "xlsx"],
         "where": {"region": ["West", " South", "West"], " Brand ": "Nori", "owner": ""},
+        "group_by": ["Region", " brand"],
+        "target_percent": 99.50,
+        "include": ["outages"],
     }
     assert call("POST", "/trigger_report", body=json.dumps(body)) == (200, None)
     assert received["request"] == ReportRequest(
@@ -148,7 +152,21 @@ def test_all_fields() -> None:
             Condition("owner", ("",)),
             Condition("region", ("South", "West")),
         ),
+        ("region", "brand"),
+        Decimal("99.5"),
+        include_outages=True,
     )
+    stored = json.loads(json.dumps(received["request"].to_json()))
+    assert ReportRequest.from_json(stored) == received["request"]
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"), [(100, "100"), (0.0001, "0.0001"), (99.9999, "99.9999"), (1e1, "10")]
+)
+def test_a_target_is_an_exact_decimal(percent: float, text: str) -> None:
+    body = json.dumps({"target_percent": percent})
+    assert call("POST", "/trigger_report", body=body) == (200, None)
+    assert received["request"].to_json()["target_percent"] == text
 
 
 NO_VALUE = "where: a value is a string of at most 255 characters, or a list of 1 to 100 of them"
@@ -188,6 +206,24 @@ NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'
         ({"where": {"brand": ["Nori", ["Oka"]]}}, NO_VALUE),
         ({"where": {"brand": ["Nori"] * 101}}, NO_VALUE),
         ({"where": {"brand": "x" * 256}}, NO_VALUE),
+        ({"group_by": "brand"}, "group_by: input should be a valid list"),
+        ({"group_by": []}, "group_by: list should have at least 1 item after validation, not 0"),
+        (
+            {"group_by": ["a", "b", "c", "d"]},
+            "group_by: list should have at most 3 items after validation, not 4",
+        ),
+        ({"group_by": ["brand", " Brand"]}, "group_by: an attribute is named twice"),
+        ({"target_percent": "99"}, "target_percent: not a number"),
+        ({"target_percent": True}, "target_percent: not a number"),
+        ({"target_percent": 0}, "target_percent: input should be greater than 0"),
+        ({"target_percent": 100.1}, "target_percent: input should be less than or equal to 100"),
+        (
+            {"target_percent": 99.99999},
+            "target_percent: decimal input should have no more than 4 decimal places",
+        ),
+        ({"target_percent": float("nan")}, "target_percent: input should be a finite number"),
+        ({"include": ["polls"]}, "include: input should be 'outages'"),
+        ({"include": []}, "include: list should have at least 1 item after validation, not 0"),
     ],
 )
 def test_an_invalid_field_of_a_report_is_named(body: object, message: str) -> None:

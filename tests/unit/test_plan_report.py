@@ -69,7 +69,8 @@ def plan_of(
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
     return plan_report(
-        *("r", MEMORY_US, COVERAGE_US, shard_polls, 64, log, files), publish_changes=publish_changes
+        *("r", MEMORY_US, COVERAGE_US, "99", shard_polls, 64, log, files),
+        publish_changes=publish_changes,
     )
 
 

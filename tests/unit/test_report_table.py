@@ -344,6 +344,7 @@ def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
         "requested_as_of": {"S": "1970-01-01T00:00:00.000000Z"},
         "poll_filter": {"S": "business_hours"},
         "formats": {"L": [{"S": "csv"}]},
+        "tables": {"L": []},
         "execution": {"S": "r"},
         "attempt": {"N": "1"},
         "started_at": {"S": "2024-10-15T00:00:00.500000Z"},

@@ -25,6 +25,7 @@ from store_monitoring.reports.report import (
     Report,
     ReportWarning,
     Status,
+    TableName,
     checked_report_id,
 )
 from store_monitoring.reports.request import ReportRequest
@@ -232,6 +233,18 @@ def test_a_report_has_its_warnings(tmp_path: Path, report: Report) -> None:
     assert body.pop("warnings") == expected
     assert body == report_body(replace(view, report=report), LATER)
     assert report_entry(warned) == report_entry(report) | {"warnings": expected}
+
+
+def test_further_tables_have_urls_by_file_name(tmp_path: Path) -> None:
+    formats = (Format.JSON, Format.HTML)
+    report = replace(COMPLETE, formats=formats, tables=(TableName.GROUPS, TableName.OUTAGES))
+    files = FolderFiles(tmp_path)
+    view = read_report("r", LATER, reports_of(report), MemoryExecutions(), files)
+    names = ["json", "html", "groups.csv", "groups.json", "outages.csv", "outages.json"]
+    body: Any = report_body(view, LATER)
+    assert list(body["urls"]) == names
+    url = files.presigned_url("reports/r/groups.csv", "store-report-r-groups.csv")
+    assert body["urls"]["groups.csv"] == url
 
 
 def test_a_failed_report_has_a_reason(tmp_path: Path) -> None:

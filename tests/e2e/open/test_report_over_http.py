@@ -160,7 +160,12 @@ def test_an_invalid_request_is_refused_with_the_reason(
 def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) -> None:
     case = _case(sample)
     chosen = sorted(report(case))[:5]
-    report_id = user.trigger(store_ids=chosen, formats=["csv", "json", "parquet", "xlsx", "html"])
+    report_id = user.trigger(
+        store_ids=chosen,
+        formats=["csv", "json", "parquet", "xlsx", "html"],
+        include=["outages"],
+        target_percent=99.5,
+    )
     response = user.ended(report_id)
     assert response["stores"] == 5
     files = {
@@ -168,6 +173,8 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     }
     wanted = {store_id: report(case)[store_id] for store_id in chosen}
     assert files["csv"].decode() == csv_text(wanted)
+    assert json.loads(files["outages.json"]).keys() == {"report", "outages"}
+    assert {"outages.csv", "outages.parquet"} < files.keys()
     document = json.loads(files["json"])
     assert [record["store_id"] for record in document["stores"]] == chosen
     assert document["report"]["report_id"] == report_id

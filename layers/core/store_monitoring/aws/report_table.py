@@ -26,6 +26,7 @@ from store_monitoring.reports.report import (
     Report,
     ReportWarning,
     Status,
+    TableName,
     report_id_of,
 )
 from store_monitoring.reports.request import ReportRequest
@@ -109,6 +110,7 @@ class ReportTable:
             "poll_filter": request.poll_filter.value,
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
+            "tables": [table.value for table in request.tables],
             "execution": report.execution,
             "attempt": report.attempt,
             "started_at": _text(report.started_at),
@@ -266,6 +268,7 @@ def _report(item: dict[str, Any]) -> Report:
         failure=_failure(item) if failed else None,
         poll_filter=PollFilter(item["poll_filter"]),
         formats=tuple(Format(name) for name in item["formats"]),
+        tables=tuple(TableName(name) for name in item.get("tables", ())),
         attempt=item["attempt"],
         restarted_at=(
             datetime.fromisoformat(item["restarted_at"]) if "restarted_at" in item else None

@@ -5,6 +5,7 @@ To add a field to requests for reports, add it to `ReportBody` and `ReportReques
 """
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired, TypeGuard
 from urllib.parse import unquote
 
@@ -103,6 +104,22 @@ def _is_attribute_value(value: object) -> TypeGuard[str]:
     )
 
 
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number")  # Pydantic does not catch a TypeError
+    return value
+
+
+def _without_trailing_zeros(number: Decimal) -> Decimal:
+    return Decimal(f"{number.normalize():f}")
+
+
+def _distinct(names: list[str] | None) -> list[str] | None:
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError("an attribute is named twice")
+    return names
+
+
 def _whole_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise ValueError("not a whole number")
@@ -112,6 +129,13 @@ def _whole_number(text: str) -> int:
 ReportId = Annotated[str, AfterValidator(checked_report_id), WithJsonSchema(_UUID)]
 StoreId = Annotated[str, AfterValidator(checked_store_id), WithJsonSchema(_STORE_ID)]
 InstantUs = Annotated[int, BeforeValidator(_instant_us), WithJsonSchema(_INSTANT)]
+TargetPercent = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=100, decimal_places=4),
+    AfterValidator(_without_trailing_zeros),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
+]
 AttributeName = Annotated[str, AfterValidator(_attribute_name)]
 AttributeValues = Annotated[
     list[str], BeforeValidator(_attribute_values), WithJsonSchema(_ATTRIBUTE_VALUES)
@@ -255,6 +279,34 @@ class ReportBody(BaseModel):
         ),
     ] = None
 
+    group_by: Annotated[
+        list[AttributeName] | None,
+        Field(
+            min_length=1,
+            max_length=3,
+            description=(
+                "Add a table of groups: one row for each combination of values of these attributes,"
+                " at most 10,000."
+            ),
+            examples=[["brand", "region"]],
+        ),
+        AfterValidator(_distinct),
+    ] = None
+    target_percent: Annotated[
+        TargetPercent | None,
+        Field(
+            description=(
+                "The target of stores that have no `target_percent` of their own. The default is"
+                " the stack's `TargetPercent`."
+            ),
+            examples=[99.5],
+        ),
+    ] = None
+    include: Annotated[
+        list[Literal["outages"]] | None,
+        Field(min_length=1, description="Add a table of all outages of the week."),
+    ] = None
+
     def to_request(self) -> ReportRequest:
         """Return the request in its normal form."""
         formats = self.formats or [Format.CSV]
@@ -267,6 +319,9 @@ class ReportBody(BaseModel):
                 Condition(name, tuple(sorted(set(values))))
                 for name, values in sorted((self.where or {}).items())
             ),
+            tuple(self.group_by or ()),
+            self.target_percent,
+            "outages" in (self.include or ()),
         )
 
 
@@ -396,7 +451,15 @@ class CompleteReport(TypedDict):
     report_id: Uuid
     status: Literal[Status.COMPLETE]
     url: Annotated[Uri, Field(description="Download URL of the CSV.")]
-    urls: Annotated[dict[Format, Uri], Field(description="Download URLs by requested format.")]
+    urls: Annotated[
+        dict[str, Uri],
+        Field(
+            description=(
+                "Download URLs by requested format; those of groups and outages by file name, such"
+                " as `groups.csv`."
+            )
+        ),
+    ]
     expires_at: Annotated[
         Instant, Field(description="When these URLs expire; repeat the request for new ones.")
     ]

@@ -7,7 +7,7 @@ from store_monitoring.http import models
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.pages import ReportPage
 from store_monitoring.reports.queries import ReportView, report_entry
-from store_monitoring.reports.report import Format, Report, Status
+from store_monitoring.reports.report import Format, Report, Status, table_files
 
 
 def started_body(report: Report) -> models.Started:
@@ -41,7 +41,10 @@ def report_body(
                 "report_id": report.report_id,
                 "status": Status.COMPLETE,
                 "url": view.urls[Format.CSV],
-                "urls": {format_: view.urls[format_] for format_ in report.formats},
+                "urls": {
+                    name: view.urls[name]
+                    for name in (*report.formats, *table_files(report.tables, report.formats))
+                },
                 "expires_at": to_text(to_us(link_ends_at)),
                 "stores": report.stores,
                 "as_of": report.as_of,

@@ -1,31 +1,35 @@
 """Merge a report's parts into the report, in all its formats."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from store_monitoring.reports.formats.csv import CsvWriter
-from store_monitoring.reports.formats.groups import GROUPS_FORMATS, write_groups
 from store_monitoring.reports.formats.json import JsonWriter, to_json
 from store_monitoring.reports.formats.parquet import open_parquet
+from store_monitoring.reports.formats.rows import outage_rows
+from store_monitoring.reports.formats.tables import TableWriter, open_table
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer, report_header
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.measures import measures
 from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
 from store_monitoring.reports.plan import Plan, read_plan
-from store_monitoring.reports.report import Format, check_formats_hold
+from store_monitoring.reports.report import TABLE_FORMATS, Format, TableName, check_formats_hold
 from store_monitoring.reports.request import no_matching_stores
 from store_monitoring.reports.summary import SummaryBuilder
 from store_monitoring.storage.keys import (
-    groups_key,
+    outages_key,
     report_key,
     request_key,
     summary_key,
+    table_key,
 )
 from store_monitoring.storage.ports import Tables
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import OUTAGES, PART
 from store_monitoring.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
@@ -59,37 +63,75 @@ def merge_report(report_id: str, tables: Tables) -> int:
     plan = read_plan(report_id, tables)
     header = report_header(plan, json.loads(tables.read_bytes(request_key(report_id))))
     formats = list({Format.CSV: None} | dict.fromkeys(plan.formats))
-    parts = [Part(plan, shard, tables) for shard in plan.shards]
-    rows = 0
-    summary = SummaryBuilder(plan)
-    groups = GroupsBuilder(plan.group_by) if plan.group_by else None
+    # After an error, no report is written: the outputs become objects when the contexts end.
     with ExitStack() as stack:
-        # After an error, nothing is written: the outputs become objects when the contexts end.
         writers = [
             stack.enter_context(_open_writer(format_, plan, header, tables)) for format_ in formats
         ]
-        merged = merge_sorted([part.read() for part in parts], PART)
-        for table in rebatched(merged, PART, _BATCH_ROWS):
-            rows += len(table)
-            check_formats_hold(plan.formats, rows)
-            batch = Batch(measures(table, Decimal(plan.target_percent)))
-            summary.add(batch.exact)
-            if groups is not None:
-                groups.add(batch.exact)
-            for writer in writers:
-                writer.write(batch)
-        unknown = set(plan.unknown_store_ids).union(*(part.unknown_store_ids for part in parts))
-        if unknown:
-            raise unknown_stores(sorted(unknown))
-        for part in parts:
-            part.check_complete()
-        if plan.where and not rows:
-            raise no_matching_stores(plan.where)
-        aggregates = Aggregates(summary.summary(), None if groups is None else groups.table())
+        aggregates = _write_stores(plan, writers, tables)
         for writer in writers:
-            writer.close(aggregates)
-        _write_aggregates(aggregates, formats, header, tables)
-    return rows
+            writer.write_aggregates(aggregates)
+        with tables.open_output(summary_key(report_id)) as output:
+            output.write(to_json({"report": header, **aggregates.summary.to_json()}).encode())
+        if aggregates.groups is not None:
+            with _open_tables(
+                TableName.GROUPS, aggregates.groups.schema, formats, header, tables
+            ) as files:
+                for file in files:
+                    file.write(aggregates.groups)
+        if plan.include_outages:
+            _write_outages(plan, writers, formats, header, tables)
+        for writer in writers:
+            writer.close()
+    return aggregates.summary.stores
+
+
+def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggregates:
+    """Write all rows, check that they are all, and return their aggregates."""
+    parts = [Part(plan, shard, tables) for shard in plan.shards]
+    summary = SummaryBuilder(plan)
+    groups = GroupsBuilder(plan.group_by) if plan.group_by else None
+    rows = 0
+    merged = merge_sorted([part.read() for part in parts], PART)
+    for table in rebatched(merged, PART, _BATCH_ROWS):
+        rows += len(table)
+        check_formats_hold(plan.formats, rows)
+        batch = Batch(measures(table, Decimal(plan.target_percent)))
+        summary.add(batch.exact)
+        if groups is not None:
+            groups.add(batch.exact)
+        for writer in writers:
+            writer.write(batch)
+    unknown = set(plan.unknown_store_ids).union(*(part.unknown_store_ids for part in parts))
+    if unknown:
+        raise unknown_stores(sorted(unknown))
+    for part in parts:
+        part.check_complete()
+    if plan.where and not rows:
+        raise no_matching_stores(plan.where)
+    return Aggregates(summary.summary(), None if groups is None else groups.table())
+
+
+def _write_outages(
+    plan: Plan,
+    writers: Sequence[Writer],
+    formats: Sequence[Format],
+    header: dict[str, Any],
+    tables: Tables,
+) -> None:
+    keys = [outages_key(plan.report_id, shard.shard) for shard in plan.shards]
+    merged = merge_sorted([tables.read_part(key) for key in keys], OUTAGES)
+    schema = outage_rows(OUTAGES.empty_table()).schema
+    count = 0
+    with _open_tables(TableName.OUTAGES, schema, formats, header, tables) as files:
+        for table in rebatched(merged, OUTAGES, _BATCH_ROWS):
+            count += len(table)
+            check_formats_hold(plan.formats, count, "outages")
+            rows = outage_rows(table)
+            for file in files:
+                file.write(rows)
+            for writer in writers:
+                writer.write_outages(rows)
 
 
 @contextmanager
@@ -117,15 +159,28 @@ def _open_writer(
                 yield HtmlWriter(output, plan)
 
 
-def _write_aggregates(
-    aggregates: Aggregates, formats: list[Format], header: dict[str, Any], tables: Tables
-) -> None:
-    report_id = header["report_id"]
-    with tables.open_output(summary_key(report_id)) as output:
-        document = {"report": header, **aggregates.summary.to_json()}
-        output.write(to_json(document).encode())
-    if aggregates.groups is not None:
-        for format_ in formats:
-            if format_ in GROUPS_FORMATS:
-                with tables.open_output(groups_key(report_id, format_)) as output:
-                    write_groups(format_, aggregates.groups, header, output)
+@contextmanager
+def _open_tables(
+    name: TableName,
+    schema: pa.Schema,
+    formats: Sequence[Format],
+    header: dict[str, Any],
+    tables: Tables,
+) -> Iterator[list[TableWriter]]:
+    """Open the files of a further table, one for each format that does not contain it."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                open_table(
+                    format_,
+                    name,
+                    schema,
+                    header,
+                    stack.enter_context(
+                        tables.open_output(table_key(header["report_id"], f"{name}.{format_}"))
+                    ),
+                )
+            )
+            for format_ in formats
+            if format_ in TABLE_FORMATS
+        ]

@@ -32,6 +32,7 @@ def plan_report(
     report_id: str,
     memory_us: int,
     coverage_us: int,
+    target_percent: str,
     shard_polls: int,
     bucket_count: int,
     log: IngestLog,
@@ -51,6 +52,9 @@ def plan_report(
         Length of the poll memory (rule 9).
     coverage_us : int
         How long after a poll business time is covered (rule 19).
+    target_percent : str
+        The target of stores that have none of their own, a decimal, unless the request has one
+        (rule 22).
     shard_polls : int
         Target cost of a shard, in polls. Stores and files count as a number of polls each.
     bucket_count : int
@@ -99,6 +103,9 @@ def plan_report(
         tuple(_shard(number, group, requested) for number, group in enumerate(groups)),
         unknown,
         coverage_us,
+        request.include_outages,
+        target_percent=str(request.target_percent or target_percent),
+        group_by=request.group_by,
         where=request.where,
     )
     if not plan.where:

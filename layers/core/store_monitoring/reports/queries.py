@@ -13,8 +13,8 @@ from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.lifecycle import find_report, refresh_status
 from store_monitoring.reports.pages import PageRequest, ReportPage
 from store_monitoring.reports.ports import Executions, Reports
-from store_monitoring.reports.report import Failure, Format, Report, Status
-from store_monitoring.storage.keys import parts_prefix, report_key, summary_key
+from store_monitoring.reports.report import Failure, Format, Report, Status, table_files
+from store_monitoring.storage.keys import parts_prefix, report_key, summary_key, table_key
 from store_monitoring.storage.ports import ReportFiles
 
 
@@ -27,13 +27,14 @@ class ReportView:
     report : Report
     shards_done : int or None
         Number of computed shards; known while the report is Running and planned.
-    urls : dict of Format to str
-        Presigned URLs of the report's files, if it is Complete.
+    urls : dict of str to str
+        Presigned URLs of the report's files, if it is Complete: by format; those of further tables
+        by file name, such as `groups.csv`.
     """
 
     report: Report
     shards_done: int | None = None
-    urls: dict[Format, str] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
 
 
 def read_report(
@@ -55,14 +56,18 @@ def read_report(
     return ReportView(report)
 
 
-def _urls(report: Report, files: ReportFiles) -> dict[Format, str]:
+def _urls(report: Report, files: ReportFiles) -> dict[str, str]:
     report_id = report.report_id
-    return {
+    urls: dict[str, str] = {
         format_: files.presigned_url(
             report_key(report_id, format_), f"store-report-{report_id}.{format_}"
         )
         for format_ in {Format.CSV: None} | dict.fromkeys(report.formats)
     }
+    for name in table_files(report.tables, report.formats):
+        key = table_key(report_id, name)
+        urls[name] = files.presigned_url(key, f"store-report-{report_id}-{name}")
+    return urls
 
 
 def read_summary(

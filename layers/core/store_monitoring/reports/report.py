@@ -1,6 +1,7 @@
 """A report, its status and its formats."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -31,17 +32,40 @@ class Format(StrEnum):
     HTML = "html"
 
 
-def check_formats_hold(formats: tuple[Format, ...], stores: int) -> None:
-    """Check that all formats can hold a report of `stores` rows.
+TABLE_FORMATS = (Format.CSV, Format.JSON, Format.PARQUET)
+"""The formats in which a further table is a file of its own; others contain it."""
+
+
+class TableName(StrEnum):
+    """A further table of a report, beside its stores."""
+
+    GROUPS = "groups"
+    OUTAGES = "outages"
+
+
+def table_files(tables: Iterable[TableName], formats: Iterable[Format]) -> tuple[str, ...]:
+    """Return the names of the files that have the further tables of a report.
+
+    >>> table_files([TableName.GROUPS], [Format.HTML, Format.JSON])
+    ('groups.csv', 'groups.json')
+    """
+    with_csv = {Format.CSV: None} | dict.fromkeys(formats)
+    return tuple(
+        f"{table}.{format_}" for table in tables for format_ in with_csv if format_ in TABLE_FORMATS
+    )
+
+
+def check_formats_hold(formats: tuple[Format, ...], rows: int, what: str = "stores") -> None:
+    """Check that all formats can hold a table of `rows` rows.
 
     Raises
     ------
     TooManyStoresError
         If a format cannot; the message names it.
     """
-    if Format.XLSX in formats and stores >= _SHEET_ROWS:  # its first row is the header
+    if Format.XLSX in formats and rows >= _SHEET_ROWS:  # its first row is the header
         raise TooManyStoresError(
-            f"xlsx holds {_SHEET_ROWS - 1:,} stores, not {stores:,}: leave it out of formats"
+            f"xlsx holds {_SHEET_ROWS - 1:,} {what}, not {rows:,}: leave it out of formats"
         )
 
 
@@ -107,6 +131,8 @@ class Report:
         When the current attempt began; None for the first attempt.
     warnings : tuple of ReportWarning
         Known once the report is planned.
+    tables : tuple of TableName
+        The requested further tables.
     """
 
     report_id: str
@@ -122,6 +148,7 @@ class Report:
     attempt: int = 1
     restarted_at: datetime | None = None
     warnings: tuple[ReportWarning, ...] = ()
+    tables: tuple[TableName, ...] = ()
 
     @property
     def execution(self) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import InvalidRequestError, NoStoresError
 from store_monitoring.instants import from_text, to_text
-from store_monitoring.reports.report import Format
+from store_monitoring.reports.report import Format, TableName
 
 _MAX_MESSAGE_CHARACTERS = 1000
 
@@ -38,6 +39,12 @@ class ReportRequest:
         The requested formats. CSV is written in any case.
     where : tuple of Condition
         A store is in the report if it meets all of them; ascending by attribute.
+    group_by : tuple of str
+        The attributes of a table of groups (rule 23); none: no such table.
+    target_percent : Decimal or None
+        The target of stores that have none of their own (rule 22); None for the stack's.
+    include_outages : bool
+        Whether a table of all outages is part of the report.
     """
 
     as_of_us: int | None = None
@@ -45,12 +52,24 @@ class ReportRequest:
     store_ids: tuple[str, ...] | None = None
     formats: tuple[Format, ...] = (Format.CSV,)
     where: tuple[Condition, ...] = ()
+    group_by: tuple[str, ...] = ()
+    target_percent: Decimal | None = None
+    include_outages: bool = False
 
     @property
     def covers_all_stores_now(self) -> bool:
         """Whether the report covers all stores, as of the last poll, with all polls."""
         selection = (self.as_of_us, self.poll_filter, self.store_ids, self.where)
         return selection == (None, PollFilter.ALL, None, ())
+
+    @property
+    def tables(self) -> tuple[TableName, ...]:
+        """The requested tables beside that of the stores."""
+        requested = {
+            TableName.GROUPS: bool(self.group_by),
+            TableName.OUTAGES: self.include_outages,
+        }
+        return tuple(name for name in requested if requested[name])
 
     @classmethod
     def from_json(cls, stored: Any) -> Self:
@@ -70,6 +89,9 @@ class ReportRequest:
                 Condition(attribute, tuple(values))
                 for attribute, values in stored.get("where", {}).items()
             ),
+            tuple(stored.get("group_by", ())),
+            Decimal(stored["target_percent"]) if "target_percent" in stored else None,
+            "outages" in stored.get("include", ()),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -80,8 +102,15 @@ class ReportRequest:
             "poll_filter": self.poll_filter.value,
             "formats": [format_.value for format_ in self.formats],
         }
-        if self.where:  # left out if empty: the digests of older requests have no such field
+        # Fields are left out if empty: the digests of older requests have no such fields.
+        if self.where:
             stored["where"] = {each.attribute: list(each.values) for each in self.where}
+        if self.group_by:
+            stored["group_by"] = list(self.group_by)
+        if self.target_percent is not None:
+            stored["target_percent"] = str(self.target_percent)
+        if self.include_outages:
+            stored["include"] = ["outages"]
         return stored
 
 

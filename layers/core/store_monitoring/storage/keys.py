@@ -70,9 +70,9 @@ def summary_key(report_id: str) -> str:
     return f"reports/{report_id}/summary.json"
 
 
-def groups_key(report_id: str, ending: str) -> str:
-    """Return the key of a report's groups, in one of its formats."""
-    return f"reports/{report_id}/groups.{ending}"
+def table_key(report_id: str, file_name: str) -> str:
+    """Return the key of a further table of a report, such as `groups.csv`."""
+    return f"reports/{report_id}/{file_name}"
 
 
 def report_key(report_id: str, ending: str) -> str:

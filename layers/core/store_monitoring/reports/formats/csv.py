@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.reports.formats.rows import TOTALS, classic_totals_us, hundredths
-from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.formats.writers import Batch, Writer
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
 
 CSV_HEADER = ",".join(["store_id", *TOTALS])
@@ -15,7 +15,7 @@ _GREATEST_HUNDREDTHS = 7 * DAY_US // HOUR_US * 100
 _NUMBERS = pa.array([f"{n // 100}.{n % 100:02d}" for n in range(_GREATEST_HUNDREDTHS + 1)])
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """Writes the CSV report (rule 14)."""
 
     def __init__(self, output: IO[bytes]) -> None:
@@ -26,9 +26,6 @@ class CsvWriter:
         """Write one line per row."""
         for rows in batch.exact.to_batches():
             self._output.write(csv_lines(rows))
-
-    def close(self, aggregates: Aggregates) -> None:
-        """Do nothing: the last row is the end."""
 
 
 def csv_lines(batch: pa.RecordBatch) -> bytes:

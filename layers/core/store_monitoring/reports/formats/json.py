@@ -8,14 +8,14 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
 
 
-class JsonWriter:
-    """Writes one JSON object: the report's header, its stores, groups and summary.
+class JsonWriter(Writer):
+    """Writes one JSON object: the report's header, its stores, groups, outages and summary.
 
-    Stores and groups are arrays with one object per line, so that the file can be read as a stream.
-    Money is text, since JSON has no decimal numbers.
+    Stores, groups and outages are arrays with one object per line, so that the file can be read as
+    a stream. Money is text, since JSON has no decimal numbers.
 
     Parameters
     ----------
@@ -26,30 +26,58 @@ class JsonWriter:
 
     def __init__(self, output: IO[bytes], header: dict[str, Any]) -> None:
         self._output = output
-        self._separator = "\n"
-        self._write(f'{{\n"report": {to_json(header)},\n"stores": [')
+        self._write(f'{{\n"report": {to_json(header)}')
+        self._array = ""
+        self._rows = JsonRows(output)
 
     def write(self, batch: Batch) -> None:
         """Write one object per store."""
-        self._write_items(batch.rows)
+        self._write_rows("stores", batch.rows)
 
-    def close(self, aggregates: Aggregates) -> None:
-        """Write groups and summary."""
-        self._write("\n],\n")
+    def write_aggregates(self, aggregates: Aggregates) -> None:
+        """Write the summary, and one object per group."""
+        self._end_array()
+        self._write(f',\n"summary": {to_json(aggregates.summary.to_json())}')
         if aggregates.groups is not None:
-            self._separator = "\n"
-            self._write('"groups": [')
-            self._write_items(aggregates.groups)
-            self._write("\n],\n")
-        self._write(f'"summary": {to_json(aggregates.summary.to_json())}\n}}\n')
+            self._write_rows("groups", aggregates.groups)
 
-    def _write_items(self, table: pa.Table) -> None:
-        for record in records(table):
-            self._write(f"{self._separator}{to_json(record)}")
-            self._separator = ",\n"
+    def write_outages(self, rows: pa.Table) -> None:
+        """Write one object per outage."""
+        self._write_rows("outages", rows)
+
+    def close(self) -> None:
+        """End the object."""
+        self._end_array()
+        self._write("\n}\n")
+
+    def _write_rows(self, name: str, rows: pa.Table) -> None:
+        if self._array != name:
+            self._end_array()
+            self._write(f',\n"{name}": [')
+            self._array, self._rows = name, JsonRows(self._output)
+        self._rows.write(rows)
+
+    def _end_array(self) -> None:
+        if self._array:
+            self._write("\n]")
+        self._array = ""
 
     def _write(self, text: str) -> None:
         self._output.write(text.encode())
+
+
+class JsonRows:
+    """Writes the items of an array, one object per line."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        self._output = output
+        self._separator = "\n"
+
+    def write(self, rows: pa.Table) -> None:
+        """Write one object per row."""
+        for record in records(rows):
+            self._output.write(f"{self._separator}{to_json(record)}".encode())
+            self._separator = ",\n"
 
 
 def to_json(value: Any) -> str:
@@ -57,10 +85,10 @@ def to_json(value: Any) -> str:
     return json.dumps(value, default=_encode)
 
 
-def records(table: pa.Table) -> Iterable[dict[str, Any]]:
+def records(rows: pa.Table) -> Iterable[dict[str, Any]]:
     """Return rows as dicts; attributes are dicts, too."""
-    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
-    return rows
+    dicts: list[dict[str, Any]] = rows.to_pylist(maps_as_pydicts="strict")
+    return dicts
 
 
 def _encode(value: object) -> str:

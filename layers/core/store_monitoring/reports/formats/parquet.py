@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from store_monitoring.reports.formats.json import to_json
 from store_monitoring.reports.formats.rows import detailed_rows
-from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
 from store_monitoring.reports.measures import measures
 from store_monitoring.storage.schemas import PART
 
@@ -25,7 +25,7 @@ def open_parquet(output: IO[bytes], header: dict[str, Any]) -> Iterator["Parquet
         yield ParquetWriter(file, header)
 
 
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Writes detailed rows as row groups; header and summary are key-value metadata, in JSON."""
 
     def __init__(self, file: pq.ParquetWriter, header: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ class ParquetWriter:
         """Write a few row groups."""
         self._file.write_table(batch.rows, row_group_size=_ROW_GROUP_ROWS)
 
-    def close(self, aggregates: Aggregates) -> None:
+    def write_aggregates(self, aggregates: Aggregates) -> None:
         """Write the metadata."""
         metadata = {"report": self._header, "summary": aggregates.summary.to_json()}
         self._file.add_key_value_metadata({key: to_json(metadata[key]) for key in metadata})

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.parameters import HOUR_US
+from store_monitoring.domain.parameters import HOUR_US, SECOND_US
 from store_monitoring.domain.targets import divide, to_cents
 from store_monitoring.reports.measures import UNITS, WINDOWS
 
@@ -85,6 +85,21 @@ def detailed_rows(exact: pa.Table) -> pa.Table:
         add(f"lost_revenue_{window}", to_cents(column(f"lost_revenue_{window}")), CURRENCY)
     add("timezone", column("timezone"))
     add("attributes", column("attributes"))
+    return table_with_units(columns)
+
+
+def outage_rows(outages: pa.Table) -> pa.Table:
+    """Return rows of schema `OUTAGES` as formats show them: the duration in seconds.
+
+    Outages last for business time only, so their duration is the time from start to end.
+    """
+    duration = pa.array(outages.column("duration_us").to_numpy() / SECOND_US)
+    columns = [
+        ("duration(in seconds)", duration, "seconds")
+        if name == "duration_us"
+        else (name, outages.column(name), None)
+        for name in outages.column_names
+    ]
     return table_with_units(columns)
 
 

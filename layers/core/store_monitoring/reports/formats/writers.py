@@ -1,8 +1,9 @@
 """What the writers of the formats have in common: what they are given, and when."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -48,14 +49,24 @@ class Aggregates:
     groups: pa.Table | None
 
 
-class Writer(Protocol):
-    """Writes a report in one format."""
+class Writer(ABC):
+    """Writes a report in one format: its rows, then what was computed from all of them.
 
+    Formats leave out what they do not contain.
+    """
+
+    @abstractmethod
     def write(self, batch: Batch) -> None:
         """Write the next rows."""
 
-    def close(self, aggregates: Aggregates) -> None:
-        """Write what follows the last row."""
+    def write_aggregates(self, aggregates: Aggregates) -> None:  # noqa: B027  # optional
+        """Write summary and groups, after the last row."""
+
+    def write_outages(self, rows: pa.Table) -> None:  # noqa: B027  # optional
+        """Write the next outages, as `outage_rows` returns them, after the aggregates."""
+
+    def close(self) -> None:  # noqa: B027  # optional
+        """Write the end."""
 
 
 def report_header(plan: Plan, request: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
 from store_monitoring.reports.formats.json import records
 from store_monitoring.reports.formats.rows import PERCENT, detailed_rows
-from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
 from store_monitoring.reports.measures import WINDOWS, measures
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.summary import Summary
@@ -47,8 +47,8 @@ def open_xlsx(output: IO[bytes], plan: Plan) -> Iterator["XlsxWriter"]:
         yield XlsxWriter(workbook, plan)
 
 
-class XlsxWriter:
-    """Writes the sheets Summary, Stores, and Groups if there are any."""
+class XlsxWriter(Writer):
+    """Writes the sheets Summary and Stores, and Groups and Outages if they were requested."""
 
     def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan) -> None:
         self._workbook = workbook
@@ -57,22 +57,32 @@ class XlsxWriter:
         self._summary = workbook.add_worksheet("Summary")
         fields = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
         self._stores = _Sheet(workbook, "Stores", fields, plan.attributes, self._formats)
+        self._outages: _Sheet | None = None
 
     def write(self, batch: Batch) -> None:
         """Write one row per store."""
         self._stores.write(records(batch.rows), "attributes")
 
-    def close(self, aggregates: Aggregates) -> None:
-        """Write groups and summary, and what depends on the number of rows."""
+    def write_aggregates(self, aggregates: Aggregates) -> None:
+        """Write the summary, and one row per group."""
         self._stores.finish()
         if aggregates.groups is not None:
-            groups = aggregates.groups
-            sheet = _Sheet(
-                self._workbook, "Groups", groups.schema, self._plan.group_by, self._formats
-            )
+            groups, names = aggregates.groups, self._plan.group_by
+            sheet = _Sheet(self._workbook, "Groups", groups.schema, names, self._formats)
             sheet.write(records(groups), "group", missing=_NO_GROUP)
             sheet.finish()
         _write_summary(self._summary, aggregates.summary, self._plan, self._formats)
+
+    def write_outages(self, rows: pa.Table) -> None:
+        """Write one row per outage."""
+        if self._outages is None:
+            self._outages = _Sheet(self._workbook, "Outages", rows.schema, (), self._formats)
+        self._outages.write(records(rows))
+
+    def close(self) -> None:
+        """Add the filter of the outages."""
+        if self._outages is not None:
+            self._outages.finish()
 
 
 class _Formats:
@@ -148,9 +158,9 @@ class _Sheet:
         sheet.repeat_rows(0)
 
     def write(
-        self, rows: Iterable[dict[str, Any]], attributes: str, missing: str | None = None
+        self, rows: Iterable[dict[str, Any]], attributes: str = "", missing: str | None = None
     ) -> None:
-        """Write rows; the values of the attributes are in a dict under the key `attributes`."""
+        """Write rows; the values of the attributes, if any, are in a dict under that key."""
         for row in rows:
             values = [
                 cell

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.json import records
-from store_monitoring.reports.formats.writers import Aggregates, Batch
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
 from store_monitoring.reports.html.stores_table import COLUMNS, stores_table
@@ -58,7 +58,7 @@ class Inlined:
     source: str
 
 
-class HtmlWriter:
+class HtmlWriter(Writer):
     """Keeps all rows, since the page's table is sorted, and writes the page at the end."""
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
@@ -76,7 +76,7 @@ class HtmlWriter:
         """Keep the columns that the table shows."""
         self._rows.append(batch.rows.select([column.name for column in COLUMNS]))
 
-    def close(self, aggregates: Aggregates) -> None:
+    def write_aggregates(self, aggregates: Aggregates) -> None:
         """Write the page."""
         write_html(pa.concat_tables(self._rows), aggregates, self._about, self._output)
 
