@@ -13,6 +13,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from store_monitoring.aws.dynamodb_items import from_item, item_bytes
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.errors import BucketCountChangedError, CommitConflictError, TransientError
@@ -387,3 +388,33 @@ def test_the_head_of_1000_buckets_is_half_of_the_item_limit(dynamodb: Any, table
     assert 160_000 < size < 180_000
     guide = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="utf-8")
     assert "(170 kB with its copy in the index, of 400 kB)" in guide
+
+
+def test_the_largest_snapshot_with_attributes_fits_into_an_item(dynamodb: Any, table: str) -> None:
+    """DynamoDB's limit is 400 kB; a stack has at most 1,000 buckets, and 100 attributes."""
+    names = tuple(f"{number:02d}" + "\U0001f354" * 62 for number in range(100))
+    version = f"{10**7}-{'f' * 32}-{2**52:x}"
+    log = DynamoDbIngestLog(table, 1_000)
+    files = [
+        StoresFile(bucket, stores_key(bucket, version), 10**6, 10**9, names[bucket % 2 :])
+        for bucket in range(1_000)
+    ]
+    commit(log, "attributes", "a", files)
+    assert log.snapshot().stores == {file.bucket: file for file in files}
+    [head] = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="#log = :head",
+        ExpressionAttributeNames={"#log": "log"},
+        ExpressionAttributeValues={":head": {"S": "head"}},
+    )["Items"]
+    assert item_bytes(from_item(head)) < 300_000
+
+
+def test_attributes_are_those_of_the_current_files(log: IngestLog) -> None:
+    assert log.snapshot().attributes == frozenset()
+    first = replace(stores(0, "1"), attributes=("brand", "region"))
+    commit(log, "attributes", "a", [first, replace(stores(1, "1"), attributes=("owner",))])
+    assert log.snapshot().stores[0] == first
+    assert log.snapshot().attributes == {"brand", "owner", "region"}
+    commit(log, "attributes", "b", [replace(stores(0, "2"), attributes=("region",))])
+    assert log.snapshot().attributes == {"owner", "region"}
