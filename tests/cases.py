@@ -1,9 +1,9 @@
 """Short ways to write test cases for the uptime rules."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from tests.oracle import Case, HoursRow, Poll, Totals
+from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, Totals
 
 ComputeUptime = Callable[[Case], dict[str, Totals]]
 
@@ -26,6 +26,19 @@ def inactive(at: datetime | str, store_id: str = "s") -> Poll:
 def opens(start: str, end: str, *days: int, store_id: str = "s") -> tuple[HoursRow, ...]:
     """Return rows of business hours, one a day."""
     return tuple(HoursRow(store_id, day, start, end) for day in days)
+
+
+def special(on: str, start: str, end: str, store_id: str = "s") -> SpecialRow:
+    """Return special hours of a date in ISO 8601."""
+    return SpecialRow(store_id, date.fromisoformat(on), start, end)
+
+
+def closed(on: str, store_id: str = "s") -> SpecialRow:
+    return special(on, "", "", store_id)
+
+
+def excluded(start: str, end: str, store_id: str = "s") -> Exclusion:
+    return Exclusion(store_id, utc(start), utc(end))
 
 
 def us(**length: float) -> int:

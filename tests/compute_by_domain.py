@@ -1,13 +1,21 @@
 """The domain, with the oracle's inputs and results."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.model import (
+    CLOSED,
+    Exclusions,
+    Int64s,
+    Polls,
+    SpecialHours,
+    Stores,
+    WeeklyHours,
+)
 from store_monitoring.domain.parameters import (
     DAY_US,
     HOUR_US,
@@ -20,7 +28,19 @@ from store_monitoring.domain.pieces import cut_by_time
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.timeline import Timeline, timeline
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
-from tests.oracle import Case, Details, HoursRow, Outage, Poll, Totals, details, outages, report
+from tests.oracle import (
+    Case,
+    Details,
+    Exclusion,
+    HoursRow,
+    Outage,
+    Poll,
+    SpecialRow,
+    Totals,
+    details,
+    outages,
+    report,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,7 +92,7 @@ def _everything(store_ids: Sequence[str], figures: Figures, parameters: Paramete
 
 def _totals(store_ids: Sequence[str], figures: Figures) -> dict[str, Totals]:
     totals = figures.totals
-    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us)
+    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.excluded_us)
     rows = zip(*(each.tolist() for each in lengths_us), strict=True)
     return {
         store_id: Totals(*map(tuple, row)) for store_id, row in zip(store_ids, rows, strict=True)
@@ -136,8 +156,13 @@ def timeline_by_domain(case: Case) -> Timeline:
 
 def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, Parameters]]:
     polled = {poll.store_id for poll in case.polls}
-    with_hours = {row.store_id for row in case.hours}
-    store_ids = sorted(polled | with_hours | set(case.zones), key=str.encode)
+    rows: tuple[HoursRow | SpecialRow | Exclusion, ...] = (
+        *case.hours,
+        *case.special_hours,
+        *case.exclusions,
+    )
+    with_calendar = {row.store_id for row in rows}
+    store_ids = sorted(polled | with_calendar | set(case.zones), key=str.encode)
     index = {store_id: i for i, store_id in enumerate(store_ids)}
     return store_ids, (
         _stores(case, index),
@@ -155,7 +180,11 @@ def _stores(case: Case, index: dict[str, int]) -> Stores:
     zones = [case.zones.get(store_id, DEFAULT_ZONE_NAME) for store_id in index]
     zone_names = tuple(sorted(set(zones)))
     return Stores(
-        _int64s([zone_names.index(zone) for zone in zones]), zone_names, _hours(case.hours, index)
+        _int64s([zone_names.index(zone) for zone in zones]),
+        zone_names,
+        _hours(case.hours, index),
+        _special_hours(case.special_hours, index),
+        _exclusions(case.exclusions, index),
     )
 
 
@@ -165,6 +194,23 @@ def _hours(rows: Sequence[HoursRow], index: dict[str, int]) -> WeeklyHours:
         _int64s([row.day for row in rows]),
         _int64s([_time_of_day_us(row.start) for row in rows]),
         _int64s([_time_of_day_us(row.end) for row in rows]),
+    )
+
+
+def _special_hours(rows: Sequence[SpecialRow], index: dict[str, int]) -> SpecialHours:
+    return SpecialHours(
+        _int64s([index[row.store_id] for row in rows]),
+        _int64s([(row.date - date(1970, 1, 1)).days for row in rows]),
+        _int64s([_time_of_day_us(row.start) if row.start else CLOSED for row in rows]),
+        _int64s([_time_of_day_us(row.end) if row.end else CLOSED for row in rows]),
+    )
+
+
+def _exclusions(rows: Sequence[Exclusion], index: dict[str, int]) -> Exclusions:
+    return Exclusions(
+        _int64s([index[row.store_id] for row in rows]),
+        _int64s([_instant_us(row.start) for row in rows]),
+        _int64s([_instant_us(row.end) for row in rows]),
     )
 
 

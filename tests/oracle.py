@@ -47,6 +47,25 @@ class HoursRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialRow:
+    """One row of special hours, its times as written in the CSV; both are empty if closed."""
+
+    store_id: str
+    date: date
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """An interval that is no business time, between aware UTC datetimes."""
+
+    store_id: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """One observation of one store; `timestamp` is an aware UTC datetime."""
 
@@ -66,6 +85,8 @@ class Case:
     memory_days: int = 14
     poll_filter: str = "all"  # or "business_hours"
     coverage_minutes: int = 120
+    special_hours: tuple[SpecialRow, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,7 @@ class Totals:
     uptime_us: tuple[int, int, int]
     downtime_us: tuple[int, int, int]
     no_data_us: tuple[int, int, int] = NOTHING
+    excluded_us: tuple[int, int, int] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +192,13 @@ def _two_decimals(length_us: int, unit_us: int) -> str:
 
 def _store_ids(case: Case) -> list[str]:
     polled = {poll.store_id for poll in case.polls}
-    with_hours = {row.store_id for row in case.hours}
-    return sorted(polled | with_hours | set(case.zones), key=str.encode)
+    rows: tuple[HoursRow | SpecialRow | Exclusion, ...] = (
+        *case.hours,
+        *case.special_hours,
+        *case.exclusions,
+    )
+    with_calendar = {row.store_id for row in rows}
+    return sorted(polled | with_calendar | set(case.zones), key=str.encode)
 
 
 def _now(case: Case) -> datetime:
@@ -184,11 +211,27 @@ def _totals(case: Case, store_id: str) -> Totals:
     polls = _known_polls(case, store_id, spans)
     pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
     open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
-    if not polls:
-        return Totals(NOTHING, NOTHING, _window_lengths_us(open_pieces, now))  # (19)
+    excluded_us = _excluded_us(case, store_id)
+    if not polls:  # (19)
+        return Totals(NOTHING, NOTHING, _window_lengths_us(open_pieces, now), excluded_us)
     up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
     down = [piece for piece in open_pieces if not _is_active(polls, piece.start)]
-    return Totals(_window_lengths_us(up, now), _window_lengths_us(down, now))  # (13)
+    return Totals(  # (13)
+        _window_lengths_us(up, now), _window_lengths_us(down, now), excluded_us=excluded_us
+    )
+
+
+def _excluded_us(case: Case, store_id: str) -> tuple[int, int, int]:
+    """Return how much would be business time, too, without exclusions (17)."""
+    now = _now(case)
+    openings, exclusions = _openings(case, store_id), _exclusions(case, store_id)
+    pieces = _pieces(now, [*_edges(openings), *_edges(exclusions)])
+    excluded = [
+        piece
+        for piece in pieces
+        if _is_open(openings, piece.start) and any(piece.start in span for span in exclusions)
+    ]
+    return _window_lengths_us(excluded, now)
 
 
 def _details(case: Case, store_id: str) -> Details:
@@ -318,22 +361,54 @@ def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
 
 def business_time(case: Case, store_id: str) -> list[Span]:
     """Return all spans of business time that can overlap the last week or the poll memory."""
+    spans = _openings(case, store_id)
+    for out in _exclusions(case, store_id):  # (17) after the union of all openings (18)
+        rests = [
+            rest
+            for span in spans
+            for rest in (
+                Span(span.start, min(span.end, out.start)),
+                Span(max(span.start, out.end), span.end),
+            )
+        ]
+        spans = [rest for rest in rests if rest.start < rest.end]
+    return spans
+
+
+def _exclusions(case: Case, store_id: str) -> list[Span]:
+    return [Span(row.start, row.end) for row in case.exclusions if row.store_id == store_id]
+
+
+def _openings(case: Case, store_id: str) -> list[Span]:
     now = _now(case)
     # A span may begin two dates before it ends, and local dates differ from UTC by up to a day.
     first = now - max(WINDOWS[-1], timedelta(days=case.memory_days)) - 4 * DAY
     last = now + 2 * DAY
-    rows = [row for row in case.hours if row.store_id == store_id]
-    if not rows:
+    hours = [row for row in case.hours if row.store_id == store_id]
+    special = [row for row in case.special_hours if row.store_id == store_id]
+    if not hours and not special:
         return [Span(first, last)]  # (5)
     clock = clock_of(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
     spans = [
         Span(clock.opening(opens), clock.closing(closes))
         for local_date in _dates(first.date(), last.date())
-        for row in rows
-        if row.day == local_date.weekday()  # (1) weekday() of a Monday is 0
-        for opens, closes in [_wall_times(row, local_date)]
+        for start, end in _times_on(local_date, hours, special)
+        for opens, closes in [_wall_times(start, end, local_date)]
     ]
     return [span for span in spans if span.start < span.end]
+
+
+def _times_on(
+    local_date: date, hours: Sequence[HoursRow], special: Sequence[SpecialRow]
+) -> list[tuple[str, str]]:
+    """Return when a store opens and closes on a date, as written."""
+    special_today = [row for row in special if row.date == local_date]
+    if special_today:  # (16)
+        return [(row.start, row.end) for row in special_today if row.start]
+    if not hours:
+        return [("00:00", "00:00")]  # (16) and (2): the whole day
+    # (1) weekday() of a Monday is 0
+    return [(row.start, row.end) for row in hours if row.day == local_date.weekday()]
 
 
 def _dates(first: date, last: date) -> Iterator[date]:
@@ -342,9 +417,9 @@ def _dates(first: date, last: date) -> Iterator[date]:
         first += DAY
 
 
-def _wall_times(row: HoursRow, local_date: date) -> tuple[datetime, datetime]:
-    """Return the wall times at which a row opens and closes on a date (2, 3)."""
-    start, end = _time_of_day(row.start), _time_of_day(row.end)
+def _wall_times(opens: str, closes: str, local_date: date) -> tuple[datetime, datetime]:
+    """Return the wall times of an opening on a date and of its closing (2, 3)."""
+    start, end = _time_of_day(opens), _time_of_day(closes)
     opening_date = datetime.combine(local_date, time())
     closing_date = opening_date if start < end else opening_date + DAY  # (2)
     if start != end and end >= timedelta(hours=23, minutes=59):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.oracle import DEFAULT_ZONE, WINDOWS, Case, HoursRow, Poll
+from tests.oracle import DEFAULT_ZONE, WINDOWS, Case, Exclusion, HoursRow, Poll, SpecialRow
 from tests.property.transitions import TRANSITIONS
 
 Pick = Callable[[Sequence[Any]], Any]
@@ -47,6 +47,15 @@ def edge_cases(draw: st.DrawFn) -> Case:
     ]
     now = _now(pick, hours, zones) + pick(BESIDE)
     memory_days = pick((14, 14, 14, 7, 1))
+    special_hours = [
+        row for store_id in inputs_of_store for row in _special_rows(pick, store_id, now)
+    ]
+    exclusions = [
+        Exclusion(store_id, start, start + length)
+        for store_id in inputs_of_store
+        for start in _exclusion_starts(pick, store_id, hours, zones, now)
+        for length in [pick((BESIDE[2], MINUTE, DAY / 24, DAY, WEEK)) + pick((0, 1)) * BESIDE[2]]
+    ]
     polls = [
         Poll(store_id, at + pick(BESIDE), pick((True, False)))
         for store_id, inputs in inputs_of_store.items()
@@ -54,7 +63,10 @@ def edge_cases(draw: st.DrawFn) -> Case:
         for at in _poll_instants(pick, store_id, hours, zones, now, memory_days)
     ]
     return Case(
-        tuple(polls), tuple(hours), zones, now, memory_days, pick(("all", "business_hours"))
+        *(tuple(polls), tuple(hours), zones, now, memory_days),
+        pick(("all", "business_hours")),
+        special_hours=tuple(special_hours),
+        exclusions=tuple(exclusions),
     )
 
 
@@ -95,6 +107,36 @@ def _rows(pick: Pick, store_id: str) -> Iterator[HoursRow]:
     for _ in range(pick(range(1, 5))):
         day = (first_day + pick((0, 1))) % 7
         yield HoursRow(store_id, day, pick(times), pick((*times, *END_TIMES)))
+
+
+def _special_rows(pick: Pick, store_id: str, now: datetime) -> Iterator[SpecialRow]:
+    """Yield up to two rows for each of some dates around the week's ends and transitions."""
+    for _ in range(pick((0, 0, 1, 2))):
+        date = (now + pick((-8, -7, -6, -2, -1, 0, 1)) * DAY).date()
+        times = [pick(TIMES) for _ in range(2)]
+        for _ in range(pick((1, 1, 2))):
+            start = pick((*times, ""))
+            yield SpecialRow(store_id, date, start, start and pick((*times, *END_TIMES)))
+
+
+def _exclusion_starts(
+    pick: Pick,
+    store_id: str,
+    hours: list[HoursRow],
+    zones: Mapping[str, str],
+    now: datetime,
+) -> list[datetime]:
+    """Pick starts of exclusions: edges of windows and of the store's hours, and beside them."""
+    edges = [
+        *(now - age for age in (timedelta(), *WINDOWS)),
+        *(
+            at
+            for row in hours
+            if row.store_id == store_id
+            for at in opening_and_closing(row, zones, now)
+        ),
+    ]
+    return [pick(edges) + pick(BESIDE) for _ in range(pick((0, 0, 1, 2)))]
 
 
 def opening_and_closing(

@@ -1,6 +1,8 @@
 """A timeline has everything from which its totals are computed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +30,7 @@ def intervals(start: Int64s, end: Int64s) -> Intervals:
 
 
 def open_intervals(result: Timeline) -> Intervals:
-    return intervals(result.open_time.start, result.open_time.end)
+    return intervals(result.open_time.intervals.start, result.open_time.intervals.end)
 
 
 def held(result: Timeline, chosen: Bools) -> Intervals:
@@ -77,7 +79,9 @@ def test_the_totals_are_the_oracles_and_can_be_computed_from_the_timeline(case: 
         totals = result.totals
         exact = (totals.uptime_us, totals.downtime_us, totals.no_data_us)
         assert Totals(*(tuple(each[0].tolist()) for each in exact)) == computed
-        assert computed == expected[store_id]
+        excluded = intervals(result.open_time.excluded.start, result.open_time.excluded.end)
+        hour, day, week = (common_us(excluded, [(WEEK_US - us, WEEK_US)]) for us in WINDOWS_US)
+        assert replace(computed, excluded_us=(hour, day, week)) == expected[store_id]
 
 
 @given(cases() | edge_cases())
@@ -116,24 +120,36 @@ def test_statuses_fill_the_week_and_come_from_polls_that_count(case: Case) -> No
 
 
 @given(cases() | edge_cases())
-def test_openings_make_up_the_business_time(case: Case) -> None:
+def test_openings_make_up_the_business_time_and_the_excluded_time(case: Case) -> None:
     lengths_us = business_time_us(case)
     for store_id, result in timelines(case).items():
         open_time = open_intervals(result)
         assert are_disjoint_and_ascending(open_time)
         assert sum(end - start for start, end in open_time) == lengths_us[store_id][-1]
-        if store_id not in {row.store_id for row in case.hours}:
-            assert (open_time, len(result.openings.row)) == ([(0, WEEK_US)], 0)
-            continue
+        excluded = intervals(result.open_time.excluded.start, result.open_time.excluded.end)
         start = np.maximum(result.openings.start_us - result.week.start_us, 0)
         end = np.minimum(result.openings.end_us - result.week.start_us, WEEK_US)
         parts = intervals(start, end)
-        assert union(parts) == open_time
-        for (start_, end_), interval in zip(parts, result.interval, strict=True):
-            assert open_time[interval][0] <= start_ < end_ <= open_time[interval][1]
-        rows = [row for row in case.hours if row.store_id == store_id]
-        weekdays = (result.openings.date + 3) % 7  # 1970-01-01 was a Thursday
-        assert weekdays.tolist() == [rows[row].day for row in result.openings.row]
+        assert all(
+            common_us([part], [open_time[interval]]) > 0
+            for part, interval in zip(parts, result.interval, strict=True)
+        )
+        hours = [row for row in case.hours if row.store_id == store_id]
+        special = [row for row in case.special_hours if row.store_id == store_id]
+        if hours:
+            assert {open_time[interval] for interval in result.interval} == set(open_time)
+            assert union([*parts, *excluded]) == union([*open_time, *excluded])
+        elif not special:
+            assert (union([*open_time, *excluded]), len(parts)) == ([(0, WEEK_US)], 0)
+        for date_, is_special, row in zip(
+            result.openings.date, result.openings.is_special, result.openings.row, strict=True
+        ):
+            local_date = date(1970, 1, 1) + timedelta(days=int(date_))
+            if is_special:
+                assert special[row].date == local_date
+            else:
+                assert hours[row].day == local_date.weekday()
+                assert local_date not in {each.date for each in special}
 
 
 @given(cases() | edge_cases())

@@ -18,7 +18,7 @@ from tests.compute_by_domain import (
     everything_by_oracle,
     everything_by_pieces,
 )
-from tests.oracle import Case, HoursRow, Poll, Totals, business_time_us
+from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, Totals, business_time_us
 from tests.property.transitions import TRANSITIONS
 
 STORE_IDS = ("a", "b", "c", "d")
@@ -78,6 +78,34 @@ def polls(now: datetime) -> st.SearchStrategy[Poll]:
     )
 
 
+def special_rows(now: datetime) -> st.SearchStrategy[SpecialRow]:
+    """Rows about the dates before now, and about some that do not matter any more, or yet."""
+    times = st.tuples(times_of_day(START_TIMES), times_of_day(END_TIMES))
+    return st.builds(
+        lambda store_id, day, times: SpecialRow(
+            store_id, (now + timedelta(days=day)).date(), *times
+        ),
+        st.sampled_from(STORE_IDS),
+        st.integers(-9, 1) | st.integers(-40, 40),
+        times | st.just(("", "")),
+    )
+
+
+def exclusions(now: datetime) -> st.SearchStrategy[Exclusion]:
+    ages = (
+        st.sampled_from(POLL_AGES)
+        | st.integers(-4, 9 * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
+        | st.timedeltas(timedelta(days=-1), timedelta(days=16))
+    )
+    lengths = st.sampled_from([MICROSECOND, timedelta(hours=1), timedelta(days=3)]) | st.timedeltas(
+        MICROSECOND, timedelta(days=20)
+    )
+    return st.builds(
+        lambda store_id, age, length: Exclusion(store_id, now - age, now - age + length),
+        *(st.sampled_from(STORE_IDS), ages, lengths),
+    )
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     now = draw(instants_near_transitions())
@@ -89,6 +117,8 @@ def cases(draw: st.DrawFn) -> Case:
         memory_days=draw(st.sampled_from([14, 14, 7, 1, 30])),
         poll_filter=draw(st.sampled_from(["all", "business_hours"])),
         coverage_minutes=draw(st.sampled_from([120, 120, 1, 15, 1440])),
+        special_hours=tuple(draw(st.lists(special_rows(now), max_size=12))),
+        exclusions=tuple(draw(st.lists(exclusions(now), max_size=6))),
     )
 
 
@@ -122,6 +152,15 @@ def test_uptime_downtime_and_no_data_are_the_business_time(case: Case) -> None:
         assert tuple(map(sum, states)) == length_us
 
 
+@given(cases())
+def test_excluded_time_is_what_exclusions_take_from_the_business_time(case: Case) -> None:
+    lengths_us = business_time_us(case)
+    for store_id, length_us in business_time_us(replace(case, exclusions=())).items():
+        excluded_us = compute_by_domain(case)[store_id].excluded_us
+        without_us = lengths_us[store_id]
+        assert tuple(map(sum, zip(without_us, excluded_us, strict=True))) == length_us
+
+
 @given(cases(), st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))
 def test_the_cut_into_shards_does_not_matter(case: Case, shard_of_store: list[int]) -> None:
     together: dict[str, Totals] = {}
@@ -138,6 +177,8 @@ def only(case: Case, store_ids: set[str]) -> Case:
         polls=tuple(poll for poll in case.polls if poll.store_id in store_ids),
         hours=tuple(row for row in case.hours if row.store_id in store_ids),
         zones={name: zone for name, zone in case.zones.items() if name in store_ids},
+        special_hours=tuple(row for row in case.special_hours if row.store_id in store_ids),
+        exclusions=tuple(row for row in case.exclusions if row.store_id in store_ids),
     )
 
 
@@ -147,13 +188,21 @@ def test_the_order_of_rows_does_not_matter(data: st.DataObject, case: Case) -> N
         case,
         polls=tuple(data.draw(st.permutations(case.polls))),
         hours=tuple(data.draw(st.permutations(case.hours))),
+        special_hours=tuple(data.draw(st.permutations(case.special_hours))),
+        exclusions=tuple(data.draw(st.permutations(case.exclusions))),
     )
     assert compute_by_domain(shuffled) == compute_by_domain(case)
 
 
 @given(cases())
 def test_doubling_every_row_changes_nothing(case: Case) -> None:
-    doubled = replace(case, polls=case.polls * 2, hours=case.hours * 2)
+    doubled = replace(
+        case,
+        polls=case.polls * 2,
+        hours=case.hours * 2,
+        special_hours=case.special_hours * 2,
+        exclusions=case.exclusions * 2,
+    )
     assert compute_by_domain(doubled) == compute_by_domain(case)
 
 

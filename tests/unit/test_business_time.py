@@ -27,7 +27,7 @@ def stores(count: int) -> Stores:
 
 def test_more_stores_than_an_axis_holds_are_refused() -> None:
     longest = Span(0, 2**61 // 2)
-    assert len(business_time(stores(2), longest).start) == 1
+    assert len(business_time(stores(2), longest).intervals.start) == 1
     with pytest.raises(ValueError, match=r"^3 stores × 1152921504606846976 µs do not fit"):
         business_time(stores(3), longest)
 
@@ -62,6 +62,7 @@ def test_all_figures_are_whole_microseconds() -> None:
     totals, polled, outages = figures.totals, figures.polled, figures.outages
     for lengths_or_instants in (
         *(totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us),
+        totals.excluded_us,
         *(outages.count, outages.longest_us, outages.incidents, outages.recoveries),
         *(outages.recovery_us, polled.in_week, polled.last_us),
         *figures.all_outages.columns,

@@ -25,14 +25,18 @@ from tests.cases import (
     WEDNESDAY,
     ComputeUptime,
     active,
+    closed,
+    excluded,
     inactive,
     opens,
+    special,
     us,
     utc,
 )
-from tests.oracle import Case, HoursRow, Poll, Totals, csv_text
+from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, Totals, csv_text
 
 Lengths = tuple[int, int, int]
+CalendarRow = HoursRow | SpecialRow | Exclusion
 
 NOW = utc("2024-10-16 12:00")
 MICROSECOND = timedelta(microseconds=1)
@@ -41,12 +45,26 @@ ALL_THE_TIME = (us(hours=1), us(hours=24), us(hours=168))
 
 
 def business_time(
-    compute_uptime: ComputeUptime, *rows: HoursRow, zone: str = "UTC", now: datetime = NOW
+    compute_uptime: ComputeUptime, *rows: CalendarRow, zone: str = "UTC", now: datetime = NOW
 ) -> Lengths:
     """Compute a store that is always up: its uptime is its business time."""
-    totals = compute_uptime(Case((active(now - timedelta(days=10)),), rows, {"s": zone}, now))["s"]
+    totals = always_up(compute_uptime, *rows, zone=zone, now=now)
     assert totals.downtime_us == NOTHING
     return totals.uptime_us
+
+
+def always_up(
+    compute_uptime: ComputeUptime, *rows: CalendarRow, zone: str = "UTC", now: datetime = NOW
+) -> Totals:
+    case = Case(
+        (active(now - timedelta(days=10)),),
+        tuple(row for row in rows if isinstance(row, HoursRow)),
+        {"s": zone},
+        now,
+        special_hours=tuple(row for row in rows if isinstance(row, SpecialRow)),
+        exclusions=tuple(row for row in rows if isinstance(row, Exclusion)),
+    )
+    return compute_uptime(case)["s"]
 
 
 def with_polls(
@@ -449,6 +467,206 @@ def test_poll_filter_counts_a_poll_at_now_if_the_store_stays_open(
     closing = replace(open_now, polls=(active("2024-10-15 17:00"),), now=utc("2024-10-15 17:00"))
     assert compute_uptime(open_now)["s"].downtime_us == NOTHING
     assert compute_uptime(closing)["s"].uptime_us == NOTHING
+
+
+# --- special hours and exclusions -----------------------------------------------------------
+
+DAILY = opens("09:00", "17:00", *EVERY_DAY)
+NIGHTLY = opens("22:00", "04:00", *EVERY_DAY)
+
+
+@pytest.mark.parametrize(
+    ("rows", "hour", "day", "week"),
+    [
+        # Daily: Tuesday from 12:00 to 17:00 and Wednesday from 09:00 to 12:00, in seven dates.
+        ((), 1, 8, 56),
+        ((special("2024-10-15", "10:00", "12:30"),), 1, 3.5, 50.5),
+        ((closed("2024-10-15"),), 1, 3, 48),
+        ((special("2024-10-15", "22:00", "02:00"),), 1, 7, 52),
+        ((special("2024-10-15", "06:00", "06:00"),), 1, 21, 72),
+        ((special("2024-10-15", "20:00", "23:59:59"),), 1, 7, 52),
+        # Rows of one date are merged, and those of other dates and stores do not matter.
+        (
+            (special("2024-10-15", "10:00", "13:00"), special("2024-10-15", "12:00", "14:00")),
+            *(1, 5, 52),
+        ),
+        (
+            (special("2024-10-15", "10:00", "11:00"), special("2024-10-15", "20:00", "21:00")),
+            *(1, 4, 50),
+        ),
+        ((closed("2024-10-15"), closed("2024-10-17"), closed("2023-10-14")), 1, 3, 48),
+        ((closed("2024-10-15", "t"),), 1, 8, 56),
+        # Today, and the date on which the week begins.
+        ((closed("2024-10-16"), closed("2024-10-09")), 0, 5, 48),
+    ],
+)
+def test_rule_16_special_hours_replace_the_weekly_ones_of_their_date(
+    compute_uptime: ComputeUptime,
+    rows: tuple[SpecialRow, ...],
+    hour: float,
+    day: float,
+    week: float,
+) -> None:
+    lengths = business_time(compute_uptime, *DAILY, *rows)
+    assert lengths == (us(hours=hour), us(hours=day), us(hours=week))
+
+
+def test_rule_16_opens_on_a_date_without_weekly_hours(compute_uptime: ComputeUptime) -> None:
+    rows = opens("09:00", "17:00", MONDAY)
+    sunday = special("2024-10-13", "10:00", "11:00")
+    assert business_time(compute_uptime, *rows, sunday) == (0, 0, us(hours=9))
+
+
+def test_rule_16_a_night_before_a_closed_date_runs_to_its_end(
+    compute_uptime: ComputeUptime,
+) -> None:
+    # Of seven nights, only the one that would begin on Tuesday is left out.
+    lengths = business_time(compute_uptime, *NIGHTLY, closed("2024-10-15"))
+    assert lengths == (0, 0, us(hours=6 * 6))
+
+
+def test_rule_16_a_special_night_runs_into_a_closed_date(compute_uptime: ComputeUptime) -> None:
+    rows = special("2024-10-14", "23:00", "14:00"), closed("2024-10-15")
+    lengths = business_time(compute_uptime, *opens("09:00", "10:00", SUNDAY), *rows)
+    assert lengths == (0, us(hours=2), us(hours=15 + 1))
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "rows", "hours"),
+    [
+        ("UTC", "2024-10-16 12:00", [closed("2024-10-15")], 144),
+        ("UTC", "2024-10-16 12:00", [closed("2024-10-09")], 156),
+        ("UTC", "2024-10-16 12:00", [closed("2023-10-15"), closed("2024-10-17")], 168),
+        ("UTC", "2024-10-16 12:00", [special("2024-10-15", "09:00", "17:00")], 152),
+        ("UTC", "2024-10-16 12:00", [special("2024-10-14", "22:00", "02:00")], 146),
+        # In Chicago, Wednesday begins at 05:00 UTC.
+        ("America/Chicago", "2024-10-16 12:00", [closed("2024-10-16")], 161),
+        # New York, Sundays 2024-03-10 (23 hours) and 2024-11-03 (25 hours).
+        ("America/New_York", "2024-03-12 12:00", [closed("2024-03-10")], 145),
+        ("America/New_York", "2024-11-05 12:00", [closed("2024-11-03")], 143),
+        ("America/New_York", "2024-03-12 12:00", [special("2024-03-10", "01:30", "02:30")], 145.5),
+        ("America/New_York", "2024-11-05 12:00", [special("2024-11-03", "01:30", "02:30")], 145),
+        # Havana: midnight occurs twice on 2024-11-03. The Saturday ends at the second.
+        ("America/Havana", "2024-11-05 12:00", [closed("2024-11-03")], 144),
+        ("America/Havana", "2024-11-05 12:00", [closed("2024-11-02")], 144),
+        # Apia: Thursday 2011-12-29 is followed by Saturday 31.
+        ("Pacific/Apia", "2012-01-02 00:00", [closed("2011-12-29")], 144),
+        ("Pacific/Apia", "2012-01-02 00:00", [closed("2011-12-30")], 168),
+        ("Pacific/Apia", "2012-01-02 00:00", [closed("2011-12-31")], 144),
+        ("Pacific/Apia", "2012-01-02 00:00", [special("2011-12-30", "09:00", "17:00")], 168),
+        # Leap days.
+        ("UTC", "2024-03-02 12:00", [closed("2024-02-29")], 144),
+        ("UTC", "2023-03-02 12:00", [closed("2023-03-01")], 144),
+        ("UTC", "2000-03-02 12:00", [closed("2000-02-29")], 144),
+    ],
+)
+def test_rule_16_without_weekly_hours_all_other_dates_are_open_all_day(
+    compute_uptime: ComputeUptime, zone: str, now: str, rows: list[SpecialRow], hours: float
+) -> None:
+    assert business_time(compute_uptime, *rows, zone=zone, now=utc(now))[2] == us(hours=hours)
+
+
+def test_rule_16_polls_on_a_closed_date_do_not_count_under_the_filter(
+    compute_uptime: ComputeUptime,
+) -> None:
+    case = replace(
+        TWO_DAYS,
+        polls=(active("2024-10-09 10:00"), inactive("2024-10-15 10:00")),
+        special_hours=(closed("2024-10-15"),),
+    )
+    filtered = replace(case, poll_filter="business_hours")
+    assert compute_uptime(case)["s"].downtime_us == (us(hours=1), us(hours=3), us(hours=3))
+    assert compute_uptime(filtered)["s"].downtime_us == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("rows", "business_hours", "excluded_hours"),
+    [
+        # Daily, as above: 1, 8 and 56 hours.
+        ([excluded("2024-10-15 13:00", "2024-10-15 15:00")], (1, 6, 54), (0, 2, 2)),
+        # Outside business time: all of it, or a part.
+        ([excluded("2024-10-15 17:00", "2024-10-16 09:00")], (1, 8, 56), (0, 0, 0)),
+        ([excluded("2024-10-15 16:00", "2024-10-16 09:30")], (1, 6.5, 54.5), (0, 1.5, 1.5)),
+        # Cut by the windows.
+        ([excluded("2024-10-16 10:30", "2024-10-16 11:30")], (0.5, 7, 55), (0.5, 1, 1)),
+        ([excluded("2024-10-16 11:45", "2024-10-20 00:00")], (0.75, 7.75, 55.75), (0.25,) * 3),
+        ([excluded("2024-10-16 12:00", "2024-10-16 13:00")], (1, 8, 56), (0, 0, 0)),
+        ([excluded("2024-10-01 00:00", "2024-10-09 13:00")], (1, 8, 55), (0, 0, 1)),
+        ([excluded("2020-01-01 00:00", "2030-01-01 00:00")], (0, 0, 0), (1, 8, 56)),
+        # Overlapping, touching and repeated exclusions count once.
+        (
+            [
+                excluded("2024-10-15 13:00", "2024-10-15 15:00"),
+                excluded("2024-10-15 14:00", "2024-10-15 16:00"),
+                excluded("2024-10-15 14:00", "2024-10-15 16:00"),
+                excluded("2024-10-15 16:00", "2024-10-15 16:30"),
+            ],
+            (1, 4.5, 52.5),
+            (0, 3.5, 3.5),
+        ),
+        ([excluded("2024-10-15 13:00", "2024-10-15 15:00", "t")], (1, 8, 56), (0, 0, 0)),
+    ],
+)
+def test_rule_17_exclusions_are_taken_out_of_business_time(
+    compute_uptime: ComputeUptime,
+    rows: list[Exclusion],
+    business_hours: tuple[float, ...],
+    excluded_hours: tuple[float, ...],
+) -> None:
+    totals = always_up(compute_uptime, *DAILY, *rows)
+    assert totals.uptime_us == tuple(us(hours=hours) for hours in business_hours)
+    assert totals.excluded_us == tuple(us(hours=hours) for hours in excluded_hours)
+    assert totals.downtime_us == totals.no_data_us == NOTHING
+
+
+def test_rule_17_excluded_time_is_neither_up_nor_down(compute_uptime: ComputeUptime) -> None:
+    polls = (active("2024-10-15 08:00"), inactive("2024-10-15 14:00"), active("2024-10-15 16:00"))
+    exclusions = (excluded("2024-10-15 13:00", "2024-10-15 15:00"),)
+    totals = compute_uptime(replace(TWO_DAYS, polls=polls, exclusions=exclusions))["s"]
+    assert totals.downtime_us == (0, us(hours=1), us(hours=1))
+    assert totals.uptime_us[1] == us(hours=2 + 3)
+
+
+def test_rule_17_excluded_time_is_not_without_data(compute_uptime: ComputeUptime) -> None:
+    exclusions = (excluded("2024-10-15 13:00", "2024-10-15 15:00"),)
+    totals = compute_uptime(replace(TWO_DAYS, exclusions=exclusions))["s"]
+    assert totals.no_data_us[1] == us(hours=6)
+    assert totals.excluded_us[1] == us(hours=2)
+
+
+def test_rule_17_polls_in_excluded_time_do_not_count_under_the_filter(
+    compute_uptime: ComputeUptime,
+) -> None:
+    case = replace(
+        TWO_DAYS,
+        polls=(active("2024-10-15 10:00"), inactive("2024-10-15 14:00")),
+        exclusions=(excluded("2024-10-15 14:00", "2024-10-15 14:00:00.000001"),),
+        poll_filter="business_hours",
+    )
+    assert compute_uptime(case)["s"].downtime_us == NOTHING
+    assert compute_uptime(replace(case, exclusions=()))["s"].downtime_us != NOTHING
+
+
+def test_rule_17_is_about_instants_when_clocks_change(compute_uptime: ComputeUptime) -> None:
+    # New York, Sunday 2024-11-03: 01:30 EDT to 01:30 EST is an hour, of 25 in this date.
+    rows = opens("00:00", "24:00", SUNDAY)
+    hour = excluded("2024-11-03 05:30", "2024-11-03 06:30")
+    totals = always_up(
+        compute_uptime, *rows, hour, zone="America/New_York", now=utc("2024-11-05 12:00")
+    )
+    assert (totals.uptime_us[2], totals.excluded_us[2]) == (us(hours=24), us(hours=1))
+
+
+def test_rule_18_exclusions_come_after_special_hours(compute_uptime: ComputeUptime) -> None:
+    rows = (
+        special("2024-10-15", "10:00", "12:30"),
+        special("2024-10-15", "12:15", "14:00"),
+        excluded("2024-10-15 12:00", "2024-10-15 12:20"),
+        excluded("2024-10-15 14:00", "2024-10-15 17:00"),
+    )
+    totals = always_up(compute_uptime, *DAILY, *rows)
+    assert totals.uptime_us[1] == us(hours=3, minutes=100)
+    assert totals.excluded_us[1] == us(minutes=20)
 
 
 # --- the report -----------------------------------------------------------------------------

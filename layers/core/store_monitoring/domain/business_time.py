@@ -1,10 +1,15 @@
-"""Business time: the instants at which each store is open, as UTC intervals (rules 1 to 7)."""
+"""Business time: the instants at which each store is open, as UTC intervals.
+
+Rules 1 to 7, and 16 to 18.
+"""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from store_monitoring.domain.model import Bools, Int64s, Stores
+from store_monitoring.domain.model import CLOSED, Bools, Exclusions, Int64s, Stores, WeeklyHours
 from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.domain.time_zones import zone_offsets
 
@@ -17,6 +22,9 @@ AXIS_US = 2**61
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 _DAYS_BEFORE = 4  # two for overnight rows, two for local time and skipped dates
 _DAYS_AFTER = 2
+
+NO_ROW = -1
+"""Instead of an opening's row: the store has special hours, and on other dates no hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +63,30 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class BusinessTime:
-    """Each store's business time within a span: disjoint intervals, ascending.
+class Intervals:
+    """Disjoint intervals on the axis of a span, ascending.
 
     Attributes
     ----------
-    span : Span
     start, end : int64 (intervals,)
-        Positions on the span's axis.
+        Positions.
     elapsed_us : int64 (intervals + 1,)
         Total length of the intervals before each one; the last element is the length of all.
-    open_at_end : bool (stores,)
-        Whether the span's end is business time.
     """
 
-    span: Span
     start: Int64s
     end: Int64s
     elapsed_us: Int64s
-    open_at_end: Bools
+
+    @classmethod
+    def of(cls, start: Int64s, end: Int64s) -> Self:
+        """Return the intervals with these positions."""
+        return cls(start, end, np.append(0, np.cumsum(end - start)))
 
     def before(self, position: Int64s) -> Int64s:
-        """Return the total business time on the axis before each position, in microseconds.
+        """Return the total length of the intervals before each position, in microseconds.
 
-        The business time between two positions of one store is the difference of their totals.
+        The length between two positions of one store is the difference of their totals.
         """
         interval = np.searchsorted(self.start, position, side="right")
         last = np.maximum(interval - 1, 0)
@@ -88,19 +96,19 @@ class BusinessTime:
         return np.where(interval > 0, self.elapsed_us[interval] - beyond, 0)
 
     def contains(self, position: Int64s) -> Bools:
-        """Return for each position whether its store is open (start included, end excluded)."""
+        """Return for each position whether it is in an interval (start included, end not)."""
         if not len(self.start):
             return np.zeros(len(position), np.bool_)
         interval = np.searchsorted(self.start, position, side="right")
         return (interval > 0) & (position < self.end[np.maximum(interval - 1, 0)])
 
     def overlaps(self, since: Int64s, until: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Return where business time overlaps stretches of the axis.
+        """Return where the intervals overlap stretches of the axis.
 
         Parameters
         ----------
         since, until : int64 (stretches,)
-            Positions: disjoint, ascending, each stretch in one store's part of the axis.
+            Positions, in any order.
 
         Returns
         -------
@@ -118,24 +126,61 @@ class BusinessTime:
         return stretch, start, np.minimum(until[stretch], self.end[interval])
 
 
+_NO_INTERVALS = Intervals.of(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
-class Openings:
-    """Opening intervals of each row of weekly hours and date, before their union.
+class BusinessTime:
+    """Each store's business time within a span.
 
     Attributes
     ----------
+    span : Span
+    intervals : Intervals
+    excluded : Intervals
+        What would be business time, too, without exclusions (rule 17).
+    open_at_end : bool (stores,)
+        Whether the span's end is business time.
+    """
+
+    span: Span
+    intervals: Intervals
+    excluded: Intervals
+    open_at_end: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """Opening intervals of each row of hours and date, before their union.
+
+    Attributes
+    ----------
+    store : int64 (openings,)
+    is_special : bool (openings,)
     row : int64 (openings,)
-        Index of the row in `WeeklyHours`.
+        Index in `SpecialHours` where `is_special`, otherwise in `WeeklyHours`. `NO_ROW` where a
+        store that has only special hours is open all day (rule 16).
     date : int64 (openings,)
         The local date on which the row opens its store (rule 1), in days since 1970-01-01.
     start_us, end_us : int64 (openings,)
         Microseconds UTC, not cut at the span's ends.
     """
 
+    store: Int64s
+    is_special: Bools
     row: Int64s
     date: Int64s
     start_us: Int64s
     end_us: Int64s
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The attributes, in order."""
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def take(self, chosen: Bools | Int64s) -> "Openings":
+        """Return the openings that a mask or indices select."""
+        return Openings(*(column[chosen] for column in self.columns))
 
 
 def business_time(stores: Stores, span: Span) -> BusinessTime:
@@ -156,38 +201,112 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
     A store in Chicago that is open on Mondays from 22:00 to 02:00, over the Monday
     2024-10-14 and the day after (local time is five hours behind UTC):
 
-    >>> from store_monitoring.domain.model import WeeklyHours
+    >>> from dataclasses import replace
     >>> from store_monitoring.domain.parameters import HOUR_US
     >>> hours = WeeklyHours(*(np.array([n]) for n in (0, 0, 22 * HOUR_US, 2 * HOUR_US)))
     >>> stores = Stores(np.array([0]), ("America/Chicago",), hours)
     >>> monday_us = int(np.datetime64("2024-10-14T00:00", "us").astype(np.int64))
-    >>> open_time = business_time(stores, Span(monday_us, monday_us + 2 * DAY_US))
-    >>> (open_time.start // HOUR_US).tolist(), (open_time.end // HOUR_US).tolist()
+    >>> two_days = Span(monday_us, monday_us + 2 * DAY_US)
+    >>> opened = business_time(stores, two_days).intervals
+    >>> (opened.start // HOUR_US).tolist(), (opened.end // HOUR_US).tolist()
     ([27], [31])
+
+    The first hour of it is excluded:
+
+    >>> opens_us = monday_us + 27 * HOUR_US
+    >>> exclusions = Exclusions(*(np.array([n]) for n in (0, opens_us, opens_us + HOUR_US)))
+    >>> open_time = business_time(replace(stores, exclusions=exclusions), two_days)
+    >>> (open_time.intervals.start // HOUR_US).tolist()
+    [28]
+    >>> (open_time.excluded.start // HOUR_US).tolist()
+    [27]
     """
     span.check_room(stores.count)
     opened = openings(stores, Span(span.start_us, span.end_us + 1))
-    store = stores.hours.store[opened.row]
     is_always_open = np.bincount(stores.hours.store, minlength=stores.count) == 0  # rule 5
+    is_always_open[stores.special_hours.store] = False
     open_at_end = is_always_open.copy()
-    open_at_end[store[opened.end_us > span.end_us]] = True
+    open_at_end[opened.store[opened.end_us > span.end_us]] = True
     always_open = np.flatnonzero(is_always_open)
-    start = np.append(
-        span.position(store, np.maximum(opened.start_us, span.start_us)),
-        span.position(always_open, span.start_us),
+    intervals = _union(
+        np.append(
+            span.position(opened.store, np.maximum(opened.start_us, span.start_us)),
+            span.position(always_open, span.start_us),
+        ),
+        np.append(
+            span.position(opened.store, np.minimum(opened.end_us, span.end_us)),
+            span.position(always_open, span.end_us),
+        ),
     )
-    end = np.append(
-        span.position(store, np.minimum(opened.end_us, span.end_us)),
-        span.position(always_open, span.end_us),
-    )
-    begins = start < end  # an opening may begin at the span's end
-    start, end = _union(start[begins], end[begins])
-    return BusinessTime(span, start, end, np.append(0, np.cumsum(end - start)), open_at_end)
+    open_time = BusinessTime(span, intervals, _NO_INTERVALS, open_at_end)
+    return _without(stores.exclusions, open_time) if len(stores.exclusions.store) else open_time
 
 
 def openings(stores: Stores, span: Span) -> Openings:
-    """Return every opening that overlaps a span, one per row and date (rules 1 to 3 and 6)."""
-    kinds, kind_of_row = _distinct(stores)
+    """Return every opening that overlaps a span, one per row and date (rules 1 to 3, 6 and 16).
+
+    Examples
+    --------
+    A store in UTC is open daily from 09:00 to 17:00, but on 1970-01-02 from 10:00 to 12:00, and it
+    is closed on 1970-01-03. Until 1970-01-05, it opens three times:
+
+    >>> from store_monitoring.domain.model import SpecialHours
+    >>> from store_monitoring.domain.parameters import HOUR_US
+    >>> hours = WeeklyHours(
+    ...     np.zeros(7, np.int64), np.arange(7), *np.full((2, 7), [[9 * HOUR_US], [17 * HOUR_US]])
+    ... )
+    >>> special_hours = SpecialHours(
+    ...     *np.array([[0, 0], [1, 2], [10 * HOUR_US, CLOSED], [12 * HOUR_US, CLOSED]])
+    ... )
+    >>> stores = Stores(np.array([0]), ("UTC",), hours, special_hours)
+    >>> opened = openings(stores, Span(0, 4 * DAY_US))
+    >>> opened.date.tolist(), (opened.end_us // HOUR_US % 24).tolist()
+    ([0, 3, 1], [17, 17, 12])
+    """
+    if not len(stores.special_hours.store):
+        return _weekly_openings(stores, stores.hours, span)
+    weekly = _weekly_openings(stores, _with_all_days(stores), span)
+    weekly.row[weekly.row >= len(stores.hours.store)] = NO_ROW
+    special, is_replaced = _special_openings(stores, weekly, span)
+    kept = weekly.take(~is_replaced)
+    columns = zip(kept.columns, special.columns, strict=True)
+    return Openings(*(np.concatenate(both) for both in columns))
+
+
+def _with_all_days(stores: Stores) -> WeeklyHours:
+    """Return the weekly hours; a store that has only special hours opens daily (rule 16)."""
+    hours = stores.hours
+    store = np.setdiff1d(stores.special_hours.store, hours.store)
+    midnight = np.zeros(7 * len(store), np.int64)
+    return WeeklyHours(
+        np.append(hours.store, np.repeat(store, 7)),
+        np.append(hours.day, np.tile(np.arange(7), len(store))),
+        np.append(hours.start_us, midnight),
+        np.append(hours.end_us, midnight),
+    )
+
+
+def _special_openings(stores: Stores, weekly: Openings, span: Span) -> tuple[Openings, Bools]:
+    """Return the openings by special hours, and which weekly ones they replace (rule 16)."""
+    special, dates = stores.special_hours, _dates(span)
+    row = np.flatnonzero((special.date >= dates[0]) & (special.date <= dates[-1]))
+    is_replaced = np.isin(
+        weekly.store * len(dates) + weekly.date - dates[0],
+        special.store[row] * len(dates) + special.date[row] - dates[0],
+    )
+    row = row[special.start_us[row] != CLOSED]
+    store, date = special.store[row], special.date[row]
+    start_us, end_us = _instants(
+        *(stores.zone[store], stores.zone_names, date, special.start_us[row], special.end_us[row]),
+        dates,
+    )
+    opened = Openings(store, np.ones(len(row), np.bool_), row, date, start_us, end_us)
+    return opened.take(_overlaps(start_us, end_us, span)), is_replaced
+
+
+def _weekly_openings(stores: Stores, hours: WeeklyHours, span: Span) -> Openings:
+    """Return the openings by weekly hours, whatever the special ones are."""
+    kinds, kind_of_row = _distinct(stores, hours)
     kind, date, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
 
     # Each row of hours gets the openings of its kind: a run in `kind`, which is ascending.
@@ -197,7 +316,10 @@ def openings(stores: Stores, span: Span) -> Openings:
     row = np.repeat(np.arange(len(kind_of_row)), count)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     opening = first[row] + nth
-    return Openings(row, date[opening], start_us[opening], end_us[opening])
+    return Openings(
+        *(hours.store[row], np.zeros(len(row), np.bool_), row),
+        *(date[opening], start_us[opening], end_us[opening]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +332,11 @@ class _Kinds:
     end_us: Int64s
 
 
-def _distinct(stores: Stores) -> tuple[_Kinds, Int64s]:
+def _distinct(stores: Stores, hours: WeeklyHours) -> tuple[_Kinds, Int64s]:
     """Return the distinct kinds of hours, and the kind of each row.
 
     Stores share kinds: thousands of rows have some hundred kinds to convert by the tz database.
     """
-    hours = stores.hours
     time_us = np.unique(np.append(hours.start_us, hours.end_us))
     axes = (len(stores.zone_names), 7, len(time_us), len(time_us))
     row = (
@@ -233,40 +354,78 @@ def _kind_openings(
     kinds: _Kinds, zone_names: tuple[str, ...], span: Span
 ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Return (kind, date, start_us, end_us) of openings that overlap the span, by kind."""
-    dates = np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
+    dates = _dates(span)
     weekday = (dates + _EPOCH_WEEKDAY) % 7
     kind, nth_date = np.nonzero(kinds.day[:, np.newaxis] == weekday)  # rule 1
     date = dates[nth_date]
-    opens_wall_us = date * DAY_US + kinds.start_us[kind]
-    closes_wall_us = date * DAY_US + _closing_time_us(kinds)[kind]
-
-    start_us = np.empty_like(opens_wall_us)
-    end_us = np.empty_like(closes_wall_us)
-    zone = kinds.zone[kind]
-    for index in np.unique(zone):
-        of_zone = zone == index
-        offsets = zone_offsets(zone_names[index], dates[0] * DAY_US, (dates[-1] + 3) * DAY_US)
-        start_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
-        end_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])
-
-    overlaps = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
+    start_us, end_us = _instants(
+        *(kinds.zone[kind], zone_names, date, kinds.start_us[kind], kinds.end_us[kind]), dates
+    )
+    overlaps = _overlaps(start_us, end_us, span)
     return kind[overlaps], date[overlaps], start_us[overlaps], end_us[overlaps]
 
 
-def _closing_time_us(kinds: _Kinds) -> Int64s:
+def _dates(span: Span) -> Int64s:
+    """Return the local dates on which an opening may begin that overlaps the span."""
+    return np.arange(span.start_us // DAY_US - _DAYS_BEFORE, span.end_us // DAY_US + _DAYS_AFTER)
+
+
+def _instants(
+    zone: Int64s,
+    zone_names: tuple[str, ...],
+    date: Int64s,
+    start_us: Int64s,
+    end_us: Int64s,
+    dates: Int64s,
+) -> tuple[Int64s, Int64s]:
+    """Return when stores open and close that open on some of `dates` (rules 2, 3 and 6)."""
+    opens_wall_us = date * DAY_US + start_us
+    closes_wall_us = date * DAY_US + _closing_time_us(start_us, end_us)
+    opens_us, closes_us = np.empty_like(opens_wall_us), np.empty_like(closes_wall_us)
+    for index in np.unique(zone):
+        of_zone = zone == index
+        offsets = zone_offsets(zone_names[index], dates[0] * DAY_US, (dates[-1] + 3) * DAY_US)
+        opens_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
+        closes_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])
+    return opens_us, closes_us
+
+
+def _closing_time_us(start_us: Int64s, end_us: Int64s) -> Int64s:
     """Return the closing times, in microseconds since midnight of the opening date (rules 2, 3)."""
-    whole_day = kinds.end_us == kinds.start_us
-    overnight = kinds.end_us <= kinds.start_us
-    to_midnight = ~whole_day & (kinds.end_us >= END_OF_DAY_US)
-    return np.where(to_midnight, DAY_US, kinds.end_us) + np.where(overnight, DAY_US, 0)
+    whole_day = end_us == start_us
+    overnight = end_us <= start_us
+    to_midnight = ~whole_day & (end_us >= END_OF_DAY_US)
+    return np.where(to_midnight, DAY_US, end_us) + np.where(overnight, DAY_US, 0)
 
 
-def _union(start: Int64s, end: Int64s) -> tuple[Int64s, Int64s]:
-    """Return the union of intervals: disjoint, ascending (rule 4)."""
-    if not len(start):
-        return start, end
+def _overlaps(start_us: Int64s, end_us: Int64s, span: Span) -> Bools:
+    overlaps: Bools = (start_us < end_us) & (start_us < span.end_us) & (end_us > span.start_us)
+    return overlaps
+
+
+def _without(exclusions: Exclusions, open_time: BusinessTime) -> BusinessTime:
+    """Take exclusions out of business time (rule 17)."""
+    store, span = exclusions.store, open_time.span
+    excluded = _union(
+        span.position(store, np.clip(exclusions.start_us, span.start_us, span.end_us)),
+        span.position(store, np.clip(exclusions.end_us, span.start_us, span.end_us)),
+    )
+    axis_end = span.position(np.array([len(open_time.open_at_end)]), span.start_us)
+    rest = np.append(0, excluded.end), np.append(excluded.start, axis_end)
+    _, *kept = open_time.intervals.overlaps(*rest)
+    _, *taken_out = open_time.intervals.overlaps(excluded.start, excluded.end)
+    at_end = (exclusions.start_us <= span.end_us) & (span.end_us < exclusions.end_us)
+    open_at_end = open_time.open_at_end.copy()
+    open_at_end[store[at_end]] = False
+    return BusinessTime(span, Intervals.of(*kept), Intervals.of(*taken_out), open_at_end)
+
+
+def _union(start: Int64s, end: Int64s) -> Intervals:
+    """Return the union of intervals in any order, without the empty ones (rule 4)."""
+    exists = start < end
+    start, end = start[exists], end[exists]
     order = np.argsort(start)
     start, end = start[order], np.maximum.accumulate(end[order])
-    begins = np.append(True, start[1:] > end[:-1])
-    ends = np.append(begins[1:], True)
-    return start[begins], end[ends]
+    begins = np.append(True, start[1:] > end[:-1])[: len(start)]
+    ends = np.append(begins[1:], True)[: len(start)]
+    return Intervals.of(start[begins], end[ends])

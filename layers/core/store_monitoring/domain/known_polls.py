@@ -112,7 +112,7 @@ def taken_while_open(stores: Stores, polls: Polls) -> Bools:
         return np.empty(0, np.bool_)
     span = Span(int(polls.timestamp_us.min()), int(polls.timestamp_us.max()) + 1)
     open_time = business_time(stores, span)
-    return open_time.contains(span.position(polls.store, polls.timestamp_us))
+    return open_time.intervals.contains(span.position(polls.store, polls.timestamp_us))
 
 
 def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> KnownPolls:

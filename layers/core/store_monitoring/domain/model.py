@@ -1,4 +1,4 @@
-"""Inputs and result of the computation as arrays: stores, weekly hours, polls, totals."""
+"""Inputs and result of the computation as arrays: stores, their calendars, polls, totals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +30,52 @@ class WeeklyHours:
     end_us: Int64s
 
 
+CLOSED = -1
+"""Instead of both times of a row of special hours: the store does not open on that date."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialHours:
+    """Rows of opening hours for one date, any number per store and date, in any order.
+
+    All rows of a store and date together replace the weekly hours of that date (rule 16).
+
+    Attributes
+    ----------
+    store : int64 (rows,)
+        Index of the row's store in `Stores`.
+    date : int64 (rows,)
+        Local date, in days since 1970-01-01.
+    start_us, end_us : int64 (rows,)
+        Local times of day, microseconds since midnight, 0 to 24:00 inclusive; or both `CLOSED`.
+    """
+
+    store: Int64s
+    date: Int64s
+    start_us: Int64s
+    end_us: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Intervals that are no business time, any number per store, in any order (rule 17).
+
+    Attributes
+    ----------
+    store : int64 (intervals,)
+        Index of the interval's store in `Stores`.
+    start_us, end_us : int64 (intervals,)
+        Microseconds UTC.
+    """
+
+    store: Int64s
+    start_us: Int64s
+    end_us: Int64s
+
+
+_NONE = np.empty(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """The stores to compute, identified by their index 0 … count − 1.
@@ -41,12 +87,16 @@ class Stores:
     zone_names : tuple of str
         Names of the tz database.
     hours : WeeklyHours
-        A store without a row is open 24×7 (rule 5).
+        A store without a row is open 24×7 (rule 5), except on dates with special hours.
+    special_hours : SpecialHours
+    exclusions : Exclusions
     """
 
     zone: Int64s
     zone_names: tuple[str, ...]
     hours: WeeklyHours
+    special_hours: SpecialHours = SpecialHours(_NONE, _NONE, _NONE, _NONE)
+    exclusions: Exclusions = Exclusions(_NONE, _NONE, _NONE)
 
     @property
     def count(self) -> int:
@@ -94,9 +144,12 @@ class Totals:
         Together they are the business time (rules 13 and 19).
     covered_us : int64 (stores, windows)
         The part of business time that lies shortly after a poll (rule 19).
+    excluded_us : int64 (stores, windows)
+        What would be business time, too, without exclusions (rule 17).
     """
 
     uptime_us: Int64s
     downtime_us: Int64s
     no_data_us: Int64s
     covered_us: Int64s
+    excluded_us: Int64s

@@ -133,7 +133,9 @@ class OutageTracker:
         resumes = is_first & ~changes.active
         pending = self._resumed(changes.store[resumes], next_up_us[resumes])
         down = np.flatnonzero(~changes.active & (changes.since < changes.until))
-        nth, start, end = self._open_time.overlaps(changes.since[down], changes.until[down])
+        nth, start, end = self._open_time.intervals.overlaps(
+            changes.since[down], changes.until[down]
+        )
         status = down[nth]
         store = changes.store[status]
         begins = np.diff(status, prepend=-1) != 0

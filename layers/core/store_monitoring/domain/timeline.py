@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from store_monitoring.domain.business_time import (
+    NO_ROW,
     BusinessTime,
     Openings,
     Span,
@@ -55,7 +56,8 @@ class Timeline:
     week : Span
     open_time : BusinessTime
     openings : Openings
-        Openings of its rows of hours; empty for a store without rows (rule 5).
+        Openings of its rows of hours; none where it is open for lack of rows (rules 5 and 16).
+        If exclusions split an opening, it is repeated for each of its intervals.
     interval : int64 (openings,)
         Index of the interval of business time that each opening is part of (rule 4).
     polls : Polls
@@ -114,7 +116,10 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
         known, counts = known.where(within), counts[within]
     open_time = business_time(store, week)
     opened = openings(store, week)
-    opens_at = np.maximum(opened.start_us, week.start_us) - week.start_us
+    opened = opened.take(opened.row != NO_ROW)
+    part, start, _ = open_time.intervals.overlaps(
+        opened.start_us - week.start_us, opened.end_us - week.start_us
+    )
     counting = known.where(counts)
     figures = compute_uptime(
         store, counting, replace(parameters, poll_filter=PollFilter.ALL), keep_outages=True
@@ -123,8 +128,8 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
     return Timeline(
         week,
         open_time,
-        opened,
-        np.searchsorted(open_time.start, opens_at, side="right") - 1,
+        opened.take(part),
+        np.searchsorted(open_time.intervals.start, start, side="right") - 1,
         known,
         counts,
         _status_line(counting, parameters),

@@ -161,7 +161,7 @@ def compute_uptime_by_pieces(
     no_data_us = np.where(last.is_polled[:, np.newaxis], 0, windows.business_us)
     downtime_us = windows.business_us - uptime_us - no_data_us
     return Figures(
-        Totals(uptime_us, downtime_us, no_data_us, covered_us),
+        Totals(uptime_us, downtime_us, no_data_us, covered_us, windows.excluded_us),
         last,
         open_time.open_at_end,
         outages.finish(),
@@ -194,15 +194,16 @@ def _next_polled(last: Polled, current: Polled, week: Span) -> Polled:
 
 
 class _Windows:
-    """The windows of all stores, and the business time in each."""
+    """The windows of all stores, and the business time and excluded time in each."""
 
     def __init__(self, open_time: BusinessTime, store_count: int) -> None:
-        self._open_time = open_time
+        self._intervals = open_time.intervals
         end = np.arange(1, store_count + 1)[:, np.newaxis] * open_time.span.length_us
         # Per store, the start of each window and the end of all: ascending if flat.
         self._edge = end - np.array([*sorted(WINDOWS_US, reverse=True), 0])
-        self._business_us = open_time.before(self._edge)
+        self._business_us = self._intervals.before(self._edge)
         self.business_us = self._between(self._business_us)
+        self.excluded_us = self._between(open_time.excluded.before(self._edge))
 
     def business_within_us(self, since: Int64s, until: Int64s) -> Int64s:
         """Return the business time in each store's windows and within stretches of the axis.
@@ -216,7 +217,7 @@ class _Windows:
         -------
         int64 (stores, windows)
         """
-        begin_us, end_us = self._open_time.before(since), self._open_time.before(until)
+        begin_us, end_us = self._intervals.before(since), self._intervals.before(until)
         total_us = np.append(0, np.cumsum(end_us - begin_us))
         # Up to each edge: stretches that begin before it, without what the last has beyond it.
         count = np.searchsorted(since, self._edge)

@@ -111,13 +111,13 @@ def _hours_rows(hours: WeeklyHours) -> list[models.HoursRow]:
 
 
 def _business_time(timeline: Timeline, clock: _Clock) -> list[models.OpenStretch]:
-    openings: list[list[models.Opening]] = [[] for _ in timeline.open_time.start]
+    openings: list[list[models.Opening]] = [[] for _ in timeline.open_time.intervals.start]
     for interval, day, row in sorted(
         _rows(timeline.interval, timeline.openings.date, timeline.openings.row)
     ):
         opened_on = _EPOCH_DATE + timedelta(days=day)
         openings[interval].append({"row": row, "date": opened_on.isoformat()})
-    intervals = _rows(timeline.open_time.start, timeline.open_time.end)
+    intervals = _rows(timeline.open_time.intervals.start, timeline.open_time.intervals.end)
     return [
         {**clock.stretch(start, end), "openings": of_interval}
         for (start, end), of_interval in zip(intervals, openings, strict=True)
