@@ -137,11 +137,24 @@ def test_the_report_follows_the_form(console: Page, user: User, stores: Stores) 
     assert user.get(f"/get_report/{report_id}").json()["urls"].keys() == {"csv"}
 
 
+def test_a_report_has_its_summary(console: Page, user: User) -> None:
+    report_id = make_report(console)
+    newest(console).get_by_text("Summary", exact=True).click()
+    summary = user.get(f"/reports/{report_id}/summary").json()
+    week, now = summary["last_week"], summary["now"]
+    figures = newest(console).locator(".figures")
+    expect(figures).to_contain_text(f"Uptime, last week{week['uptime_percent']:.1f}%")
+    expect(figures).to_contain_text(f"{now['down']} down")
+    expect(figures).to_contain_text(f"{now['no_data']} without data")
+
+
 def test_a_report_without_known_polls_has_a_warning(console: Page) -> None:
     console.get_by_text("Time, stores, polls").click()
     console.locator("#request").get_by_label("As of, UTC").fill("2025-01-01T12:00")
     make_report(console)
     expect(newest(console).locator(".warning")).to_contain_text("no store has data")
+    newest(console).get_by_text("Summary", exact=True).click()
+    expect(newest(console).locator(".figures")).to_contain_text("Uptime, last weekno data")
     console.reload()  # the list has the warning, too
     expect(newest(console).locator(".warning")).to_contain_text("no store has data")
 
@@ -357,17 +370,15 @@ def check_week(console: Page, expected: dict[str, Any]) -> None:
                 assert shown[name][number].split()[0] == value
             assert "No data" not in shown
         if known_us:
-            percent = float(shown["Uptime"][number].removesuffix(" %"))
-            assert percent == pytest.approx(
-                100 * totals[f"uptime_{window}_us"] / known_us, abs=0.01
-            )
+            percent = float(shown["Uptime"][number].removesuffix("%"))
+            assert percent == pytest.approx(100 * totals[f"uptime_{window}_us"] / known_us, abs=0.1)
         else:
             assert "%" not in shown["Uptime"][number]
         open_us = known_us + totals[f"no_data_{window}_us"]
         if open_us:
-            coverage = float(shown["Covered by polls"][number].removesuffix(" %"))
+            coverage = float(shown["Covered by polls"][number].removesuffix("%"))
             expected_percent = 100 * totals[f"covered_{window}_us"] / open_us
-            assert coverage == pytest.approx(expected_percent, abs=0.01)
+            assert coverage == pytest.approx(expected_percent, abs=0.1)
     tolerance_us = MINUTE_US / 1000  # ends are drawn in thousandths of a minute
     assert drawn_us(console, "up") == pytest.approx(totals["uptime_last_week_us"], abs=tolerance_us)
     assert drawn_us(console, "down") == pytest.approx(

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { announce, busy, element, pause, showMessage } from "./dom.js";
+import { reportSummary } from "./report_summary.js";
 import { count, instant, length } from "./texts.js";
 
 const ASK_EVERY_MS = 1000;
@@ -156,7 +157,7 @@ function complete({ report_id: id, formats, as_of: asOf }) {
       format.toUpperCase(),
     ),
   );
-  return [element("div", { class: "buttons" }, ...buttons), problem];
+  return [element("div", { class: "buttons" }, ...buttons), problem, reportSummary(id)];
 }
 
 /** Links expire after minutes, so they are requested when they are clicked. */

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { strip } from "./strip.js";
-import { clock, count, inUnits, instant, length } from "./texts.js";
+import { clock, count, inUnits, instant, length, percent } from "./texts.js";
 import { days } from "./week.js";
 
 const MINUTE_US = 60_000_000;
@@ -79,17 +79,15 @@ function numbers(totals) {
 /** The share of uptime in known time; without known time there is none. */
 function uptimePercent(totals, window) {
   const [up, down] = [totals[`uptime_${window}`], totals[`downtime_${window}`]];
-  if (up + down) return percent(up, up + down);
+  if (up + down) return percent((100 * up) / (up + down));
   return totals[`no_data_${window}`] ? "no data" : "closed";
 }
 
 /** The share of business time shortly after a poll: how much was seen, not carried forward. */
 function coveragePercent(totals, window) {
   const open = totals[`uptime_${window}`] + totals[`downtime_${window}`] + totals[`no_data_${window}`];
-  return open ? percent(totals[`covered_${window}`], open) : "closed";
+  return open ? percent((100 * totals[`covered_${window}`]) / open) : "closed";
 }
-
-const percent = (part, whole) => `${((100 * part) / whole).toFixed(2)} %`;
 
 function legend() {
   const entry = (state, text) =>

@@ -10,6 +10,9 @@ export function count(value, one, many = `${one}s`) {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
 
+/** 45.671 → "45.7%"; there is no percentage of nothing */
+export const percent = (value) => (value === null ? "no data" : `${value.toFixed(1)}%`);
+
 /** 1500000 → "1.5 MB" */
 export function size(bytes) {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), SIZES.length - 1);
