@@ -4,29 +4,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import requests
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_s3 import S3Client
-from pyarrow import fs
 
 from local.cli.api_commands import describe_upload, download, follow
 from local.cli.client import TIMEOUT_SECONDS, ApiClient, Ingested, RunFailedError, pauses
 from local.cli.inputs import InputFile, find_inputs
 from local.cli.output import Output, is_standard_output, save_all
-from local.cli.summary import summary
+from local.cli.summary import describe_summary
 from local.cli.terminal import console
 from local.emulator.artefacts import Artefacts
 from local.emulator.cloud import LocalCloud
-from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.ingest.outcomes import UploadStatus
-from store_monitoring.reports.report import Format
 
 
 def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str | None) -> None:
@@ -68,13 +61,12 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
         with _stage("report, from trigger to Complete", seconds):
             report = follow(client, client.trigger(as_of=as_of, formats=formats))
         with _stage("download", seconds):
-            files = download(client, report, [Format.CSV, *formats], cloud.state)
+            files = download(client, report, formats, cloud.state)
         with _stage("summary", seconds):
-            polled = _polled_in_the_week_before(report["as_of"], cloud)
-            text = summary(files[Format.CSV], polled)
+            summary = client.call("GET", f"/reports/{report['report_id']}/summary")
         save_all(files, outputs)
     console.print()
-    console.print(text)
+    console.print(describe_summary(summary))
     saved = ", ".join(str(output.path) for output in outputs)
     console.print(f"\nas of {report['as_of']}; saved as {saved}\n")
     for stage, took in seconds.items():
@@ -138,21 +130,6 @@ def _upload(
         tuple(outcome.get("partial_store_ids", ())),
         time.monotonic() - began,
     )
-
-
-def _polled_in_the_week_before(as_of: str, cloud: LocalCloud) -> set[str]:
-    """Return the stores with polls in the week before an instant, from the stored Parquet files."""
-    s3 = fs.S3FileSystem(
-        access_key=ACCESS_KEY,
-        secret_key=SECRET_KEY,
-        region=REGION,
-        endpoint_override=cloud.endpoint_url,
-    )
-    polls = ds.dataset(f"{cloud.outputs['DataBucketName']}/polls", filesystem=s3, format="parquet")
-    now = datetime.fromisoformat(as_of)
-    timestamp = pc.field("timestamp")
-    in_week = (timestamp >= pa.scalar(now - timedelta(days=7))) & (timestamp <= pa.scalar(now))
-    return set(polls.to_table(columns=["store_id"], filter=in_week)["store_id"].to_pylist())
 
 
 @contextmanager

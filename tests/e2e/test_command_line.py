@@ -111,11 +111,11 @@ def test_odd_ids_are_printed_literally_and_formats_are_saved_side_by_side(tmp_pa
     (tmp_path / "store_status.csv").write_text("\n".join(polls))
     done = _run("--data", str(tmp_path), "--out", f"{tmp_path}/all.csv", "--formats", "html,csv")
     assert done.returncode == 0, done.stderr
-    assert "10 stores, 9 of them polled in the last week" in done.stdout
+    assert "10 stores: 1 up, 9 down, 0 closed, 0 without data" in done.stdout
     shown = {
         line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
     }
-    assert shown == {*_ODD_IDS[:-1], r"\u202ered", "now", "week"}
+    assert shown == {*_ODD_IDS[:-1], r"\u202ered", "now", "week", "older"}
     saved = {path.name for path in tmp_path.iterdir()}
     assert saved == {"store_status.csv", "all.csv", "all.html"}
     assert (tmp_path / "all.html").read_text().startswith("<!doctype html>")

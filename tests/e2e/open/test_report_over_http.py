@@ -163,6 +163,7 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     report_id = user.trigger(
         store_ids=chosen,
         formats=["csv", "json", "parquet", "xlsx", "html"],
+        group_by=["brand"],
         include=["outages"],
         target_percent=99.5,
     )
@@ -173,8 +174,9 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     }
     wanted = {store_id: report(case)[store_id] for store_id in chosen}
     assert files["csv"].decode() == csv_text(wanted)
-    assert json.loads(files["outages.json"]).keys() == {"report", "outages"}
-    assert {"outages.csv", "outages.parquet"} < files.keys()
+    for table in ("groups", "outages"):
+        assert json.loads(files[f"{table}.json"]).keys() == {"report", table}
+        assert {f"{table}.csv", f"{table}.parquet"} < files.keys()
     document = json.loads(files["json"])
     assert [record["store_id"] for record in document["stores"]] == chosen
     assert document["report"]["report_id"] == report_id
