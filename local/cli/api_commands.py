@@ -27,7 +27,7 @@ from rich.text import Text
 
 from local.cli.client import ApiClient, Ingested, RunFailedError
 from local.cli.inputs import InputFile
-from local.cli.output import Output, is_standard_output, save_all
+from local.cli.output import Output, is_standard_output, save, save_all
 from local.cli.terminal import console, printable, show
 from store_monitoring.reports.report import Format
 
@@ -112,9 +112,12 @@ def make_report(
     if report_id is None:
         report_id = client.trigger(**request, formats=formats)
     report = follow(client, report_id)
+    paths = [output.path for output in outputs]
     with TemporaryDirectory() as folder:
         save_all(download(client, report, formats, Path(folder)), outputs)
-    saved = ", ".join(str(output.path) for output in outputs)
+        for output in outputs:
+            paths += _save_tables(client, report, output, Path(folder))
+    saved = ", ".join(map(str, paths))
     console.print(f"{report['stores']:,} stores, as of {report['as_of']}; saved as {saved}")
 
 
@@ -154,6 +157,22 @@ def download(
         files[format_] = folder / f"report.{format_}"
         client.download(urls[format_], files[format_])
     return files
+
+
+def _save_tables(
+    client: ApiClient, report: Mapping[str, Any], output: Output, folder: Path
+) -> list[Path]:
+    """Save the tables of groups and outages beside a file of the same format; return the paths."""
+    names = [name for name in report["urls"] if name.endswith(f".{output.format}")]
+    if is_standard_output(output.path) or (output.path.exists() and not output.path.is_file()):
+        for name in names:
+            console.print(f"{name}, for some minutes: {report['urls'][name]}")
+        return []
+    paths = [output.path.with_name(f"{output.path.stem}-{name}") for name in names]
+    for name, path in zip(names, paths, strict=True):
+        client.download(report["urls"][name], folder / name)
+        save(folder / name, path)
+    return paths
 
 
 def list_reports(client: ApiClient, limit: int, page_token: str | None) -> None:

@@ -105,6 +105,19 @@ def _check_instant(
     return value
 
 
+def _parse_where(
+    _ctx: click.Context, _parameter: click.Parameter, conditions: tuple[str, ...]
+) -> dict[str, list[str]]:
+    """Return the values of each attribute."""
+    where: dict[str, list[str]] = {}
+    for condition in conditions:
+        attribute, equals, value = condition.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{condition!r} is not ATTRIBUTE=VALUE")
+        where.setdefault(attribute, []).append(value)
+    return where
+
+
 def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return a decorator that adds options, in this order in the help."""
 
@@ -259,13 +272,27 @@ def upload_command(files: tuple[Path, ...], kind: str | None, url: str, key: str
         "store-monitoring report",
         "store-monitoring report --out report.html --poll-filter business_hours",
         "store-monitoring report --as-of 2024-10-14T12:00:00Z --store-id 007 --store-id 008",
+        "store-monitoring report --where brand=Nori --where region=West --group-by franchisee",
+        "store-monitoring report --out report.xlsx --target-percent 99.5 --outages",
         "store-monitoring report 2048330b-e667-47a8-930e-2424914a958f --out again.csv",
     ),
 )
 @click.argument("report_id", required=False)
 @_report_options
 @click.option("--store-id", "store_ids", multiple=True, help="Only this store; may be repeated.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="ATTRIBUTE=VALUE",
+    callback=_parse_where,
+    help="Only stores with this attribute; several values of one attribute are alternatives.",
+)
 @_filter_option
+@click.option("--group-by", multiple=True, metavar="ATTRIBUTE", help="Add a table of groups.")
+@click.option("--outages", is_flag=True, help="Add a table of all outages of the week.")
+@click.option(
+    "--target-percent", type=float, help="The target of stores that have none of their own."
+)
 @_api_options
 def report_command(
     report_id: str | None,
@@ -273,20 +300,33 @@ def report_command(
     formats: str | None,
     as_of: str | None,
     store_ids: tuple[str, ...],
+    where: dict[str, list[str]],
     poll_filter: str | None,
+    group_by: tuple[str, ...],
+    outages: bool,
+    target_percent: float | None,
     url: str,
     key: str | None,
 ) -> None:
     """Make a report of what is uploaded, wait for it and download it.
 
-    With REPORT_ID, wait for that report and download it instead of making one. Ctrl-C ends only the
-    waiting.
+    With REPORT_ID, wait for that report and download it instead of making one. The tables of groups
+    and outages are saved beside it. Ctrl-C ends only the waiting.
     """
     outputs = _outputs(out, formats)
-    request = {"as_of": as_of, "store_ids": list(store_ids) or None, "poll_filter": poll_filter}
-    if report_id is not None and any(request.values()):
+    request = {
+        "as_of": as_of,
+        "store_ids": list(store_ids),
+        "where": where,
+        "poll_filter": poll_filter,
+        "group_by": list(group_by),
+        "include": ["outages"] if outages else [],
+        "target_percent": target_percent,
+    }
+    request = {field: value for field, value in request.items() if value}
+    if report_id is not None and request:
         raise click.UsageError(
-            "REPORT_ID is a report that exists: --as-of, --store-id and --poll-filter make new ones"
+            "REPORT_ID is a report that exists: leave it out to make one with these options"
         )
     from local.cli.api_commands import make_report
 

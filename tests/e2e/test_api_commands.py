@@ -104,6 +104,26 @@ def test_a_report_is_made_and_saved(user: User, tmp_path: Path) -> None:
     assert f"2 stores, as of 2024-10-14T23:55:00.000000Z; saved as {out}" in done.stdout
 
 
+def test_groups_and_outages_are_saved_beside_a_report_of_some_stores(
+    user: User, tmp_path: Path
+) -> None:
+    (tmp_path / "stores.csv").write_text("store_id,brand,region\na,Nori,West\nb,Miso,West\n")
+    done = store_monitoring(user, "upload", f"{tmp_path}/stores.csv")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out.csv"
+    options = ("--where", "brand=Nori", "--where", "brand=Udon", "--group-by", "region")
+    more = ("--outages", "--target-percent", "99.5", "--out", str(out))
+    done = store_monitoring(user, "report", *options, *more)
+    assert done.returncode == 0, done.stderr
+    assert out.read_text().splitlines()[1:] == _REPORT[:1]
+    groups = (tmp_path / "out-groups.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in groups] == ["region", "West"]
+    outages = (tmp_path / "out-outages.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in outages] == ["store_id", "a"]
+    assert "out-groups.csv" in done.stdout
+    assert "out-outages.csv" in done.stdout
+
+
 def test_a_report_of_one_store_at_an_instant_goes_to_standard_output(user: User) -> None:
     arguments = ("--store-id", "b", "--as-of", "2024-10-15T12:00:00Z", "--out", "/dev/stdout")
     done = store_monitoring(user, "report", *arguments, "--poll-filter", "business_hours")

@@ -68,6 +68,8 @@ def test_help_loads_nothing_that_takes_long() -> None:
         ["report", "--as-of", "yesterday"],
         ["report", "--formats", "pdf"],
         ["report", "some-id", "--store-id", "007"],
+        ["report", "some-id", "--outages"],
+        ["report", "--where", "brand"],
         ["reports", "--limit", "0"],
         ["timeline"],
     ],
