@@ -25,7 +25,7 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Compute one item of the Distributed Map: a shard. Return its receipt."""
+    """Compute one item of the state machine's Map: a shard. Return its receipt."""
     report_id, shard = event["report_id"], event["shard"]
     with about(report_id=report_id, shard=shard):
         max_polls = max_polls_in_memory(int(context.memory_limit_in_mb))

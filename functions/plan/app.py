@@ -70,7 +70,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return {
             "as_of": to_text(plan.now_us),
             "shards": len(plan.shards),
+            "shard_numbers": [shard.shard for shard in plan.shards],
             "shards_key": shards_key(report_id),
-            "max_concurrency": settings.map_concurrency,
+            # Never more than the 40 of an inline Map, which has at most 40 shards.
+            "max_concurrency": min(settings.map_concurrency, len(plan.shards)),
             "warnings": [asdict(warning) for warning in plan.warnings],
         }

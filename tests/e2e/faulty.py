@@ -14,9 +14,11 @@ import requests
 from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault
 from tests.e2e.conftest import User, until
-from tests.e2e.inputs import NOW, Inputs, a_few_stores
+from tests.e2e.inputs import NOW, Inputs, a_few_stores, a_store_in_each_bucket
 from tests.oracle import Poll
 
+MANY_SHARDS = 41  # the fewest for a Distributed Map
+_SMALL_SHARDS = {"ShardPolls": "1", "MapConcurrency": "4"}
 _ATTEMPTS = 4  # how often a user requests a report before giving up
 _CLOSE_SECONDS = 5  # longer than an event and its function's three attempts
 _LONG_AGO = "2024-01-01T00:00:00.000000Z"
@@ -228,10 +230,19 @@ class Trials:
 
 @contextmanager
 def trials_in_new_cloud() -> Iterator[Trials]:
-    """A cloud in which a report has two shards."""
-    small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
-    with LocalCloud(parameter_overrides=small) as cloud:
+    """A cloud in which a report has two shards, which an inline Map computes."""
+    with LocalCloud(parameter_overrides={"BucketCount": "2"} | _SMALL_SHARDS) as cloud:
         trials = Trials(User(cloud))
+        trials.ingest()
+        yield trials
+
+
+@contextmanager
+def trials_with_many_shards() -> Iterator[Trials]:
+    """A cloud in which a report has so many shards that a Distributed Map computes them."""
+    buckets = {"BucketCount": str(MANY_SHARDS)}
+    with LocalCloud(parameter_overrides=buckets | _SMALL_SHARDS) as cloud:
+        trials = Trials(User(cloud), a_store_in_each_bucket(MANY_SHARDS))
         trials.ingest()
         yield trials
 

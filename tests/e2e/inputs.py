@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 
+from store_monitoring.storage.keys import bucket_of
 from tests.cases import EVERY_DAY, opens, utc
 from tests.oracle import Case, HoursRow, Poll, csv_text, report
 
@@ -77,6 +79,22 @@ def a_few_stores() -> Inputs:
         polls=tuple(poll for store_id in store_ids[:6] for poll in hourly_polls(store_id)),
         hours=tuple(_hours(store_ids[2:])),
         zones=dict(zip(store_ids[3:], ("America/New_York", "UTC", "Asia/Tokyo") * 2, strict=False)),
+    )
+
+
+def a_store_in_each_bucket(bucket_count: int) -> Inputs:
+    """Return as many stores as there are buckets, with a few polls each, most of them open 24×7."""
+    by_bucket: dict[int, str] = {}
+    for number in count():
+        store_id = f"store-{number}"
+        by_bucket.setdefault(bucket_of(store_id, bucket_count), store_id)
+        if len(by_bucket) == bucket_count:
+            break
+    store_ids = list(by_bucket.values())
+    return Inputs(
+        polls=tuple(poll for id_ in store_ids for poll in hourly_polls(id_, hours=6)),
+        hours=tuple(_hours(store_ids[:3])),
+        zones={store_ids[0]: "Asia/Tokyo"},
     )
 
 

@@ -34,20 +34,6 @@ def user(trials: Trials) -> User:
     return trials.user
 
 
-# --- a busy account -------------------------------------------------------------------------
-
-
-def test_shards_that_could_not_start_are_computed_later(trials: Trials, user: User) -> None:
-    throttled = Fault(Kind.THROTTLED, "StepFunctions lambda:Invoke local-ComputeShardFunction")
-    with trials.faults(throttled):
-        report_id = user.trigger(**AS_OF)
-        # By then, a whole run of the map has failed.
-        until(lambda: trials.row(report_id).get("map_runs"))
-    response = user.ended(report_id)
-    assert response["status"] == "Complete", response
-    assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
-
-
 # --- nothing stays Running ------------------------------------------------------------------
 
 

@@ -155,7 +155,6 @@ def test_a_report_whose_step_has_no_permissions(user: User, function: str) -> No
         Fault(Kind.KILLED, "local-PlanFunction-* *"),
         Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge"),
         Fault(Kind.TIMED_OUT, "StepFunctions states:EnterState Merge"),
-        Fault(Kind.BROKEN, "StepFunctions s3:GetObject *"),
         Fault(Kind.BROKEN, "StepFunctions dynamodb:UpdateItem", nth=1),
     ],
     ids=lambda fault: f"{fault.kind} {fault.call}",

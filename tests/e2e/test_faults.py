@@ -4,7 +4,7 @@ Every run tries a few faults; tests marked `soak` try each kind at each step, an
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ import pytest
 
 from local.emulator.faults import Fault, Kind
 from tests.cases import EVERY_DAY, opens
-from tests.e2e.faulty import Trials, trials_in_new_cloud
+from tests.e2e.faulty import Trials, trials_in_new_cloud, trials_with_many_shards
 from tests.e2e.inputs import Inputs, hourly_polls, hours_csv, polls_csv
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -22,6 +22,24 @@ SHORT_SECONDS = 0.1
 @pytest.fixture(scope="module")
 def trials() -> Iterator[Trials]:
     with trials_in_new_cloud() as trials:
+        yield trials
+
+
+@pytest.fixture(scope="module")
+def trials_of(request: pytest.FixtureRequest) -> Callable[[str], Trials]:
+    """Return the trials in which a call is made, or a state entered."""
+
+    def find(where: str) -> Trials:
+        name = "trials_with_distributed_map" if where in DISTRIBUTED else "trials"
+        found: Trials = request.getfixturevalue(name)
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def trials_with_distributed_map() -> Iterator[Trials]:
+    with trials_with_many_shards() as trials:
         yield trials
 
 
@@ -67,9 +85,18 @@ UPLOAD_CALLS: dict[str, str | tuple[str, int]] = {
         "local-IngestFunction-* dynamodb:TransactWriteItems"
     ),
 }
+# Only a Distributed Map makes these calls.
+DISTRIBUTED = {
+    "the machine reads the list of shards",
+    "the machine writes receipts",
+    "the execution enters ComputeShardsDistributed",
+}
 STATES = {
     f"the execution enters {name}": f"StepFunctions states:EnterState {name}"
-    for name in ("Plan", "RecordPlan", "ComputeShards", "Merge", "MarkComplete")
+    for name in (
+        *("Plan", "RecordPlan", "ComputeShardsInline", "ComputeShardsDistributed"),
+        *("Merge", "MarkComplete"),
+    )
 }
 STATE_KINDS = (Kind.ABORTED, Kind.TIMED_OUT)
 CALLS = REPORT_CALLS | UPLOAD_CALLS
@@ -101,7 +128,6 @@ A_FEW_ONCE = [
     ("`trigger_report` starts the execution", Kind.LOST),
     ("`plan` writes the list of shards", Kind.KILLED),
     ("the machine records the plan", Kind.BROKEN),
-    ("the machine reads the list of shards", Kind.RESET),
     ("the machine calls `compute_shard`", Kind.TWICE),
     ("`merge` writes the report", Kind.SILENT),
     ("the machine marks the report Complete", Kind.LOST),
@@ -144,22 +170,26 @@ def test_an_execution_that_is_ended_from_outside(trials: Trials, kind: Kind) -> 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), ONCE)
-def test_each_fault_injected_once(trials: Trials, call: str, kind: Kind) -> None:
-    assert outcome(trials, call, kind, once=True) == ONCE[call, kind]
+def test_each_fault_injected_once(
+    trials_of: Callable[[str], Trials], call: str, kind: Kind
+) -> None:
+    assert outcome(trials_of(call), call, kind, once=True) == ONCE[call, kind]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("call", "kind"), EVERY_TIME)
-def test_each_fault_injected_every_time(trials: Trials, call: str, kind: Kind) -> None:
-    assert outcome(trials, call, kind, once=False) == EVERY_TIME[call, kind]
+def test_each_fault_injected_every_time(
+    trials_of: Callable[[str], Trials], call: str, kind: Kind
+) -> None:
+    assert outcome(trials_of(call), call, kind, once=False) == EVERY_TIME[call, kind]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("state", "kind"), ENDED)
 def test_an_execution_that_is_ended_from_outside_at_each_state(
-    trials: Trials, state: str, kind: Kind
+    trials_of: Callable[[str], Trials], state: str, kind: Kind
 ) -> None:
-    assert trials.report(Fault(kind, STATES[state])) == ENDED[state, kind]
+    assert trials_of(state).report(Fault(kind, STATES[state])) == ENDED[state, kind]
 
 
 def outcome(trials: Trials, call: str, kind: Kind, *, once: bool) -> str:

@@ -1,8 +1,8 @@
 """Runs the state machine in virtual time, in an account that limits concurrent functions.
 
 Only what matters for throttling is modelled. Tasks take a given time, and are throttled. Retriers,
-catchers and timeouts are those of the definition. A Distributed Map fails with its first failing
-child and stops the others; a function that was called continues although its child was stopped.
+catchers and timeouts are those of the definition. A Map fails with its first failing child and
+stops the others; a function that was called continues although its child was stopped.
 DynamoDB keeps a report's status and its count of map runs.
 """
 
@@ -135,6 +135,9 @@ class Report:
             state = machine["States"][name]
             if state["Type"] == "Fail":
                 return state.get("Error", error)
+            if state["Type"] == "Choice":
+                name = self._choice(state)
+                continue
             try:
                 yield from self._retried(name, state, shard)
                 name = state.get("Next")
@@ -144,6 +147,13 @@ class Report:
                     return str(caught)
                 error, name = str(caught), catcher["Next"]
         return None
+
+    def _choice(self, state: Mapping[str, Any]) -> str:
+        [choice] = state["Choices"]
+        assert choice["Variable"] == "$.plan.shards"
+        is_met = self.shards <= choice["NumericLessThanEquals"]
+        chosen: str = choice["Next"] if is_met else state["Default"]
+        return chosen
 
     def _retried(self, name: str, state: Mapping[str, Any], shard: int | None) -> Process:
         attempts = [0 for _ in state.get("Retry", ())]
@@ -193,11 +203,13 @@ class Report:
 
     def _map(self, state: Mapping[str, Any]) -> Process:
         """Run a child for each shard, all at once; fail with the first failing child."""
+        processor = state["ItemProcessor"]
+        is_distributed = processor["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
         end = Waiting(self.clock)
         ends: list[str | None] = []
 
         def child(shard: int) -> Process:
-            ends.append((yield from self._run(state["ItemProcessor"], shard)))
+            ends.append((yield from self._run(processor, shard)))
             if ends[-1] is not None or len(ends) == self.shards:
                 end.done()
 
@@ -208,10 +220,14 @@ class Report:
 
         for shard in range(self.shards):
             self.clock.start(child(shard), lambda: end.is_done)
-        self.clock.after(EXPRESS_SECONDS, time_out)
+        if is_distributed:
+            self.clock.after(EXPRESS_SECONDS, time_out)
         yield end
-        if any(error is not None for error in ends):
-            raise StateError("States.ExceedToleratedFailureThreshold")
+        for error in ends:
+            if error is not None:
+                raise StateError(
+                    "States.ExceedToleratedFailureThreshold" if is_distributed else error
+                )
 
 
 def delay_seconds(retrier: Mapping[str, Any], attempt: int) -> float:

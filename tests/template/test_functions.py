@@ -324,9 +324,9 @@ def test_the_concurrency_of_shards_is_a_parameter() -> None:
     functions = by_id(translated(MapConcurrency="7"), "AWS::Lambda::Function")
     variables = functions["PlanFunction"].properties["Environment"]["Variables"]
     assert variables["MAP_CONCURRENCY"] == "7"
-    assert definition(translated())["States"]["ComputeShards"]["MaxConcurrencyPath"] == (
-        "$.plan.max_concurrency"
-    )
+    states = definition(translated())["States"]
+    for name in ("ComputeShardsInline", "ComputeShardsDistributed"):
+        assert states[name]["MaxConcurrencyPath"] == "$.plan.max_concurrency"
 
 
 def test_an_execution_that_ends_ends_its_report(template: Template) -> None:

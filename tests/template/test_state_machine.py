@@ -34,14 +34,17 @@ THROTTLED = "Lambda.TooManyRequestsException"
 EXPRESS_SECONDS = 300  # the longest that an Express execution may take
 
 MACHINES = list(machines(definition(translated())))
+REPORT, INLINE, DISTRIBUTED = MACHINES
 STATES = [state for machine in MACHINES for state in machine["States"].items()]
 TASKS = [pytest.param(state, id=name) for name, state in STATES if state["Type"] == "Task"]
 
 
 def _next(state: Mapping[str, Any]) -> Iterator[str]:
-    for transition in (state, *state.get("Catch", ())):
+    for transition in (state, *state.get("Catch", ()), *state.get("Choices", ())):
         if "Next" in transition:
             yield transition["Next"]
+    if "Default" in state:
+        yield state["Default"]
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine["StartAt"])
@@ -53,8 +56,19 @@ def test_every_state_can_be_reached_and_leads_somewhere(machine: Mapping[str, An
         ahead = {name for each in ahead for name in _next(states[each])} - reached
     assert reached == set(states)
     for state in states.values():
-        assert state["Type"] in {"Task", "Map", "Pass", "Fail"}
-        assert sum([state["Type"] == "Fail", state.get("End", False), "Next" in state]) == 1
+        assert state["Type"] in {"Task", "Map", "Choice", "Pass", "Fail"}
+        ends = [
+            state["Type"] == "Fail",
+            state.get("End", False),
+            "Next" in state,
+            "Default" in state,
+        ]
+        assert sum(ends) == 1
+
+
+def test_no_two_states_have_the_same_name() -> None:
+    names = [name for name, _ in STATES]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -104,35 +118,37 @@ def _waits_seconds(state: Mapping[str, Any]) -> float:
 
 
 def test_a_shard_s_second_attempt_fits_into_an_express_workflow() -> None:
-    shard = MACHINES[1]["States"]
-    compute, mark = shard["ComputeShard"], shard["MarkFailedByShard"]
+    child = DISTRIBUTED["States"]
+    compute, mark = child["ComputeShardInChild"], child["MarkFailedByChild"]
     seconds = 2 * compute["TimeoutSeconds"] + _waits_seconds(compute) + mark["TimeoutSeconds"]
     assert seconds <= EXPRESS_SECONDS
 
 
 def test_all_retries_fit_into_the_timeout_of_the_state_machine() -> None:
-    states = MACHINES[0]["States"]
-    throttled = MACHINES[1]["States"]["ComputeShard"]["Retry"][0]
+    states = REPORT["States"]
+    compute = INLINE["States"]["ComputeShard"]
+    throttled = DISTRIBUTED["States"]["ComputeShardInChild"]["Retry"][0]
     values = states["CountMapRun"]["Parameters"]["ExpressionAttributeValues"]
     runs = int(values[":limit"]["N"])
     steps = [states["Plan"], states["Merge"]]
     seconds = sum(step["TimeoutSeconds"] + _waits_seconds(step) for step in steps)
-    seconds += runs * _waits_seconds({"Retry": [throttled]})
-    assert seconds < MACHINES[0]["TimeoutSeconds"] == 7200
+    inline_seconds = compute["TimeoutSeconds"] + _waits_seconds(compute)
+    distributed_seconds = runs * _waits_seconds({"Retry": [throttled]})
+    assert seconds + max(inline_seconds, distributed_seconds) < REPORT["TimeoutSeconds"] == 7200
 
 
 def test_shards_that_could_not_start_are_computed_by_another_run_of_the_map() -> None:
-    states, shard = MACHINES[0]["States"], MACHINES[1]["States"]
+    states, child = REPORT["States"], DISTRIBUTED["States"]
     # It does not mark the report Failed, which distinguishes it from a failed shard.
-    assert shard["ComputeShard"]["Catch"][0] == {
+    assert child["ComputeShardInChild"]["Catch"][0] == {
         "ErrorEquals": [THROTTLED],
         "ResultPath": "$.error",
-        "Next": "ShardFailed",
+        "Next": "ChildFailed",
     }
-    exceeded = states["ComputeShards"]["Catch"][0]
+    exceeded = states["ComputeShardsDistributed"]["Catch"][0]
     assert exceeded["ErrorEquals"] == ["States.ExceedToleratedFailureThreshold"]
     assert exceeded["Next"] == "CountMapRun"
-    assert states["CountMapRun"]["Next"] == "ComputeShards"
+    assert states["CountMapRun"]["Next"] == "ComputeShardsDistributed"
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine["StartAt"])
@@ -154,37 +170,85 @@ def test_an_attempt_changes_the_status_once() -> None:
 
 @pytest.mark.parametrize(
     ("machine", "marker", "end"),
-    [(MACHINES[0], "MarkFailed", "Failed"), (MACHINES[1], "MarkFailedByShard", "ShardFailed")],
-    ids=["report", "shard"],
+    [
+        (REPORT, "MarkFailed", "Failed"),
+        (INLINE, "MarkFailedByShard", "ShardFailed"),
+        (DISTRIBUTED, "MarkFailedByChild", "ChildFailed"),
+    ],
+    ids=["report", "inline", "distributed"],
 )
 def test_after_any_failure_the_report_is_marked_failed(
     machine: Mapping[str, Any], marker: str, end: str
 ) -> None:
-    named = {name for name, state in machine["States"].items() if state["Type"] == "Pass"}
+    named = {name for name, state in machine["States"].items() if _names_step(state)}
     for name, state in machine["States"].items():
+        if state["Type"] == "Choice":
+            continue
         handlers = {catch["Next"] for catch in state.get("Catch", ())}
-        if name == "ComputeShards":
+        if name == "ComputeShardsDistributed":
             assert handlers == {"CountMapRun", "ComputeShardsFailed"}
+        elif name == "ComputeShardsInline":
+            assert handlers == {"SomeShardFailed", "ComputeShardsFailed"}
         elif name == "CountMapRun":
             assert handlers == {"ComputeShardsFailed"}
-        elif name == "ComputeShard":
+        elif name == machine["StartAt"] and end != "Failed":
             assert handlers == {end, marker}
         elif name == marker:
             assert handlers == {end} == {state["Next"]}
         elif name in named:
-            assert state["ResultPath"] == "$.failed_step"
             assert state["Next"] == marker
+        elif name == "SomeShardFailed":
+            assert state["Next"] == "ComputeShardsFailed"
         elif name != end:
             assert handlers == ({f"{name}Failed"} if named else {marker})
 
 
 def test_each_failing_step_has_its_own_name() -> None:
-    named = [state["Result"] for _, state in STATES if state["Type"] == "Pass"]
+    named = [state["Result"] for _, state in STATES if _names_step(state)]
     assert len(set(named)) == len(named) == 5
 
 
-def test_the_map_reads_the_plan_s_shards_and_leaves_receipts() -> None:
-    shards = MACHINES[0]["States"]["ComputeShards"]
+def _names_step(state: Mapping[str, Any]) -> bool:
+    return state["Type"] == "Pass" and state["ResultPath"] == "$.failed_step"
+
+
+def test_the_plan_s_number_of_shards_chooses_the_map() -> None:
+    choice = REPORT["States"]["ChooseMap"]
+    # Step Functions runs at most 40 iterations of an inline Map at once.
+    assert choice["Choices"] == [
+        {"Variable": "$.plan.shards", "NumericLessThanEquals": 40, "Next": "ComputeShardsInline"}
+    ]
+    assert choice["Default"] == "ComputeShardsDistributed"
+
+
+def test_both_maps_do_the_same_for_each_shard() -> None:
+    # Only throttling differs: an Express child must end within five minutes.
+    children = json.dumps(DISTRIBUTED).replace("InChild", "").replace("Child", "Shard")
+    inline, distributed = (
+        machine["States"] for machine in (json.loads(json.dumps(INLINE)), json.loads(children))
+    )
+    for states in (inline, distributed):
+        del states["ComputeShard"]["Retry"][0]
+    assert inline == distributed
+
+
+def test_an_inline_map_s_retries_fit_into_the_history_of_an_execution() -> None:
+    compute = INLINE["States"]["ComputeShard"]
+    attempts = 1 + sum(retry["MaxAttempts"] for retry in compute["Retry"])
+    # An attempt is scheduled, started and ended; a shard has at most 20 other events.
+    assert 40 * (3 * attempts + 20) < 25_000
+
+
+def test_the_inline_map_takes_the_shards_from_the_plan() -> None:
+    shards = REPORT["States"]["ComputeShardsInline"]
+    assert shards["ItemsPath"] == "$.plan.shard_numbers"
+    assert shards["ItemSelector"]["shard.$"] == "$$.Map.Item.Value"
+    assert shards["MaxConcurrencyPath"] == "$.plan.max_concurrency"
+    assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "INLINE"}
+
+
+def test_the_distributed_map_reads_the_plan_s_shards_and_leaves_receipts() -> None:
+    shards = REPORT["States"]["ComputeShardsDistributed"]
     assert shards["ItemReader"] == {
         "Resource": "arn:aws:states:::s3:getObject",
         "ReaderConfig": {"InputType": "JSON"},
@@ -205,7 +269,7 @@ def test_the_map_reads_the_plan_s_shards_and_leaves_receipts() -> None:
 def test_the_type_of_child_workflows_is_a_parameter() -> None:
     for kind in ("EXPRESS", "STANDARD"):
         machine = definition(translated(ShardExecutionType=kind))
-        config = machine["States"]["ComputeShards"]["ItemProcessor"]["ProcessorConfig"]
+        config = machine["States"]["ComputeShardsDistributed"]["ItemProcessor"]["ProcessorConfig"]
         assert config == {"Mode": "DISTRIBUTED", "ExecutionType": kind}
 
 
