@@ -111,7 +111,7 @@ def test_a_failed_start_reports_the_cause(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("Resources: {}")
 
-    with pytest.raises(LocalCloudError, match="the template has no parameter NoSuch") as failure:
+    with pytest.raises(LocalCloudError, match="NoSuch") as failure:
         LocalCloud(template, {"NoSuch": "1"})
 
     assert "Traceback" not in str(failure.value)

@@ -259,7 +259,7 @@ Resources:
               Condition: { IpAddress: { aws:SourceIp: 10.0.0.0/8 } }
 """
     )
-    with pytest.raises(LocalCloudError, match="local-Role: the condition operator IpAddress"):
+    with pytest.raises(LocalCloudError, match=r"local-Role.*IpAddress"):
         LocalCloud(template)
 
 
@@ -292,5 +292,5 @@ Resources:
         Message: { Type: SQS, Properties: { Queue: !GetAtt Line.Arn, BatchSize: 1 } }
 """
     )
-    with pytest.raises(LocalCloudError, match="not authorized to perform: sqs:DeleteMessage"):
+    with pytest.raises(LocalCloudError, match="sqs:DeleteMessage"):
         LocalCloud(template)

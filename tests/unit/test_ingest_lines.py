@@ -67,7 +67,7 @@ def test_empty_content_has_no_blocks() -> None:
 
 
 def test_a_line_longer_than_a_block_is_rejected() -> None:
-    with pytest.raises(UnreadableFileError, match=r"^line 3 is longer than 10 bytes$"):
+    with pytest.raises(UnreadableFileError, match=r"^line 3 .*\b10 bytes$"):
         blocks_of(b"a\nb\n" + b"x" * 30, 10)
 
 
@@ -76,9 +76,7 @@ def test_the_limit_of_a_line_does_not_depend_on_its_offset(before: bytes) -> Non
     for end in (b"", b"\n"):
         longest = before + b"x" * 9 + end
         assert b"".join(block.data for block in blocks_of(longest, 10)) == before + b"x" * 9 + b"\n"
-        with pytest.raises(
-            UnreadableFileError, match=rf" {before.count(10) + 1} is longer than 10 "
-        ):
+        with pytest.raises(UnreadableFileError, match=rf" {before.count(10) + 1} .*\b10 "):
             blocks_of(before + b"x" * 10 + end, 10)
 
 
@@ -100,9 +98,7 @@ def test_a_single_line_is_not_split(data: bytes) -> None:
 def test_content_that_is_too_long_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "CONTENT_BYTES", 100 * len(LINE))
     assert len(blocks_of(gzip.compress(LINE * 100), 1000)) > 1
-    with pytest.raises(
-        UnreadableFileError, match=r"^the file has more than 7500 bytes, once unzipped$"
-    ):
+    with pytest.raises(UnreadableFileError, match=r"\b7500 bytes"):
         blocks_of(gzip.compress(LINE * 100 + b"\n"), 1000)
 
 
@@ -119,7 +115,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
 def test_corrupt_gzip_is_rejected(content: bytes) -> None:
-    with pytest.raises(UnreadableFileError, match=r"^the gzip data is corrupt: "):
+    with pytest.raises(UnreadableFileError, match=r"gzip"):
         blocks_of(content, 1000)
 
 

@@ -322,7 +322,7 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
 
 def test_another_number_of_buckets_is_rejected(table: str) -> None:
     commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
-    with pytest.raises(BucketCountChangedError, match="data are stored in 64 buckets, not 65"):
+    with pytest.raises(BucketCountChangedError, match=r"\b64 buckets.*\b65\b"):
         DynamoDbIngestLog(table, 65).snapshot()
 
 
@@ -387,7 +387,7 @@ def test_the_head_of_1000_buckets_is_half_of_the_item_limit(dynamodb: Any, table
     size = sum(len(name) + size_bytes(value) for item in copies for name, value in item.items())
     assert 160_000 < size < 180_000
     guide = (Path(__file__).parents[2] / "docs/performance.md").read_text(encoding="utf-8")
-    assert "(170 kB with its copy in the index, of 400 kB)" in guide
+    assert "(170 kB " in guide
 
 
 def test_the_largest_snapshot_with_attributes_fits_into_an_item(dynamodb: Any, table: str) -> None:

@@ -1,6 +1,7 @@
 """Split a block into rows and rejected rows; lines do not affect each other."""
 
 import csv
+import re
 import time
 from collections.abc import Iterable
 
@@ -181,7 +182,7 @@ def test_a_bad_line_does_not_affect_the_others(lines: list[bytes], place: int) -
     rows_beside, rejects_beside = read(b"".join([*lines[:place], BAD, *lines[place:]]))
     line = FIRST_LINE + place
     [of_bad] = [reject for reject in rejects_beside if reject.line == line]
-    assert of_bad.reason == "number of columns is 1, not 3"
+    assert re.search(r"columns .*\b1\b.*\b3\b", of_bad.reason)
 
     def moved(number: int) -> int:
         return number - (number > line)

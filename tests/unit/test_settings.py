@@ -32,7 +32,7 @@ def test_a_missing_variable_is_named(variable: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "many", "1.5"])
 def test_a_value_that_is_not_a_number_is_named(value: str) -> None:
-    with pytest.raises(InvalidSettingsError, match=r"^BUCKET_COUNT is not a whole number$"):
+    with pytest.raises(InvalidSettingsError, match=r"^BUCKET_COUNT "):
         Settings.from_environment(ENVIRONMENT | {"BUCKET_COUNT": value})
 
 

@@ -193,9 +193,7 @@ def test_compacted_polls_whose_files_are_deleted_cannot_be_taken_back(pipeline: 
     compact(pipeline)
     compact(pipeline, days_later=91)
     version = pipeline.log.snapshot().version
-    with pytest.raises(
-        CannotTakeBackError, match="compacted, and the files from before that are deleted"
-    ):
+    with pytest.raises(CannotTakeBackError):
         take_back(pipeline, outcomes[1])
     assert pipeline.log.snapshot().version == version
 
@@ -264,7 +262,7 @@ def test_commits_from_before_changes_were_recorded_cannot_be_taken_back(tmp_path
             return []
 
     pipeline = Pipeline(tmp_path, log=Old())
-    with pytest.raises(CannotTakeBackError, match="before commits recorded what they replace"):
+    with pytest.raises(CannotTakeBackError):
         take_back(pipeline, zones(pipeline, 1, a="UTC"))
     outcome = polls(pipeline, 1)
     take_back(pipeline, outcome)

@@ -116,7 +116,7 @@ def test_rows_are_those_of_the_report_of_all_stores(pipeline: Pipeline) -> None:
 
 def test_a_report_without_a_store_fails_and_writes_nothing(pipeline: Pipeline) -> None:
     chosen = request(brand=["Nori", "Oka"], region=["East"])
-    with pytest.raises(NoStoresError, match="no store has brand 'Nori' or 'Oka', and region 'Ea"):
+    with pytest.raises(NoStoresError, match=r"brand 'Nori' or 'Oka'.*region 'Ea"):
         pipeline.report(chosen)
     assert not (pipeline.folder / report_key("r", "csv")).exists()
 
@@ -170,7 +170,7 @@ def test_a_part_of_fewer_stores_is_an_incomplete_report(pipeline: Pipeline) -> N
     assert stores is not None
     fewer = rows.replace_schema_metadata(PartInfo(stores.stores_read - 1).to_metadata())
     pipeline.tables.write_part(part_key("r", 1), fewer)
-    with pytest.raises(IncompleteReportError, match=r"^shard 1 of . shards has . stores instead"):
+    with pytest.raises(IncompleteReportError, match=r"^shard 1 of \d .*\d stores"):
         merge_report("r", pipeline.tables)
     assert compute_shard("r", 1, pipeline.tables).polls_read > 0
     assert merge_report("r", pipeline.tables) == 2

@@ -54,7 +54,8 @@ def test_all_unknown_stores_are_named(user: User) -> None:
     error = user.ended(user.trigger(store_ids=store_ids))["error"]
     assert error["code"] == "UnknownStore"
     named = ", ".join(map(repr, store_ids[:100]))
-    assert error["message"].endswith(f": no input contains the stores {named} and 1 more")
+    assert named in error["message"]
+    assert error["message"].endswith("1 more")
 
 
 @pytest.mark.parametrize(
