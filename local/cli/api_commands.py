@@ -122,7 +122,7 @@ def make_report(
 
 
 def follow(client: ApiClient, report_id: str) -> dict[str, Any]:
-    """Show a report's progress until it is complete; return its last state."""
+    """Show a report's progress until it is complete, and its warnings; return its last state."""
     console.print(f"report {printable(report_id)}")
     columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -133,6 +133,8 @@ def follow(client: ApiClient, report_id: str) -> dict[str, Any]:
                 progress.update(bar, completed=done, total=total)
         if (total := progress.tasks[bar].total) is not None:
             progress.update(bar, completed=total)
+    for warning in report.get("warnings", ()):
+        console.print(Text(f"warning: {warning['message']}", style="yellow"))
     return report
 
 

@@ -169,6 +169,13 @@ def test_a_timeline_has_the_numbers_of_the_report(user: User) -> None:
     assert "unknown_store" in failed(store_monitoring(user, "timeline", "no-such-store"))
 
 
+def test_a_report_without_known_polls_has_a_warning(user: User, tmp_path: Path) -> None:
+    later = ("--as-of", "2024-12-03T00:00:00Z")
+    done = store_monitoring(user, "report", *later, "--out", str(tmp_path / "later.csv"))
+    assert done.returncode == 0, done.stderr
+    assert "warning: no store has data" in done.stdout
+
+
 @pytest.mark.parametrize("key", ["", "wrong"])
 def test_a_missing_key_is_asked_for(user: User, key: str) -> None:
     line = failed(store_monitoring(user, "reports", STORE_MONITORING_KEY=key))
