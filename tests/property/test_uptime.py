@@ -161,6 +161,32 @@ def test_excluded_time_is_what_exclusions_take_from_the_business_time(case: Case
         assert tuple(map(sum, zip(without_us, excluded_us, strict=True))) == length_us
 
 
+@given(cases())
+def test_outages_are_the_downtime(case: Case) -> None:
+    totals, details, outages = everything_by_domain(case)
+    for store_id, of_store in outages.items():
+        downtime_us = totals[store_id].downtime_us[-1]
+        assert sum(outage.length_us for outage in of_store) == downtime_us
+        unended_us = sum(outage.length_us for outage in of_store if outage.next_up is None)
+        assert details[store_id].recovery_us == downtime_us - unended_us
+        numbers = [outage.incident for outage in of_store]
+        assert sorted(set(numbers)) == list(range(1, details[store_id].incidents + 1))
+        assert numbers == sorted(numbers)
+
+
+@given(cases())
+def test_coverage_grows_up_to_the_business_time(case: Case) -> None:
+    business_us = business_time_us(case)
+    covered_us = [
+        {store_id: of_store.covered_us for store_id, of_store in details.items()}
+        for minutes in (1, 30, 1440)
+        for _, details, _ in [everything_by_domain(replace(case, coverage_minutes=minutes))]
+    ]
+    for store_id, limits_us in business_us.items():
+        for lengths_us in zip(*(each[store_id] for each in covered_us), limits_us, strict=True):
+            assert list(lengths_us) == sorted(lengths_us)
+
+
 @given(cases(), st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))
 def test_the_cut_into_shards_does_not_matter(case: Case, shard_of_store: list[int]) -> None:
     together: dict[str, Totals] = {}

@@ -16,7 +16,7 @@ import numpy as np
 import pytz
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.parameters import SECOND_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US
 
 DEFAULT_ZONE_NAME = "America/Chicago"
 """Zone of a store whose zone is not known (rule 7)."""
@@ -148,9 +148,11 @@ def offsets_us(
     [9, 0]
     """
     offset_us = np.empty_like(instant_us)
+    # Whole days: later calls find the same offsets in the cache.
+    days_us = start_us - start_us % DAY_US, end_us + -end_us % DAY_US
     for index in np.flatnonzero(np.bincount(zone)).tolist():
         of_zone = zone == index
-        offsets = zone_offsets(zone_names[index], start_us, end_us)
+        offsets = zone_offsets(zone_names[index], *days_us)
         offset_us[of_zone] = offsets.at_us(instant_us[of_zone])
     return offset_us
 

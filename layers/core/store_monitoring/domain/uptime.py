@@ -81,7 +81,7 @@ def compute_uptime(
     >>> now_us = 20_000 * DAY_US
     >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
     >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
-    >>> figures = compute_uptime(stores, polls, Parameters(now_us, 14 * DAY_US))
+    >>> figures = compute_uptime(stores, polls, Parameters(now_us, 14 * DAY_US), keep_outages=True)
     >>> totals = figures.totals
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
     ([[30, 30, 30]], [[30, 1410, 10050]])
@@ -90,6 +90,12 @@ def compute_uptime(
 
     >>> (totals.covered_us // MINUTE_US).tolist()
     [[60, 120, 120]]
+
+    One outage ended half an hour ago, and no active poll is known from before it:
+
+    >>> outages = figures.all_outages
+    >>> ((now_us - outages.end_us) // MINUTE_US).tolist(), (outages.last_up_us == NO_POLL).tolist()
+    ([30], [True])
     """
     piece = Piece(polls, parameters.now_us + 1)
     return compute_uptime_by_pieces(stores, [piece], parameters, keep_outages=keep_outages)
