@@ -42,7 +42,7 @@ def _report_page(browser: Browser, folder: Path) -> None:
     pipeline = Pipeline(folder)
     for file in find_inputs(cached_sample(_ROOT / ".data")):
         pipeline.ingest(file.key, file.path.read_bytes())
-    pipeline.report(ReportRequest(formats=(Format.HTML,)))
+    pipeline.report(ReportRequest(formats=(Format.HTML,), group_by=("brand",)))
     address = (folder / report_key("r", "html")).as_uri()
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport={"width": 1280, "height": 1020}, color_scheme=scheme)

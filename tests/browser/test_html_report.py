@@ -32,7 +32,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     for file in find_inputs(sample):
         pipeline.ingest(file.key, file.path.read_bytes())
     pipeline.ingest("timezones/hostile.csv", f"store_id,timezone_str\n{HOSTILE},UTC\n")
-    pipeline.report(ReportRequest(formats=(Format.CSV, Format.HTML)))
+    formats = (Format.CSV, Format.HTML)
+    pipeline.report(ReportRequest(formats=formats, group_by=("brand",), include_outages=True))
     return pipeline
 
 

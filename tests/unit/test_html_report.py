@@ -24,6 +24,7 @@ from store_monitoring.instants import to_us
 from store_monitoring.reports.formats.rows import detailed_rows
 from store_monitoring.reports.formats.writers import Aggregates
 from store_monitoring.reports.groups import GroupsBuilder
+from store_monitoring.reports.html import page as page_module
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
 from store_monitoring.reports.measures import measures
 from store_monitoring.reports.plan import Plan
@@ -206,6 +207,28 @@ def test_outages_by_hour_and_zone() -> None:
     ]
     zones = re.findall(r'<th scope="row">(.*?/.*?)</th><td.*?>(.*?)</td><td.*?>(.*?)</td>', page)
     assert zones == [("America/Chicago", "1", "3"), ("Asia/Tokyo", "1", "1")]
+
+
+def test_the_longest_outages_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "LONGEST_OUTAGES", 2)
+    pipeline = Pipeline(tmp_path)
+    polls = ["store_id,status,timestamp_utc", "now,active,2024-10-14 12:00:00"]
+    for store_id, minutes in (("<a>", 20), ("b", 40), ("c", 30)):
+        polls.append(f"{store_id},inactive,2024-10-14 10:00:00")
+        polls.append(f"{store_id},active,2024-10-14 10:{minutes}:00")
+    pipeline.ingest("polls/x.csv", "\n".join(polls))
+
+    def listed(request: ReportRequest) -> list[str]:
+        pipeline.report(request)
+        page = (tmp_path / report_key("r", "html")).read_text("utf-8")
+        _, _, after = page.partition('id="longest"')
+        return re.findall(r'class="id">(.*?)<', after.partition("</section>")[0])
+
+    html = (Format.HTML,)
+    assert listed(ReportRequest(formats=html, include_outages=True)) == ["b", "c"]
+    only = ReportRequest(formats=html, include_outages=True, store_ids=("<a>",))
+    assert listed(only) == ["&lt;a&gt;"]
+    assert listed(ReportRequest(formats=html)) == []
 
 
 def test_a_warning_is_shown() -> None:

@@ -2,10 +2,10 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
-from typing import IO
+from typing import IO, Self
 
 import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,6 +22,7 @@ from store_monitoring.reports.plan import Plan
 
 WHOLE_TABLE_STORES = 20_000
 WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
+LONGEST_OUTAGES = 200
 _LEVELS = 4  # of colour, in the table of outages by hour
 _PACKAGE = "store_monitoring.reports.html"
 
@@ -58,6 +59,33 @@ class Inlined:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class LongestOutages:
+    """The longest outages of a report: at most `LONGEST_OUTAGES`, of `count` in all."""
+
+    rows: pa.Table
+    count: int
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """Return the longest of rows that `outage_rows` returned."""
+        return cls(
+            rows.sort_by(
+                [
+                    ("duration(in seconds)", "descending"),
+                    ("store_id", "ascending"),
+                    ("started_at", "ascending"),
+                ]
+            )[:LONGEST_OUTAGES],
+            len(rows),
+        )
+
+    def with_others(self, rows: pa.Table) -> Self:
+        """Return the longest of these outages and others."""
+        longest = self.of(pa.concat_tables([self.rows, rows]))
+        return replace(longest, count=self.count + len(rows))
+
+
 class HtmlWriter(Writer):
     """Keeps all rows, since the page's table is sorted, and writes the page at the end."""
 
@@ -71,17 +99,36 @@ class HtmlWriter(Writer):
             all_stores=plan.covers_all_stores,
         )
         self._rows: list[pa.Table] = []
+        self._aggregates: Aggregates | None = None
+        self._outages: LongestOutages | None = None
 
     def write(self, batch: Batch) -> None:
         """Keep the columns that the table shows."""
         self._rows.append(batch.rows.select([column.name for column in COLUMNS]))
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
+        """Keep them."""
+        self._aggregates = aggregates
+
+    def write_outages(self, rows: pa.Table) -> None:
+        """Keep the longest."""
+        known = self._outages
+        self._outages = LongestOutages.of(rows) if known is None else known.with_others(rows)
+
+    def close(self) -> None:
         """Write the page."""
-        write_html(pa.concat_tables(self._rows), aggregates, self._about, self._output)
+        assert self._aggregates is not None  # written before
+        rows = pa.concat_tables(self._rows)
+        write_html(rows, self._aggregates, self._about, self._output, self._outages)
 
 
-def write_html(rows: pa.Table, aggregates: Aggregates, about: About, output: IO[bytes]) -> None:
+def write_html(
+    rows: pa.Table,
+    aggregates: Aggregates,
+    about: About,
+    output: IO[bytes],
+    outages: LongestOutages | None = None,
+) -> None:
     """Write a report as one self-contained page.
 
     Parameters
@@ -91,6 +138,8 @@ def write_html(rows: pa.Table, aggregates: Aggregates, about: About, output: IO[
     aggregates : Aggregates
     about : About
     output : binary stream
+    outages : LongestOutages or None
+        None if they were not requested.
     """
     summary = aggregates.summary
     table = stores_table(rows)
@@ -100,6 +149,8 @@ def write_html(rows: pa.Table, aggregates: Aggregates, about: About, output: IO[
         about=about,
         summary=summary,
         groups=None if aggregates.groups is None else records(aggregates.groups),
+        outages=None if outages is None else outages.rows.to_pylist(),
+        outage_count=0 if outages is None else outages.count,
         outage_levels=_levels(summary.outages_by_hour),
         charts=charts(summary, about.memory_us),
         worst=[store for store in summary.worst_stores if store.downtime_hours > 0],
