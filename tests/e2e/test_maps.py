@@ -121,9 +121,12 @@ def test_a_distributed_map_runs_again_for_shards_that_could_not_start(
     check_complete(trials, report_id, MANY_SHARDS)
 
 
-def test_a_distributed_map_reads_the_list_of_shards_again(trials: Trials) -> None:
+def test_a_distributed_map_reads_the_list_of_shards_again(trials: Trials, user: User) -> None:
     read = "StepFunctions s3:GetObject */shards.json"
-    assert trials.report(Fault(Kind.RESET, read, nth=1)) == "Complete"
+    with trials.faults(Fault(Kind.RESET, read, nth=1)):
+        report_id = user.trigger(**AS_OF)
+        user.ended(report_id)
+    check_complete(trials, report_id, MANY_SHARDS)
     _, error = failed(trials, Fault(Kind.BROKEN, read))
     assert error == {
         "code": "States.ItemReaderFailed",
