@@ -22,7 +22,7 @@ import pytest
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, PollFilter
 from store_monitoring.instants import to_us
 from store_monitoring.reports.formats.rows import detailed_rows
-from store_monitoring.reports.formats.writers import Aggregates
+from store_monitoring.reports.formats.writers import Aggregates, Rows
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.html import page as page_module
 from store_monitoring.reports.html.page import WHOLE_TABLE_STORES, WORST_STORES, About, write_html
@@ -68,7 +68,7 @@ def page_of_part(part: pa.Table, about: About = ABOUT, group_by: tuple[str, ...]
     summary.add(exact)
     groups = GroupsBuilder(group_by)
     groups.add(exact)
-    aggregates = Aggregates(summary.summary(), groups.table() if group_by else None)
+    aggregates = Aggregates(summary.summary(), Rows(groups.table()) if group_by else None)
     output = io.BytesIO()
     write_html(detailed_rows(exact), aggregates, about, output)
     return output.getvalue().decode()

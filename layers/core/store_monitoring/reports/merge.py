@@ -13,7 +13,13 @@ from store_monitoring.reports.formats.json import JsonWriter, to_json
 from store_monitoring.reports.formats.parquet import open_parquet
 from store_monitoring.reports.formats.rows import outage_rows
 from store_monitoring.reports.formats.tables import TableWriter, open_table
-from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer, report_header
+from store_monitoring.reports.formats.writers import (
+    Aggregates,
+    Batch,
+    Rows,
+    Writer,
+    report_header,
+)
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.measures import measures
 from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
@@ -75,7 +81,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
             output.write(to_json({"report": header, **aggregates.summary.to_json()}).encode())
         if aggregates.groups is not None:
             with _open_tables(
-                TableName.GROUPS, aggregates.groups.schema, formats, header, tables
+                TableName.GROUPS, aggregates.groups.table.schema, formats, header, tables
             ) as files:
                 for file in files:
                     file.write(aggregates.groups)
@@ -109,7 +115,7 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
         part.check_complete()
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
-    return Aggregates(summary.summary(), None if groups is None else groups.table())
+    return Aggregates(summary.summary(), None if groups is None else Rows(groups.table()))
 
 
 def _write_outages(
@@ -127,7 +133,7 @@ def _write_outages(
         for table in rebatched(merged, OUTAGES, _BATCH_ROWS):
             count += len(table)
             check_formats_hold(plan.formats, count, "outages")
-            rows = outage_rows(table)
+            rows = Rows(outage_rows(table))
             for file in files:
                 file.write(rows)
             for writer in writers:

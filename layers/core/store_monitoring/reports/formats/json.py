@@ -1,14 +1,11 @@
 """The JSON report."""
 
 import json
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import IO, Any
 
-import pyarrow as pa
-
-from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 
 
 class JsonWriter(Writer):
@@ -41,7 +38,7 @@ class JsonWriter(Writer):
         if aggregates.groups is not None:
             self._write_rows("groups", aggregates.groups)
 
-    def write_outages(self, rows: pa.Table) -> None:
+    def write_outages(self, rows: Rows) -> None:
         """Write one object per outage."""
         self._write_rows("outages", rows)
 
@@ -50,7 +47,7 @@ class JsonWriter(Writer):
         self._end_array()
         self._write("\n}\n")
 
-    def _write_rows(self, name: str, rows: pa.Table) -> None:
+    def _write_rows(self, name: str, rows: Rows) -> None:
         if self._array != name:
             self._end_array()
             self._write(f',\n"{name}": [')
@@ -73,22 +70,16 @@ class JsonRows:
         self._output = output
         self._separator = "\n"
 
-    def write(self, rows: pa.Table) -> None:
+    def write(self, rows: Rows) -> None:
         """Write one object per row."""
-        for record in records(rows):
+        for record in rows.records:
             self._output.write(f"{self._separator}{to_json(record)}".encode())
             self._separator = ",\n"
 
 
 def to_json(value: Any) -> str:
     """Return a value as JSON: instants in ISO 8601, money as text."""
-    return json.dumps(value, default=_encode)
-
-
-def records(rows: pa.Table) -> Iterable[dict[str, Any]]:
-    """Return rows as dicts; attributes are dicts, too."""
-    dicts: list[dict[str, Any]] = rows.to_pylist(maps_as_pydicts="strict")
-    return dicts
+    return _ENCODER.encode(value)
 
 
 def _encode(value: object) -> str:
@@ -98,3 +89,6 @@ def _encode(value: object) -> str:
         case Decimal():
             return str(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(default=_encode)  # `json.dumps` would make a new one each time

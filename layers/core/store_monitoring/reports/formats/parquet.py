@@ -34,7 +34,7 @@ class ParquetWriter(Writer):
 
     def write(self, batch: Batch) -> None:
         """Write a few row groups."""
-        self._file.write_table(batch.rows, row_group_size=_ROW_GROUP_ROWS)
+        self._file.write_table(batch.rows.table, row_group_size=_ROW_GROUP_ROWS)
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
         """Write the metadata."""

@@ -10,14 +10,15 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store_monitoring.reports.formats.json import JsonRows, records, to_json
+from store_monitoring.reports.formats.json import JsonRows, to_json
+from store_monitoring.reports.formats.writers import Rows
 from store_monitoring.reports.report import Format, TableName
 
 
 class TableWriter(Protocol):
     """Writes a table in one format."""
 
-    def write(self, rows: pa.Table) -> None:
+    def write(self, rows: Rows) -> None:
         """Write the next rows."""
 
 
@@ -70,8 +71,8 @@ class _CsvTable:
         ]
         self._write_lines([names])
 
-    def write(self, rows: pa.Table) -> None:
-        self._write_lines(_cells(row) for row in records(rows))
+    def write(self, rows: Rows) -> None:
+        self._write_lines(_cells(row) for row in rows.records)
 
     def _write_lines(self, lines: Any) -> None:
         text = io.StringIO()
@@ -83,8 +84,8 @@ class _ParquetTable:
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file
 
-    def write(self, rows: pa.Table) -> None:
-        self._file.write_table(rows)
+    def write(self, rows: Rows) -> None:
+        self._file.write_table(rows.table)
 
 
 def _cells(row: dict[str, Any]) -> Iterator[Any]:

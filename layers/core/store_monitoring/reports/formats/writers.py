@@ -14,6 +14,19 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.summary import Summary
 
 
+class Rows:
+    """Some consecutive rows of a table, as formats show them."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as dicts, in which attributes are dicts, too; made once for all formats."""
+        records: list[dict[str, Any]] = self.table.to_pylist(maps_as_pydicts="strict")
+        return records
+
+
 class Batch:
     """Some consecutive rows of a report.
 
@@ -21,7 +34,7 @@ class Batch:
     ----------
     exact : table
         As `measures` returns them.
-    rows : table
+    rows : Rows
         The same rows, as `detailed_rows` returns them.
     """
 
@@ -29,9 +42,9 @@ class Batch:
         self.exact = exact
 
     @cached_property
-    def rows(self) -> pa.Table:
+    def rows(self) -> Rows:
         """Compute the detailed rows once for all formats."""
-        return detailed_rows(self.exact)
+        return Rows(detailed_rows(self.exact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,12 @@ class Aggregates:
     Attributes
     ----------
     summary : Summary
-    groups : table or None
-        As `GroupsBuilder.table` returns it; None if the request names no `group_by`.
+    groups : Rows or None
+        As `GroupsBuilder.table` returns them; None if the request names no `group_by`.
     """
 
     summary: Summary
-    groups: pa.Table | None
+    groups: Rows | None
 
 
 class Writer(ABC):
@@ -62,7 +75,7 @@ class Writer(ABC):
     def write_aggregates(self, aggregates: Aggregates) -> None:  # noqa: B027  # optional
         """Write summary and groups, after the last row."""
 
-    def write_outages(self, rows: pa.Table) -> None:  # noqa: B027  # optional
+    def write_outages(self, rows: Rows) -> None:  # noqa: B027  # optional
         """Write the next outages, as `outage_rows` returns them, after the aggregates."""
 
     def close(self) -> None:  # noqa: B027  # optional

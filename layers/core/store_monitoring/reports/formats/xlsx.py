@@ -1,7 +1,7 @@
 """The report as an Excel workbook."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -15,9 +15,8 @@ from xlsxwriter.worksheet import Worksheet
 
 from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
-from store_monitoring.reports.formats.json import records
 from store_monitoring.reports.formats.rows import PERCENT, detailed_rows
-from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.measures import WINDOWS, measures
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.summary import Summary
@@ -61,23 +60,23 @@ class XlsxWriter(Writer):
 
     def write(self, batch: Batch) -> None:
         """Write one row per store."""
-        self._stores.write(records(batch.rows), "attributes")
+        self._stores.write(batch.rows, "attributes")
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
         """Write the summary, and one row per group."""
         self._stores.finish()
         if aggregates.groups is not None:
             groups, names = aggregates.groups, self._plan.group_by
-            sheet = _Sheet(self._workbook, "Groups", groups.schema, names, self._formats)
-            sheet.write(records(groups), "group", missing=_NO_GROUP)
+            sheet = _Sheet(self._workbook, "Groups", groups.table.schema, names, self._formats)
+            sheet.write(groups, "group", missing=_NO_GROUP)
             sheet.finish()
         _write_summary(self._summary, aggregates.summary, self._plan, self._formats)
 
-    def write_outages(self, rows: pa.Table) -> None:
+    def write_outages(self, rows: Rows) -> None:
         """Write one row per outage."""
         if self._outages is None:
-            self._outages = _Sheet(self._workbook, "Outages", rows.schema, (), self._formats)
-        self._outages.write(records(rows))
+            self._outages = _Sheet(self._workbook, "Outages", rows.table.schema, (), self._formats)
+        self._outages.write(rows)
 
     def close(self) -> None:
         """Add the filter of the outages."""
@@ -157,11 +156,9 @@ class _Sheet:
         _set_up_print(sheet)
         sheet.repeat_rows(0)
 
-    def write(
-        self, rows: Iterable[dict[str, Any]], attributes: str = "", missing: str | None = None
-    ) -> None:
+    def write(self, rows: Rows, attributes: str = "", missing: str | None = None) -> None:
         """Write rows; the values of the attributes, if any, are in a dict under that key."""
-        for row in rows:
+        for row in rows.records:
             values = [
                 cell
                 for key, value in row.items()

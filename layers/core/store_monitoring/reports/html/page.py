@@ -13,8 +13,7 @@ from markupsafe import Markup
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.instants import to_text
-from store_monitoring.reports.formats.json import records
-from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
+from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
 from store_monitoring.reports.html.stores_table import COLUMNS, stores_table
@@ -104,16 +103,16 @@ class HtmlWriter(Writer):
 
     def write(self, batch: Batch) -> None:
         """Keep the columns that the table shows."""
-        self._rows.append(batch.rows.select([column.name for column in COLUMNS]))
+        self._rows.append(batch.rows.table.select([column.name for column in COLUMNS]))
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
         """Keep them."""
         self._aggregates = aggregates
 
-    def write_outages(self, rows: pa.Table) -> None:
+    def write_outages(self, rows: Rows) -> None:
         """Keep the longest."""
-        known = self._outages
-        self._outages = LongestOutages.of(rows) if known is None else known.with_others(rows)
+        known, new = self._outages, rows.table
+        self._outages = LongestOutages.of(new) if known is None else known.with_others(new)
 
     def close(self) -> None:
         """Write the page."""
@@ -148,7 +147,7 @@ def write_html(
     text = page.render(
         about=about,
         summary=summary,
-        groups=None if aggregates.groups is None else records(aggregates.groups),
+        groups=None if aggregates.groups is None else aggregates.groups.records,
         outages=None if outages is None else outages.rows.to_pylist(),
         outage_count=0 if outages is None else outages.count,
         outage_levels=_levels(summary.outages_by_hour),
