@@ -33,7 +33,7 @@ from store_monitoring.storage.keys import bucket_of, part_key, request_key, stor
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
-from store_monitoring.storage.stores import with_hours, with_stores, with_zones
+from store_monitoring.storage.stores import with_rows, with_stores, with_zones
 from testing.fakes import FolderFiles, FolderTables, MemoryLog
 
 BUCKETS = 64
@@ -124,7 +124,7 @@ def _bucket(store_ids: pa.Array, rng: np.random.Generator) -> tuple[pa.Table, pa
     )
     zones = make_zones(shape, store_ids, rng).rename_columns(["store_id", "timezone"])
     stores = with_stores(STORES.empty_table(), pa.chunked_array([store_ids]))
-    stores = with_hours(with_zones(stores, zones, UPLOADED_AT), hours, UPLOADED_AT)
+    stores = with_rows(with_zones(stores, zones, UPLOADED_AT), "hours", hours, UPLOADED_AT)
     store, at_us = draw_polls(shape, rng)
     active = ~is_in_outage(store, at_us, shape.stores_polled, rng)
     columns = [store_ids.take(store), pa.array(at_us, POLLS.field("timestamp").type), active]

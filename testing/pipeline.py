@@ -103,6 +103,13 @@ class Pipeline:
             for store in self._stores().to_pylist()
         }
 
+    def calendar(self, column: str) -> dict[str, list[tuple[Any, ...]] | None]:
+        """Return the special hours or exclusions of each store: rows of values."""
+        return {
+            store["store_id"]: store[column] and [tuple(row.values()) for row in store[column]]
+            for store in self._stores().to_pylist()
+        }
+
     def attributes(self) -> dict[str, dict[str, Any] | None]:
         """Return the attributes of each store; the free ones are a dict under `values`."""
         return {

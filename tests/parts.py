@@ -30,6 +30,9 @@ def store(store_id: str = "s", **values: Any) -> dict[str, Any]:
         "no_data_last_hour_us": 0,
         "no_data_last_day_us": 0,
         "no_data_last_week_us": 0,
+        "excluded_last_hour_us": 0,
+        "excluded_last_day_us": 0,
+        "excluded_last_week_us": 0,
         "covered_last_hour_us": HOUR_US,
         "covered_last_day_us": 12 * HOUR_US,
         "covered_last_week_us": 90 * HOUR_US,
@@ -111,6 +114,7 @@ def _row(drawn: dict[str, Any]) -> dict[str, Any]:
         lengths = (cuts[0], cuts[1] - cuts[0], cuts[2] - cuts[1])
         times |= {f"{name}_{window}_us": us for name, us in zip(MEASURES, lengths, strict=True)}
         times[f"covered_{window}_us"] = end % (cuts[2] + 1)
+        times[f"excluded_{window}_us"] = end - cuts[2]
     polled, recovery_us = drawn.pop("polled"), drawn.pop("recovery_us")
     if polled is None:
         return drawn | times | without_data(times["no_data_last_week_us"] / HOUR_US)

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store_monitoring.domain.parameters import SECOND_US
-from tests.cases import EVERY_DAY, active, inactive, opens, utc
+from tests.cases import EVERY_DAY, active, inactive, opens, special, utc
 from tests.compute_by_domain import everything_by_domain, everything_by_oracle
-from tests.oracle import Case, Details, HoursRow, Outage, Poll, Totals
+from tests.oracle import (
+    Case,
+    Details,
+    Exclusion,
+    HoursRow,
+    Outage,
+    Poll,
+    SpecialRow,
+    Totals,
+)
 
 NOW = "2024-10-16 12:00"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -48,6 +57,12 @@ def covered(*sentences: str) -> tuple[str, ...]:
     return tuple(map(_shown, details.covered_us))
 
 
+def excluded(*sentences: str) -> tuple[str, ...]:
+    """Return how much of a store's windows is excluded."""
+    totals, _, _ = _everything(_case(sentences))
+    return tuple(map(_shown, totals.excluded_us))
+
+
 def outages(*sentences: str) -> None:
     """Print a store's outages."""
     for outage in _everything(_case(sentences))[2]:
@@ -60,6 +75,8 @@ def _case(
     at = utc(now)
     hours: list[HoursRow] = []
     polls: list[Poll] = []
+    special_hours: list[SpecialRow] = []
+    exclusions: list[Exclusion] = []
     for sentence in sentences:
         verb, day, time = sentence.split()
         match verb:
@@ -67,12 +84,23 @@ def _case(
                 days = EVERY_DAY if day == "daily" else (DAYS.index(day),)
                 start, end = time.split("-")
                 hours += opens(start, end, *days)
+            case "special":
+                start, end = ("", "") if time == "closed" else time.split("-")
+                special_hours.append(special(_date(day, at), start, end))
+            case "exclude":
+                start, end = time.split("-")
+                exclusions.append(Exclusion("s", _instant(day, start, at), _instant(day, end, at)))
             case "active":
                 polls.append(active(_instant(day, time, at)))
             case "inactive":
                 polls.append(inactive(_instant(day, time, at)))
     zones = {} if zone is None else {"s": zone}
-    return Case(tuple(polls), tuple(hours), zones, at, poll_filter=poll_filter)
+    return Case(
+        *(tuple(polls), tuple(hours), zones, at),
+        poll_filter=poll_filter,
+        special_hours=tuple(special_hours),
+        exclusions=tuple(exclusions),
+    )
 
 
 def _everything(case: Case) -> tuple[Totals, Details, list[Outage]]:
@@ -90,10 +118,14 @@ def week_open(*sentences: str, zone: str | None = "UTC", now: str = NOW) -> str:
 
 def _instant(day: str, time: str, now: datetime) -> datetime:
     """Return the instant of a date and time, or of a day's name in the week before now."""
-    if day in DAYS:
-        ago = (now.weekday() - DAYS.index(day)) % 7
-        day = (now - timedelta(days=ago)).date().isoformat()
-    return utc(f"{day} {time}")
+    return utc(f"{_date(day, now)} {time}")
+
+
+def _date(day: str, now: datetime) -> str:
+    if day not in DAYS:
+        return day
+    ago = (now.weekday() - DAYS.index(day)) % 7
+    return (now - timedelta(days=ago)).date().isoformat()
 
 
 def _shown(length_us: int) -> str:

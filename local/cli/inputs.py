@@ -16,6 +16,8 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
         "store_timezones.csv",
         "bq-results-*.csv",
     ),
+    Kind.SPECIAL_HOURS: ("special_hours.csv", "holiday_hours.csv"),
+    Kind.EXCLUSIONS: ("exclusions.csv", "maintenance.csv"),
     Kind.ATTRIBUTES: ("stores.csv", "attributes.csv"),
 }
 

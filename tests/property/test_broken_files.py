@@ -22,6 +22,12 @@ GOOD = {
     b"a,0,09:00,17:00\n"
     b"b,6,22:00,02:00\n",
     Kind.TIMEZONES: b"store_id,timezone_str\na,Asia/Tokyo\nb,UTC\n",
+    Kind.SPECIAL_HOURS: b"store_id,date,start_time_local,end_time_local,reason\n"
+    b"a,2024-12-24,09:00,17:00,Eve\n"
+    b"b,2024-12-25,,,\n",
+    Kind.EXCLUSIONS: b"store_id,start_utc,end_utc,reason\n"
+    b"a,2024-10-14 10:00:00 UTC,2024-10-14 11:00:00.5 UTC,wiring\n"
+    b"b,2024-10-14 10:00:00 UTC,2025-10-14 11:00:00 UTC,\n",
     Kind.ATTRIBUTES: b"store_id,brand,name,target_percent,revenue_per_hour\n"
     b"a,Nori,First,99.5,1200\n"
     b"b,Nori,,,80.25\n",
@@ -90,6 +96,8 @@ def check(before: Pipeline, kind: Kind, content: bytes) -> None:
             assert pipeline.zones() == before.zones()
             assert pipeline.hours() == before.hours()
             assert pipeline.attributes() == before.attributes()
+            for column in ("special_hours", "exclusions"):
+                assert pipeline.calendar(column) == before.calendar(column)
             assert pipeline.polls() == before.polls()
         if outcome.rejected:
             assert len(pipeline.rejects(outcome)) == outcome.rejected

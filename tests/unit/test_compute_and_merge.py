@@ -75,9 +75,9 @@ def test_a_part_has_the_exact_microseconds(pipeline: Pipeline) -> None:
     whole, nothing = (us(hours=1), us(hours=24), us(hours=168)), (0, 0, 0)
     totals = part.select(["store_id", *TOTAL_COLUMNS])
     assert [tuple(row.values()) for row in totals.to_pylist()] == [
-        ("a", *up_a, *down_a, *nothing, us(minutes=30), us(hours=2), us(hours=2.5)),
-        ("b", *whole, *nothing, *nothing, us(hours=1), us(hours=1), us(hours=1)),
-        ("c", *nothing, *nothing, *whole, *nothing),
+        ("a", *up_a, *down_a, *nothing, us(minutes=30), us(hours=2), us(hours=2.5), *nothing),
+        ("b", *whole, *nothing, *nothing, us(hours=1), us(hours=1), us(hours=1), *nothing),
+        ("c", *nothing, *nothing, *whole, *nothing, *nothing),
     ]
 
 
@@ -237,7 +237,7 @@ def test_rows_are_in_byte_order_of_store_ids(tmp_path: Path) -> None:
 
 
 def lines_of(store_id: str, *lengths_us: int) -> str:
-    row = dict(zip(TOTAL_COLUMNS, [*lengths_us, *[0] * 6], strict=True))
+    row = dict(zip(TOTAL_COLUMNS, [*lengths_us, *[0] * 9], strict=True))
     return csv_lines(pa.RecordBatch.from_pylist([{"store_id": store_id} | row])).decode()
 
 

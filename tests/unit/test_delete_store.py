@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,8 @@ def filled(pipeline: Pipeline) -> Pipeline:
                 pipeline.log,
             )
     pipeline.ingest("timezones/z.csv", "store_id,timezone_str\na,UTC\nb,UTC\nb,Nowhere\n")
+    special = "store_id,date,start_time_local,end_time_local\na,2024-12-25,,\nb,2024-12-25,,\n"
+    pipeline.ingest("special_hours/h.csv", special)
     pipeline.ingest("attributes/s.csv", "store_id,brand,secret\na,Nori,\nb,Nori,x\n")
     return pipeline
 
@@ -121,6 +123,8 @@ def test_all_data_of_the_store_is_deleted_and_no_other_data(pipeline: Pipeline) 
     assert pipeline.polls() == polls
     assert pipeline.zones() == {"a": "UTC", "c": None}
     assert pipeline.log.snapshot().attributes == {"brand"}
+    closed = (date(2024, 12, 25), None, None, None)
+    assert pipeline.calendar("special_hours") == {"a": [closed], "c": None}
     assert pipeline.report().splitlines() == report
 
 

@@ -729,7 +729,10 @@ def test_rule_13_windows_cut_business_time_and_status(compute_uptime: ComputeUpt
 
 def csv_by_merge(totals_by_store: Mapping[str, Totals]) -> str:
     rows = [
-        [store_id, *totals.uptime_us, *totals.downtime_us, *totals.no_data_us, *NOTHING]
+        [
+            *(store_id, *totals.uptime_us, *totals.downtime_us, *totals.no_data_us),
+            *(*NOTHING, *totals.excluded_us),
+        ]
         for store_id, totals in totals_by_store.items()
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]

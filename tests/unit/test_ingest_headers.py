@@ -34,6 +34,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
         ("timezones/store_timezone.csv", Kind.TIMEZONES),
         ("timezones/store_timezones.csv", Kind.TIMEZONES),
         ("timezones/bq-results-20230125-202210-1674678181880.csv", Kind.TIMEZONES),
+        ("special_hours/holiday_hours.csv", Kind.SPECIAL_HOURS),
+        ("exclusions/maintenance.csv", Kind.EXCLUSIONS),
         ("attributes/stores.csv", Kind.ATTRIBUTES),
     ],
 )
@@ -45,7 +47,9 @@ def test_the_prefix_is_the_kind(key: str, kind: Kind) -> None:
     "key", ["store_status.csv", "Polls/a.csv", "polls", "hours/a.csv", "/polls/a.csv", ""]
 )
 def test_another_prefix_is_rejected(key: str) -> None:
-    with pytest.raises(UnreadableFileError, match="timezones/, attributes/"):
+    with pytest.raises(
+        UnreadableFileError, match="timezones/, special_hours/, exclusions/, attributes/"
+    ):
         kind_of(key)
 
 

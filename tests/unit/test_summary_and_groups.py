@@ -59,6 +59,7 @@ def expected_sums(stores: list[dict[str, Any]]) -> dict[str, Any]:
             for measure in parts.MEASURES
         }
         total["business_time"] = sum(total.values())
+        total["excluded"] = sum(each[f"excluded_{window}_us"] for each in stores)
         for measure, total_us in total.items():
             rounded = round(Fraction(total_us, unit_us), 2)
             figures[f"{measure}_{window}(in {unit})"] = float(rounded)
@@ -129,6 +130,7 @@ def test_the_summary_has_the_sums_of_all_stores(batches: list[list[dict[str, Any
     assert week_.downtime_hours == expected["downtime_last_week(in hours)"]
     assert week_.no_data_hours == expected["no_data_last_week(in hours)"]
     assert week_.business_time_hours == expected["business_time_last_week(in hours)"]
+    assert week_.excluded_hours == expected["excluded_last_week(in hours)"]
     starts = [hour for each in stores for hour in each["outage_hours"]]
     assert sum(map(sum, summary.outages_by_hour)) == len(starts)
     assert all(summary.outages_by_hour[hour // 24][hour % 24] for hour in starts)

@@ -6,12 +6,13 @@ from pathlib import Path
 from tests import sentences
 
 DOCUMENT = Path(__file__).parents[2] / "docs/uptime-rules.md"
-RULES = 15
+RULES = 18
 
 
 def test_the_examples_hold() -> None:
     words = {
-        name: getattr(sentences, name) for name in ("store", "week_open", "covered", "outages")
+        name: getattr(sentences, name)
+        for name in ("store", "week_open", "covered", "excluded", "outages")
     }
     result = doctest.testfile(
         str(DOCUMENT), module_relative=False, globs=words, encoding="utf-8", report=True

@@ -4,14 +4,18 @@ export const KINDS = {
   polls: "Polls",
   business_hours: "Business hours",
   timezones: "Time zones",
+  special_hours: "Special hours",
+  exclusions: "Exclusions",
   attributes: "Attributes",
 };
 
 // A column that is unique to the kind. Attributes have columns of any name.
 const TELLTALE = {
   polls: /\btimestamp_utc\b/,
-  business_hours: /\bstart_time_local\b/,
+  business_hours: /\bday(_?of_?week)?\b/,
   timezones: /\btimezone_str\b/,
+  special_hours: /\bstart_time_local\b/,
+  exclusions: /\bstart_utc\b/,
   attributes: /\b(target_percent|revenue_per_hour)\b/,
 };
 const ATTRIBUTES_FILE = /^(stores|attributes)\.csv/i;

@@ -110,6 +110,8 @@ class StoreTimeline:
         This one store.
     zone_is_given, hours_are_given : bool
         Whether they come from an input; otherwise they are the defaults (rules 5 and 7).
+    special_reasons, exclusion_reasons : tuple of (str or None)
+        The reason of each row of the store's special hours and exclusions.
     timeline : Timeline
     """
 
@@ -118,6 +120,8 @@ class StoreTimeline:
     store: Stores
     zone_is_given: bool
     hours_are_given: bool
+    special_reasons: tuple[str | None, ...]
+    exclusion_reasons: tuple[str | None, ...]
     timeline: Timeline
 
 
@@ -170,8 +174,14 @@ def read_timeline(
         store,
         row.column("timezone").null_count == 0,
         len(store.hours.store) > 0,
+        _reasons(row, "special_hours"),
+        _reasons(row, "exclusions"),
         timeline(store, polls, source.parameters),
     )
+
+
+def _reasons(row: pa.Table, column: str) -> tuple[str | None, ...]:
+    return tuple(row.column(column).combine_chunks().flatten().field("reason").to_pylist())
 
 
 def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Tables) -> Polls:

@@ -64,13 +64,13 @@ def _earliest(polls: Polls, until_us: int, max_polls: int) -> tuple[Polls, int]:
     return Polls(code >> 1, np.full(len(code), first_us), (code & 1).astype(np.bool_)), first_us + 1
 
 
-def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:
+def cut_by_store(rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:
     """Cut stores into runs that can be computed at once.
 
     Parameters
     ----------
-    hours_rows : int64 (stores,)
-        Number of rows of hours of each store.
+    rows : int64 (stores,)
+        Number of rows of hours, special hours and exclusions of each store.
     span_us : int
         Length of the time for which business time is computed.
     memory_us : int
@@ -92,7 +92,7 @@ def cut_by_store(hours_rows: Int64s, span_us: int, memory_us: int) -> list[tuple
     of_axis = (
         2 * (max(memory_us, max(WINDOWS_US)) + 1) / AXIS_US
     )  # at most half the axis, to be safe
-    of_openings = hours_rows * (span_us / WEEK_US + 2) / _MAX_OPENINGS
+    of_openings = rows * (span_us / WEEK_US + 2) / _MAX_OPENINGS
     run = np.ceil(np.cumsum(of_axis + of_openings))
     borders = np.flatnonzero(np.diff(run)) + 1
-    return list(pairwise([0, *borders.tolist(), len(hours_rows)]))
+    return list(pairwise([0, *borders.tolist(), len(rows)]))

@@ -390,6 +390,7 @@ LocalTime = Annotated[
     ),
 ]
 TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{6})?$")]
+LocalDate = Annotated[str, Field(json_schema_extra={"format": "date"}, description="A local date.")]
 Source = Literal["given", "default"]
 
 # --- reports ------------------------------------------------------------------------------------
@@ -541,6 +542,9 @@ class WindowSummary(TypedDict):
     downtime_hours: Hours
     no_data_hours: Hours
     business_time_hours: Hours
+    excluded_hours: Annotated[
+        Hours, Field(description="What would be business time, too, without exclusions.")
+    ]
     uptime_percent: Annotated[
         Percent | None, Field(description="Of uptime + downtime; null if both are zero.")
     ]
@@ -632,8 +636,17 @@ class HoursRow(TypedDict):
     end_time_local: TimeOfDay
 
 
+class SpecialHoursRow(TypedDict):
+    """One row of a store's special hours; without times, it is closed on that date."""
+
+    date: LocalDate
+    start_time_local: TimeOfDay | None
+    end_time_local: TimeOfDay | None
+    reason: str | None
+
+
 class BusinessHours(TypedDict):
-    """Without rows, the store is open around the clock."""
+    """Without rows, the store is open around the clock, except on dates with special hours."""
 
     rows: list[HoursRow]
     source: Source
@@ -648,17 +661,18 @@ class Stretch(TypedDict):
     end_local: LocalTime
 
 
-class Opening(TypedDict):
-    """What opened a store."""
+class Exclusion(Stretch):
+    """Time that counts neither as uptime nor as downtime."""
 
-    row: Annotated[int, Field(ge=0, description="Index in `business_hours.rows`.")]
-    date: Annotated[
-        str,
-        Field(
-            json_schema_extra={"format": "date"},
-            description="The local date on which that row opened the store.",
-        ),
-    ]
+    reason: str | None
+
+
+class Opening(TypedDict):
+    """What opened a store: a row of its business hours or of its special hours."""
+
+    row: NotRequired[Annotated[int, Field(ge=0, description="Index in `business_hours.rows`.")]]
+    special_row: NotRequired[Annotated[int, Field(ge=0, description="Index in `special_hours`.")]]
+    date: Annotated[LocalDate, Field(description="The date on which that row opened the store.")]
 
 
 class OpenStretch(Stretch):
@@ -696,7 +710,7 @@ class Totals(TypedDict):
     """The report's numbers, in exact microseconds.
 
     Uptime, downtime and time without data are together the business time. Business time is covered
-    if it lies shortly after a poll.
+    if it lies shortly after a poll. Excluded time would be business time, too, without exclusions.
     """
 
     uptime_last_hour_us: Count
@@ -711,6 +725,9 @@ class Totals(TypedDict):
     covered_last_hour_us: Count
     covered_last_day_us: Count
     covered_last_week_us: Count
+    excluded_last_hour_us: Count
+    excluded_last_day_us: Count
+    excluded_last_week_us: Count
 
 
 _Amount = Annotated[float, Field(ge=0)]
@@ -737,6 +754,13 @@ class Timeline(TypedDict):
     week: Stretch
     time_zone: TimeZone
     business_hours: BusinessHours
+    special_hours: Annotated[
+        list[SpecialHoursRow],
+        Field(description="All rows of a date replace the business hours of that date."),
+    ]
+    exclusions: Annotated[
+        list[Exclusion], Field(description="Those that overlap the week, or the requested part.")
+    ]
     business_time: Annotated[
         list[OpenStretch],
         Field(
@@ -771,7 +795,7 @@ class UploadForm(TypedDict):
 
 
 class RejectedStores(TypedDict):
-    """For business hours and time zones: the stores with rejected rows.
+    """For all kinds but polls: the stores with rejected rows.
 
     Such a store keeps its previous data; without any, its valid rows are used.
     """

@@ -14,6 +14,7 @@ ConsolePart = Literal[
     "key.js",
     "report_request.js",
     "report_row.js",
+    "report_summary.js",
     "reports.js",
     "store.js",
     "store_week.js",

@@ -175,6 +175,7 @@ _WINDOW: models.WindowSummary = {
     "downtime_hours": 27.5,
     "no_data_hours": 40.0,
     "business_time_hours": 170.0,
+    "excluded_hours": 2.0,
     "uptime_percent": 78.846,
     "coverage_percent": 61.25,
     "stores_met": 1,
@@ -344,6 +345,8 @@ _TIMELINE: models.Timeline = {
         ],
         "source": "given",
     },
+    "special_hours": [],
+    "exclusions": [],
     "business_time": [
         {
             "start": "2024-10-14T15:00:00.000000Z",
@@ -434,6 +437,9 @@ _TIMELINE: models.Timeline = {
         "covered_last_hour_us": 0,
         "covered_last_day_us": 19_800_000_000,
         "covered_last_week_us": 19_800_000_000,
+        "excluded_last_hour_us": 0,
+        "excluded_last_day_us": 0,
+        "excluded_last_week_us": 0,
     },
     "report_row": {
         "uptime_last_hour(in minutes)": 0.0,

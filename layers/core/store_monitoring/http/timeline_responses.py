@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import Totals, WeeklyHours
+from store_monitoring.domain.model import CLOSED, Totals, WeeklyHours
 from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
@@ -40,6 +40,8 @@ def timeline_body(view: StoreTimeline) -> models.Timeline:
             "rows": _hours_rows(view.store.hours),
             "source": _source(view.hours_are_given),
         },
+        "special_hours": _special_hours(view),
+        "exclusions": _stretches_in(part, _exclusions(view, clock)),
         "business_time": _stretches_in(part, _business_time(timeline, clock)),
         "polls": [poll for poll in _polls(timeline, clock) if part.start <= poll["at"] < part.end],
         "statuses": _stretches_in(part, _statuses(timeline, clock)),
@@ -110,13 +112,41 @@ def _hours_rows(hours: WeeklyHours) -> list[models.HoursRow]:
     ]
 
 
+def _special_hours(view: StoreTimeline) -> list[models.SpecialHoursRow]:
+    hours = view.store.special_hours
+    rows = _rows(hours.date, hours.start_us, hours.end_us)
+    return [
+        {
+            "date": _date(day),
+            "start_time_local": None if start_us == CLOSED else _time_of_day(start_us),
+            "end_time_local": None if end_us == CLOSED else _time_of_day(end_us),
+            "reason": reason,
+        }
+        for (day, start_us, end_us), reason in zip(rows, view.special_reasons, strict=True)
+    ]
+
+
+def _exclusions(view: StoreTimeline, clock: "_Clock") -> list[models.Exclusion]:
+    """Return the exclusions that overlap the week."""
+    exclusions, week = view.store.exclusions, view.timeline.week
+    rows = _rows(exclusions.start_us, exclusions.end_us)
+    return [
+        {**clock.stretch(start_us - week.start_us, end_us - week.start_us), "reason": reason}
+        for (start_us, end_us), reason in zip(rows, view.exclusion_reasons, strict=True)
+        if start_us < week.end_us and week.start_us < end_us
+    ]
+
+
 def _business_time(timeline: Timeline, clock: _Clock) -> list[models.OpenStretch]:
     openings: list[list[models.Opening]] = [[] for _ in timeline.open_time.intervals.start]
-    for interval, day, row in sorted(
-        _rows(timeline.interval, timeline.openings.date, timeline.openings.row)
+    opened = timeline.openings
+    for interval, day, is_special, row in sorted(
+        _rows(timeline.interval, opened.date, opened.is_special, opened.row)
     ):
-        opened_on = _EPOCH_DATE + timedelta(days=day)
-        openings[interval].append({"row": row, "date": opened_on.isoformat()})
+        if is_special:
+            openings[interval].append({"special_row": row, "date": _date(day)})
+        else:
+            openings[interval].append({"row": row, "date": _date(day)})
     intervals = _rows(timeline.open_time.intervals.start, timeline.open_time.intervals.end)
     return [
         {**clock.stretch(start, end), "openings": of_interval}
@@ -161,13 +191,20 @@ def _outages(timeline: Timeline, clock: _Clock) -> list[models.Outage]:
 
 
 def _totals_us(totals: Totals) -> dict[str, NDArray[np.int64]]:
-    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us)
+    lengths_us = (
+        *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
+        *(totals.covered_us, totals.excluded_us),
+    )
     return dict(zip(TOTAL_COLUMNS, np.hstack(lengths_us).T, strict=True))
 
 
 def _rows(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of columns, as Python's own numbers."""
     return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _date(days: int) -> str:
+    return (_EPOCH_DATE + timedelta(days=days)).isoformat()
 
 
 def _time_of_day(since_midnight_us: int) -> str:

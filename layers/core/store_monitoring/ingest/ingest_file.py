@@ -32,13 +32,17 @@ from store_monitoring.storage.stores import (
     equal_except_upload_times,
     last_rows,
     with_attributes,
-    with_hours,
+    with_rows,
     with_stores,
     with_zones,
     write_stores,
 )
 
-_MAX_HOURS_PER_STORE = 1000  # a report applies each row to each of its dates
+_MAX_ROWS_PER_STORE = {
+    Kind.BUSINESS_HOURS: 1_000,  # a report applies each row to each of its dates
+    Kind.SPECIAL_HOURS: 10_000,
+    Kind.EXCLUSIONS: 10_000,
+}
 _MAX_PARTIAL_STORE_IDS = 100
 _MAX_ATTRIBUTES = 100  # of all stores; each stores file of the snapshot names its own
 _WRITERS = 8  # most of the time is spent waiting for S3
@@ -342,8 +346,11 @@ def _with_content(
                 ids = polls.column("store_id").unique().dictionary_decode()
                 stores = with_stores(stores, pa.chunked_array([ids]))
         case Kind.BUSINESS_HOURS:
-            stores = with_hours(stores, _decoded(chunks), uploaded_at, rejected)
-            _check_hours(stores)
+            stores = with_rows(stores, "hours", _decoded(chunks), uploaded_at, rejected)
+            _check_rows(stores, "hours", content.kind)
+        case Kind.SPECIAL_HOURS | Kind.EXCLUSIONS as column:
+            stores = with_rows(stores, column, _decoded(chunks), uploaded_at, rejected)
+            _check_rows(stores, column, content.kind)
         case Kind.TIMEZONES:
             stores = with_zones(stores, last_rows(chunks), uploaded_at, rejected)
         case Kind.ATTRIBUTES:
@@ -357,11 +364,11 @@ def _decoded(chunks: Iterable[pa.Table]) -> pa.Table:
     return rows.set_column(0, "store_id", rows.column("store_id").cast(pa.string()))
 
 
-def _check_hours(stores: pa.Table) -> None:
-    count = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
-    most = pc.max(count)
-    if most.as_py() > _MAX_HOURS_PER_STORE:
+def _check_rows(stores: pa.Table, column: str, kind: Kind) -> None:
+    count = pc.fill_null(pc.list_value_length(stores.column(column)), 0)
+    most, limit = pc.max(count), _MAX_ROWS_PER_STORE[kind]
+    if most.as_py() > limit:
         store_id = stores.column("store_id")[pc.index(count, most).as_py()]
         raise UnreadableFileError(
-            f"store {store_id} has {most} rows of business hours, more than {_MAX_HOURS_PER_STORE}"
+            f"store {store_id} has {most} rows of {kind.replace('_', ' ')}, more than {limit}"
         )

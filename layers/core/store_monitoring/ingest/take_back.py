@@ -32,6 +32,8 @@ from store_monitoring.storage.stores import with_restored, write_stores
 _COLUMNS = {
     Kind.BUSINESS_HOURS: "hours",
     Kind.TIMEZONES: "timezone",
+    Kind.SPECIAL_HOURS: "special_hours",
+    Kind.EXCLUSIONS: "exclusions",
     Kind.ATTRIBUTES: "attributes",
 }
 _DELETED = "its polls were compacted, and the files from before that are deleted"
@@ -61,7 +63,7 @@ def take_back_ingest(
     """Take back an ingest in a new version of the log; older plans still read its data.
 
     Polls of the ingest no longer count. If they were compacted, the compaction is rewritten without
-    them. Hours, zones and attributes go back to their previous values, for the stores whose current
+    them. Reference data go back to their previous values, for the stores whose current
     values come from this ingest. A store that only this ingest named is no longer known. The same
     file can be uploaded and committed again.
 

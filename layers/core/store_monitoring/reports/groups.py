@@ -72,7 +72,7 @@ def _figures(sums: pa.Table) -> Iterator[tuple[str, Any, str | None]]:
     exact = {name: sums.column(name).to_pylist() for name in sums.column_names}
     yield "stores", count("stores"), None
     yield "stores_without_data", count("stores_no_data"), None
-    for measure in ("uptime", "downtime", "no_data", "business_time"):
+    for measure in ("uptime", "downtime", "no_data", "business_time", "excluded"):
         for window, (unit, unit_us) in UNITS.items():
             total_us = sums.column(f"{measure}_{window}_us")
             yield f"{measure}_{window}(in {unit})", rounded(total_us, unit_us), unit

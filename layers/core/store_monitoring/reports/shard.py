@@ -191,10 +191,12 @@ def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
 
 def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
     """Return ranges of rows: the stores of each can be computed at once."""
-    hours = pc.fill_null(pc.list_value_length(stores.column("hours")), 0)
+    rows = np.zeros(len(stores), np.int64)
+    for column in ("hours", "special_hours", "exclusions"):
+        rows += pc.fill_null(pc.list_value_length(stores.column(column)), 0).to_numpy()
     by_hours = plan.poll_filter is PollFilter.BUSINESS_HOURS
     span_us = plan.memory_us if by_hours else max(WINDOWS_US)
-    return cut_by_store(hours.to_numpy().astype(np.int64), span_us, plan.memory_us)
+    return cut_by_store(rows, span_us, plan.memory_us)
 
 
 def _figures(plan: Plan, stores: pa.Table, polls: pa.Table) -> Figures:

@@ -43,7 +43,7 @@ class WindowSummary:
 
     Attributes
     ----------
-    uptime_hours, downtime_hours, no_data_hours, business_time_hours : float
+    uptime_hours, downtime_hours, no_data_hours, business_time_hours, excluded_hours : float
         Two decimals.
     uptime_percent : float or None
         Of uptime + downtime, three decimals; None if both are zero.
@@ -59,6 +59,7 @@ class WindowSummary:
     downtime_hours: float
     no_data_hours: float
     business_time_hours: float
+    excluded_hours: float
     uptime_percent: float | None
     coverage_percent: float | None
     stores_met: int
@@ -224,6 +225,7 @@ def _window(sums: dict[str, Any], window: str) -> WindowSummary:
         downtime_hours=hours(downtime_us),
         no_data_hours=hours(total("no_data")),
         business_time_hours=hours(business_us),
+        excluded_hours=hours(total("excluded")),
         uptime_percent=percent(uptime_us, uptime_us + downtime_us),
         coverage_percent=percent(total("covered"), business_us),
         stores_met=int(sums[f"met_{window}"] or 0),

@@ -15,7 +15,7 @@ _WHOLE = pa.decimal128(38, 0)  # int64 could overflow with tens of millions of s
 SUMMED = (
     *(
         f"{measure}_{window}_us"
-        for measure in ("uptime", "downtime", "no_data", "business_time", "covered")
+        for measure in ("uptime", "downtime", "no_data", "business_time", "covered", "excluded")
         for window in WINDOWS
     ),
     *(f"lost_revenue_{window}" for window in WINDOWS),

@@ -8,7 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import Int64s, Polls, Stores, WeeklyHours
+from store_monitoring.domain.model import (
+    CLOSED,
+    Exclusions,
+    Int64s,
+    Polls,
+    SpecialHours,
+    Stores,
+    WeeklyHours,
+)
 from store_monitoring.domain.outages import Outages
 from store_monitoring.domain.parameters import SECOND_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME, offsets_us
@@ -21,18 +29,36 @@ _TABLE_OUTAGES = 100_000
 def stores_of(table: pa.Table) -> Stores:
     """Return the stores of a table of schema `STORES`, in the same order."""
     zone_names, zone = _zones(table)
-    hours = table.column("hours").combine_chunks()
-    row = hours.flatten()
+    hours_store, hours = _rows_of(table, "hours")
+    special_store, special = _rows_of(table, "special_hours")
+    excluded_store, excluded = _rows_of(table, "exclusions")
     return Stores(
         zone=zone,
         zone_names=zone_names,
         hours=WeeklyHours(
-            store=hours.value_parent_indices().to_numpy().astype(np.int64),
-            day=row.field("day").to_numpy().astype(np.int64),
-            start_us=row.field("start_us").to_numpy(),
-            end_us=row.field("end_us").to_numpy(),
+            store=hours_store,
+            day=hours.field("day").to_numpy().astype(np.int64),
+            start_us=hours.field("start_us").to_numpy(),
+            end_us=hours.field("end_us").to_numpy(),
+        ),
+        special_hours=SpecialHours(
+            store=special_store,
+            date=special.field("date").cast(pa.int32()).to_numpy().astype(np.int64),
+            start_us=special.field("start_us").fill_null(CLOSED).to_numpy(),
+            end_us=special.field("end_us").fill_null(CLOSED).to_numpy(),
+        ),
+        exclusions=Exclusions(
+            store=excluded_store,
+            start_us=excluded.field("start").cast(pa.int64()).to_numpy(),
+            end_us=excluded.field("end").cast(pa.int64()).to_numpy(),
         ),
     )
+
+
+def _rows_of(table: pa.Table, column: str) -> tuple[Int64s, pa.StructArray]:
+    """Return the rows in a column of lists, and the index of each row's store."""
+    lists = table.column(column).combine_chunks()
+    return lists.value_parent_indices().to_numpy().astype(np.int64), lists.flatten()
 
 
 def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
@@ -52,7 +78,10 @@ def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
 def part_of(table: pa.Table, figures: Figures) -> pa.Table:
     """Return the figures of the stores of a table of schema `STORES` as rows of schema `PART`."""
     totals, polled, outages = figures.totals, figures.polled, figures.outages
-    lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us)
+    lengths_us = (
+        *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
+        *(totals.covered_us, totals.excluded_us),
+    )
     hours = pa.ListArray.from_arrays(
         pa.array(np.append(0, np.cumsum(outages.count)), pa.int32()),
         pa.array(outages.hours),

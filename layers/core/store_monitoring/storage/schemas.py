@@ -24,6 +24,24 @@ HOURS_ROW = pa.struct(
     ]
 )
 
+SPECIAL_HOURS_ROW = pa.struct(
+    [
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("start_us", pa.int64()),
+        pa.field("end_us", pa.int64()),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""Opening hours of one date (rule 16); without both times the store is closed on that date."""
+
+EXCLUSION = pa.struct(
+    [
+        pa.field("start", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("end", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("reason", pa.string()),
+    ]
+)
+
 ATTRIBUTES = pa.struct(
     [
         pa.field("name", pa.string()),
@@ -50,18 +68,24 @@ STORES = pa.schema(
         pa.field("attributes", ATTRIBUTES),
         pa.field("attributes_uploaded_at", pa.timestamp("us", tz="UTC")),
         pa.field("attributes_is_partial", pa.bool_()),
+        pa.field("special_hours", pa.list_(SPECIAL_HOURS_ROW)),
+        pa.field("special_hours_uploaded_at", pa.timestamp("us", tz="UTC")),
+        pa.field("special_hours_is_partial", pa.bool_()),
+        pa.field("exclusions", pa.list_(EXCLUSION)),
+        pa.field("exclusions_uploaded_at", pa.timestamp("us", tz="UTC")),
+        pa.field("exclusions_is_partial", pa.bool_()),
     ]
 )
-"""One row per store, ascending by `store_id`; null where zone, hours or attributes are not known.
+"""One row per store, ascending by `store_id`; null where something is not known.
 
 `…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
 true if rows of the store were rejected in the upload, otherwise null. Older files lack the columns
-of attributes, and still older ones the `…_is_partial` columns.
+of special hours and exclusions, still older ones those of attributes and `…_is_partial`.
 """
 
 TOTAL_COLUMNS = tuple(
     f"{measure}_last_{window}_us"
-    for measure in ("uptime", "downtime", "no_data", "covered")
+    for measure in ("uptime", "downtime", "no_data", "covered", "excluded")
     for window in ("hour", "day", "week")
 )
 """Exact microseconds: the first three measures are together the business time (rule 19)."""

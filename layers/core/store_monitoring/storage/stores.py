@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from store_monitoring.storage.keys import stores_key
 from store_monitoring.storage.ports import StoresFile, Tables
-from store_monitoring.storage.schemas import ATTRIBUTES, HOURS_ROW, STORES
+from store_monitoring.storage.schemas import ATTRIBUTES, STORES
 
-_UPLOADED_AT = ["timezone_uploaded_at", "hours_uploaded_at", "attributes_uploaded_at"]
+_UPLOADED_AT = [name for name in STORES.names if name.endswith("_uploaded_at")]
 
 
 def write_stores(bucket: int, version: str, stores: pa.Table, tables: Tables) -> StoresFile:
@@ -64,37 +64,46 @@ def with_zones(
     return _replaced(stores, "timezone", store_ids, new, uploaded_at, partial)
 
 
-def with_hours(
-    stores: pa.Table, hours: pa.Table, uploaded_at: datetime, partial: pa.Array | None = None
+def with_rows(
+    stores: pa.Table,
+    column: str,
+    rows: pa.Table,
+    uploaded_at: datetime,
+    partial: pa.Array | None = None,
 ) -> pa.Table:
-    """Return the stores with the hours of an upload, unless another upload takes precedence.
+    """Return the stores with the rows of an upload, unless another upload takes precedence.
 
-    An upload replaces all hours of the stores that it names.
+    An upload replaces all rows in the column of the stores that it names.
 
     Parameters
     ----------
     stores : table of schema `STORES`
-    hours : table of store_id, day, start_us, end_us
-        Any order; repeated rows count once.
+    column : str
+        "hours", "special_hours" or "exclusions".
+    rows : table of store_id and the fields of the column's rows
+        Any order; repeated rows count once. It may lack `reason`.
     uploaded_at : datetime
     partial : string array, optional
         Ids of the stores of which the upload had rejected rows: see `_replaced`.
     """
-    keys = ["store_id", "day", "start_us", "end_us"]
-    rows = hours.group_by(keys).aggregate([]).sort_by([(key, "ascending") for key in keys])
+    fields = list(STORES.field(column).type.value_type)
+    for field in fields:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    keys = ["store_id", *(field.name for field in fields)]
+    rows = rows.group_by(keys).aggregate([]).sort_by([(key, "ascending") for key in keys])
     rows = rows.combine_chunks()
     named = pc.unique(rows.column("store_id"))
     store = pc.index_in(rows.column("store_id"), named).to_numpy()
-    schedules = pa.ListArray.from_arrays(
+    lists = pa.ListArray.from_arrays(
         pa.array(np.searchsorted(store, np.arange(len(named) + 1)), pa.int32()),
         pa.StructArray.from_arrays(
-            [rows.column(field.name).combine_chunks() for field in HOURS_ROW],
-            fields=list(HOURS_ROW),
+            [rows.column(field.name).combine_chunks() for field in fields], fields=fields
         ),
-        type=STORES.field("hours").type,
+        type=STORES.field(column).type,
     )
-    new = pa.chunked_array([schedules])
-    return _replaced(stores, "hours", pa.chunked_array([named]), new, uploaded_at, partial)
+    new = pa.chunked_array([lists])
+    return _replaced(stores, column, pa.chunked_array([named]), new, uploaded_at, partial)
 
 
 def with_attributes(
@@ -187,7 +196,7 @@ def with_restored(
     ----------
     stores, before : tables of schema `STORES`
     column : str
-        "timezone", "hours" or "attributes".
+        "timezone", "hours", "special_hours", "exclusions" or "attributes".
     uploaded_at : datetime
         Upload time of the values to undo; values of another upload time stay.
     """

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Int64s
+from store_monitoring.domain.model import Bools, Int64s
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.ingest.parsing import values
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.parsing.rows import Reject, Rows
@@ -49,7 +50,14 @@ MAX_POLLS_PER_STORE = 1_000_000
 """In a file; it bounds the memory of a report. One poll per second for eleven days."""
 
 _SHOWN_CHARACTERS = 100
+_HASH_FACTOR = 1_000_003  # a prime, so that hashes of other stores and dates differ
 _FUTURE = "timestamp_utc is too far in the future of the upload"
+_ONE_TIME = (
+    "only one of start_time_local and end_time_local has a value: both are empty if the store is"
+    " closed on that date"
+)
+_CONTRADICTION = "an earlier row says that the store is {} on that date"
+_MAX_EXCLUSION_US = 400 * DAY_US
 _TOO_MANY = f"the store has more than {MAX_POLLS_PER_STORE:,} polls in this file"
 
 _STORE_ID = _Field(
@@ -75,6 +83,23 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
         _STORE_ID,
         _Field("timezone_str", "timezone", values.zone_names, "timezone_str is no known zone"),
     ),
+    Kind.SPECIAL_HOURS: (
+        _STORE_ID,
+        _Field("date", "date", values.dates, "date is no date such as 2024-12-25"),
+        _Field(
+            *("start_time_local", "start_us", values.times_of_day, "start_time_local is no time"),
+            optional=True,
+        ),
+        _Field(
+            *("end_time_local", "end_us", values.times_of_day, "end_time_local is no time"),
+            optional=True,
+        ),
+    ),
+    Kind.EXCLUSIONS: (
+        _STORE_ID,
+        _Field("start_utc", "start", values.instants, "start_utc is not a UTC time"),
+        _Field("end_utc", "end", values.instants, "end_utc is not a UTC time"),
+    ),
     Kind.ATTRIBUTES: (
         _STORE_ID,
         _Field(
@@ -92,7 +117,7 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 
 
 def _fields(kind: Kind, columns: Collection[str]) -> list[_Field]:
-    """Return how to parse the columns that a file has. Only files of attributes vary."""
+    """Return how to parse the columns that a file has; those without a rule are text."""
     fields = [field for field in _FIELDS[kind] if field.column in columns]
     known = {field.column for field in fields}
     problem = "is more than 255 characters or not printable"
@@ -111,8 +136,8 @@ class Parsed:
     ----------
     table : table
         The valid rows, in file order. Its columns depend on the kind: `store_id`, a dictionary,
-        with `timestamp` and `active`; `day`, `start_us` and `end_us`; `timezone`; or the file's
-        other columns.
+        with `timestamp` and `active`; `day`, `start_us` and `end_us`; `timezone`; `date`,
+        `start_us` and `end_us`; `start` and `end`; and the file's other columns.
     rejects : list of Reject
         The rejected rows.
     min_future_us : int or None
@@ -164,7 +189,50 @@ class PollLimit:
         return before
 
 
-def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None) -> Parsed:
+class SpecialDates:
+    """Finds rows of special hours that contradict an earlier row of the file.
+
+    Each store and date is kept as a 64-bit hash. Two of them with the same hash are very unlikely.
+    """
+
+    def __init__(self) -> None:
+        self._key = np.empty(0, np.int64)  # ascending
+        self._closed = np.empty(0, np.bool_)
+
+    def contradictions(
+        self, store_ids: pa.DictionaryArray, date: Int64s, closed: Bools
+    ) -> dict[int, str]:
+        """Return the indices of rows that contradict an earlier row of their date, with a reason.
+
+        The first row of a store and date says whether the store opens at all on that date.
+        """
+        hashes = np.array([hash(each) for each in store_ids.dictionary.to_pylist()], np.int64)
+        key, first, nth = np.unique(
+            hashes[store_ids.indices.to_numpy()] * _HASH_FACTOR + date,
+            return_index=True,
+            return_inverse=True,
+        )
+        index = np.searchsorted(self._key, key)
+        is_new = np.append(self._key, 0)[index] != key
+        is_new |= index == len(self._key)
+        first_closed = closed[first]
+        first_closed[~is_new] = self._closed[index[~is_new]]
+        self._key = np.insert(self._key, index[is_new], key[is_new])
+        self._closed = np.insert(self._closed, index[is_new], first_closed[is_new])
+        contradicts = np.flatnonzero(closed != first_closed[nth])
+        return {
+            row: _CONTRADICTION.format("open" if closed[row] else "closed")
+            for row in contradicts.tolist()
+        }
+
+
+def parse(
+    kind: Kind,
+    rows: Rows,
+    limit: PollLimit,
+    special_dates: SpecialDates,
+    latest_us: int | None = None,
+) -> Parsed:
     """Parse rows.
 
     Parameters
@@ -173,6 +241,8 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
     rows : Rows
     limit : PollLimit
         Counts the polls of the whole file.
+    special_dates : SpecialDates
+        Remembers the dates of the whole file.
     latest_us : int or None
         Polls later than this are rejected.
     """
@@ -187,6 +257,7 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
         for row, value in zip(invalid, shown, strict=True):
             reasons.setdefault(row, f"{field.problem}: {_shown(value)}")
     table = pa.table(columns)
+    reasons = _contradictory_times(kind, table) | reasons
     min_future_us = None
     if kind is Kind.POLLS and latest_us is not None:
         timestamp_us = table.column("timestamp").cast(pa.int64()).combine_chunks()
@@ -212,7 +283,37 @@ def parse(kind: Kind, rows: Rows, limit: PollLimit, latest_us: int | None = None
         if len(excess):
             reasons |= dict.fromkeys(np.flatnonzero(is_valid)[excess].tolist(), _TOO_MANY)
             table = table.take(pa.array(np.delete(np.arange(len(table)), excess)))
+    if kind is Kind.SPECIAL_HOURS:
+        contradictions = special_dates.contradictions(
+            table.column("store_id").combine_chunks(),
+            table.column("date").cast(pa.int32()).to_numpy().astype(np.int64),
+            pc.is_null(table.column("start_us")).to_numpy(),
+        )
+        if contradictions:
+            valid_row = np.flatnonzero(is_valid).tolist()
+            reasons |= {valid_row[row]: reason for row, reason in contradictions.items()}
+            table = table.take(pa.array(np.delete(np.arange(len(table)), [*contradictions])))
     return Parsed(table, rows.rejects(reasons), min_future_us)
+
+
+def _contradictory_times(kind: Kind, table: pa.Table) -> dict[int, str]:
+    """Return the rows whose two times do not go together, with a reason."""
+    if kind is Kind.SPECIAL_HOURS:
+        has_start, has_end = (pc.is_valid(table.column(name)) for name in ("start_us", "end_us"))
+        return dict.fromkeys(_rows_where(pc.xor(has_start, has_end)), _ONE_TIME)
+    if kind is Kind.EXCLUSIONS:
+        start_us, end_us = (table.column(name).cast(pa.int64()) for name in ("start", "end"))
+        length_us = pc.subtract(end_us, start_us)
+        is_empty, is_long = pc.less_equal(length_us, 0), pc.greater(length_us, _MAX_EXCLUSION_US)
+        return dict.fromkeys(_rows_where(is_empty), "end_utc is not after start_utc") | (
+            dict.fromkeys(_rows_where(is_long), "end_utc is more than 400 days after start_utc")
+        )
+    return {}
+
+
+def _rows_where(condition: pa.ChunkedArray) -> list[int]:
+    rows: list[int] = np.flatnonzero(pc.fill_null(condition, False).to_numpy()).tolist()
+    return rows
 
 
 def _shown(text: str) -> str:

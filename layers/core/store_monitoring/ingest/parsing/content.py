@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from store_monitoring.errors import UnreadableFileError
 from store_monitoring.ingest.parsing import values
-from store_monitoring.ingest.parsing.columns import PollLimit, parse
+from store_monitoring.ingest.parsing.columns import PollLimit, SpecialDates, parse
 from store_monitoring.ingest.parsing.kinds import Header, Kind, check_format, read_header
 from store_monitoring.ingest.parsing.lines import BLOCK_BYTES, Block, LineReader
 from store_monitoring.ingest.parsing.rows import read_rows
@@ -98,7 +98,7 @@ def read_content(
     rejects_path = folder / "rejects.csv"
     rows = rejected = 0
     min_future_us: int | None = None
-    limit = PollLimit()
+    limit, special_dates = PollLimit(), SpecialDates()
     with (
         _disk_full_errors(),
         Spill(folder / "rows.arrow", bucket_count) as spill,
@@ -113,7 +113,7 @@ def read_content(
             if not block.data or block.data.isspace():  # a file may have very many blank lines
                 continue
             block_rows, invalid_lines = read_rows(block, header)
-            parsed = parse(kind, block_rows, limit, latest_us)
+            parsed = parse(kind, block_rows, limit, special_dates, latest_us)
             spill.add(parsed.table)
             rejects = sorted(invalid_lines + parsed.rejects, key=lambda reject: reject.line)
             writer.writerows(

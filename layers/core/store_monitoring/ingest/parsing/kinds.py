@@ -15,6 +15,8 @@ class Kind(StrEnum):
     POLLS = "polls"
     BUSINESS_HOURS = "business_hours"
     TIMEZONES = "timezones"
+    SPECIAL_HOURS = "special_hours"
+    EXCLUSIONS = "exclusions"
     ATTRIBUTES = "attributes"
 
 
@@ -35,10 +37,24 @@ _COLUMNS: dict[Kind, dict[str, tuple[str, ...]]] = {
         "store_id": ("store_id",),
         "timezone_str": ("timezone_str",),
     },
+    Kind.SPECIAL_HOURS: {
+        "store_id": ("store_id",),
+        "date": ("date",),
+        "start_time_local": ("start_time_local",),
+        "end_time_local": ("end_time_local",),
+    },
+    Kind.EXCLUSIONS: {
+        "store_id": ("store_id",),
+        "start_utc": ("start_utc",),
+        "end_utc": ("end_utc",),
+        "reason": ("reason",),
+    },
     Kind.ATTRIBUTES: {
         "store_id": ("store_id",),
     },
 }
+
+_OPTIONAL_COLUMNS = {Kind.SPECIAL_HOURS: ("reason",)}
 
 ATTRIBUTE_FIELDS = ("name", "target_percent", "revenue_per_hour")
 """Optional columns of attributes that have a meaning of their own; all others are free."""
@@ -154,6 +170,9 @@ def read_header(line: bytes, kind: Kind) -> Header:
     if kind is Kind.ATTRIBUTES:
         _check_attributes(names)
         found = {column: _positions(names, (column,)) for column in names}
+    for column in _OPTIONAL_COLUMNS.get(kind, ()):
+        if column in names:
+            found[column] = _positions(names, (column,))
     for column, positions in found.items():
         if len(positions) > 1:
             raise UnreadableFileError(

@@ -1,7 +1,7 @@
 """Parse whole text columns, strictly: invalid text becomes null."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ _INSTANT = (
     r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?( ?UTC| ?Z|\+00:00)?$"
 )
 
+_DATE = r"^(19[7-9]\d|2[01]\d\d)-\d\d-\d\d$"
 _TEXT_CHARACTERS = 255
 _PERCENT = r"^\d{1,3}(\.\d{1,4})?$"
 _MONEY = r"^\d{1,10}(\.\d{1,4})?$"
@@ -45,6 +46,25 @@ def instants(text: pa.StringArray) -> pa.TimestampArray:
 def _instant(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def dates(text: pa.StringArray) -> pa.Date32Array:
+    """Parse dates from 1970 to 2199.
+
+    >>> dates(pa.array(["2024-02-29", "2023-02-29", "24.12.2024"])).to_pylist()
+    [datetime.date(2024, 2, 29), None, None]
+    """
+    valid = pc.match_substring_regex(text, _DATE)
+    return pa.array(
+        [_date(value) for value in pc.if_else(valid, text, None).to_pylist()], pa.date32()
+    )
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
     except ValueError:
         return None
 

@@ -52,7 +52,7 @@ def detailed_rows(exact: pa.Table) -> pa.Table:
     add("store_id", column("store_id"))
     add("name", column("name"))
     add("state", column("state"))
-    for measure in ("uptime", "downtime", "no_data", "business_time"):
+    for measure in ("uptime", "downtime", "no_data", "business_time", "excluded"):
         for window, (unit, unit_us) in UNITS.items():
             rounded_time = _rounded(column(f"{measure}_{window}_us"), unit_us)
             add(f"{measure}_{window}(in {unit})", rounded_time, unit)
