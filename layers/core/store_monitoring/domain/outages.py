@@ -155,10 +155,8 @@ class OutageTracker:
         self._record(found.where(has_ended))
         self._pending = found.where(~has_ended)
 
-        last = np.flatnonzero(is_last)
-        store = changes.store[last]
-        last_poll_us = known.at_us(known.border[store + 1] - 1, store)
-        self._last_up_us[store] = np.where(changes.active[last], last_poll_us, last_up_us[last])
+        # Read only of stores whose last status is inactive: the next stretch continues it.
+        self._last_up_us[changes.store[is_last]] = last_up_us[is_last]
 
     def finish(self) -> OutageFigures:
         """Return the figures of all outages, after the last stretch."""
