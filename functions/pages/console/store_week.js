@@ -34,11 +34,15 @@ export function storeWeek(timeline) {
   ];
 }
 
-function facts({ as_of: asOf, time_zone: zone, business_hours: hours, poll_filter: filter }) {
+function facts(timeline) {
+  const { as_of: asOf, time_zone: zone, business_hours: hours, poll_filter: filter } = timeline;
+  const { special_hours: special, exclusions } = timeline;
   return [
     `week to ${instant(asOf)}`,
     `${zone.name}${zone.source === "default" ? ", by default" : ""}`,
     hours.source === "default" ? "no hours known: open around the clock" : count(hours.rows.length, "row of hours", "rows of hours"),
+    special.length > 0 && count(special.length, "row of special hours", "rows of special hours"),
+    exclusions.length > 0 && count(exclusions.length, "exclusion", "exclusions"),
     filter === "business_hours" && "only polls taken while open count",
   ]
     .filter(Boolean)

@@ -53,6 +53,31 @@ def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(guarded: User) -> 
     assert ended(guarded, again)["status"] == "Unchanged"
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (
+            "special_hours",
+            b"store_id,date,start_time_local,end_time_local\nuploaded,2024-12-25,,\nother,2024,,\n",
+        ),
+        (
+            "exclusions",
+            b"store_id,start_utc,end_utc,reason\n"
+            b"uploaded,2024-12-25 00:00:00,2024-12-26 00:00:00,\n"
+            b"other,2024-12-25 00:00:00,2024-12-24 00:00:00,\n",
+        ),
+    ],
+)
+def test_special_hours_and_exclusions_are_uploaded(
+    guarded: User, kind: str, content: bytes
+) -> None:
+    form = create_form(guarded, kind=kind, filename="calendar.csv")
+    assert post_form(form, content).status_code == 204
+    outcome = ended(guarded, form)
+    assert (outcome["status"], outcome["rows"], outcome["rejected"]) == ("Committed", 1, 1)
+    assert outcome["stores_with_rejected_rows"] == {"count": 1, "store_ids": ["other"]}
+
+
 def test_attributes_are_uploaded(guarded: User) -> None:
     form = create_form(guarded, kind="attributes", filename="stores.csv")
     content = b"store_id,brand,target_percent\nuploaded,Nori,99.5\nother,Nori,0\n"

@@ -256,6 +256,7 @@ def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _For
             formats.decimal,
             [window.business_time_hours for window in windows],
         ),
+        ("excluded, hours", formats.decimal, [window.excluded_hours for window in windows]),
         ("stores that met their target", formats.count, [each.stores_met for each in windows]),
         (
             "stores that missed their target",
