@@ -1,14 +1,16 @@
 """The domain against the oracle where off-by-one errors are most likely."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 
 from tests.compute_by_domain import everything_by_domain, everything_by_oracle
-from tests.oracle import WINDOWS, Case, HoursRow, business_time
+from tests.oracle import WINDOWS, Case, Exclusion, HoursRow, SpecialRow, business_time
 from tests.property.edges import BESIDE, DAY, edge_cases
+from tests.property.transitions import TRANSITIONS
 
 Condition = Callable[[Case], bool]
 
@@ -49,6 +51,40 @@ def a_poll_beside(edge: str, beside: timedelta) -> Condition:
         if any(row.store_id == poll.store_id for row in case.hours)
         for span in business_time(case, poll.store_id)
     )
+
+
+def a_special_row(condition: Callable[[Case, SpecialRow], bool]) -> Condition:
+    return lambda case: any(condition(case, row) for row in case.special_hours)
+
+
+def after_a_night(case: Case, row: SpecialRow) -> bool:
+    return any(
+        night.store_id == row.store_id
+        and night.end < night.start
+        and night.day == (row.date - DAY).weekday()
+        for night in case.hours
+    )
+
+
+def without_hours(case: Case, row: SpecialRow) -> bool:
+    return row.store_id not in {each.store_id for each in case.hours}
+
+
+def an_exclusion(condition: Callable[[Case, Exclusion], bool]) -> Condition:
+    return lambda case: any(condition(case, row) for row in case.exclusions)
+
+
+def at_an_opening(case: Case, row: Exclusion) -> bool:
+    spans = business_time(replace(case, exclusions=()), row.store_id)
+    return row.start in {span.start for span in spans}
+
+
+def over_now(case: Case, row: Exclusion) -> bool:
+    return case.now is not None and row.start <= case.now < row.end
+
+
+def over_a_transition(_: Case, row: Exclusion) -> bool:
+    return any(row.start < transition.instant < row.end for transition in TRANSITIONS)
 
 
 def two_statuses_at_once(case: Case) -> bool:
@@ -97,6 +133,14 @@ CONDITIONS: dict[str, Condition] = {
     "hours that touch": two_rows(
         lambda row, other: row.day == other.day and row.start < row.end == other.start
     ),
+    "a closed date after a night": a_special_row(
+        lambda case, row: not row.start and after_a_night(case, row)
+    ),
+    "special hours of a night": a_special_row(lambda _, row: "" < row.end < row.start),
+    "special hours without weekly ones": a_special_row(without_hours),
+    "an exclusion at an opening": an_exclusion(at_an_opening),
+    "an exclusion of now": an_exclusion(over_now),
+    "an exclusion over a transition": an_exclusion(over_a_transition),
     "a poll long past": lambda case: any(age > 20 * DAY for age in ages(case)),
     "two statuses at one instant": two_statuses_at_once,
     "a store in polls only": a_store_only_in("polls"),
