@@ -19,7 +19,7 @@ from store_monitoring.instants import to_us
 from store_monitoring.reports.request import ReportRequest
 from testing.pipeline import Pipeline
 from tests.cases import EVERY_DAY, opens, utc
-from tests.oracle import Case, Poll, csv_text, report
+from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, csv_text, report
 from tests.property.test_uptime import cases
 
 # Ids like those of known data sets, and some that a CSV must quote.
@@ -68,13 +68,14 @@ def report_of(
 def files_of(case: Case, random: Random) -> list[File]:
     """Write a case as some files, in any order, a few of them twice.
 
-    The hours of a store are in one file, and so is its zone: later ones would replace them.
+    All of a store's reference data of one kind are in one file: a later one would replace them.
     """
-    with_hours = sorted({row.store_id for row in case.hours})
     files = [
         *(polls_file(part, random) for part in parts(case.polls, random)),
-        *(hours_file(case, part) for part in parts(with_hours, random)),
+        *(hours_file(case, part) for part in parts(_named_in(case.hours), random)),
         *(zones_file(case, part) for part in parts(case.zones, random)),
+        *(special_hours_file(case, part) for part in parts(_named_in(case.special_hours), random)),
+        *(exclusions_file(case, part) for part in parts(_named_in(case.exclusions), random)),
     ]
     files += random.sample(files, len(files) // 3)
     random.shuffle(files)
@@ -109,6 +110,34 @@ def zones_file(case: Case, store_ids: Sequence[str]) -> File:
     return csv_file("timezones/a.csv", ["store_id", "timezone_str"], rows)
 
 
+def special_hours_file(case: Case, store_ids: Sequence[str]) -> File:
+    return csv_file(
+        "special_hours/a.csv",
+        ["date", "store_id", "start_time_local", "end_time_local"],
+        [
+            [row.date.isoformat(), row.store_id, row.start, row.end]
+            for row in case.special_hours
+            if row.store_id in store_ids
+        ],
+    )
+
+
+def exclusions_file(case: Case, store_ids: Sequence[str]) -> File:
+    return csv_file(
+        "exclusions/a.csv",
+        ["store_id", "start_utc", "end_utc", "reason"],
+        [
+            [row.store_id, row.start.isoformat(), row.end.isoformat(), "power cut"]
+            for row in case.exclusions
+            if row.store_id in store_ids
+        ],
+    )
+
+
+def _named_in(rows: Iterable[HoursRow | SpecialRow | Exclusion]) -> list[str]:
+    return sorted({row.store_id for row in rows})
+
+
 def csv_file(key: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> File:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([header, *rows])
@@ -135,13 +164,23 @@ def written_time(poll: Poll, random: Random) -> str:
     return text + random.choice([" UTC", "Z", "+00:00", ""])
 
 
-def named(case: Case) -> Case:
-    """Return the case with realistic ids."""
+def as_uploaded(case: Case) -> Case:
+    """Return the case with realistic ids, and without special hours that ingest rejects.
+
+    A date is closed or has hours: the first of a store's rows about it says which.
+    """
+    first = {(row.store_id, row.date): row for row in reversed(case.special_hours)}
     return replace(
         case,
         polls=tuple(replace(poll, store_id=NAMES[poll.store_id]) for poll in case.polls),
         hours=tuple(replace(row, store_id=NAMES[row.store_id]) for row in case.hours),
         zones={NAMES[store_id]: zone for store_id, zone in case.zones.items()},
+        special_hours=tuple(
+            replace(row, store_id=NAMES[row.store_id])
+            for row in case.special_hours
+            if bool(row.start) == bool(first[row.store_id, row.date].start)
+        ),
+        exclusions=tuple(replace(row, store_id=NAMES[row.store_id]) for row in case.exclusions),
     )
 
 
@@ -150,7 +189,7 @@ def named(case: Case) -> Case:
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
-    cases().filter(report).map(named),
+    cases().map(as_uploaded).filter(report),
     seeds,
     st.sampled_from(BUCKET_COUNTS),
     st.sampled_from(SHARD_POLLS),
