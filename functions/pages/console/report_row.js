@@ -22,6 +22,10 @@ export class ReportRow {
     this.#show();
   }
 
+  get item() {
+    return this.#item;
+  }
+
   /** Show the status of a newer list, unless a newer status is known. */
   update(entry) {
     if (this.#entry.status !== "Running" || entry.status === "Running") return;

@@ -8,16 +8,19 @@ import { requested } from "./report_request.js";
 const PAGE = 10;
 const list = byId("report-list");
 const rows = new Map(); // by report id
+const startedHere = new Set(); // their items; a list that was requested before may lack them
 let nextPage = null;
 
 /** Show the first page, or update it. */
 export async function showReports() {
   const page = await loadPage(`reports?limit=${PAGE}`);
   if (!page) return;
-  // The list may lack a report that was just started; rows that are shown stay.
+  // Rows that are shown stay where they are; new ones go above the next older one.
+  let older = [...list.children].find((item) => !startedHere.has(item)) ?? null;
   for (const entry of page.reports.toReversed()) {
     if (rows.has(entry.report_id)) rows.get(entry.report_id).update(entry);
-    else add(entry, (item) => list.prepend(item));
+    else add(entry, (item) => list.insertBefore(item, older));
+    older = rows.get(entry.report_id).item;
   }
   nextPage ??= page.next_page_token ?? null;
   byId("no-reports").hidden = rows.size > 0;
@@ -62,6 +65,7 @@ async function makeReport(event) {
     const started = await ask("POST", "trigger_report", { body, headers });
     const entry = { ...body, ...started, started_at: new Date().toISOString() };
     add(entry, (item) => {
+      startedHere.add(item);
       list.prepend(item);
       item.scrollIntoView({ block: "nearest" }); // on a phone, it is below the form
     });
