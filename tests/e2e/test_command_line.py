@@ -56,7 +56,7 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
         "c,0.00,0.00,0.00,60.00,18.92,24.00",
     ]
     assert "store_status.csv: committed, 3 rows" in done.stdout
-    assert "3 stores, 2 of them polled" in done.stdout
+    assert "3 stores: 1 up, 0 down, 1 closed, 1 without data" in done.stdout
 
 
 def test_missing_polls_are_reported(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:
     header, *stores = done.stdout.splitlines()
     assert header.startswith("store_id,uptime_last_hour")
     assert [store.partition(",")[0] for store in stores] == ["a", "b"]
-    assert "2 stores, 2 of them polled" in done.stderr
+    assert "2 stores: 1 up, 1 down" in done.stderr
 
 
 @pytest.mark.parametrize(
