@@ -23,7 +23,7 @@ from tests.permissions import OPTION, Proof
 _SHARED_FOLDERS = ("tests/e2e/guarded/", "tests/e2e/open/", "tests/built/")
 
 settings.register_profile("default", max_examples=100, deadline=None)
-settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.register_profile("thorough", max_examples=1_000, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")

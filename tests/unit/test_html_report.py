@@ -151,7 +151,7 @@ def test_figures_are_of_all_stores_together() -> None:
         store("d", **without_data(10)),
     )
     assert figures(page)[:3] == ["50.0%", "50.0%", "83.1%"]
-    assert "103 of 124 known hours; no data of 10" in Parsed(page).text
+    assert "103 of 124 known hours; no data for 10" in Parsed(page).text
 
 
 def test_numbers_of_stores_now() -> None:
@@ -279,7 +279,7 @@ def test_the_page_has_the_report_s_parameters() -> None:
     text = Parsed(page_of(store())).text
     assert "14 October 2024, 23:55 UTC" in text
     assert "1, all that are known" in text
-    assert "All polls of the last 14 days" in text
+    assert "All of the last 14 days" in text
     assert "Version 7 of the ingest log" in text
     asked = About(
         now_us=ABOUT.now_us,
@@ -290,7 +290,7 @@ def test_the_page_has_the_report_s_parameters() -> None:
     )
     text = Parsed(page_of(store(), about=asked)).text
     assert "1 that were asked for" in text
-    assert "Polls taken in business hours of the last 20 days" in text
+    assert "Those taken in business hours of the last 20 days" in text
 
 
 def test_a_report_of_chosen_stores_says_so(tmp_path: Path) -> None:
