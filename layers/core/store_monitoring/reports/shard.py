@@ -169,7 +169,8 @@ def _read(
     files: tuple[list[StoresFile], list[PollsFile]],
 ) -> _Batch:
     stores_files, polls_files = files
-    stores = tables.read_stores(stores_files)
+    # In one chunk: each call on a column costs as much for a small chunk as for a large one.
+    stores = tables.read_stores(stores_files).combine_chunks()
     if shard.store_ids is not None:
         wanted = pa.array(shard.store_ids, pa.string())
         stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
