@@ -1,6 +1,6 @@
 """Parts that no shard computed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,6 @@ def part_with(columns: Mapping[str, Any]) -> pa.Table:
         [pa.array(columns.get(field.name, _blank(field, count)), field.type) for field in PART],
         schema=PART,
     )
-
-
-def part_of_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return the same from rows, which all have the same columns; `store_id` is one of them."""
-    return part_with({name: [row[name] for row in rows] for name in (rows or [{"store_id": 0}])[0]})
 
 
 def _blank(field: pa.Field, count: int) -> Any:

@@ -2,9 +2,15 @@
 
 import socket
 from collections.abc import Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+
+from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.upload_table import DynamoDbUploads
+from testing.pipeline import Pipeline
+from tests.unit.ingest_table import ingest_table
 
 ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -26,3 +32,22 @@ def _no_network() -> Iterator[None]:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
+    """A pipeline whose ingest log is in memory, and one whose log is in DynamoDB."""
+    if request.param == "memory":
+        yield Pipeline(tmp_path, bucket_count=3)
+        return
+    with ingest_table() as table:
+        uploads = DynamoDbUploads(table, retention_days=90)
+        log: Any = DynamoDbIngestLog(table, 3, uploads=uploads)
+        log.uploads = uploads
+        yield Pipeline(tmp_path, bucket_count=3, log=log)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Pipeline:
+    """A pipeline whose ingest log is in memory."""
+    return Pipeline(tmp_path, bucket_count=3)

@@ -1,9 +1,7 @@
 """Attributes of stores: what a file of them means, and what it replaces."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.aws.ingest_log import DynamoDbIngestLog
-from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.ingest import ingest_file as ingest_file_module
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.parsing import spill as spill_module
@@ -23,7 +19,6 @@ from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import STORES
 from store_monitoring.storage.stores import last_rows
 from testing.pipeline import CLOCK_TIME, Pipeline
-from tests.unit.ingest_table import ingest_table
 
 NORI: dict[str, Any] = {
     "name": "Nori on 5th",
@@ -37,23 +32,6 @@ NOTHING: dict[str, Any] = {
     "revenue_per_hour": None,
     "values": {},
 }
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
-    if request.param == "memory":
-        yield Pipeline(tmp_path, bucket_count=3)
-        return
-    with ingest_table() as table:
-        uploads = DynamoDbUploads(table, retention_days=90)
-        log: Any = DynamoDbIngestLog(table, 3, uploads=uploads)
-        log.uploads = uploads
-        yield Pipeline(tmp_path, bucket_count=3, log=log)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Pipeline:
-    return Pipeline(tmp_path, bucket_count=3)
 
 
 def upload(pipeline: Pipeline, *lines: str, second: int = 0) -> UploadOutcome:

@@ -1,8 +1,6 @@
 """Special hours and exclusions: what files of them mean, what they replace, what reports say."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.aws.ingest_log import DynamoDbIngestLog
-from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.ingest import ingest_file as ingest_file_module
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
 from store_monitoring.ingest.parsing.columns import SpecialDates
@@ -22,7 +18,6 @@ from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import STORES
 from testing.pipeline import CLOCK_TIME, Pipeline
-from tests.unit.ingest_table import ingest_table
 
 HOUR_US = 3_600_000_000
 HEADERS = {
@@ -51,23 +46,6 @@ STORED: dict[Kind, list[tuple[Any, ...]]] = {
     ],
 }
 BOTH = pytest.mark.parametrize("kind", [Kind.SPECIAL_HOURS, Kind.EXCLUSIONS])
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
-    if request.param == "memory":
-        yield Pipeline(tmp_path, bucket_count=3)
-        return
-    with ingest_table() as table:
-        uploads = DynamoDbUploads(table, retention_days=90)
-        log: Any = DynamoDbIngestLog(table, 3, uploads=uploads)
-        log.uploads = uploads
-        yield Pipeline(tmp_path, bucket_count=3, log=log)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Pipeline:
-    return Pipeline(tmp_path, bucket_count=3)
 
 
 def upload(pipeline: Pipeline, kind: Kind, *rows: str, second: int = 0) -> UploadOutcome:

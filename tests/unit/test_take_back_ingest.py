@@ -1,14 +1,10 @@
 """An ingest is taken back: its data no longer counts, and nothing is deleted."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from store_monitoring.aws.ingest_log import DynamoDbIngestLog
-from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.errors import CannotTakeBackError, UnknownIngestError
 from store_monitoring.ingest.compaction import compact_polls
@@ -19,21 +15,8 @@ from store_monitoring.instants import to_us
 from testing.fakes import FolderObjects, MemoryLog
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
-from tests.unit.ingest_table import ingest_table
 
 HOURS = {day: f"{day},09:00,17:00" for day in range(7)}
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
-    if request.param == "memory":
-        yield Pipeline(tmp_path, bucket_count=3)
-        return
-    with ingest_table() as table:
-        uploads = DynamoDbUploads(table, retention_days=90)
-        log: Any = DynamoDbIngestLog(table, 3, uploads=uploads)
-        log.uploads = uploads
-        yield Pipeline(tmp_path, bucket_count=3, log=log)
 
 
 def polls(pipeline: Pipeline, minute: int, stores: str = "abc") -> UploadOutcome:
