@@ -89,7 +89,7 @@ def response(
     links : dict or None
         The calls that its body has parameters for.
     pages : dict or None
-        What else the call can return: the start of a page by content type.
+        Other bodies that the call can return: the start of each, by content type.
     """
     kind = "schema" if isinstance(model, dict) else "model"
     described: dict[str, Any] = {

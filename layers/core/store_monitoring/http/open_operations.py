@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Literal
 
-from store_monitoring.http.documentation import error, operation, page, response
+from store_monitoring.http.documentation import Operation, error, operation, page, response
 
 ConsolePart = Literal[
     "api.js",
@@ -62,6 +62,25 @@ _NO_SUCH_FILE = error(
 _NOT_MODIFIED = {"description": "`If-None-Match` has the current `ETag`.", "content": {}}
 _HTML = {"text/html": "<!doctype html>…"}
 
+
+def _get_part(operation_id: str, summary: str, script: str) -> Operation:
+    """Describe a call that returns a file of a page; `script` is an example of one."""
+    return operation(
+        operation_id,
+        summary,
+        tag="service",
+        is_open=True,
+        responses={
+            HTTPStatus.OK: page(
+                "A script or a style sheet.",
+                {"text/css": "body { margin: 0; }", "text/javascript": script},
+            ),
+            HTTPStatus.NOT_MODIFIED: _NOT_MODIFIED,
+            HTTPStatus.NOT_FOUND: _NO_SUCH_FILE,
+        },
+    )
+
+
 GET_INDEX = operation(
     "get_index",
     "List the endpoints; browsers get the console",
@@ -87,20 +106,7 @@ GET_INDEX = operation(
         HTTPStatus.NOT_MODIFIED: _NOT_MODIFIED,
     },
 )
-GET_CONSOLE_PART = operation(
-    "get_console_part",
-    "Get a file of the console",
-    tag="service",
-    is_open=True,
-    responses={
-        HTTPStatus.OK: page(
-            "A script or a style sheet.",
-            {"text/css": "body { margin: 0; }", "text/javascript": "export {};"},
-        ),
-        HTTPStatus.NOT_MODIFIED: _NOT_MODIFIED,
-        HTTPStatus.NOT_FOUND: _NO_SUCH_FILE,
-    },
-)
+GET_CONSOLE_PART = _get_part("get_console_part", "Get a file of the console", "export {};")
 GET_DOCS = operation(
     "get_docs",
     "Get this document as a page",
@@ -108,20 +114,7 @@ GET_DOCS = operation(
     is_open=True,
     responses={HTTPStatus.OK: page("A page.", _HTML), HTTPStatus.NOT_MODIFIED: _NOT_MODIFIED},
 )
-GET_DOCS_PART = operation(
-    "get_docs_part",
-    "Get a file of that page",
-    tag="service",
-    is_open=True,
-    responses={
-        HTTPStatus.OK: page(
-            "A script or a style sheet.",
-            {"text/css": "body { margin: 0; }", "text/javascript": "SwaggerUIBundle({});"},
-        ),
-        HTTPStatus.NOT_MODIFIED: _NOT_MODIFIED,
-        HTTPStatus.NOT_FOUND: _NO_SUCH_FILE,
-    },
-)
+GET_DOCS_PART = _get_part("get_docs_part", "Get a file of that page", "SwaggerUIBundle({});")
 GET_OPENAPI = operation(
     "get_openapi",
     "Get this document",
