@@ -5,13 +5,13 @@ from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.errors import TooManyGroupsError
 from store_monitoring.reports.formats.rows import CURRENCY, PERCENT, rounded, table_with_units
 from store_monitoring.reports.measures import UNITS, WINDOWS
 from store_monitoring.reports.sums import Sums, hours, percent, summands
+from store_monitoring.storage.stores import attribute_values
 
 MAX_GROUPS = 10_000
 
@@ -37,8 +37,7 @@ class GroupsBuilder:
         ------
         TooManyGroupsError
         """
-        values = [attribute(rows, name) for name in self._group_by]
-        keys = [pc.fill_null(value, "") for value in values]
+        keys = [attribute_values(rows.column("attributes"), name) for name in self._group_by]
         self._sums.add(pa.table(dict(zip(self._keys, keys, strict=True)) | summands(rows)))
         if len(self._sums) > MAX_GROUPS:
             raise TooManyGroupsError(
@@ -56,11 +55,6 @@ class GroupsBuilder:
             [sums.column(key).combine_chunks() for key in self._keys], list(self._group_by)
         )
         return table_with_units([("group", group, None), *_figures(sums)])
-
-
-def attribute(rows: pa.Table, name: str) -> pa.ChunkedArray:
-    """Return an attribute of each store; null where it has none."""
-    return pc.map_lookup(rows.column("attributes"), pa.scalar(name), "first")
 
 
 def _figures(sums: pa.Table) -> Iterator[tuple[str, Any, str | None]]:

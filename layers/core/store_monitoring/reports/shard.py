@@ -22,6 +22,7 @@ from store_monitoring.storage.arrays import outage_tables, part_of, polls_of, st
 from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.stores import attribute_values
 
 _BATCH_POLLS = 500_000  # smaller batches are not worth a call
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
@@ -184,8 +185,8 @@ def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
     """Return the stores that meet all conditions."""
     for condition in where:
         attributes = pc.struct_field(stores.column("attributes"), ["values"])
-        value = pc.map_lookup(attributes, pa.scalar(condition.attribute), "first")
-        is_wanted = pc.is_in(pc.fill_null(value, ""), pa.array(condition.values, pa.string()))
+        values = attribute_values(attributes, condition.attribute)
+        is_wanted = pc.is_in(values, pa.array(condition.values, pa.string()))
         stores = stores.filter(is_wanted)
     return stores
 

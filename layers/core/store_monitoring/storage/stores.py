@@ -214,6 +214,11 @@ def with_restored(
     )
 
 
+def attribute_values(attributes: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return the values of one attribute, given each store's map; "" if it has none (rule 23)."""
+    return pc.fill_null(pc.map_lookup(attributes, pa.scalar(name), "first"), "")
+
+
 def equal_except_upload_times(first: pa.Table, second: pa.Table) -> bool:
     """Return whether two tables of stores are equal except for their upload times."""
     return bool(first.drop_columns(_UPLOADED_AT).equals(second.drop_columns(_UPLOADED_AT)))
