@@ -36,10 +36,9 @@ from store_monitoring.ingest.ports import (
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.notifications.events import Event
 from store_monitoring.notifications.store_changes import Checkpoint
-from store_monitoring.reports.idempotency import IdempotencyKey
-from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import Failure, Report, Status
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.clients import FAIL_FAST
-from store_monitoring.aws.presigned_posts import S3PresignedPosts
+from store_monitoring.aws.inbox import S3PresignedPosts
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import UploadBodyWithExample

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
+from store_monitoring.aws.objects import S3Objects
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.aws.stored_objects import S3StoredObjects
 from store_monitoring.delete_store import delete_store
 from store_monitoring.logs import logger
 from store_monitoring.settings import BucketCount, EnvironmentSettings, ReportRetentionDays
@@ -28,7 +28,7 @@ class Settings(EnvironmentSettings):
 
 settings = Settings.from_environment()
 tables = ArrowTables(s3_bucket(settings.data_bucket))
-objects = S3StoredObjects(settings.data_bucket)
+objects = S3Objects(settings.data_bucket)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.event_bus import EventBus
+from store_monitoring.aws.events import EventBus, Notifications
 from store_monitoring.aws.executions import failure_of
-from store_monitoring.aws.notifications import Notifications
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.logs import about, logger
 from store_monitoring.notifications.report_events import announce_end

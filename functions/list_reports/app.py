@@ -16,7 +16,7 @@ from store_monitoring.http.models import Limit, PageToken
 from store_monitoring.http.operations import LIST_REPORTS
 from store_monitoring.http.report_responses import report_page_body
 from store_monitoring.logs import logger
-from store_monitoring.reports.pages import PageRequest
+from store_monitoring.reports.ports import PageRequest
 from store_monitoring.reports.queries import list_reports
 from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 

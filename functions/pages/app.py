@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import store_monitoring
-from store_monitoring.aws.presigned_posts import upload_origin
+from store_monitoring.aws.inbox import upload_origin
 from store_monitoring.errors import RouteNotFoundError
 from store_monitoring.http.app import json_response, new_app, page_response
 from store_monitoring.http.open_operations import (

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
-from store_monitoring.aws.event_bus import EventBus
+from store_monitoring.aws.events import EventBus
 from store_monitoring.logs import about, logger
 from store_monitoring.notifications.store_changes import publish_store_changes
 from store_monitoring.settings import EnvironmentSettings, StoreEventLimit

@@ -11,9 +11,8 @@ from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
-from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from store_monitoring.ingest.parsing.values import store_ids as ingested_store_ids
 from store_monitoring.instants import from_text
-from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.ports import Cursor
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.store_ids import checked_store_id

@@ -12,7 +12,7 @@ import pytest
 
 import store_monitoring.settings
 from local.emulator.template import Resource, Template
-from store_monitoring.aws.event_bus import SOURCE
+from store_monitoring.aws.events import SOURCE
 from store_monitoring.notifications.events import EventType
 from tests.template.test_permissions import FUNCTIONS
 from tests.template.translation import (

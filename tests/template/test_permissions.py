@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.emulator.template import Resource, Template
-from store_monitoring.aws.event_bus import SOURCE
+from store_monitoring.aws.events import SOURCE
 from tests.template.translation import by_id, translated
 
 ACCOUNT = "us-east-1:123456789012"

@@ -31,7 +31,7 @@ from store_monitoring.http.models import (
     UploadBodyWithExample,
 )
 from store_monitoring.instants import to_us
-from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.ports import Cursor
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import Condition, ReportRequest
 from tests.cases import utc

@@ -13,8 +13,7 @@ from moto import mock_aws
 
 from store_monitoring import metrics
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
-from store_monitoring.aws.event_bus import EventBus
-from store_monitoring.aws.notifications import Notifications
+from store_monitoring.aws.events import EventBus, Notifications
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event, EventType
 from store_monitoring.notifications.report_events import announce_end, end_event, end_notification

@@ -7,7 +7,7 @@ import pytest
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.http.report_responses import report_page_body
-from store_monitoring.reports.pages import Cursor, ReportPage
+from store_monitoring.reports.ports import Cursor, ReportPage
 from store_monitoring.reports.report import Failure, Format, Report, Status
 from tests.cases import utc
 

@@ -15,13 +15,11 @@ from moto import mock_aws
 from store_monitoring.aws.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
-from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import find_report, retry_report
-from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
-from store_monitoring.reports.ports import Reports
+from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage, Reports
 from store_monitoring.reports.queries import list_reports
 from store_monitoring.reports.report import Failure, Report, ReportWarning, Status
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 from testing.fakes import MemoryExecutions, MemoryReports
 from tests.cases import utc
 

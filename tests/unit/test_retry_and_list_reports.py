@@ -7,7 +7,7 @@ import pytest
 
 from store_monitoring.errors import ReportNotFailedError, TransientError, UnknownReportError
 from store_monitoring.reports.lifecycle import retry_report
-from store_monitoring.reports.pages import PageRequest
+from store_monitoring.reports.ports import PageRequest
 from store_monitoring.reports.queries import list_reports
 from store_monitoring.reports.report import Failure, Report, Status
 from testing.fakes import MemoryExecutions, MemoryReports

@@ -16,7 +16,6 @@ from store_monitoring.errors import (
 )
 from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
-from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.queries import ReportView, read_report, read_summary, report_entry
 from store_monitoring.reports.report import (
@@ -28,7 +27,7 @@ from store_monitoring.reports.report import (
     TableName,
     checked_report_id,
 )
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 from store_monitoring.storage.keys import part_key, summary_key
 from testing.fakes import FolderFiles, MemoryExecutions, MemoryReports
 from tests.cases import utc

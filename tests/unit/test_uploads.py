@@ -10,7 +10,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from store_monitoring.aws.presigned_posts import S3PresignedPosts, upload_origin
+from store_monitoring.aws.inbox import S3PresignedPosts, upload_origin
 from store_monitoring.errors import UnknownUploadError
 from store_monitoring.http.upload_responses import presigned_post_body, upload_body
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus

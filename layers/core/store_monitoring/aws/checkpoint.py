@@ -2,7 +2,7 @@
 
 import boto3
 
-from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.aws.clients import transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.store_changes import Checkpoint

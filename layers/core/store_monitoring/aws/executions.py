@@ -6,8 +6,7 @@ from typing import Any
 
 import boto3
 
-from store_monitoring.aws.aws_errors import transient_errors
-from store_monitoring.aws.clients import FAIL_FAST
+from store_monitoring.aws.clients import FAIL_FAST, transient_errors
 from store_monitoring.aws.report_table import failure_from_cause
 from store_monitoring.reports.failures import EXECUTION_GONE
 from store_monitoring.reports.report import Failure, Report

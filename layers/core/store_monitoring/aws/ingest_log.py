@@ -29,7 +29,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.aws.clients import transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, item_bytes, to_item
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import (

@@ -5,8 +5,7 @@ import json
 import boto3
 from botocore.exceptions import ClientError
 
-from store_monitoring.aws.aws_errors import error_code, transient_errors
-from store_monitoring.aws.clients import PRESIGNING
+from store_monitoring.aws.clients import PRESIGNING, error_code, transient_errors
 from store_monitoring.errors import MissingObjectError
 
 

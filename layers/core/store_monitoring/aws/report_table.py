@@ -10,16 +10,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from store_monitoring.aws.aws_errors import transient_errors
-from store_monitoring.aws.clients import FAIL_FAST
+from store_monitoring.aws.clients import FAIL_FAST, transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.logs import logger
 from store_monitoring.reports.failures import error_code, has_public_message, public_message
-from store_monitoring.reports.idempotency import IdempotencyKey
-from store_monitoring.reports.pages import Cursor, PageRequest, ReportPage
+from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage
 from store_monitoring.reports.report import (
     Failure,
     Format,
@@ -29,7 +27,7 @@ from store_monitoring.reports.report import (
     TableName,
     report_id_of,
 )
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 
 _STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # the state machine's name of a step
 _KEY_LIFETIME = timedelta(hours=24)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes import S3Event
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import ClientError
 
-from store_monitoring.aws.aws_errors import error_code, transient_errors
+from store_monitoring.aws.clients import error_code, transient_errors
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest.outcomes import Delivery, Upload
 from store_monitoring.logs import logger

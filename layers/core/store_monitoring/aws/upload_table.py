@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from store_monitoring.aws.aws_errors import error_code, transient_errors
+from store_monitoring.aws.clients import error_code, transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome, UploadStatus
 

@@ -38,8 +38,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.http.documentation import PROBLEM_JSON, problem_members
 from store_monitoring.logs import logger
-from store_monitoring.reports.idempotency import IdempotencyKey
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 
 _RETRY_AFTER_SECONDS = "2"
 _BODY_LIMIT_BYTES = 1024 * 1024

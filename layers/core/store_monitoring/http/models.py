@@ -24,7 +24,7 @@ from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
-from store_monitoring.reports.pages import Cursor
+from store_monitoring.reports.ports import Cursor
 from store_monitoring.reports.report import Format, Status, checked_report_id
 from store_monitoring.reports.request import Condition, ReportRequest
 from store_monitoring.store_ids import ASCII_WHITESPACE, SURROGATE, checked_store_id

@@ -5,7 +5,7 @@ from typing import cast
 
 from store_monitoring.http import models
 from store_monitoring.instants import to_text, to_us
-from store_monitoring.reports.pages import ReportPage
+from store_monitoring.reports.ports import ReportPage
 from store_monitoring.reports.queries import ReportView, report_entry
 from store_monitoring.reports.report import Format, Report, Status, table_files
 

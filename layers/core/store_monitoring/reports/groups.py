@@ -9,8 +9,7 @@ import pyarrow as pa
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.errors import TooManyGroupsError
 from store_monitoring.reports.formats.rows import CURRENCY, PERCENT, rounded, table_with_units
-from store_monitoring.reports.measures import UNITS, WINDOWS
-from store_monitoring.reports.sums import Sums, hours, percent, summands
+from store_monitoring.reports.measures import UNITS, WINDOWS, Sums, hours, percent, summands
 from store_monitoring.storage.stores import attribute_values
 
 MAX_GROUPS = 10_000

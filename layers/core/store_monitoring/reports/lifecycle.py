@@ -6,10 +6,9 @@ from uuid import uuid4
 
 from store_monitoring.errors import ReportNotFailedError, UnknownReportError
 from store_monitoring.reports.failures import NOT_STARTED
-from store_monitoring.reports.idempotency import IdempotencyKey
 from store_monitoring.reports.ports import Executions, Reports
 from store_monitoring.reports.report import Failure, Report, Status, report_id_of
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ReportRequest
 from store_monitoring.storage.keys import request_key
 from store_monitoring.storage.ports import ReportFiles
 

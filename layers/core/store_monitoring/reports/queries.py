@@ -11,8 +11,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.lifecycle import find_report, refresh_status
-from store_monitoring.reports.pages import PageRequest, ReportPage
-from store_monitoring.reports.ports import Executions, Reports
+from store_monitoring.reports.ports import Executions, PageRequest, ReportPage, Reports
 from store_monitoring.reports.report import Failure, Format, Report, Status, table_files
 from store_monitoring.storage.keys import parts_prefix, report_key, summary_key, table_key
 from store_monitoring.storage.ports import ReportFiles

@@ -1,5 +1,7 @@
-"""Requests for reports, as stored with each report."""
+"""Requests for reports, as stored with each report, and the keys that identify repeated ones."""
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -112,6 +114,31 @@ class ReportRequest:
         if self.include_outages:
             stored["include"] = ["outages"]
         return stored
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key and its request, as digests.
+
+    Attributes
+    ----------
+    digest : str
+        Digest of the caller and the key, so callers cannot use each other's keys.
+    request_digest : str
+        Digest of the parsed request; white space and the order of fields do not matter.
+    """
+
+    digest: str
+    request_digest: str
+
+    @classmethod
+    def of(cls, caller: str, key: str, request: ReportRequest) -> Self:
+        """Return the digests of a caller's key and its request."""
+        return cls(_digest([caller, key]), _digest(request.to_json()))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -> None:

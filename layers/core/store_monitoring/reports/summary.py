@@ -15,10 +15,9 @@ from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.instants import to_text, to_us
-from store_monitoring.reports.measures import State
+from store_monitoring.reports.measures import State, Sums, hours, percent, summands
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
-from store_monitoring.reports.sums import Sums, hours, percent, summands
 
 WORST_STORES = 20
 NO_DATA = "no data"

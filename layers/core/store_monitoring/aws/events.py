@@ -1,11 +1,11 @@
-"""EventBridge's default event bus."""
+"""Events on EventBridge's default bus, and notifications through an SNS topic."""
 
 import json
 from collections.abc import Sequence
 
 import boto3
 
-from store_monitoring.aws.aws_errors import transient_errors
+from store_monitoring.aws.clients import transient_errors
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event
 
@@ -42,3 +42,23 @@ class EventBus:
                 response = self._client.put_events(Entries=entries)
             if failed := response["FailedEntryCount"]:
                 raise TransientError(f"cannot publish {failed} of {len(entries)} events")
+
+
+class Notifications:
+    """Messages to an SNS topic.
+
+    Parameters
+    ----------
+    topic_arn : str
+        If empty, nothing is sent.
+    """
+
+    def __init__(self, topic_arn: str) -> None:
+        self._topic_arn = topic_arn
+        self._client = boto3.client("sns")
+
+    def send(self, subject: str, text: str) -> None:
+        """Send a message, if there is a topic."""
+        if self._topic_arn:
+            with transient_errors("send a notification"):
+                self._client.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)
