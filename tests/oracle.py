@@ -31,7 +31,6 @@ WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
-NOTHING = (0, 0, 0)
 MINUTE_US = 60_000_000
 HOUR_US = 3_600_000_000
 
@@ -75,28 +74,42 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A requested period (20). A date is a midnight of each store, a datetime an instant."""
+
+    start: date
+    end: date
+    by: str = "total"  # or "day", "week", "month"
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The inputs of one report: rows that ingest has accepted, and the request."""
 
     polls: tuple[Poll, ...] = ()
     hours: tuple[HoursRow, ...] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
-    now: datetime | None = None  # None: the greatest poll timestamp
+    now: datetime | None = None  # None: the greatest poll timestamp, which it is for a period
     memory_days: int = 14
     poll_filter: str = "all"  # or "business_hours"
     coverage_minutes: int = 120
     special_hours: tuple[SpecialRow, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    period: Period | None = None  # None: the last hour, day and week
+
+
+Lengths = tuple[int, ...]  # of each window, in microseconds
+NOTHING = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Exact microseconds of the last hour, day and week."""
+    """Exact microseconds of each window: of the last hour, day and week, or of a period's."""
 
-    uptime_us: tuple[int, int, int]
-    downtime_us: tuple[int, int, int]
-    no_data_us: tuple[int, int, int] = NOTHING
-    excluded_us: tuple[int, int, int] = NOTHING
+    uptime_us: Lengths
+    downtime_us: Lengths
+    no_data_us: Lengths = NOTHING
+    excluded_us: Lengths = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,7 @@ class Outage:
 class Details:
     """What a report shows of a store besides its totals."""
 
-    covered_us: tuple[int, int, int]
+    covered_us: Lengths
     polls_in_week: int
     last_poll: tuple[datetime, bool] | None
     open_now: bool
@@ -147,25 +160,24 @@ def report(case: Case) -> dict[str, Totals]:
     return {store_id: _totals(case, store_id) for store_id in _store_ids(case)}
 
 
-def business_time_us(case: Case) -> dict[str, tuple[int, int, int]]:
-    """Return the length of each store's business time in the last hour, day and week."""
-    now = _now(case)
-    lengths_us: dict[str, tuple[int, int, int]] = {}
+def business_time_us(case: Case) -> dict[str, Lengths]:
+    """Return the length of each store's business time in each window."""
+    lengths_us: dict[str, Lengths] = {}
     for store_id in _store_ids(case):
-        spans = business_time(case, store_id)
-        pieces = _pieces(now, _edges(spans))
+        all_windows, spans = windows(case, store_id), business_time(case, store_id)
+        pieces = _pieces(all_windows, _edges(spans))
         open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
-        lengths_us[store_id] = _window_lengths_us(open_pieces, now)
+        lengths_us[store_id] = _window_lengths_us(open_pieces, all_windows)
     return lengths_us
 
 
 def details(case: Case) -> dict[str, Details]:
-    """Return details of every store's polls and outages in the week."""
+    """Return details of every store's polls and outages in the week or the period."""
     return {store_id: _details(case, store_id) for store_id in _store_ids(case)}
 
 
 def outages(case: Case) -> dict[str, list[Outage]]:
-    """Return every store's outages in the week."""
+    """Return every store's outages in the week or the period."""
     return {store_id: _outages(case, store_id) for store_id in _store_ids(case)}
 
 
@@ -180,7 +192,7 @@ def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
     return out.getvalue()
 
 
-def _figures(lengths_us: tuple[int, int, int]) -> list[str]:
+def _figures(lengths_us: Lengths) -> list[str]:
     units_us = (MINUTE_US, HOUR_US, HOUR_US)
     return [_two_decimals(n, unit) for n, unit in zip(lengths_us, units_us, strict=True)]
 
@@ -206,36 +218,34 @@ def _now(case: Case) -> datetime:
 
 
 def _totals(case: Case, store_id: str) -> Totals:
-    now = _now(case)
-    spans = business_time(case, store_id)
+    all_windows, spans = windows(case, store_id), business_time(case, store_id)
     polls = _known_polls(case, store_id, spans)
-    pieces = _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)])
-    open_pieces = [piece for piece in pieces if _is_open(spans, piece.start)]
-    excluded_us = _excluded_us(case, store_id)
-    if not polls:  # (19)
-        return Totals(NOTHING, NOTHING, _window_lengths_us(open_pieces, now), excluded_us)
-    up = [piece for piece in open_pieces if _is_active(polls, piece.start)]
-    down = [piece for piece in open_pieces if not _is_active(polls, piece.start)]
-    return Totals(  # (13)
-        _window_lengths_us(up, now), _window_lengths_us(down, now), excluded_us=excluded_us
+    pieces = _pieces(all_windows, [*_edges(spans), *_status_edges(case, polls)])
+    by_status: dict[bool | None, list[Span]] = {True: [], False: [], None: []}
+    for piece in pieces:
+        if _is_open(spans, piece.start):
+            by_status[_status(case, polls, piece.start)].append(piece)
+    up, down, no_data = (  # (13, 19)
+        _window_lengths_us(by_status[status], all_windows) for status in (True, False, None)
     )
+    return Totals(up, down, no_data, _excluded_us(case, store_id))
 
 
-def _excluded_us(case: Case, store_id: str) -> tuple[int, int, int]:
+def _excluded_us(case: Case, store_id: str) -> Lengths:
     """Return how much would be business time, too, without exclusions (17)."""
-    now = _now(case)
+    all_windows = windows(case, store_id)
     openings, exclusions = _openings(case, store_id), _exclusions(case, store_id)
-    pieces = _pieces(now, [*_edges(openings), *_edges(exclusions)])
+    pieces = _pieces(all_windows, [*_edges(openings), *_edges(exclusions)])
     excluded = [
         piece
         for piece in pieces
         if _is_open(openings, piece.start) and any(piece.start in span for span in exclusions)
     ]
-    return _window_lengths_us(excluded, now)
+    return _window_lengths_us(excluded, all_windows)
 
 
 def _details(case: Case, store_id: str) -> Details:
-    now = _now(case)
+    whole = _whole(case, store_id)
     spans = business_time(case, store_id)
     polls = _known_polls(case, store_id, spans)
     instants = {poll.timestamp for poll in polls}
@@ -243,10 +253,10 @@ def _details(case: Case, store_id: str) -> Details:
     all_outages = _outages(case, store_id)
     recovered = [outage for outage in all_outages if outage.next_up]
     return Details(
-        covered_us=_covered_us(case, spans, instants),
-        polls_in_week=sum(instant >= now - WINDOWS[-1] for instant in instants),
-        last_poll=None if last is None else (last, _is_active(polls, last)),
-        open_now=_is_open(spans, now),
+        covered_us=_covered_us(case, store_id, instants),
+        polls_in_week=sum(instant >= whole.start for instant in instants),
+        last_poll=None if last is None else (last, bool(_status(case, polls, last))),
+        open_now=_is_open(spans, whole.end),
         outages=len(all_outages),
         longest_outage_us=max((outage.length_us for outage in all_outages), default=0),
         incidents=len({outage.incident for outage in all_outages}),
@@ -256,32 +266,30 @@ def _details(case: Case, store_id: str) -> Details:
     )
 
 
-def _covered_us(case: Case, spans: Sequence[Span], instants: Set[datetime]) -> tuple[int, int, int]:
+def _covered_us(case: Case, store_id: str, instants: Set[datetime]) -> Lengths:
     """Return how much of the business time is shortly after a poll (19)."""
-    now = _now(case)
+    all_windows, spans = windows(case, store_id), business_time(case, store_id)
     seen = [Span(at, at + timedelta(minutes=case.coverage_minutes)) for at in instants]
-    pieces = _pieces(now, [*_edges(spans), *_edges(seen)])
+    pieces = _pieces(all_windows, [*_edges(spans), *_edges(seen)])
     covered = [
         piece
         for piece in pieces
         if _is_open(spans, piece.start) and any(piece.start in span for span in seen)
     ]
-    return _window_lengths_us(covered, now)
+    return _window_lengths_us(covered, all_windows)
 
 
 def _outages(case: Case, store_id: str) -> list[Outage]:
-    now = _now(case)
+    whole = _whole(case, store_id)
     spans = business_time(case, store_id)
     polls = _known_polls(case, store_id, spans)
-    if not polls:
-        return []  # (19)
     down: list[Span] = []
-    for piece in _pieces(now, [*_edges(spans), *(poll.timestamp for poll in polls)]):
-        if _is_open(spans, piece.start) and not _is_active(polls, piece.start):
+    for piece in _pieces([whole], [*_edges(spans), *_status_edges(case, polls)]):
+        if _is_open(spans, piece.start) and _status(case, polls, piece.start) is False:
             if down and down[-1].end == piece.start:
                 piece = Span(down.pop().start, piece.end)  # the outage continues
             down.append(piece)
-    ups = [poll.timestamp for poll in polls if _is_active(polls, poll.timestamp)]
+    ups = [poll.timestamp for poll in polls if _status(case, polls, poll.timestamp)]
     around = [
         (
             max((up for up in ups if up <= span.start), default=None),
@@ -291,13 +299,13 @@ def _outages(case: Case, store_id: str) -> list[Outage]:
     ]
     # Outages between which the store was never up are one incident.
     incidents = list(dict.fromkeys(around))
-    is_down_now = _is_open(spans, now) and not _is_active(polls, now)
+    is_down_now = _is_open(spans, whole.end) and _status(case, polls, whole.end) is False
     return [
         Outage(
             span.start,
             span.end,
             1 + incidents.index(between),
-            span.end == now and is_down_now,
+            span.end == whole.end and is_down_now,
             *between,
         )
         for span, between in zip(down, around, strict=True)
@@ -314,41 +322,91 @@ def _edges(spans: Sequence[Span]) -> list[datetime]:
     return [edge for span in spans for edge in (span.start, span.end)]
 
 
-def _pieces(now: datetime, changes: Sequence[datetime]) -> list[Span]:
-    """Return the last week, cut at every change and at the edges of the windows."""
-    cuts = {now, *(now - window for window in WINDOWS), *changes}
-    in_last_week = sorted(t for t in cuts if now - WINDOWS[-1] <= t <= now)
-    return [Span(a, b) for a, b in pairwise(in_last_week)]
+def _pieces(all_windows: Sequence[Span], changes: Sequence[datetime]) -> list[Span]:
+    """Return the time of all windows, cut at every change and at the edges of the windows."""
+    edges = _edges(all_windows)
+    cuts = sorted({t for t in (*edges, *changes) if min(edges) <= t <= max(edges)})
+    return [Span(a, b) for a, b in pairwise(cuts)]
 
 
-def _window_lengths_us(pieces: Sequence[Span], now: datetime) -> tuple[int, int, int]:
-    hour, day, week = (
-        sum((piece.end - piece.start) // MICROSECOND for piece in pieces if piece.start >= begin)
-        for begin in (now - window for window in WINDOWS)
+def _window_lengths_us(pieces: Sequence[Span], all_windows: Sequence[Span]) -> Lengths:
+    return tuple(
+        sum((piece.end - piece.start) // MICROSECOND for piece in pieces if piece.start in window)
+        for window in all_windows
     )
-    return hour, day, week
+
+
+# --- windows --------------------------------------------------------------------------------
+
+
+def windows(case: Case, store_id: str) -> list[Span]:
+    """Return the windows of a store: the last hour, day and week, or those of the period (20)."""
+    if case.period is None:
+        return [Span(_now(case) - length, _now(case)) for length in WINDOWS]
+    whole = _whole(case, store_id)
+    edges = {whole.start, whole.end}
+    for local_date in _dates(whole.start.date() - 2 * DAY, whole.end.date() + 2 * DAY):
+        begins_window = {
+            "total": False,
+            "day": True,
+            "week": local_date.weekday() == 0,
+            "month": local_date.day == 1,
+        }
+        if begins_window[case.period.by]:
+            edges.add(_midnight(case, store_id, local_date))
+    return [Span(a, b) for a, b in pairwise(sorted(edges)) if whole.start <= a < b <= whole.end]
+
+
+def _whole(case: Case, store_id: str) -> Span:
+    """Return the time from the start of a store's first window to the end of its last."""
+    now = _now(case)
+    if case.period is None:
+        return Span(now - WINDOWS[-1], now)
+    start, end = (
+        at.astimezone(UTC) if isinstance(at, datetime) else _midnight(case, store_id, at)
+        for at in (case.period.start, case.period.end)
+    )
+    return Span(start, max(start, min(end, now)))  # (21) nothing after the newest poll
+
+
+def _midnight(case: Case, store_id: str, local_date: date) -> datetime:
+    """Return when a date begins in a store's zone: as an opening at midnight would (6, 20)."""
+    wall = datetime.combine(local_date, time())
+    about = wall.replace(tzinfo=UTC)
+    zone_name = case.zones.get(store_id, DEFAULT_ZONE)
+    return clock_of(zone_name, about - 4 * DAY, about + 4 * DAY).opening(wall)
 
 
 # --- status ---------------------------------------------------------------------------------
 
 
 def _known_polls(case: Case, store_id: str, spans: Sequence[Span]) -> list[Poll]:
-    now = _now(case)
-    oldest = now - timedelta(days=case.memory_days)
+    whole = _whole(case, store_id)
+    oldest = whole.start - timedelta(days=case.memory_days - 7)  # (21), which implies (9)
     return [
         poll
         for poll in case.polls
         if poll.store_id == store_id
-        and oldest <= poll.timestamp <= now  # (9)
+        and oldest <= poll.timestamp <= whole.end
         and (case.poll_filter == "all" or _is_open(spans, poll.timestamp))
     ]
 
 
-def _is_active(polls: Sequence[Poll], instant: datetime) -> bool:
+def _status_edges(case: Case, polls: Sequence[Poll]) -> list[datetime]:
+    """Return the instants at which a status may begin or end."""
+    memory = timedelta(days=case.memory_days)
+    return [poll.timestamp + ends for poll in polls for ends in (-memory, timedelta(), memory)]
+
+
+def _status(case: Case, polls: Sequence[Poll], instant: datetime) -> bool | None:
+    """Return whether a store is active at an instant; None if that is not known (19)."""
     if not polls:
-        return False  # (11)
+        return None
     earlier = [poll.timestamp for poll in polls if poll.timestamp <= instant]
     latest = max(earlier) if earlier else min(poll.timestamp for poll in polls)  # (8)
+    memory = timedelta(days=case.memory_days)
+    if not latest - memory <= instant < latest + memory:
+        return None  # (21)
     return all(poll.active for poll in polls if poll.timestamp == latest)  # (10)
 
 
@@ -360,7 +418,7 @@ def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
 
 
 def business_time(case: Case, store_id: str) -> list[Span]:
-    """Return all spans of business time that can overlap the last week or the poll memory."""
+    """Return all spans of business time that can overlap the windows or the poll memory."""
     spans = _openings(case, store_id)
     for out in _exclusions(case, store_id):  # (17) after the union of all openings (18)
         rests = [
@@ -380,10 +438,10 @@ def _exclusions(case: Case, store_id: str) -> list[Span]:
 
 
 def _openings(case: Case, store_id: str) -> list[Span]:
-    now = _now(case)
+    whole = _whole(case, store_id)
     # A span may begin two dates before it ends, and local dates differ from UTC by up to a day.
-    first = now - max(WINDOWS[-1], timedelta(days=case.memory_days)) - 4 * DAY
-    last = now + 2 * DAY
+    first = whole.start - timedelta(days=max(case.memory_days - 7, 0)) - 4 * DAY
+    last = whole.end + 2 * DAY
     hours = [row for row in case.hours if row.store_id == store_id]
     special = [row for row in case.special_hours if row.store_id == store_id]
     if not hours and not special:

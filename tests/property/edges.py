@@ -46,7 +46,7 @@ def edge_cases(draw: st.DrawFn) -> Case:
         for row in _rows(pick, store_id)
     ]
     now = _now(pick, hours, zones) + pick(BESIDE)
-    memory_days = pick((14, 14, 14, 7, 1))
+    memory_days = pick((14, 14, 14, 7, 9))
     special_hours = [
         row for store_id in inputs_of_store for row in _special_rows(pick, store_id, now)
     ]

@@ -114,7 +114,7 @@ def cases(draw: st.DrawFn) -> Case:
         hours=tuple(draw(st.lists(hours_rows(), max_size=20))),
         zones=draw(st.dictionaries(st.sampled_from(STORE_IDS), st.sampled_from(ZONES))),
         now=now,
-        memory_days=draw(st.sampled_from([14, 14, 7, 1, 30])),
+        memory_days=draw(st.sampled_from([14, 14, 7, 9, 30])),
         poll_filter=draw(st.sampled_from(["all", "business_hours"])),
         coverage_minutes=draw(st.sampled_from([120, 120, 1, 15, 1440])),
         special_hours=tuple(draw(st.lists(special_rows(now), max_size=12))),

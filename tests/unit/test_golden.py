@@ -35,7 +35,7 @@ from tests.cases import (
 )
 from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, Totals, csv_text
 
-Lengths = tuple[int, int, int]
+Lengths = tuple[int, ...]
 CalendarRow = HoursRow | SpecialRow | Exclusion
 
 NOW = utc("2024-10-16 12:00")
@@ -374,10 +374,9 @@ def test_rule_09_the_memory_is_a_parameter(compute_uptime: ComputeUptime) -> Non
     assert with_polls(compute_uptime, poll, memory_days=25).uptime_us == NOTHING
 
 
-def test_rule_09_a_memory_shorter_than_the_week(compute_uptime: ComputeUptime) -> None:
-    # The first status of the last two days is extended backwards over the week.
-    polls = (active("2024-10-12 12:00"), inactive("2024-10-15 12:00"))
-    assert with_polls(compute_uptime, *polls, memory_days=2).downtime_us == ALL_THE_TIME
+def test_rule_09_the_shortest_memory_is_the_week(compute_uptime: ComputeUptime) -> None:
+    polls = (active("2024-10-09 11:59"), inactive("2024-10-15 12:00"))
+    assert with_polls(compute_uptime, *polls, memory_days=7).downtime_us == ALL_THE_TIME
 
 
 def test_rule_09_a_poll_at_now_is_known(compute_uptime: ComputeUptime) -> None:
