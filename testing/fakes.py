@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -17,11 +17,18 @@ from store_monitoring.aws.arrow_tables import ArrowTables
 from store_monitoring.errors import (
     CommitConflictError,
     IdempotencyKeyReusedError,
+    MissingObjectError,
     OutcomeRecordedError,
     SupersededUploadError,
     TransientError,
 )
-from store_monitoring.ingest.outcomes import Upload, UploadOutcome
+from store_monitoring.ingest.outcomes import (
+    UnusedForm,
+    Upload,
+    UploadCursor,
+    UploadOutcome,
+    UploadPage,
+)
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import (
     Commit,
@@ -145,6 +152,12 @@ class FolderFiles:
     def read_json(self, key: str) -> object:
         return json.loads((self.folder / key).read_text())
 
+    def read_start(self, key: str, size: int) -> bytes:
+        try:
+            return (self.folder / key).read_bytes()[:size]
+        except FileNotFoundError as error:
+            raise MissingObjectError(key) from error
+
     def count(self, prefix: str) -> int:
         return len(list(self.folder.glob(f"{prefix}*")))
 
@@ -154,10 +167,10 @@ class FolderFiles:
 
 @dataclass
 class MemoryUploads:
-    """The outcomes of uploads, and when presigned POSTs expire."""
+    """The outcomes of uploads, and unused presigned POSTs."""
 
     outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
-    forms: dict[str, datetime] = field(default_factory=dict)
+    forms: dict[str, UnusedForm] = field(default_factory=dict)
 
     def get(self, upload: Upload) -> UploadOutcome | None:
         return self.outcomes.get((upload.key, upload.version))
@@ -166,6 +179,7 @@ class MemoryUploads:
         upload = (outcome.key, outcome.version)
         if self.may_record(outcome):
             self.outcomes[upload] = outcome
+            self.forms.pop(outcome.key, None)
         return self.outcomes[upload]
 
     def may_record(self, outcome: UploadOutcome) -> bool:
@@ -182,11 +196,24 @@ class MemoryUploads:
             reverse=True,
         )
 
-    def issue(self, key: str, form_ends_at: datetime) -> None:
-        self.forms[key] = form_ends_at
+    def issue(self, form: UnusedForm) -> None:
+        self.forms[form.key] = form
 
-    def form_ends_at(self, key: str) -> datetime | None:
+    def unused_form(self, key: str) -> UnusedForm | None:
         return self.forms.get(key)
+
+    def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
+        entries: list[tuple[UploadCursor, UploadOutcome | UnusedForm]] = [
+            (UploadCursor(to_text(to_us(form.issued_at)), form.key, "form"), form)
+            for form in self.forms.values()
+        ]
+        for outcome in self.outcomes.values():
+            at = to_text(to_us(outcome.uploaded_at or outcome.ended_at))
+            entries.append((UploadCursor(at, outcome.key, outcome.version), outcome))
+        entries.sort(key=lambda entry: astuple(entry[0]), reverse=True)
+        rest = [entry for entry in entries if after is None or astuple(entry[0]) < astuple(after)]
+        end = rest[limit - 1][0] if len(rest) > limit else None
+        return UploadPage(tuple(entry for _, entry in rest[:limit]), end)
 
 
 @dataclass

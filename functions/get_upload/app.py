@@ -1,4 +1,4 @@
-"""GET /uploads/{upload_id}: the status of an upload."""
+"""GET /uploads and /uploads/{upload_id}: the latest uploads, and the status of one."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,13 @@ from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.inbox import S3Inbox
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.upload_table import DynamoDbUploads
-from store_monitoring.http.app import json_response, new_app
-from store_monitoring.http.models import UploadIdInPath
-from store_monitoring.http.operations import GET_UPLOAD
-from store_monitoring.http.upload_responses import upload_body
+from store_monitoring.http.app import json_response, new_app, next_page_link
+from store_monitoring.http.models import Limit, UploadIdInPath, UploadPageToken
+from store_monitoring.http.operations import GET_UPLOAD, LIST_UPLOADS
+from store_monitoring.http.upload_responses import upload_body, upload_page_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
-from store_monitoring.uploads import read_upload
+from store_monitoring.uploads import list_uploads, read_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,16 @@ uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days,
 inbox = S3Inbox(settings.inbox_bucket, FAIL_FAST)
 files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 app = new_app(settings.cors_origin, validates=True)
+
+
+@app.get("/uploads", **LIST_UPLOADS)
+def get_uploads(limit: Limit = 20, page_token: UploadPageToken = None) -> Response[str]:
+    """Return one page of uploads, newest first."""
+    now = datetime.now(UTC)
+    page = list_uploads(limit, page_token, now, uploads, inbox, files)
+    ends_at = now + timedelta(seconds=settings.download_link_seconds)
+    headers = next_page_link(app.current_event, page.end.to_token()) if page.end else {}
+    return json_response(HTTPStatus.OK, upload_page_body(page, ends_at), headers)
 
 
 @app.get("/uploads/<upload_id>", **GET_UPLOAD)

@@ -61,6 +61,7 @@ INDEX = {
         "GET /timeline": "the last week of a store, with ?store_id=",
         "GET /stores/{store_id}/timeline": "the same, by path",
         "POST /uploads": "a presigned POST to upload a file",
+        "GET /uploads": "the latest uploads",
         "GET /uploads/{upload_id}": "the outcome of an upload",
         "GET /healthz": "whether the service is healthy",
     },

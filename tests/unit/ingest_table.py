@@ -24,6 +24,8 @@ def create_ingest_table(dynamodb: Any, name: str) -> None:
             {"AttributeName": "log", "AttributeType": "S"},
             {"AttributeName": "entry", "AttributeType": "S"},
             {"AttributeName": "greatest_us", "AttributeType": "N"},
+            {"AttributeName": "list", "AttributeType": "S"},
+            {"AttributeName": "created_at", "AttributeType": "S"},
         ],
         KeySchema=[
             {"AttributeName": "log", "KeyType": "HASH"},
@@ -35,6 +37,16 @@ def create_ingest_table(dynamodb: Any, name: str) -> None:
                 "KeySchema": [
                     {"AttributeName": "log", "KeyType": "HASH"},
                     {"AttributeName": "greatest_us", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_creation",
+                "KeySchema": [
+                    {"AttributeName": "list", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "ALL"},
             }

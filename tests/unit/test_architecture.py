@@ -59,8 +59,8 @@ _CAPABILITIES = {"domain", "errors", "instants", "storage", "store_ids"}
 ALLOWED = {
     "domain": {"domain"},
     "storage": {"domain", "storage"},
-    "ingest": {*_CAPABILITIES, "ingest"},
-    "reports": {*_CAPABILITIES, "ingest.ports", "reports"},
+    "ingest": {*_CAPABILITIES, "ingest", "page_tokens"},
+    "reports": {*_CAPABILITIES, "ingest.ports", "page_tokens", "reports"},
     "notifications": {*_CAPABILITIES, "metrics", "notifications", "reports"},
     "http": {
         *(*_CAPABILITIES, "http", "logs", "reports", "timeline", "uploads"),
@@ -74,6 +74,7 @@ ALLOWED = {
 # The capabilities of one module.
 _ONE_MODULE = {
     "delete_store": {*_CAPABILITIES, "ingest", "reports"},
+    "page_tokens": set(),
     "store_ids": {"errors"},
     "timeline": {*_CAPABILITIES, "ingest.ports", "reports"},
     "uploads": {*_CAPABILITIES, "ingest.outcomes", "ingest.parsing.kinds"},

@@ -359,7 +359,7 @@ def test_an_invalid_limit_is_refused(limit: str) -> None:
 
 def test_an_invalid_page_token_is_refused() -> None:
     token = urlsafe_b64encode(b'["yesterday", "r"]').decode()
-    message = "page_token: not a next_page_token that GET /reports returned"
+    message = "page_token: not a next_page_token that this call returned"
     assert get("/reports", page_token=token) == invalid(message)
 
 

@@ -8,15 +8,22 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
-from moto import mock_aws
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import CommitConflictError, OutcomeRecordedError
-from store_monitoring.ingest.outcomes import Upload, UploadOutcome, Uploads, UploadStatus
+from store_monitoring.ingest.outcomes import (
+    UnusedForm,
+    Upload,
+    UploadCursor,
+    UploadOutcome,
+    Uploads,
+    UploadStatus,
+)
 from store_monitoring.ingest.ports import Commit, IngestLog
 from testing.fakes import MemoryLog, MemoryUploads
 from tests.cases import utc
+from tests.unit.ingest_table import ingest_table
 
 AT = utc("2024-10-15 00:00:00.5")
 UPLOAD = Upload("polls/a.csv", "e", AT - timedelta(seconds=2), "v1")
@@ -25,21 +32,8 @@ FINAL = (UploadStatus.COMMITTED, UploadStatus.UNCHANGED, UploadStatus.FAILED)
 
 @pytest.fixture
 def table() -> Iterator[Any]:
-    with mock_aws():
-        client = boto3.client("dynamodb")
-        client.create_table(
-            TableName="ingests",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "log", "AttributeType": "S"},
-                {"AttributeName": "entry", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "log", "KeyType": "HASH"},
-                {"AttributeName": "entry", "KeyType": "RANGE"},
-            ],
-        )
-        yield client
+    with ingest_table("ingests"):
+        yield boto3.client("dynamodb")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -48,7 +42,7 @@ def log(request: pytest.FixtureRequest) -> Any:
     if request.param == "memory":
         return MemoryLog()
     request.getfixturevalue("table")
-    uploads = DynamoDbUploads("ingests", retention_days=90)
+    uploads = DynamoDbUploads("ingests", retention_days=90, clock=lambda: AT)
     log: Any = DynamoDbIngestLog("ingests", 64, uploads=uploads)
     log.uploads = uploads
     return log
@@ -211,13 +205,61 @@ def test_outcomes_expire(table: Any) -> None:
         "can_be_redriven": False,
         "partial_stores": 0,
         "partial_store_ids": [],
+        "list": "uploads",
+        "created_at": "2024-10-14T23:59:58.500000Z",
     }
 
 
-def test_a_presigned_post_is_not_an_outcome(uploads: Uploads) -> None:
-    assert uploads.form_ends_at(UPLOAD.key) is None
-    uploads.issue(UPLOAD.key, AT)
-    assert uploads.form_ends_at(UPLOAD.key) == AT
+def test_a_presigned_post_is_unused_until_an_upload_has_an_outcome(uploads: Uploads) -> None:
+    form = UnusedForm(UPLOAD.key, AT - timedelta(minutes=1), AT)
+    assert uploads.unused_form(UPLOAD.key) is None
+    uploads.issue(form)
+    assert uploads.unused_form(UPLOAD.key) == form
     assert list(uploads.of_key(UPLOAD.key)) == []
+    assert uploads.newest(10).entries == (form,)
+    retrying = uploads.record(outcome(UploadStatus.RETRYING))
+    assert uploads.unused_form(UPLOAD.key) is None
+    assert uploads.newest(10).entries == (retrying,)
+
+
+def test_a_commit_uses_the_presigned_post(log: IngestLog, uploads: Uploads) -> None:
+    uploads.issue(UnusedForm(UPLOAD.key, AT - timedelta(minutes=1), AT))
+    committed = outcome(UploadStatus.COMMITTED)
+    log.commit(log.snapshot(), [], Commit("polls", "i", 10, 1, AT), committed)
+    assert uploads.newest(10).entries == (committed,)
+
+
+def test_a_presigned_post_from_before_the_index_can_be_read(table: Any) -> None:
+    item = {
+        "log": {"S": f"uploads/{UPLOAD.key}"},
+        "entry": {"S": "form"},
+        "form_ends_at": {"S": "2024-10-15T00:00:00.500000+00:00"},
+    }
+    table.put_item(TableName="ingests", Item=item)
+    form = DynamoDbUploads("ingests", retention_days=90).unused_form(UPLOAD.key)
+    assert form is not None
+    assert form.ends_at == AT
+
+
+def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
+    """Two of them have the same time."""
+    for number, at in enumerate((0, 3, 1, 1, 2)):
+        upload = Upload(f"polls/{number}.csv", "e", AT + timedelta(seconds=at), "v")
+        uploads.record(UploadOutcome.failed(upload, UploadStatus.FAILED, AT, "it is empty"))
+    uploads.issue(UnusedForm("polls/form.csv", AT + timedelta(seconds=4), AT))
+    page = uploads.newest(2)
+    keys = [entry.key for entry in page.entries]
+    while page.end is not None:
+        page = uploads.newest(2, UploadCursor.from_token(page.end.to_token()))
+        keys += [entry.key for entry in page.entries]
+    assert keys[:3] == ["polls/form.csv", "polls/1.csv", "polls/4.csv"]
+    assert sorted(keys[3:5]) == ["polls/2.csv", "polls/3.csv"]
+    assert keys[5:] == ["polls/0.csv"]
+
+
+def test_expired_uploads_are_not_listed(table: Any) -> None:
+    uploads = DynamoDbUploads(
+        "ingests", retention_days=90, clock=lambda: AT + timedelta(days=90, seconds=1)
+    )
     uploads.record(outcome(UploadStatus.COMMITTED))
-    assert len(uploads.of_key(UPLOAD.key)) == 1
+    assert uploads.newest(10).entries == ()

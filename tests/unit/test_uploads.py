@@ -12,8 +12,18 @@ import pytest
 
 from store_monitoring.aws.inbox import S3PresignedPosts, upload_origin
 from store_monitoring.errors import UnknownUploadError
-from store_monitoring.http.upload_responses import presigned_post_body, upload_body
-from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
+from store_monitoring.http.upload_responses import (
+    presigned_post_body,
+    upload_body,
+    upload_page_body,
+)
+from store_monitoring.ingest.outcomes import (
+    UnusedForm,
+    Upload,
+    UploadCursor,
+    UploadOutcome,
+    UploadStatus,
+)
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.uploads import (
     UPLOAD_LIMIT_BYTES,
@@ -21,6 +31,7 @@ from store_monitoring.uploads import (
     UploadRequest,
     UploadTarget,
     create_upload,
+    list_uploads,
     read_upload,
 )
 from testing.fakes import FolderFiles, MemoryInbox, MemoryUploads
@@ -124,7 +135,7 @@ def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
 def body_of(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
     """Return the response body of an upload with these outcomes."""
     uploads, target = MemoryUploads(), UploadTarget(Kind.POLLS, NUMBER, "polls.csv")
-    uploads.issue(target.key, FORM_ENDS_AT)
+    uploads.issue(UnusedForm(target.key, NOW, FORM_ENDS_AT))
     for outcome in outcomes:
         uploads.record(outcome)
     view = read_upload(target.upload_id, NOW, uploads, MemoryInbox(), files)
@@ -147,12 +158,104 @@ def test_the_counts_of_an_ingested_upload_are_returned(files: FolderFiles) -> No
     }
 
 
+def write_rejects(files: FolderFiles, *rows: str) -> None:
+    path = files.folder / "rejects" / "i.csv"
+    path.parent.mkdir()
+    path.write_text("".join(f"{row}\n" for row in ("line,reason,text", *rows)))
+
+
 def test_rejected_rows_can_be_downloaded(files: FolderFiles) -> None:
+    write_rejects(files, '3,"no status","7,,"')
     outcome = ended(UploadStatus.UNCHANGED, rows=7, rejected=2, rejects_key="rejects/i.csv")
     body = body_of(files, outcome)
     assert body["rejected"] == 2
     assert body["rejects_url"] == files.presigned_url("rejects/i.csv", "rejected-polls.csv")
     assert body["expires_at"] == "2024-10-15T00:00:00.000000Z"
+
+
+def test_the_first_rejected_rows_are_shown(files: FolderFiles) -> None:
+    write_rejects(files, *(f'{line},"no ""status""","{line},{"é" * 300}"' for line in range(3, 99)))
+    body = body_of(files, ended(UploadStatus.COMMITTED, rejected=96, rejects_key="rejects/i.csv"))
+    assert [row["line"] for row in body["rejected_rows"]] == [3, 4, 5, 6, 7]
+    assert body["rejected_rows"][0] == {
+        "line": 3,
+        "reason": 'no "status"',
+        "text": "3," + "é" * 198,
+    }
+
+
+def test_a_long_rejected_row_is_left_out_of_the_preview(files: FolderFiles) -> None:
+    write_rejects(files, '3,"no status","7,,"', f'4,"no status","{"é" * 20_000}"', "")
+    body = body_of(files, ended(UploadStatus.COMMITTED, rejected=2, rejects_key="rejects/i.csv"))
+    assert [row["line"] for row in body["rejected_rows"]] in ([3], [3, 4])
+    assert len(body["rejected_rows"][-1]["text"]) <= 200
+
+
+def test_deleted_rejected_rows_have_no_link(files: FolderFiles) -> None:
+    body = body_of(files, ended(UploadStatus.COMMITTED, rejected=1, rejects_key="rejects/i.csv"))
+    assert body["rejected"] == 1
+    assert not body.keys() & {"rejects_url", "rejected_rows"}
+
+
+def listed(files: FolderFiles, uploads: MemoryUploads, **page: Any) -> dict[str, Any]:
+    found = list_uploads(page.get("limit", 20), None, NOW, uploads, MemoryInbox(), files)
+    return dict(upload_page_body(found, ENDED_AT))
+
+
+def test_uploads_are_listed_newest_first(files: FolderFiles) -> None:
+    uploads = MemoryUploads()
+    used = UploadTarget(Kind.POLLS, NUMBER, "polls.csv")
+    direct = Upload("timezones/zones.csv", "e", NOW + timedelta(seconds=2), "v")
+    misplaced = Upload("other/zones.csv", "e", NOW + timedelta(seconds=3), "v")
+    pending = UploadTarget.new(UploadRequest(Kind.EXCLUSIONS, "maintenance.csv"), NOW)
+    uploads.issue(UnusedForm(used.key, NOW, FORM_ENDS_AT))
+    uploads.issue(UnusedForm(pending.key, NOW + timedelta(seconds=1), FORM_ENDS_AT))
+    uploads.record(replace(ended(UploadStatus.COMMITTED, rows=7), uploaded_at=NOW))
+    for upload in (direct, misplaced):
+        uploads.record(UploadOutcome.failed(upload, UploadStatus.FAILED, ENDED_AT, "it is empty"))
+    failed = {
+        "filename": "zones.csv",
+        "status": "Failed",
+        "ended_at": "2024-10-15T00:00:00.000000Z",
+        "reason": "it is empty",
+    }
+    assert listed(files, uploads)["uploads"] == [
+        {"created_at": "2024-10-14T12:00:03.000000Z"} | failed,
+        {"kind": "timezones", "created_at": "2024-10-14T12:00:02.000000Z"} | failed,
+        {
+            "upload_id": pending.upload_id,
+            "kind": "exclusions",
+            "filename": "maintenance.csv",
+            "created_at": "2024-10-14T12:00:01.000000Z",
+            "status": "Pending",
+        },
+        {
+            "upload_id": used.upload_id,
+            "kind": "polls",
+            "filename": "polls.csv",
+            "created_at": "2024-10-14T12:00:00.000000Z",
+            "status": "Committed",
+            "ended_at": "2024-10-15T00:00:00.000000Z",
+            "rows": 7,
+            "rejected": 0,
+        },
+    ]
+
+
+def test_a_page_of_uploads_names_the_next_one(files: FolderFiles) -> None:
+    uploads = MemoryUploads()
+    for number in range(3):
+        uploads.issue(UnusedForm(f"polls/{number}.csv", NOW, FORM_ENDS_AT))
+    first = listed(files, uploads, limit=2)
+    after = UploadCursor.from_token(first["next_page_token"])
+    rest = list_uploads(2, after, NOW, uploads, MemoryInbox(), files)
+    assert (len(first["uploads"]), len(rest.uploads), rest.end) == (2, 1, None)
+
+
+@pytest.mark.parametrize("token", ["", "x", "WzFd", "WyIiLCAiIiwgIiJd", "W" * 4000, "W1tbW1s="])
+def test_text_that_is_no_token_of_uploads_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="next_page_token"):
+        UploadCursor.from_token(token)
 
 
 def test_stores_with_rejected_rows_are_named(files: FolderFiles) -> None:
@@ -175,6 +278,7 @@ def test_the_file_of_rejected_rows_has_one_extension(
 ) -> None:
     target = UploadTarget(Kind.POLLS, NUMBER, filename)
     key = "rejects/i.csv"
+    write_rejects(files)
     uploads = MemoryUploads()
     uploads.record(replace(ended(UploadStatus.COMMITTED, rejects_key=key), key=target.key))
     view = read_upload(target.upload_id, NOW, uploads, MemoryInbox(), files)

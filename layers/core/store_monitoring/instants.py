@@ -48,3 +48,8 @@ def from_text(text: str) -> int:
     if not 0 <= us < END_US:
         raise ValueError("not between the years 1970 and 2199 in UTC")
     return us
+
+
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)

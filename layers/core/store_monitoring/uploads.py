@@ -1,14 +1,23 @@
 """Uploads through the API: presigned POSTs, and the status of each upload."""
 
+import csv
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Protocol, Self
 from uuid import UUID
 
-from store_monitoring.errors import UnknownUploadError
-from store_monitoring.ingest.outcomes import UploadOutcome, Uploads, UploadStatus
+from store_monitoring.errors import MissingObjectError, UnknownUploadError
+from store_monitoring.ingest.outcomes import (
+    UnusedForm,
+    UploadCursor,
+    UploadOutcome,
+    Uploads,
+    UploadStatus,
+)
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.storage.ports import ReportFiles
 
@@ -23,11 +32,11 @@ class PresignedPosts(Protocol):
 _MAX_KEY_FILENAME_CHARACTERS = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
-UPLOAD_ID = re.compile(
-    rf"(?P<kind>{'|'.join(Kind)})"
-    r"\.(?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    rf"\.(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
-)
+_KIND = rf"(?P<kind>{'|'.join(Kind)})"
+_NUMBER = r"(?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_FILENAME = rf"(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
+_UPLOAD_KEY = re.compile(f"{_KIND}/{_NUMBER}-{_FILENAME}")
+UPLOAD_ID = re.compile(rf"{_KIND}\.{_NUMBER}\.{_FILENAME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,16 @@ class UploadTarget:
             raise UnknownUploadError("there is no such upload")
         return cls(Kind(match["kind"]), match["number"], match["filename"])
 
+    @classmethod
+    def from_key(cls, key: str) -> Self | None:
+        """Return the target of a key; None if it is no key of a target.
+
+        >>> UploadTarget.from_key("polls/monday.csv") is None
+        True
+        """
+        match = _UPLOAD_KEY.fullmatch(key)
+        return match and cls(Kind(match["kind"]), match["number"], match["filename"])
+
     @property
     def upload_id(self) -> str:
         """The id in the API. It determines the key, so no lookup is needed."""
@@ -145,11 +164,16 @@ def create_upload(
     """
     target = UploadTarget.new(request, issued_at)
     url, fields = presigned_posts.presigned_post(target.key, UPLOAD_LIMIT_BYTES)
-    uploads.issue(target.key, form_ends_at)
+    uploads.issue(UnusedForm(target.key, issued_at, form_ends_at))
     return PresignedPost(target.upload_id, url, fields)
 
 
 _ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
+_REJECT_COLUMNS = 3
+_PREVIEW_ROWS = 5
+_PREVIEW_BYTES = 16 * 1024
+_PREVIEW_CHARACTERS = 200
+_READERS = 16  # most of the time is spent waiting for S3
 
 
 class InboxObjects(Protocol):
@@ -160,18 +184,30 @@ class InboxObjects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A rejected row: its line in the file, the reason, and the first characters of its text."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
-    """One file that was uploaded with a presigned POST.
+    """One uploaded file.
 
     Attributes
     ----------
     outcome : UploadOutcome
     rejects_url : str or None
         Presigned URL of the rejected rows, if any.
+    rejected_rows : tuple of RejectedRow
+        The first of them.
     """
 
     outcome: UploadOutcome
     rejects_url: str | None = None
+    rejected_rows: tuple[RejectedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,22 +240,108 @@ def read_upload(
         If we never gave out such an id.
     """
     target = UploadTarget.from_id(upload_id)
+    # In this order: the form is deleted when the first outcome is recorded.
+    form = uploads.unused_form(target.key)
+    if form is not None:
+        return UploadView(upload_id, _status(form, now, inbox))
     outcomes = uploads.of_key(target.key)
-    if outcomes:
-        return UploadView(
-            upload_id,
-            outcomes[0].status,
-            tuple(Use(outcome, _rejects_url(outcome, target, files)) for outcome in outcomes),
-        )
-    form_ends_at = uploads.form_ends_at(target.key)
-    if form_ends_at is None:
+    if not outcomes:
         raise UnknownUploadError("there is no such upload")
-    is_open = now < form_ends_at or inbox.exists(target.key)
-    return UploadView(upload_id, UploadStatus.PENDING if is_open else UploadStatus.EXPIRED)
+    uses = tuple(_use(outcome, files) for outcome in outcomes)
+    return UploadView(upload_id, outcomes[0].status, uses)
 
 
-def _rejects_url(outcome: UploadOutcome, target: UploadTarget, files: ReportFiles) -> str | None:
+@dataclass(frozen=True, slots=True)
+class ListedUpload:
+    """One upload in a list: a used presigned POST once for each use.
+
+    Attributes
+    ----------
+    upload_id : str or None
+        None if the file was put into the inbox without the API.
+    kind : Kind or None
+        None if the file is not under the prefix of a kind.
+    filename : str
+    created_at : datetime
+        When the file was uploaded; when the presigned POST was issued, if it is not used.
+    status : UploadStatus
+    use : Use or None
+        None if the upload is Pending or Expired.
+    """
+
+    upload_id: str | None
+    kind: Kind | None
+    filename: str
+    created_at: datetime
+    status: UploadStatus
+    use: Use | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUploads:
+    """A page of uploads, newest first, and the cursor of the next page, None on the last page."""
+
+    uploads: tuple[ListedUpload, ...]
+    end: UploadCursor | None = None
+
+
+def list_uploads(
+    limit: int,
+    after: UploadCursor | None,
+    now: datetime,
+    uploads: Uploads,
+    inbox: InboxObjects,
+    files: ReportFiles,
+) -> ListedUploads:
+    """Return a page of uploads, newest first, each with its current status."""
+
+    def listed(entry: UploadOutcome | UnusedForm) -> ListedUpload:
+        target = UploadTarget.from_key(entry.key)
+        prefix, _, name = entry.key.partition("/")
+        upload_id = None if target is None else target.upload_id
+        kind = Kind(prefix) if prefix in list(Kind) else None
+        filename = name if target is None else target.filename
+        if isinstance(entry, UnusedForm):
+            status = _status(entry, now, inbox)
+            return ListedUpload(upload_id, kind, filename, entry.issued_at, status)
+        created_at = entry.uploaded_at or entry.ended_at
+        use = _use(entry, files)
+        return ListedUpload(upload_id, kind, filename, created_at, entry.status, use)
+
+    page = uploads.newest(limit, after)
+    with ThreadPoolExecutor(_READERS) as pool:
+        return ListedUploads(tuple(pool.map(listed, page.entries)), page.end)
+
+
+def _status(form: UnusedForm, now: datetime, inbox: InboxObjects) -> UploadStatus:
+    is_open = now < form.ends_at or inbox.exists(form.key)
+    return UploadStatus.PENDING if is_open else UploadStatus.EXPIRED
+
+
+def _use(outcome: UploadOutcome, files: ReportFiles) -> Use:
     if outcome.rejects_key is None:
-        return None
-    name = _ENDING.sub(".csv", target.filename, count=1)
-    return files.presigned_url(outcome.rejects_key, f"rejected-{name}")
+        return Use(outcome)
+    try:
+        start = files.read_start(outcome.rejects_key, _PREVIEW_BYTES)
+    except MissingObjectError:  # the data of a store in it was deleted
+        return Use(outcome)
+    target = UploadTarget.from_key(outcome.key)
+    filename = outcome.key.rpartition("/")[2] if target is None else target.filename
+    name = _ENDING.sub(".csv", _UNSAFE.sub("_", filename), count=1)
+    url = files.presigned_url(outcome.rejects_key, f"rejected-{name}")
+    return Use(outcome, url, _first_rejected_rows(start))
+
+
+def _first_rejected_rows(start: bytes) -> tuple[RejectedRow, ...]:
+    r"""Return the first rows of a file of rejected rows, given its first bytes.
+
+    >>> _first_rejected_rows(b'line,reason,text\n3,"the status is not known","7,may')
+    (RejectedRow(line=3, reason='the status is not known', text='7,may'),)
+    """
+    # The last row may be cut off, maybe within a character.
+    lines = start.decode(errors="ignore").splitlines(keepends=True)[1:]
+    rows = (row for row in csv.reader(lines) if len(row) == _REJECT_COLUMNS)
+    return tuple(
+        RejectedRow(int(line), reason, text[:_PREVIEW_CHARACTERS])
+        for line, reason, text in islice(rows, _PREVIEW_ROWS)
+    )

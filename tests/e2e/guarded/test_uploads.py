@@ -3,6 +3,7 @@
 import csv
 import io
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -47,6 +48,8 @@ def test_a_file_is_uploaded_and_its_rejects_can_be_downloaded(guarded: User) -> 
     assert "attachment" in response.headers["Content-Disposition"]
     [reject] = csv.DictReader(io.StringIO(response.text))
     assert (reject["line"], "maybe" in reject["text"]) == ("3", True)
+    [row] = outcome["rejected_rows"]
+    assert (row["line"], row["reason"], row["text"]) == (3, reject["reason"], reject["text"])
 
     again = create_form(guarded)
     post_form(again, POLLS)
@@ -101,6 +104,42 @@ def test_a_form_used_twice_is_two_uploads(guarded: User) -> None:
     [earlier] = response["earlier"]
     assert [each["status"] for each in (response, earlier)] == ["Committed", "Committed"]
     assert response["rejects_url"] != earlier["rejects_url"]
+
+
+def test_uploads_are_listed_newest_first(guarded: User) -> None:
+    used, unused = create_form(guarded), create_form(guarded, kind="timezones")
+    assert post_form(used, POLLS.replace(b"uploaded", b"listed")).status_code == 204
+    ended(guarded, used)
+    outcomes: dict[str, Any] = {}
+    query = "?limit=2"
+    while len(outcomes) < 2:
+        response = guarded.get(f"/uploads{query}")
+        page = response.json()
+        assert 0 < len(page["uploads"]) <= 2
+        created = [each["created_at"] for each in page["uploads"]]
+        assert created == sorted(created, reverse=True)
+        ours = (used["upload_id"], unused["upload_id"])
+        outcomes |= {
+            each["upload_id"]: each for each in page["uploads"] if each.get("upload_id") in ours
+        }
+        query = response.links["next"]["url"] if len(outcomes) < 2 else ""
+    assert outcomes[unused["upload_id"]]["status"] == "Pending"
+    assert outcomes[unused["upload_id"]]["kind"] == "timezones"
+    found = outcomes[used["upload_id"]]
+    assert (found["status"], found["filename"]) == ("Committed", "polls.csv")
+    assert (found["rows"], found["rejected"], found["rejected_rows"][0]["line"]) == (1, 1, 3)
+    assert requests.get(found["rejects_url"], timeout=30).status_code == 200
+
+
+def test_deleted_rejected_rows_have_no_link(guarded: User) -> None:
+    form = create_form(guarded)
+    assert post_form(form, POLLS.replace(b"uploaded", b"deleted")).status_code == 204
+    key = urlsplit(ended(guarded, form)["rejects_url"]).path.partition("/rejects/")[2]
+    bucket = guarded.cloud.outputs["DataBucketName"]
+    guarded.s3.delete_object(Bucket=bucket, Key=f"rejects/{key}")
+    outcome = guarded.get(f"/uploads/{form['upload_id']}").json()
+    assert outcome["rejected"] == 1
+    assert "rejects_url" not in outcome
 
 
 def test_a_form_that_is_not_used_in_time_is_expired(guarded: User) -> None:

@@ -132,7 +132,7 @@ class DynamoDbIngestLog:
             writes.append(self._put(_stores_before(snapshot, new_stores, commit)))
         if outcome is not None:
             assert self._uploads is not None
-            writes.append({"Put": self._uploads.put_request(outcome)})
+            writes = [*self._uploads.write_requests(outcome), *writes]
         self._transact(snapshot, new_snapshot, writes, records_outcome=outcome is not None)
 
     def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
@@ -413,7 +413,8 @@ class DynamoDbIngestLog:
                 self._client.transact_write_items(TransactItems=[put_head, *writes])
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = error.response["CancellationReasons"]
-            if records_outcome and reasons[-1]["Code"] == "ConditionalCheckFailed":
+            # The first write is that of the head.
+            if records_outcome and reasons[1]["Code"] == "ConditionalCheckFailed":
                 raise OutcomeRecordedError(
                     "the outcome of the upload is already recorded"
                 ) from error

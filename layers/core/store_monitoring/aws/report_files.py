@@ -40,11 +40,11 @@ class S3ReportFiles:
 
     def read_json(self, key: str) -> object:
         """Return the decoded JSON of an object."""
-        try:
-            with transient_errors(f"read {key}"):
-                return json.load(self._client.get_object(Bucket=self._bucket, Key=key)["Body"])
-        except self._client.exceptions.NoSuchKey as error:
-            raise MissingObjectError(f"cannot read {key}: there is no such object") from error
+        return json.loads(self._read(key))
+
+    def read_start(self, key: str, size: int) -> bytes:
+        """Return at most `size` first bytes of an object."""
+        return self._read(key, Range=f"bytes=0-{size - 1}")
 
     def count(self, prefix: str) -> int:
         """Return the number of objects under a prefix."""
@@ -65,6 +65,18 @@ class S3ReportFiles:
             },
             ExpiresIn=self._link_seconds,
         )
+
+    def _read(self, key: str, **part: str) -> bytes:
+        try:
+            with transient_errors(f"read {key}"):
+                response = self._client.get_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    **part,  # type: ignore[arg-type]  # all of them are strings
+                )
+                return response["Body"].read()
+        except self._client.exceptions.NoSuchKey as error:
+            raise MissingObjectError(f"cannot read {key}: there is no such object") from error
 
     def _put(self, key: str, value: object, **conditions: str) -> None:
         with transient_errors(f"write {key}"):

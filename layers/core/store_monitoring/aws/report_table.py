@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -14,7 +14,7 @@ from store_monitoring.aws.clients import FAIL_FAST, transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError
-from store_monitoring.instants import to_text, to_us
+from store_monitoring.instants import to_text, to_us, utc_now
 from store_monitoring.logs import logger
 from store_monitoring.reports.failures import error_code, has_public_message, public_message
 from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage
@@ -35,10 +35,6 @@ _BY_START = "by_start"  # index of all reports, sorted by start time
 _LOG = "reports"  # its only partition; idempotency keys are not in it
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ReportTable:
     """A DynamoDB table of reports and idempotency keys, with the key `report_id`.
 
@@ -53,7 +49,7 @@ class ReportTable:
     """
 
     def __init__(
-        self, name: str, retention: timedelta, clock: Callable[[], datetime] = _utc_now
+        self, name: str, retention: timedelta, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._name = name
         self._retention = retention

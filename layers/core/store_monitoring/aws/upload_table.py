@@ -3,25 +3,38 @@
 Key `log`, `entry`:
 
 - ``uploads/<object key>``, a version of the object: the outcome of that upload. It expires.
-- ``uploads/<object key>``, ``form``: the presigned POST issued for the key. It expires, too.
+- ``uploads/<object key>``, ``form``: the presigned POST issued for the key, until an upload under
+  the key has an outcome. It expires, too.
 - ``uploads``, an object key: the outcome of the last upload under that key, from before the inbox
   was versioned.
+
+The first two are in the index ``by_creation``, since it exists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from store_monitoring.aws.clients import error_code, transient_errors
+from store_monitoring.aws.clients import transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
-from store_monitoring.ingest.outcomes import Upload, UploadOutcome, UploadStatus
+from store_monitoring.errors import TransientError
+from store_monitoring.ingest.outcomes import (
+    UnusedForm,
+    Upload,
+    UploadCursor,
+    UploadOutcome,
+    UploadPage,
+    UploadStatus,
+)
+from store_monitoring.instants import to_text, to_us, utc_now
 
 _FORM = "form"  # shorter than any S3 version id
+_BY_CREATION = "by_creation"  # index of forms and outcomes, sorted by time
+_LIST = "uploads"  # its only partition
 
 
 class DynamoDbUploads:
@@ -34,11 +47,20 @@ class DynamoDbUploads:
         How long an outcome is kept.
     config : Config or None
         Timeouts and retries of the client; None for those of boto3.
+    clock : callable
+        Returns the current time.
     """
 
-    def __init__(self, table: str, retention_days: int, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        table: str,
+        retention_days: int,
+        config: Config | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._table = table
         self._retention = timedelta(days=retention_days)
+        self._clock = clock
         self._client = boto3.client("dynamodb", config=config)
 
     def get(self, upload: Upload) -> UploadOutcome | None:
@@ -50,10 +72,10 @@ class DynamoDbUploads:
         """Record an outcome unless a final one is recorded; return the recorded one."""
         try:
             with transient_errors("record the upload"):
-                self._client.put_item(**self.put_request(outcome))
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
+                self._client.transact_write_items(TransactItems=self.write_requests(outcome))
+        except self._client.exceptions.TransactionCanceledException as error:
+            if error.response["CancellationReasons"][0]["Code"] != "ConditionalCheckFailed":
+                raise TransientError.cannot("record the upload") from error
             item = self._get(_partition(outcome.key), outcome.version)
             return outcome if item is None else _outcome(outcome.key, item)
         return outcome
@@ -77,47 +99,84 @@ class DynamoDbUploads:
         before_versions = self._get("uploads", key)
         return outcomes + ([_outcome(key, before_versions)] if before_versions else [])
 
-    def issue(self, key: str, form_ends_at: datetime) -> None:
-        """Record that a presigned POST was issued for a key, and when it expires."""
+    def issue(self, form: UnusedForm) -> None:
+        """Record that a presigned POST was issued."""
         item = {
-            "log": _partition(key),
-            "entry": _FORM,
-            "form_ends_at": form_ends_at.isoformat(),
-            "expires_at": int((form_ends_at + self._retention).timestamp()),
+            **_form_key(form.key),
+            **_listed(form.issued_at),
+            "form_ends_at": form.ends_at.isoformat(),
+            "expires_at": self._expires_at(form.ends_at),
         }
         with transient_errors("record the presigned POST"):
             self._client.put_item(TableName=self._table, Item=to_item(item))
 
-    def form_ends_at(self, key: str) -> datetime | None:
-        """Return when the presigned POST for a key expires; None if none was issued."""
+    def unused_form(self, key: str) -> UnusedForm | None:
+        """Return the presigned POST for a key; None if none was issued, or an outcome is known."""
         item = self._get(_partition(key), _FORM)
-        return None if item is None else datetime.fromisoformat(item["form_ends_at"])
+        return None if item is None else _unused_form(key, item)
 
-    def put_request(self, outcome: UploadOutcome) -> Any:
-        """Return the PutItem request that records an outcome; it can be part of a transaction."""
+    def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
+        """Return a page of uploads, newest first; the read is eventually consistent.
+
+        A page may be shorter than its limit although others follow: expired items are skipped.
+        """
+        start: dict[str, Any] = {}
+        if after is not None:
+            position = {"list": _LIST, "created_at": after.at}
+            key = {"log": _partition(after.key), "entry": after.version}
+            start["ExclusiveStartKey"] = to_item(position | key)
+        with transient_errors("list the uploads"):
+            response = self._client.query(
+                TableName=self._table,
+                IndexName=_BY_CREATION,
+                KeyConditionExpression="#list = :list",
+                FilterExpression="expires_at > :now",
+                ExpressionAttributeNames={"#list": "list"},
+                ExpressionAttributeValues=to_item(
+                    {":list": _LIST, ":now": int(self._clock().timestamp())}
+                ),
+                ScanIndexForward=False,
+                Limit=limit,
+                **start,
+            )
+        entries = tuple(_entry(from_item(item)) for item in response["Items"])
+        if "LastEvaluatedKey" not in response:
+            return UploadPage(entries)
+        last = from_item(response["LastEvaluatedKey"])
+        return UploadPage(entries, UploadCursor(last["created_at"], _key(last), last["entry"]))
+
+    def write_requests(self, outcome: UploadOutcome) -> list[Any]:
+        """Return the writes that record an outcome, for a transaction.
+
+        The first one has a condition: no final outcome is recorded.
+        """
         values = asdict(outcome) | {"ended_at": outcome.ended_at.isoformat()}
         if outcome.uploaded_at is not None:
             values["uploaded_at"] = outcome.uploaded_at.isoformat()
-        names = {"#status": "status"}
         condition = "attribute_not_exists(#status) OR #status = :retrying"
         condition_values: dict[str, Any] = {":retrying": UploadStatus.RETRYING.value}
         if outcome.is_final:
             condition += " OR can_be_redriven = :true"
             condition_values[":true"] = True
-        return {
+        item = {
+            "log": _partition(values.pop("key")),
+            "entry": values.pop("version"),
+            **_listed(outcome.uploaded_at or outcome.ended_at),
+            "expires_at": self._expires_at(outcome.ended_at),
+            **values,
+        }
+        delete_form = {"TableName": self._table, "Key": to_item(_form_key(outcome.key))}
+        put_outcome = {
             "TableName": self._table,
-            "Item": to_item(
-                {
-                    "log": _partition(values.pop("key")),
-                    "entry": values.pop("version"),
-                    "expires_at": int((outcome.ended_at + self._retention).timestamp()),
-                    **values,
-                }
-            ),
+            "Item": to_item(item),
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": names,
+            "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": to_item(condition_values),
         }
+        return [{"Put": put_outcome}, {"Delete": delete_form}]
+
+    def _expires_at(self, ended_at: datetime) -> int:
+        return int((ended_at + self._retention).timestamp())
 
     def _get(self, partition: str, entry: str) -> dict[str, Any] | None:
         with transient_errors("read the uploads"):
@@ -129,12 +188,40 @@ class DynamoDbUploads:
         return from_item(response["Item"]) if "Item" in response else None
 
 
+_PREFIX = "uploads/"
+_NOT_OF_OUTCOMES = ("log", "list", "created_at", "expires_at")
+
+
 def _partition(key: str) -> str:
-    return f"uploads/{key}"
+    return f"{_PREFIX}{key}"
+
+
+def _key(item: dict[str, Any]) -> str:
+    return str(item["log"]).removeprefix(_PREFIX)
+
+
+def _form_key(key: str) -> dict[str, str]:
+    return {"log": _partition(key), "entry": _FORM}
+
+
+def _listed(created_at: datetime) -> dict[str, str]:
+    """Return the attributes that put an item into the index; the texts sort by time."""
+    return {"list": _LIST, "created_at": to_text(to_us(created_at))}
+
+
+def _entry(item: dict[str, Any]) -> UploadOutcome | UnusedForm:
+    key = _key(item)
+    return _unused_form(key, item) if item["entry"] == _FORM else _outcome(key, item)
+
+
+def _unused_form(key: str, item: dict[str, Any]) -> UnusedForm:
+    ends_at = item["form_ends_at"]
+    issued_at = item.get("created_at", ends_at)  # older items lack it
+    return UnusedForm(key, datetime.fromisoformat(issued_at), datetime.fromisoformat(ends_at))
 
 
 def _outcome(key: str, item: dict[str, Any]) -> UploadOutcome:
-    values = {name: value for name, value in item.items() if name not in ("log", "expires_at")}
+    values = {name: value for name, value in item.items() if name not in _NOT_OF_OUTCOMES}
     version = values.pop("entry")
     uploaded_at = values.pop("uploaded_at", None)
     values["partial_store_ids"] = tuple(values.get("partial_store_ids", ()))

@@ -21,7 +21,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.ingest.outcomes import UploadStatus
+from store_monitoring.ingest.outcomes import UploadCursor, UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
 from store_monitoring.reports.ports import Cursor
@@ -223,6 +223,12 @@ IdempotencyKeyHeader = Annotated[
             " same key return the same report."
         ),
     ),
+]
+UploadPageToken = Annotated[
+    UploadCursor | None,
+    BeforeValidator(UploadCursor.from_token),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+    Query(description="`next_page_token` of the previous page."),
 ]
 UploadIdInPath = Annotated[
     str, WithJsonSchema(_UPLOAD_ID), Path(description="As `POST /uploads` returned it.")
@@ -806,6 +812,14 @@ class RejectedStores(TypedDict):
     ]
 
 
+class RejectedRow(TypedDict):
+    """A row that was not ingested."""
+
+    line: Annotated[int, Field(ge=1, description="Number of its line in the file.")]
+    reason: str
+    text: Annotated[str, Field(max_length=200, description="The first characters of its text.")]
+
+
 class UploadOutcome(TypedDict):
     """The outcome of one use of a presigned POST."""
 
@@ -825,6 +839,12 @@ class UploadOutcome(TypedDict):
     rows: NotRequired[Annotated[Count, Field(description="Number of valid rows.")]]
     rejected: NotRequired[Annotated[Count, Field(description="Number of rejected rows.")]]
     stores_with_rejected_rows: NotRequired[RejectedStores]
+    rejected_rows: NotRequired[
+        Annotated[
+            list[RejectedRow],
+            Field(min_length=1, max_length=5, description="The first rejected rows."),
+        ]
+    ]
     rejects_url: NotRequired[
         Annotated[
             Uri,
@@ -860,6 +880,47 @@ class Upload(UploadOutcome):
                     "If the presigned POST was used more than once: the outcomes of earlier"
                     " uploads, newest first."
                 ),
+            ),
+        ]
+    ]
+
+
+class ListedUpload(UploadOutcome):
+    """An upload in a list: one use of a presigned POST, or one that is not used yet."""
+
+    upload_id: NotRequired[
+        Annotated[
+            UploadId,
+            Field(description="Absent if the file was put into the inbox bucket without the API."),
+        ]
+    ]
+    kind: NotRequired[
+        Annotated[Kind, Field(description="Absent if the file is not under the prefix of a kind.")]
+    ]
+    filename: Annotated[str, Field(description="With characters replaced that keys cannot have.")]
+    created_at: Annotated[
+        Instant,
+        Field(
+            description=(
+                "When the file arrived; before that, when the presigned POST was issued. ISO 8601,"
+                " in UTC, to the microsecond."
+            )
+        ),
+    ]
+
+
+class UploadPage(TypedDict):
+    """A page of uploads, newest first."""
+
+    uploads: Annotated[list[ListedUpload], Field(max_length=100)]
+    next_page_token: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description=(
+                    "The `page_token` of the next page; absent on the last page. A page may have"
+                    " fewer uploads than `limit`, since expired ones are left out."
+                )
             ),
         ]
     ]

@@ -565,6 +565,9 @@ CREATE_UPLOAD = operation(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _BODY_TOO_LARGE,
     },
 )
+_REJECTED_ROWS: list[models.RejectedRow] = [
+    {"line": 17, "reason": "the status is neither active nor inactive", "text": "7,maybe,…"}
+]
 GET_UPLOAD = operation(
     "get_upload",
     "Get the outcome of an upload",
@@ -604,6 +607,7 @@ GET_UPLOAD = operation(
                     "ended_at": "2024-10-15T00:00:05.400000Z",
                     "rows": 1849837,
                     "rejected": 2,
+                    "rejected_rows": _REJECTED_ROWS,
                     "rejects_url": _REJECTS_URL,
                     "expires_at": "2024-10-15T00:15:06.000000Z",
                 },
@@ -631,6 +635,53 @@ GET_UPLOAD = operation(
         HTTPStatus.NOT_FOUND: error(
             "There is no such upload.",
             {"unknown": ("unknown_upload", "there is no such upload")},
+        ),
+    },
+)
+LIST_UPLOADS = operation(
+    "list_uploads",
+    "The latest uploads, newest first",
+    tag="uploads",
+    description=(
+        "Each use of a presigned POST, files that were put into the inbox bucket without the API,"
+        " and presigned POSTs that are not used yet. The list is eventually consistent: what has"
+        " just changed may be missing."
+    ),
+    responses={
+        HTTPStatus.OK: response(
+            "A page of uploads.",
+            models.UploadPage,
+            {
+                "two uploads": {
+                    "uploads": [
+                        {
+                            "upload_id": f"business_hours.{_NUMBER}.menu_hours.csv",
+                            "kind": "business_hours",
+                            "filename": "menu_hours.csv",
+                            "created_at": "2024-10-15T00:00:08.000000Z",
+                            "status": "Pending",
+                        },
+                        {
+                            "upload_id": _UPLOAD_ID,
+                            "kind": "polls",
+                            "filename": "store_status.csv",
+                            "created_at": "2024-10-15T00:00:02.000000Z",
+                            "status": "Committed",
+                            "ended_at": "2024-10-15T00:00:05.400000Z",
+                            "rows": 1849837,
+                            "rejected": 1,
+                            "rejected_rows": _REJECTED_ROWS,
+                            "rejects_url": _REJECTS_URL,
+                            "expires_at": "2024-10-15T00:15:06.000000Z",
+                        },
+                    ],
+                }
+            },
+            headers={"Link": "The next page, as `next`; absent on the last page."},
+        ),
+        HTTPStatus.BAD_REQUEST: error(
+            "A parameter is invalid; the message names it.",
+            {"limit": ("invalid_request", "limit: input should be less than or equal to 100")},
         ),
     },
 )

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
+
+from store_monitoring.page_tokens import from_token, invalid_token, to_token
 
 
 class UploadStatus(StrEnum):
@@ -133,6 +135,70 @@ class UploadOutcome:
         return self.status is not UploadStatus.RETRYING
 
 
+@dataclass(frozen=True, slots=True)
+class UnusedForm:
+    """A presigned POST under whose key no upload has an outcome.
+
+    Attributes
+    ----------
+    key : str
+    issued_at, ends_at : datetime
+        When it was issued, and when it expires.
+    """
+
+    key: str
+    issued_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadCursor:
+    """The position after a page of uploads: its last entry.
+
+    Attributes
+    ----------
+    at : str
+        When the entry was issued or uploaded.
+    key, version : str
+
+    Examples
+    --------
+    >>> cursor = UploadCursor("2024-10-15T00:00:00.000000Z", "polls/a.csv", "v1")
+    >>> UploadCursor.from_token(cursor.to_token()) == cursor
+    True
+    """
+
+    at: str
+    key: str
+    version: str
+
+    @classmethod
+    def from_token(cls, token: str) -> Self:
+        """Parse a token that `to_token` returned.
+
+        Raises
+        ------
+        ValueError
+            If the token is anything else.
+        """
+        match from_token(token):
+            case [str(at), str(key), str(version)] if at and key and version:
+                return cls(at, key, version)
+        raise invalid_token()
+
+    def to_token(self) -> str:
+        """Return the cursor as URL-safe text."""
+        return to_token([self.at, self.key, self.version])
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """A page of uploads, newest first, and the cursor of the next page, None on the last page."""
+
+    entries: tuple[UploadOutcome | UnusedForm, ...]
+    end: UploadCursor | None = None
+
+
 class Uploads(Protocol):
     """The recorded outcomes of uploads."""
 
@@ -148,11 +214,14 @@ class Uploads(Protocol):
     def of_key(self, key: str) -> Sequence[UploadOutcome]:
         """Return the outcomes under a key, newest first, with a strongly consistent read."""
 
-    def issue(self, key: str, form_ends_at: datetime) -> None:
-        """Record that a presigned POST was issued for a key, and when it expires."""
+    def issue(self, form: UnusedForm) -> None:
+        """Record that a presigned POST was issued."""
 
-    def form_ends_at(self, key: str) -> datetime | None:
-        """Return when the presigned POST for a key expires; None if none was issued."""
+    def unused_form(self, key: str) -> UnusedForm | None:
+        """Return the presigned POST for a key; None if none was issued, or an outcome is known."""
+
+    def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
+        """Return a page of uploads, newest first. The read is eventually consistent."""
 
 
 NO_REASON = "ingest ended without a reason each time: it ran out of time or memory"

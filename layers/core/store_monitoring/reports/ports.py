@@ -1,18 +1,14 @@
 """Ports of the reports, as protocols, and the pages that they return. `aws` implements them."""
 
-import json
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
 from store_monitoring.errors import MalformedReportIdError
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.page_tokens import from_token, invalid_token, to_token
 from store_monitoring.reports.report import Failure, Report, checked_report_id
 from store_monitoring.reports.request import IdempotencyKey, ReportRequest
-
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,400}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +34,23 @@ class Cursor:
         ValueError
             If the token is anything else.
         """
-        wrong = ValueError("not a next_page_token that GET /reports returned")
-        if not _TOKEN.fullmatch(token):
-            raise wrong
-        try:
-            match json.loads(urlsafe_b64decode(token)):
-                case [str(started_at), str(report_id)]:
+        match from_token(token):
+            case [str(started_at), str(report_id)]:
+                try:
                     # Normalise both: DynamoDB compares keys byte by byte.
                     cursor = cls(
                         to_text(to_us(datetime.fromisoformat(started_at))),
                         checked_report_id(report_id),
                     )
-                case _:
-                    raise wrong
-        except (ValueError, TypeError, OverflowError, MalformedReportIdError):
-            raise wrong from None
-        if cursor.to_token() != token:
-            raise wrong
-        return cursor
+                except (ValueError, TypeError, OverflowError, MalformedReportIdError):
+                    raise invalid_token() from None
+                if cursor.to_token() == token:
+                    return cursor
+        raise invalid_token()
 
     def to_token(self) -> str:
         """Return the cursor as URL-safe text."""
-        return urlsafe_b64encode(json.dumps([self.started_at, self.report_id]).encode()).decode()
+        return to_token([self.started_at, self.report_id])
 
 
 @dataclass(frozen=True, slots=True)

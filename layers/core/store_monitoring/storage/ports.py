@@ -28,6 +28,14 @@ class ReportFiles(Protocol):
         MissingObjectError
         """
 
+    def read_start(self, key: str, size: int) -> bytes:
+        """Return at most `size` first bytes of an object.
+
+        Raises
+        ------
+        MissingObjectError
+        """
+
     def count(self, prefix: str) -> int:
         """Return the number of objects under a prefix."""
 
