@@ -85,7 +85,7 @@ OUTSIDE = {
     "domain": {"numpy", "pyarrow", "pytz"},
     "storage": {"numpy", "pyarrow"},
     "ingest": {"isal", "numpy", "pyarrow"},
-    "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
+    "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal"},
     "notifications": {"pyarrow"},
     "http": {"aws_lambda_powertools", "numpy", "pydantic", "typing_extensions"},
     "aws": {"pyarrow", "typing_extensions", *CLOUD},
@@ -258,7 +258,7 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
     ("names", "needless"),
     [
         (WITHOUT_ARROW, {"numpy", "pyarrow"}),
-        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal", "xlsxwriter"}),
+        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal"}),
         (WITH_ALL, {"jinja2", "pygal"}),
         (WITHOUT_PYDANTIC, {"pydantic"}),
     ],
