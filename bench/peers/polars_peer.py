@@ -1,6 +1,7 @@
 """Rules 1 to 13 in Polars."""
 
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -95,7 +96,7 @@ def _open_time(store: pl.LazyFrame, now_us: int) -> pl.LazyFrame:
     )
 
 
-def _to_utc(wall_us: str, zone: str, ambiguous: str) -> pl.Expr:
+def _to_utc(wall_us: str, zone: str, ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
     # What Polars does with times that do not exist is not rule 6; the data have none.
     wall = pl.from_epoch(wall_us, time_unit="us")
     return wall.dt.replace_time_zone(zone, ambiguous=ambiguous).dt.epoch("us")
