@@ -123,6 +123,10 @@ bench: $(READY)  ## Measure the computation and the local run.
 bench-timeline: $(READY)  ## Measure how much one store's timeline reads.
 	@$(BIN)/python -m bench.one_store
 
+.PHONY: bench-stores
+bench-stores: $(READY)  ## Measure pages of the stores of a report of a million.
+	@$(BIN)/python -m bench.find_stores
+
 .PHONY: load
 load: $(READY)  ## Load the local API for 30 seconds, and check that nothing is lost.
 	@$(BIN)/python -m bench.load

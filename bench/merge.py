@@ -32,7 +32,7 @@ def main() -> None:
     use_one_core()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_parts(folder, chosen.stores, chosen.shards, chosen.groups)
+        write_parts(folder, chosen.stores, chosen.shards, chosen.groups)
         made_mb = peak_mb()
         began, began_cpu = time.perf_counter(), time.process_time()
         stores = merge_report("r", FolderTables(folder))
@@ -44,7 +44,7 @@ def main() -> None:
         )
 
 
-def _write_parts(folder: Path, stores: int, shards: int, groups: int) -> None:
+def write_parts(folder: Path, stores: int, shards: int, groups: int) -> None:
     """Write parts as shards would, whose stores are any."""
     rng = np.random.default_rng(_SEED)
     tables = FolderTables(folder)

@@ -20,8 +20,8 @@ DOCUMENT = FUNCTIONS / "pages" / "openapi.json"
 
 # In the order of the document.
 API_FUNCTIONS = (
-    *("trigger_report", "get_report", "list_reports", "retry_report", "get_timeline"),
-    *("create_upload", "get_upload", "pages", "healthz"),
+    *("trigger_report", "get_report", "list_reports", "retry_report", "list_stores"),
+    *("get_timeline", "create_upload", "get_upload", "pages", "healthz"),
 )
 _ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",

@@ -467,6 +467,7 @@ class MemoryReports:
     reports: dict[str, Report] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
     clock: Callable[[], datetime] | None = None
+    of_all_stores: set[str] = field(default_factory=set)
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
         claimed = self.keys.get(key.digest)
@@ -482,6 +483,8 @@ class MemoryReports:
         del self.keys[key.digest]
 
     def add(self, report: Report, request: ReportRequest) -> Report:
+        if request.covers_all_stores_now:
+            self.of_all_stores.add(report.report_id)
         return self.reports.setdefault(report.report_id, report)
 
     def get(self, report_id: str) -> Report | None:
@@ -509,6 +512,15 @@ class MemoryReports:
                 ended_at=None,
             )
         return self.reports[failed.report_id]
+
+    def newest_of_all_stores(self) -> Report | None:
+        found = (self.reports[each] for each in self.of_all_stores if each in self.reports)
+        complete = [
+            report
+            for report in found
+            if report.status is Status.COMPLETE and not self._has_expired(report)
+        ]
+        return max(complete, key=lambda report: report.started_at, default=None)
 
     def newest(self, page: PageRequest) -> ReportPage:
         def cursor(report: Report) -> Cursor:

@@ -24,7 +24,7 @@ NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 WITH_ARROW = {
     *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
     *("CompactFunction", "DeleteStoreFunction", "TakeBackIngestFunction"),
-    "PublishStoreChangesFunction",
+    *("ListStoresFunction", "PublishStoreChangesFunction"),
 }
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 

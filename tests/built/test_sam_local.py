@@ -28,8 +28,8 @@ UPLOAD_ID = f"polls.{REPORT_ID}.store_status.csv"
 STORES = 91
 STATUS_CODES = {
     **{"create_upload": 201, "get_report": 200, "get_timeline": 200, "get_upload": 200},
-    **{"healthz": 200, "list_reports": 200, "pages": 200, "retry_report": 409},
-    "trigger_report": 202,
+    **{"healthz": 200, "list_reports": 200, "list_stores": 200, "pages": 200},
+    **{"retry_report": 409, "trigger_report": 202},
 }
 RESULTS: dict[str, dict[str, Any] | None] = {
     "compact": {"ingests_replaced": 0, "files_deleted": 0},

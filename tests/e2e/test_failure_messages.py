@@ -32,7 +32,8 @@ CALLS = {
         ("GET", "/timeline?store_id=1"),
         ("GET", "/timeline?store_id=1&report_id={report_id}"),
     ],
-    "GetUploadFunction": [("GET", f"/uploads/{UPLOAD_ID}")],
+    "ListStoresFunction": [("GET", "/stores"), ("GET", "/reports/{report_id}/stores")],
+    "GetUploadFunction": [("GET", "/uploads"), ("GET", f"/uploads/{UPLOAD_ID}")],
     "HealthzFunction": [("GET", "/healthz")],
 }
 NOWHERE = {

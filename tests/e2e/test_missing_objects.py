@@ -74,6 +74,15 @@ def test_a_timeline_of_a_report_whose_plan_has_expired(user: User) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_report")
 
 
+@pytest.mark.parametrize("missing", ["plan.json", "request.json", "parts/"])
+def test_stores_of_a_report_that_has_expired(missing: str, user: User) -> None:
+    report_id = user.trigger(as_of=f"{NOW:%FT%TZ}")
+    assert user.ended(report_id)["status"] == "Complete"
+    delete(user, "DataBucketName", f"reports/{report_id}/{missing}")
+    response = user.get(f"/reports/{report_id}/stores")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_report")
+
+
 def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     key = "polls/removed.csv"
     slow = Fault(Kind.SLOW, "local-IngestFunction-* s3:GetObject local-inbox-*", nth=1, seconds=2)

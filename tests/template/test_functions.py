@@ -282,6 +282,7 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "IngestFunction",
                 "ComputeShardFunction",
                 "GetTimelineFunction",
+                "ListStoresFunction",
                 "DeleteStoreFunction",
                 "MergeFunction",
                 "TakeBackIngestFunction",

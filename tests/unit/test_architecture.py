@@ -28,7 +28,7 @@ WITHOUT_PYDANTIC = [
 ]
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [
-    *("compact", "delete_store", "get_timeline", "ingest", "publish_store_changes"),
+    *("compact", "delete_store", "get_timeline", "ingest", "list_stores", "publish_store_changes"),
     "take_back_ingest",
 ]
 
@@ -63,7 +63,7 @@ ALLOWED = {
     "reports": {*_CAPABILITIES, "ingest.ports", "page_tokens", "reports"},
     "notifications": {*_CAPABILITIES, "metrics", "notifications", "reports"},
     "http": {
-        *(*_CAPABILITIES, "http", "logs", "reports", "timeline", "uploads"),
+        *(*_CAPABILITIES, "find_stores", "http", "logs", "reports", "timeline", "uploads"),
         *("ingest.outcomes", "ingest.parsing.kinds"),
     },
     "aws": {
@@ -74,6 +74,7 @@ ALLOWED = {
 # The capabilities of one module.
 _ONE_MODULE = {
     "delete_store": {*_CAPABILITIES, "ingest", "reports"},
+    "find_stores": {*_CAPABILITIES, "page_tokens", "reports"},
     "page_tokens": set(),
     "store_ids": {"errors"},
     "timeline": {*_CAPABILITIES, "ingest.ports", "reports"},

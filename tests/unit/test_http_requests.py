@@ -12,18 +12,25 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.find_stores import StoreQuery
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import (
     Download,
     IdempotencyKeyHeader,
     Limit,
+    OutageHour,
     PageToken,
     ReportBody,
     ReportBodyOrNone,
     ReportIdInPath,
     ReportIdInQuery,
+    SearchText,
+    Sort,
     StoreIdInPath,
     StoreIdInQuery,
+    StoreStates,
+    StoresWhere,
+    TargetMissed,
     TimelineAsOf,
     TimelineFrom,
     TimelinePollFilter,
@@ -82,6 +89,18 @@ def get_page(limit: Limit = 20, page_token: PageToken = None) -> Response[str]:
 @app.get("/stores/<store_id>")
 def get_store(store_id: StoreIdInPath) -> Response[str]:
     return receive(store_id=store_id)
+
+
+@app.get("/stores")
+def get_stores(
+    q: SearchText = "",
+    where: StoresWhere = None,
+    state: StoreStates = None,
+    target_missed: TargetMissed = None,
+    outage_hour: OutageHour = None,
+    sort: Sort = "store_id",
+) -> Response[str]:
+    return receive(query=StoreQuery(q, where, state, target_missed, outage_hour, sort))
 
 
 @app.get("/timeline")
@@ -361,6 +380,49 @@ def test_an_invalid_page_token_is_refused() -> None:
     token = urlsafe_b64encode(b'["yesterday", "r"]').decode()
     message = "page_token: not a next_page_token that this call returned"
     assert get("/reports", page_token=token) == invalid(message)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "query"),
+    [
+        ({}, StoreQuery()),
+        ({"q": "Café"}, StoreQuery("Café")),
+        (
+            {"where": '{" Region ": ["West", "South", " West "], "brand": ""}'},
+            StoreQuery(
+                where=(Condition("brand", ("",)), Condition("region", ("South", "West"))),
+            ),
+        ),
+        ({"where": "{}"}, StoreQuery(where=())),
+        ({"state": "up,no data"}, StoreQuery(states=("no data", "up"))),
+        ({"target_missed": "last_day"}, StoreQuery(target_missed="last_day")),
+        ({"outage_hour": "167"}, StoreQuery(outage_hour=167)),
+        ({"sort": "-name"}, StoreQuery(sort="-name")),
+    ],
+)
+def test_a_query_for_stores(parameters: dict[str, str], query: StoreQuery) -> None:
+    assert get("/stores", **parameters) == (200, None)
+    assert received == {"query": query}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("q", "x" * 256),
+        *(("where", value) for value in ("", "brand", "[]", "null", "1", '{"brand": 1}')),
+        ("where", '{"brand": []}'),
+        ("where", json.dumps({str(number): "x" for number in range(11)})),
+        ("where", "[" * 10_000),
+        *(("state", value) for value in ("", "open", "up,", "up, down")),
+        ("target_missed", "last_month"),
+        *(("outage_hour", value) for value in ("168", "-1", "1.5", "")),
+        ("sort", ""),
+    ],
+)
+def test_an_invalid_query_for_stores_is_refused(field: str, value: str) -> None:
+    status, error = get("/stores", **{field: value})
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize("store_id", ["42", "café / 42%", "a,b", ".."])

@@ -18,8 +18,8 @@ from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportErro
 from store_monitoring.reports.lifecycle import find_report, retry_report
 from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage, Reports
 from store_monitoring.reports.queries import list_reports
-from store_monitoring.reports.report import Failure, Report, ReportWarning, Status
-from store_monitoring.reports.request import IdempotencyKey, ReportRequest
+from store_monitoring.reports.report import Failure, Format, Report, ReportWarning, Status
+from store_monitoring.reports.request import Condition, IdempotencyKey, ReportRequest
 from testing.fakes import MemoryExecutions, MemoryReports
 from tests.cases import utc
 
@@ -211,6 +211,30 @@ def test_reports_are_listed_newest_first_page_by_page(reports: Reports, limit: i
     assert all(len(page) <= limit for page in pages(reports, limit))
 
 
+def test_the_newest_report_of_all_stores_is_found(
+    reports: Reports, table: ReportTable, dynamodb: Any, clock: Clock
+) -> None:
+    def add(number: int, **request: Any) -> Report:
+        at = STARTED_AT + timedelta(seconds=number)
+        report = Report(str(UUID(int=number)), Status.COMPLETE, at, as_of="x", stores=1)
+        return reports.add(report, ReportRequest(**request))
+
+    assert reports.newest_of_all_stores() is None
+    add(9, store_ids=("1",))
+    add(8, where=(Condition("brand", ("Nori",)),))
+    add(7, as_of_us=0)
+    add(6, poll_filter=PollFilter.BUSINESS_HOURS)
+    assert reports.newest_of_all_stores() is None
+    add(1)
+    newest = add(2, formats=(Format.CSV, Format.HTML), group_by=("brand",))
+    reports.add(Report(str(UUID(int=3)), Status.RUNNING, STARTED_AT), ReportRequest())
+    found = reports.newest_of_all_stores()
+    assert found is not None
+    assert found.report_id == newest.report_id
+    clock.now += timedelta(days=91)
+    assert reports.newest_of_all_stores() is None
+
+
 def test_no_reports_are_no_page(reports: Reports) -> None:
     assert reports.newest(PageRequest(1)) == ReportPage(())
 
@@ -343,6 +367,7 @@ def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
         "poll_filter": {"S": "business_hours"},
         "formats": {"L": [{"S": "csv"}]},
         "tables": {"L": []},
+        "all_stores_now": {"BOOL": False},
         "execution": {"S": "r"},
         "attempt": {"N": "1"},
         "started_at": {"S": "2024-10-15T00:00:00.500000Z"},

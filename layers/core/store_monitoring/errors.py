@@ -68,12 +68,16 @@ class NoStoresError(StoreMonitoringError):
     """A report would have no stores: none is known yet, or none matches the request."""
 
 
+class NoReportError(StoreMonitoringError):
+    """Stores were requested before a report of all stores was complete."""
+
+
 class UnknownStoreError(StoreMonitoringError):
     """A report or timeline was requested for a store that no input names; the message names it."""
 
 
 class TooManyStoresError(StoreMonitoringError):
-    """A report has more rows than a requested format can hold."""
+    """A report has more rows than a requested format, or a search for stores, can hold."""
 
 
 class TooManyGroupsError(StoreMonitoringError):

@@ -12,18 +12,13 @@ from store_monitoring.domain.parameters import Parameters, PollFilter
 from store_monitoring.domain.timeline import Timeline, needed_polls, timeline
 from store_monitoring.errors import (
     InvalidRequestError,
-    MissingObjectError,
     NoPollsError,
-    ReportFailedError,
-    ReportRunningError,
     ResponseTooLargeError,
-    UnknownReportError,
     UnknownStoreError,
 )
 from store_monitoring.ingest.ports import IngestLog
-from store_monitoring.reports.plan import Plan, read_plan
+from store_monitoring.reports.plan import Plan, read_complete_plan
 from store_monitoring.reports.ports import Reports
-from store_monitoring.reports.report import Status
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import bucket_of
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
@@ -159,7 +154,7 @@ def read_timeline(
     if request.report_id is None:
         source = _current(request, memory_us, coverage_us, bucket_count, log)
     else:
-        plan = _plan(request.report_id, reports, tables)
+        plan = read_complete_plan(request.report_id, reports, tables)
         source = _of_report(plan, request.store_id, bucket_count)
     store_id = pa.array([request.store_id])
     stores = tables.read_stores([source.stores_file], request.store_id)
@@ -236,22 +231,6 @@ def _current(
         snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )
-
-
-def _plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
-    """Return the plan of a report that is Complete."""
-    report = reports.get(report_id)
-    if report is None:
-        raise UnknownReportError(f"there is no report {report_id}")
-    match report.status:
-        case Status.RUNNING:
-            raise ReportRunningError(f"the report {report_id} is still Running")
-        case Status.FAILED:
-            raise ReportFailedError(f"the report {report_id} Failed")
-    try:
-        return read_plan(report_id, tables)
-    except MissingObjectError:  # the plan may be deleted before the report's record
-        raise UnknownReportError(f"the report {report_id} has expired") from None
 
 
 def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -33,6 +34,8 @@ _STEP = re.compile(r"[a-z ]+(?: \d+)?: ")  # the state machine's name of a step
 _KEY_LIFETIME = timedelta(hours=24)
 _BY_START = "by_start"  # index of all reports, sorted by start time
 _LOG = "reports"  # its only partition; idempotency keys are not in it
+_SEARCHED_AT_ONCE = 100  # the newest report of all stores is usually among the first
+_SEARCHED_PAGES = 20
 
 
 class ReportTable:
@@ -105,6 +108,7 @@ class ReportTable:
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
             "tables": [table.value for table in request.tables],
+            "all_stores_now": request.covers_all_stores_now,
             "execution": report.execution,
             "attempt": report.attempt,
             "started_at": _text(report.started_at),
@@ -200,6 +204,33 @@ class ReportTable:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             return _report(_existing_item(error))
         return _report(from_item(response["Attributes"]))
+
+    def newest_of_all_stores(self) -> Report | None:
+        """Return the newest Complete report of all stores as of the last poll, with all polls.
+
+        Reports of older versions are not found. The read is eventually consistent.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=_BY_START,
+            KeyConditionExpression="#log = :log",
+            FilterExpression="#status = :complete AND all_stores_now = :true AND expires_at > :now",
+            ExpressionAttributeNames={"#log": "log", "#status": "status"},
+            ExpressionAttributeValues=to_item(
+                {
+                    ":log": _LOG,
+                    ":complete": Status.COMPLETE.value,
+                    ":true": True,
+                    ":now": self._now(),
+                }
+            ),
+            ScanIndexForward=False,
+            PaginationConfig={"PageSize": _SEARCHED_AT_ONCE},
+        )
+        with transient_errors("find the newest report"):
+            items = (item for page in islice(pages, _SEARCHED_PAGES) for item in page["Items"])
+            newest = next(items, None)
+        return None if newest is None else _report(from_item(newest))
 
     def newest(self, page: PageRequest) -> ReportPage:
         """Return a page of reports, newest first; the read is eventually consistent.

@@ -5,8 +5,9 @@ To add a field to requests for reports, add it to `ReportBody` and `ReportReques
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NotRequired, TypeGuard
+from typing import Annotated, Any, Literal, NotRequired, TypeGuard, get_args
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
@@ -16,6 +17,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 from typing_extensions import TypedDict
@@ -104,6 +107,27 @@ def _is_attribute_value(value: object) -> TypeGuard[str]:
     )
 
 
+def _where(text: str) -> tuple[Condition, ...]:
+    try:
+        conditions = _WHERE.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(first.get("ctx", {}).get("error", first["msg"])) from None
+    return _conditions(conditions)
+
+
+def _conditions(where: Mapping[str, list[str]]) -> tuple[Condition, ...]:
+    return tuple(Condition(name, tuple(sorted(set(where[name])))) for name in sorted(where))
+
+
+def _states(text: str) -> tuple[str, ...]:
+    states = text.split(",")
+    for state in states:
+        if state not in get_args(State):
+            raise ValueError(f"not one of {', '.join(get_args(State))}, or several with commas")
+    return tuple(sorted(set(states)))
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not a number")  # Pydantic does not catch a TypeError
@@ -140,6 +164,10 @@ AttributeName = Annotated[str, AfterValidator(_attribute_name)]
 AttributeValues = Annotated[
     list[str], BeforeValidator(_attribute_values), WithJsonSchema(_ATTRIBUTE_VALUES)
 ]
+Conditions = Annotated[dict[AttributeName, AttributeValues], Field(max_length=10)]
+_WHERE: TypeAdapter[dict[str, list[str]]] = TypeAdapter(Conditions)
+State = Literal["up", "down", "closed", "no data"]
+Window = Literal["last_hour", "last_day", "last_week"]
 
 # --- parameters ---------------------------------------------------------------------------------
 # An absent parameter is None; `WithJsonSchema` leaves null out of the document, since no query
@@ -172,6 +200,74 @@ PageToken = Annotated[
     BeforeValidator(Cursor.from_token),
     WithJsonSchema({"type": "string", "minLength": 1}),
     Query(description="`next_page_token` of the previous page."),
+]
+SearchText = Annotated[
+    str,
+    Query(
+        max_length=255,
+        description=(
+            "Stores whose id begins with it, or whose name or value of an attribute contains it,"
+            " in upper or lower case."
+        ),
+    ),
+]
+StoresWhere = Annotated[
+    Any,  # Powertools would take a tuple for a repeated parameter
+    BeforeValidator(_where),
+    WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
+    Query(
+        description=(
+            "Stores whose attributes have these values: a JSON object like the `where` of"
+            " `POST /trigger_report`."
+        ),
+    ),
+]
+StoreStates = Annotated[
+    Any,
+    BeforeValidator(_states),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^(up|down|closed|no data)(,(up|down|closed|no data))*$",
+        }
+    ),
+    Query(description="Stores in this state, or in one of several, separated by commas."),
+]
+TargetMissed = Annotated[
+    Window | None,
+    WithJsonSchema({"type": "string", "enum": list(get_args(Window))}),
+    Query(description="Stores that missed their target in this window."),
+]
+OutageHour = Annotated[
+    int | None,
+    BeforeValidator(_whole_number),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 167}),
+    Query(
+        le=167,
+        description=(
+            "Stores with an outage that began in this local hour of the week: 0 is Monday, 00:00 to"
+            " 01:00."
+        ),
+    ),
+]
+Sort = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=255,
+        description=(
+            "A field of the stores, with or without its unit, or `attributes.` and the name of an"
+            " attribute; with `-` before it, in descending order. Stores without a value come last,"
+            " ties in order of their ids."
+        ),
+    ),
+]
+StoresPageToken = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "minLength": 1}),
+    Query(
+        description="`next_page_token` of the previous page; the other parameters must be the same."
+    ),
 ]
 TimelineReportId = Annotated[
     ReportId | None,
@@ -273,9 +369,8 @@ class ReportBody(BaseModel):
     ] = [Format.CSV]
 
     where: Annotated[
-        dict[AttributeName, AttributeValues] | None,
+        Conditions | None,
         Field(
-            max_length=10,
             description=(
                 "Report only stores whose attributes have these values, each one of them if it is"
                 ' a list. The value `""` is that of stores without a value. If no store is left,'
@@ -321,10 +416,7 @@ class ReportBody(BaseModel):
             self.poll_filter or PollFilter.ALL,
             None if self.store_ids is None else tuple(sorted(set(self.store_ids))),
             tuple(format_ for format_ in Format if format_ in formats),
-            tuple(
-                Condition(name, tuple(sorted(set(values))))
-                for name, values in sorted((self.where or {}).items())
-            ),
+            _conditions(self.where or {}),
             tuple(self.group_by or ()),
             self.target_percent,
             "outages" in (self.include or ()),
@@ -615,6 +707,98 @@ class Summary(TypedDict):
         Field(description="By local weekday, Monday first, and hour of their start."),
     ]
     outages_by_zone: list[ZoneOutages]
+
+
+# --- stores -------------------------------------------------------------------------------------
+
+WINDOW_UNITS = {"last_hour": "minutes", "last_day": "hours", "last_week": "hours"}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_TEXT_OR_NULL = _or_null({"type": "string"})
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_PERCENT = _or_null({"type": "number", "minimum": 0, "maximum": 100})
+
+
+def _in_windows(measures: Iterable[str], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of fields in minutes or hours, one for each measure and window."""
+    return {
+        f"{measure}_{window}(in {unit})": schema
+        for measure in measures
+        for window, unit in WINDOW_UNITS.items()
+    }
+
+
+def _by_window(measure: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {f"{measure}_{window}": schema for window in WINDOW_UNITS}
+
+
+_STORE_ROW: dict[str, Any] = {
+    "store_id": {"type": "string"},
+    "name": _TEXT_OR_NULL,
+    "state": {"type": "string", "enum": list(get_args(State))},
+    **_in_windows(
+        ("uptime", "downtime", "no_data", "business_time", "excluded"),
+        {"type": "number", "minimum": 0},
+    ),
+    **_by_window("uptime_percent", _PERCENT),
+    **_by_window("coverage_percent", _PERCENT),
+    "polls_last_week": _COUNT,
+    "last_poll_at": _or_null({"type": "string", "format": "date-time"}),
+    "last_poll_status": _or_null({"type": "string", "enum": ["active", "inactive"]}),
+    "open_now": {"type": "boolean"},
+    "outages_last_week": _COUNT,
+    "longest_outage_last_week(in hours)": {"type": "number", "minimum": 0},
+    "incidents_last_week": _COUNT,
+    "mean_time_to_recovery_last_week(in hours)": _or_null({"type": "number"}),
+    "target_percent": {"type": "number"},
+    **_by_window("target", {"type": "string", "enum": ["met", "missed", "no data"]}),
+    **_in_windows(("budget", "budget_left"), {"type": "number"}),
+    "revenue_per_hour": _TEXT_OR_NULL,
+    **_by_window("lost_revenue", _TEXT_OR_NULL),
+    "timezone": _TEXT_OR_NULL,
+    "attributes": _or_null({"type": "object", "additionalProperties": {"type": "string"}}),
+}
+STORE_ROW_FIELDS = tuple(_STORE_ROW)
+StoreRow = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "A row of the report, as in its JSON.",
+            "properties": _STORE_ROW,
+            "required": list(_STORE_ROW),
+        }
+    ),
+]
+
+
+class StorePage(TypedDict):
+    """A page of a report's stores."""
+
+    report: ReportHeader
+    stores: Annotated[list[StoreRow], Field(max_length=100)]
+    found: Annotated[Count, Field(description="Number of stores that meet the conditions.")]
+    total: Annotated[Count, Field(description="Number of all stores of the report.")]
+    suggestions: NotRequired[
+        Annotated[
+            list[str],
+            Field(
+                min_length=1,
+                max_length=5,
+                description="If there is no such store: ids like `q`, best first.",
+            ),
+        ]
+    ]
+    next_page_token: NotRequired[
+        Annotated[
+            str,
+            Field(description="The `page_token` of the next page; absent on the last page."),
+        ]
+    ]
 
 
 # --- timelines ----------------------------------------------------------------------------------

@@ -324,6 +324,132 @@ RETRY_REPORT = operation(
     },
 )
 
+# --- stores -------------------------------------------------------------------------------------
+
+_STORE_ROW: models.StoreRow = {
+    "store_id": "7",
+    "name": "Main Street",
+    "state": "up",
+    **{
+        f"{measure}_{window}(in {unit})": amount
+        for measure, amounts in {
+            "uptime": (60.0, 8.53, 38.5),
+            "downtime": (0.0, 1.97, 27.5),
+            "no_data": (0.0, 0.0, 0.0),
+            "business_time": (60.0, 10.5, 66.0),
+            "excluded": (0.0, 0.0, 2.0),
+        }.items()
+        for (window, unit), amount in zip(models.WINDOW_UNITS.items(), amounts, strict=True)
+    },
+    "uptime_percent_last_hour": 100.0,
+    "uptime_percent_last_day": 81.238,
+    "uptime_percent_last_week": 58.333,
+    "coverage_percent_last_hour": 100.0,
+    "coverage_percent_last_day": 92.5,
+    "coverage_percent_last_week": 88.125,
+    "polls_last_week": 34,
+    "last_poll_at": "2024-10-14T23:41:02+00:00",
+    "last_poll_status": "active",
+    "open_now": True,
+    "outages_last_week": 3,
+    "longest_outage_last_week(in hours)": 12.0,
+    "incidents_last_week": 2,
+    "mean_time_to_recovery_last_week(in hours)": 13.75,
+    "target_percent": 99.0,
+    "target_last_hour": "met",
+    "target_last_day": "missed",
+    "target_last_week": "missed",
+    "budget_last_hour(in minutes)": 0.6,
+    "budget_last_day(in hours)": 0.1,
+    "budget_last_week(in hours)": 0.66,
+    "budget_left_last_hour(in minutes)": 0.6,
+    "budget_left_last_day(in hours)": -1.86,
+    "budget_left_last_week(in hours)": -26.84,
+    "revenue_per_hour": "12.5000",
+    "lost_revenue_last_hour": "0.00",
+    "lost_revenue_last_day": "24.63",
+    "lost_revenue_last_week": "343.75",
+    "timezone": "America/New_York",
+    "attributes": {"brand": "Nori", "region": "West"},
+}
+_STORES: dict[str, Any] = {
+    "report": _SUMMARY["report"],
+    "stores": [_STORE_ROW],
+    "found": 1,
+    "total": 3,
+}
+_STORE_RESPONSES = {
+    HTTPStatus.OK: response(
+        "A page of stores.",
+        models.StorePage,
+        {
+            "one of three": _STORES,
+            "a mistyped id": {
+                **_STORES,
+                "stores": [],
+                "found": 0,
+                "suggestions": ["00017c6a-7a77-4a95-bb2d-40647868aff6"],
+            },
+        },
+        headers={"Link": "The next page, as `next`; absent on the last page."},
+    ),
+    HTTPStatus.BAD_REQUEST: error(
+        "A parameter is invalid; the message names it.",
+        {
+            "sort": ("invalid_request", "sort: rows have no field 'uptime' to sort by"),
+            "where": (
+                "invalid_request",
+                "where: no store has the attribute 'brnd'; known are brand, region",
+            ),
+        },
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: error(
+        "The report has more than two million stores: download it, or request one with `where`.",
+        {
+            "too many": (
+                "too_many_stores",
+                "the report is on 3,000,000 stores, more than 2,000,000: download it, or request a"
+                " report with where",
+            )
+        },
+    ),
+}
+LIST_STORES = operation(
+    "list_stores",
+    "Find stores",
+    tag="reports",
+    description=(
+        "The rows of the newest report of all stores as of the last poll, with all polls. All"
+        " conditions must hold. Further pages are of the same report, even if there is a newer one."
+    ),
+    responses=_STORE_RESPONSES
+    | {
+        HTTPStatus.CONFLICT: error(
+            "There is no such report yet.",
+            {
+                "no report": (
+                    "no_report",
+                    "there is no complete report of all stores yet: start one",
+                )
+            },
+        )
+    },
+)
+LIST_REPORT_STORES = operation(
+    "list_report_stores",
+    "Find stores of a report",
+    tag="reports",
+    description="The rows of a complete report. All conditions must hold.",
+    responses=_STORE_RESPONSES
+    | {
+        HTTPStatus.NOT_FOUND: _UNKNOWN_REPORT,
+        HTTPStatus.CONFLICT: error(
+            "The report is not Complete.",
+            {"running": ("report_running", f"the report {_REPORT_ID} is still Running")},
+        ),
+    },
+)
+
 # --- timelines ----------------------------------------------------------------------------------
 
 _TIMELINE: models.Timeline = {

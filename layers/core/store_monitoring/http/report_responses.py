@@ -1,13 +1,16 @@
 """The JSON bodies of responses about reports."""
 
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from store_monitoring.http import models
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.ports import ReportPage
 from store_monitoring.reports.queries import ReportView, report_entry
 from store_monitoring.reports.report import Format, Report, Status, table_files
+
+if TYPE_CHECKING:  # some functions are deployed without Arrow
+    from store_monitoring.find_stores import FoundStores
 
 
 def started_body(report: Report) -> models.Started:
@@ -72,4 +75,19 @@ def report_page_body(page: ReportPage) -> models.ReportPage:
     body: models.ReportPage = {"reports": entries}
     if page.end is not None:
         body["next_page_token"] = page.end.to_token()
+    return body
+
+
+def store_page_body(found: "FoundStores") -> models.StorePage:
+    """Return the JSON body of `GET /stores`: one page of stores."""
+    body: models.StorePage = {
+        "report": cast("models.ReportHeader", found.report),
+        "stores": found.stores,
+        "found": found.found,
+        "total": found.total,
+    }
+    if found.suggestions:
+        body["suggestions"] = list(found.suggestions)
+    if found.next_page_token is not None:
+        body["next_page_token"] = found.next_page_token
     return body

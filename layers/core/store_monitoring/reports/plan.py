@@ -13,8 +13,15 @@ from store_monitoring.domain.parameters import (
     Parameters,
     PollFilter,
 )
+from store_monitoring.errors import (
+    MissingObjectError,
+    ReportFailedError,
+    ReportRunningError,
+    UnknownReportError,
+)
 from store_monitoring.instants import to_text
-from store_monitoring.reports.report import Format, ReportWarning
+from store_monitoring.reports.ports import Reports
+from store_monitoring.reports.report import Format, ReportWarning, Status
 from store_monitoring.reports.request import Condition
 from store_monitoring.storage.keys import plan_key
 from store_monitoring.storage.ports import (
@@ -227,3 +234,25 @@ class Plan:
 def read_plan(report_id: str, tables: Tables) -> Plan:
     """Read a report's plan."""
     return Plan.from_json(json.loads(tables.read_bytes(plan_key(report_id))))
+
+
+def read_complete_plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
+    """Read the plan of a report that is Complete.
+
+    Raises
+    ------
+    UnknownReportError, ReportRunningError, ReportFailedError
+        If it is not.
+    """
+    report = reports.get(report_id)
+    if report is None:
+        raise UnknownReportError(f"there is no report {report_id}")
+    match report.status:
+        case Status.RUNNING:
+            raise ReportRunningError(f"the report {report_id} is still Running")
+        case Status.FAILED:
+            raise ReportFailedError(f"the report {report_id} Failed")
+    try:
+        return read_plan(report_id, tables)
+    except MissingObjectError:  # the plan may be deleted before the report's record
+        raise UnknownReportError(f"the report {report_id} has expired") from None

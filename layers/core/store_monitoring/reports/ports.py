@@ -102,6 +102,12 @@ class Reports(Protocol):
         If it was restarted since it was read, return its current state.
         """
 
+    def newest_of_all_stores(self) -> Report | None:
+        """Return the newest Complete report of all stores as of the last poll, with all polls.
+
+        None if there is none, or only much older ones. The read is eventually consistent.
+        """
+
     def newest(self, page: PageRequest) -> ReportPage:
         """Return a page of reports, newest first. The read is eventually consistent."""
 
