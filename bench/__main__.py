@@ -18,6 +18,7 @@ from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.parameters import DAY_US, SECOND_US, Parameters
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.uptime import compute_uptime
+from store_monitoring.domain.windows import classic_windows
 from store_monitoring.ingest.parsing.values import instants, times_of_day
 
 _RUNS = 5
@@ -30,14 +31,14 @@ def main() -> None:
     stores, polls = _arrays(folder)
     now_us = int(polls.timestamp_us.max())
     dense = _within(polls, now_us, 8 * DAY_US)
-    parameters = Parameters(now_us, 14 * DAY_US)
+    windows, parameters = classic_windows(stores.count, now_us), Parameters(14 * DAY_US)
     _show(
         "computing uptime, the sample",
-        _seconds(lambda: compute_uptime(stores, polls, parameters)),
+        _seconds(lambda: compute_uptime(stores, polls, windows, parameters)),
     )
     _show(
         "computing uptime, all polls in eight days",
-        _seconds(lambda: compute_uptime(stores, dense, parameters)),
+        _seconds(lambda: compute_uptime(stores, dense, windows, parameters)),
     )
     ingest, cold, warm = [], [], []
     for _ in range(_RUNS):

@@ -28,6 +28,7 @@ from store_monitoring.domain.pieces import cut_by_time
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.timeline import Timeline, timeline
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
+from store_monitoring.domain.windows import classic_windows
 from tests.oracle import (
     Case,
     Details,
@@ -55,20 +56,22 @@ def everything_by_oracle(case: Case) -> Everything:
 
 def compute_by_domain(case: Case) -> dict[str, Totals]:
     """Compute the totals of every store of the case in one call of the domain."""
-    store_ids, inputs = _inputs(case)
-    return _totals(store_ids, compute_uptime(*inputs))
+    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
+    windows = classic_windows(stores.count, now_us)
+    return _totals(store_ids, compute_uptime(stores, polls, windows, parameters))
 
 
 def everything_by_domain(case: Case) -> Everything:
     """Compute all figures and outages in one call of the domain."""
-    store_ids, (stores, polls, parameters) = _inputs(case)
-    figures = compute_uptime(stores, polls, parameters, keep_outages=True)
-    return _everything(store_ids, figures, parameters)
+    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
+    windows = classic_windows(stores.count, now_us)
+    figures = compute_uptime(stores, polls, windows, parameters, keep_outages=True)
+    return _everything(store_ids, figures, now_us)
 
 
 def everything_by_pieces(case: Case, max_polls: int, batch_polls: int = 1) -> Everything:
     """Compute the same from pieces of at most `max_polls`, read in batches of `batch_polls`."""
-    store_ids, (stores, polls, parameters) = _inputs(case)
+    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
         """Yield all polls, the requested ones among them."""
@@ -76,40 +79,44 @@ def everything_by_pieces(case: Case, max_polls: int, batch_polls: int = 1) -> Ev
             batch = slice(begin, begin + batch_polls)
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
 
-    now_us = parameters.now_us
     pieces = cut_by_time(read, now_us - parameters.memory_us, now_us, max_polls)
-    figures = compute_uptime_by_pieces(stores, pieces, parameters, keep_outages=True)
-    return _everything(store_ids, figures, parameters)
+    windows = classic_windows(stores.count, now_us)
+    figures = compute_uptime_by_pieces(stores, pieces, windows, parameters, keep_outages=True)
+    return _everything(store_ids, figures, now_us)
 
 
-def _everything(store_ids: Sequence[str], figures: Figures, parameters: Parameters) -> Everything:
+def _everything(store_ids: Sequence[str], figures: Figures, now_us: int) -> Everything:
     return (
         _totals(store_ids, figures),
         _details(store_ids, figures),
-        _outages(store_ids, figures, parameters.now_us),
+        _outages(store_ids, figures, now_us),
     )
 
 
 def _totals(store_ids: Sequence[str], figures: Figures) -> dict[str, Totals]:
     totals = figures.totals
     lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.excluded_us)
-    rows = zip(*(each.tolist() for each in lengths_us), strict=True)
+    rows = zip(*(_hour_day_week(each) for each in lengths_us), strict=True)
     return {
         store_id: Totals(*map(tuple, row)) for store_id, row in zip(store_ids, rows, strict=True)
     }
 
 
+def _hour_day_week(of_windows: Int64s) -> list[tuple[int, int, int]]:
+    """Return the values of `classic_windows` store by store."""
+    return [(hour, day, week) for week, day, hour in of_windows.reshape(-1, 3).tolist()]
+
+
 def _details(store_ids: Sequence[str], figures: Figures) -> dict[str, Details]:
-    polled, of = figures.polled, figures.outages
-    hours = np.split(of.hours, np.cumsum(of.count))
+    last, of = figures.last_polls, figures.outages
+    covered_us = _hour_day_week(figures.totals.covered_us)
+    hours = np.split(of.hours, np.cumsum(of.starts))
     return {
         store_id: Details(
-            tuple(figures.totals.covered_us[i].tolist()),
-            int(polled.in_week[i]),
-            None
-            if polled.last_us[i] == NO_POLL
-            else (_instant(polled.last_us[i]), bool(polled.last_active[i])),
-            bool(figures.open_now[i]),
+            covered_us[i],
+            int(figures.polls[i]),
+            None if last.at_us[i] == NO_POLL else (_instant(last.at_us[i]), bool(last.active[i])),
+            bool(figures.open_at_end[i]),
             int(of.count[i]),
             int(of.longest_us[i]),
             int(of.incidents[i]),
@@ -125,7 +132,7 @@ def _outages(store_ids: Sequence[str], figures: Figures, now_us: int) -> dict[st
     by_store: dict[str, list[Outage]] = {store_id: [] for store_id in store_ids}
     every = figures.all_outages
     assert every is not None
-    is_ongoing = every.is_ongoing(figures.open_now, now_us)
+    is_ongoing = every.is_ongoing(figures.open_at_end, np.full(len(store_ids), now_us))
     for i, store in enumerate(every.store):
         by_store[store_ids[store]].append(
             Outage(
@@ -154,7 +161,7 @@ def timeline_by_domain(case: Case) -> Timeline:
     return timeline(*inputs)
 
 
-def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, Parameters]]:
+def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, Parameters]]:
     polled = {poll.store_id for poll in case.polls}
     rows: tuple[HoursRow | SpecialRow | Exclusion, ...] = (
         *case.hours,
@@ -167,8 +174,8 @@ def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, Parameters]]:
     return store_ids, (
         _stores(case, index),
         _polls(case.polls, index),
+        _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
         Parameters(
-            _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
             case.memory_days * DAY_US,
             PollFilter(case.poll_filter),
             case.coverage_minutes * MINUTE_US,

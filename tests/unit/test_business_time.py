@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from store_monitoring.domain.business_time import Span, business_time
-from store_monitoring.domain.known_polls import NO_POLL, sort_and_dedupe
+from store_monitoring.domain.known_polls import NO_POLL, KnownTime, sort_and_dedupe
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
 from store_monitoring.domain.parameters import WEEK_US, Parameters
-from store_monitoring.domain.statuses import statuses, whole_week
+from store_monitoring.domain.statuses import Stretch, statuses
 from store_monitoring.domain.timeline import timeline
 from store_monitoring.domain.uptime import compute_uptime
+from store_monitoring.domain.windows import classic_windows
 from tests.cases import EVERY_DAY, SUNDAY, inactive, opens, utc
 from tests.compute_by_domain import (
     compute_by_domain,
@@ -57,24 +58,28 @@ def test_hours_within_a_gap_are_no_outage() -> None:
 
 def test_all_figures_are_whole_microseconds() -> None:
     polls = Polls(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.bool_))
-    figures = compute_uptime(stores(2), polls, Parameters(WEEK_US, WEEK_US), keep_outages=True)
+    figures = compute_uptime(
+        stores(2), polls, classic_windows(2, WEEK_US), Parameters(WEEK_US), keep_outages=True
+    )
     assert figures.all_outages is not None
-    totals, polled, outages = figures.totals, figures.polled, figures.outages
+    totals, outages = figures.totals, figures.outages
     for lengths_or_instants in (
         *(totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.covered_us),
         totals.excluded_us,
         *(outages.count, outages.longest_us, outages.incidents, outages.recoveries),
-        *(outages.recovery_us, polled.in_week, polled.last_us),
+        *(outages.recovery_us, outages.starts, figures.polls, figures.last_polls.at_us),
         *figures.all_outages.columns,
     ):
         assert lengths_or_instants.dtype == np.int64
-    assert figures.polled.last_active.dtype == np.bool_
+    assert figures.last_polls.active.dtype == np.bool_
 
 
 def test_stores_without_polls_have_no_status() -> None:
     polls = Polls(np.ones(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
-    known = sort_and_dedupe(polls, Span(0, 2 * WEEK_US), 3)
-    held = statuses(known, np.array([0]), whole_week(Span(WEEK_US, 2 * WEEK_US), 3))
+    first_us, last_us = np.full((2, 3), [[WEEK_US], [2 * WEEK_US]])
+    known = sort_and_dedupe(polls, KnownTime.of(first_us, last_us, 2 * WEEK_US))
+    stretch = Stretch.between(Span(WEEK_US, 2 * WEEK_US), first_us, last_us)
+    held = statuses(known, np.array([0]), stretch, 2 * WEEK_US)
     assert held.store.tolist() == [1]
     assert (held.since.tolist(), held.until.tolist()) == ([WEEK_US], [2 * WEEK_US])
 
@@ -82,25 +87,25 @@ def test_stores_without_polls_have_no_status() -> None:
 def test_a_timeline_is_about_one_store() -> None:
     polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
     with pytest.raises(ValueError, match=r"\b2$"):
-        timeline(stores(2), polls, Parameters(WEEK_US, WEEK_US))
+        timeline(stores(2), polls, WEEK_US, Parameters(WEEK_US))
 
 
 def test_a_timeline_without_polls_is_no_data() -> None:
     polls = Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
-    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
+    week = timeline(stores(1), polls, 2 * WEEK_US, Parameters(2 * WEEK_US))
     assert (week.statuses.since.tolist(), week.statuses.until.tolist()) == ([0], [WEEK_US])
     assert week.statuses.poll_us.tolist() == [NO_POLL]
-    assert week.totals.no_data_us[0, -1] == WEEK_US
+    assert week.totals.no_data_us[0] == WEEK_US
 
 
 def test_a_timeline_has_the_last_poll_before_the_week_besides_one_at_its_start() -> None:
     instants = [WEEK_US - 2, WEEK_US - 1, WEEK_US]
     polls = Polls(np.zeros(3, np.int64), np.array(instants), np.ones(3, np.bool_))
-    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
+    week = timeline(stores(1), polls, 2 * WEEK_US, Parameters(2 * WEEK_US))
     assert week.polls.timestamp_us.tolist() == instants[1:]
 
 
 def test_a_timeline_has_the_poll_at_the_start_of_the_week() -> None:
     polls = Polls(np.zeros(1, np.int64), np.array([WEEK_US]), np.ones(1, np.bool_))
-    week = timeline(stores(1), polls, Parameters(2 * WEEK_US, 2 * WEEK_US))
+    week = timeline(stores(1), polls, 2 * WEEK_US, Parameters(2 * WEEK_US))
     assert week.statuses.poll_us.tolist() == [WEEK_US]

@@ -79,6 +79,8 @@ class TimelineSource:
         The report whose snapshot this is.
     version : int
         The version of the ingest log.
+    now_us : int
+        End of the week.
     parameters : Parameters
     stores_file : StoresFile
         Contains the store's zone and hours, if the store occurs in any input.
@@ -88,6 +90,7 @@ class TimelineSource:
 
     report_id: str | None
     version: int
+    now_us: int
     parameters: Parameters
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
@@ -171,7 +174,7 @@ def read_timeline(
         len(store.hours.store) > 0,
         _reasons(row, "special_hours"),
         _reasons(row, "exclusions"),
-        timeline(store, polls, source.parameters),
+        timeline(store, polls, source.now_us, source.parameters),
     )
 
 
@@ -186,6 +189,7 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
         polls, _ = needed_polls(
             store,
             joined([polls, polls_of(table, pa.array([store_id]))]),
+            source.now_us,
             source.parameters,
         )
         if len(polls.store) > MAX_POLLS:
@@ -198,7 +202,7 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
 
 def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[pa.Table]:
     """Yield the polls of groups of files, and of each very large file in batches."""
-    now_us, memory_us = source.parameters.now_us, source.parameters.memory_us
+    now_us, memory_us = source.now_us, source.parameters.memory_us
     selection = now_us - memory_us, now_us, store_id
     group: list[PollsFile] = []
     for file in source.polls_files:
@@ -227,7 +231,8 @@ def _current(
     return TimelineSource(
         None,
         snapshot.version,
-        Parameters(now_us, memory_us, request.poll_filter or PollFilter.ALL, coverage_us),
+        now_us,
+        Parameters(memory_us, request.poll_filter or PollFilter.ALL, coverage_us),
         snapshot.stores[bucket],
         tuple(file for file in polls if file.bucket == bucket),
     )
@@ -246,6 +251,7 @@ def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
                 return TimelineSource(
                     plan.report_id,
                     plan.version,
+                    plan.now_us,
                     plan.parameters,
                     file,
                     tuple(polls for polls in shard.polls_files if polls.bucket == bucket),

@@ -89,11 +89,12 @@ class Intervals:
         The length between two positions of one store is the difference of their totals.
         """
         interval = np.searchsorted(self.start, position, side="right")
-        last = np.maximum(interval - 1, 0)
-        if not len(self.start):
-            return np.zeros_like(position)
-        beyond = np.maximum(self.end[last] - position, 0)
-        return np.where(interval > 0, self.elapsed_us[interval] - beyond, 0)
+        # What the last interval that begins before the position has beyond it.
+        beyond_us = np.append(0, self.end)[interval]
+        beyond_us -= position  # in place, as above
+        np.maximum(beyond_us, 0, out=beyond_us)
+        before_us: Int64s = self.elapsed_us[interval] - beyond_us
+        return before_us
 
     def contains(self, position: Int64s) -> Bools:
         """Return for each position whether it is in an interval (start included, end not)."""

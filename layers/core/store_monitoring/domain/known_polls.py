@@ -1,15 +1,59 @@
-"""Each store's known polls, sorted (rules 9 and 10)."""
+"""Each store's known polls, sorted (rules 9, 10 and 21)."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
-from store_monitoring.domain.parameters import Parameters, PollFilter
+from store_monitoring.domain.parameters import WEEK_US, PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
 """The instant of a poll that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTime:
+    """The time whose polls are known, of each store (rule 21).
+
+    Attributes
+    ----------
+    since_us, until_us : int64 (stores,)
+        Both instants are part of it.
+    """
+
+    since_us: Int64s
+    until_us: Int64s
+
+    @classmethod
+    def of(cls, first_us: Int64s, last_us: Int64s, memory_us: int) -> Self:
+        """Return the known time for the figures between two instants of each store.
+
+        For the classic report, that is the last week, it is [now − memory, now] (rule 9):
+
+        >>> from store_monitoring.domain.parameters import DAY_US
+        >>> known = KnownTime.of(np.array([93 * DAY_US]), np.array([100 * DAY_US]), 14 * DAY_US)
+        >>> (known.since_us // DAY_US).tolist(), (known.until_us // DAY_US).tolist()
+        ([86], [100])
+        """
+        return cls(first_us - (memory_us - WEEK_US), last_us)
+
+    @property
+    def span(self) -> Span:
+        """The known time of all stores together."""
+        if not len(self.since_us):
+            return Span(0, 0)
+        return Span(int(self.since_us.min()), int(self.until_us.max()) + 1)
+
+    def contains(self, polls: Polls) -> Bools:
+        """Return which polls are known: bool (polls,)."""
+        at_us, span = polls.timestamp_us, self.span
+        known: Bools = (span.start_us <= at_us) & (at_us < span.end_us)
+        if np.ptp(self.since_us) or np.ptp(self.until_us):  # else it is the same for all stores
+            store = polls.store
+            known &= (self.since_us[store] <= at_us) & (at_us <= self.until_us[store])
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +63,7 @@ class KnownPolls:
     Attributes
     ----------
     span : Span
-        The poll memory, including now.
+        The known time of all stores together.
     key : int64 (instants,)
         Position on the span's axis, times two, plus one if the poll says active. Ascending.
     border : int64 (stores + 1,)
@@ -46,8 +90,9 @@ class KnownPolls:
         return self.border[:-1][self.is_polled]
 
     def store(self, poll: Int64s) -> Int64s:
-        """Return the stores of some polls, given by their indices in `key`."""
-        return np.searchsorted(self.border, poll, side="right") - 1
+        """Return the stores of some polls, given by their indices in `key`, ascending."""
+        count = np.diff(np.searchsorted(poll, self.border))
+        return np.repeat(np.arange(len(count)), count)
 
     def at_us(self, poll: Int64s, store: Int64s) -> Int64s:
         """Return when some polls of some stores were taken, microseconds UTC."""
@@ -56,31 +101,30 @@ class KnownPolls:
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
-    """Poll count and last poll of each store.
+class LastPolls:
+    """The last known poll of each store.
 
     Attributes
     ----------
-    in_week : int64 (stores,)
-        Number of instants in the week, its end included, at which the store was polled.
-    last_us : int64 (stores,)
-        Instant of the last poll, or `NO_POLL`.
-    last_active : bool (stores,)
-        Whether the last poll says active.
+    at_us : int64 (stores,)
+        When it was taken, or `NO_POLL`.
+    active : bool (stores,)
+        Whether it says active.
     """
 
-    in_week: Int64s
-    last_us: Int64s
-    last_active: Bools
+    at_us: Int64s
+    active: Bools
 
     @property
     def is_polled(self) -> Bools:
         """Whether each store has a known poll: bool (stores,)."""
-        is_polled: Bools = self.last_us != NO_POLL
+        is_polled: Bools = self.at_us != NO_POLL
         return is_polled
 
 
-def known_polls(stores: Stores, polls: Polls, parameters: Parameters) -> KnownPolls:
+def known_polls(
+    stores: Stores, polls: Polls, known: KnownTime, poll_filter: PollFilter
+) -> KnownPolls:
     """Return the known polls that pass the filter, sorted.
 
     Raises
@@ -88,22 +132,10 @@ def known_polls(stores: Stores, polls: Polls, parameters: Parameters) -> KnownPo
     ValueError
         If there are more stores than one axis can hold.
     """
-    memory = poll_memory(parameters)
-    if parameters.poll_filter is PollFilter.BUSINESS_HOURS:
-        polls = within_memory(polls, memory)
+    if poll_filter is PollFilter.BUSINESS_HOURS:
+        polls = polls.where(known.contains(polls))
         polls = polls.where(taken_while_open(stores, polls))
-    return sort_and_dedupe(polls, memory, stores.count)
-
-
-def poll_memory(parameters: Parameters) -> Span:
-    """Return the span of known polls, [now − memory, now] (rule 9)."""
-    return Span(parameters.now_us - parameters.memory_us, parameters.now_us + 1)
-
-
-def within_memory(polls: Polls, memory: Span) -> Polls:
-    """Return the polls in the poll memory (rule 9)."""
-    known = _within(polls, memory)
-    return polls if known.all() else polls.where(known)
+    return sort_and_dedupe(polls, known)
 
 
 def taken_while_open(stores: Stores, polls: Polls) -> Bools:
@@ -115,8 +147,8 @@ def taken_while_open(stores: Stores, polls: Polls) -> Bools:
     return open_time.intervals.contains(span.position(polls.store, polls.timestamp_us))
 
 
-def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> KnownPolls:
-    """Return the polls in the memory by store and instant, one per instant.
+def sort_and_dedupe(polls: Polls, known: KnownTime) -> KnownPolls:
+    """Return the known polls by store and instant, one per instant.
 
     Notes
     -----
@@ -124,33 +156,27 @@ def sort_and_dedupe(polls: Polls, memory: Span, store_count: int) -> KnownPolls:
     first and is kept (rule 10). The files that polls come from are sorted already; the stable
     sort finds such runs and merges them.
     """
-    memory.check_room(store_count)
-    key = (memory.position(polls.store, polls.timestamp_us) << 1) | polls.active
-    key = _selected(key, _within(polls, memory))
+    store_count, span = len(known.since_us), known.span
+    span.check_room(store_count)
+    key = (span.position(polls.store, polls.timestamp_us) << 1) | polls.active
+    key = _selected(key, known.contains(polls))
     key.sort(kind="stable")
     instant = key >> 1
     key = _selected(key, np.append(True, instant[1:] != instant[:-1])[: len(key)])
-    starts = memory.position(np.arange(store_count + 1), memory.start_us)
-    return KnownPolls(memory, key, np.searchsorted(key, starts << 1))
+    starts = span.position(np.arange(store_count + 1), span.start_us)
+    return KnownPolls(span, key, np.searchsorted(key, starts << 1))
 
 
-def _within(polls: Polls, span: Span) -> Bools:
-    return (polls.timestamp_us >= span.start_us) & (polls.timestamp_us < span.end_us)
-
-
-def polled(known: KnownPolls, week: Span) -> Polled:
-    """Return each store's last poll, and its number of polls in a week that ends now."""
-    end = known.border[1:]
-    since_us = max(week.start_us, known.span.start_us)
-    week_starts = known.span.position(np.arange(len(end)), since_us)
-    in_week = end - np.searchsorted(known.key, week_starts << 1)
-    last_us = np.full(len(end), NO_POLL)
-    last_active = np.zeros(len(end), np.bool_)
+def last_polls(known: KnownPolls) -> LastPolls:
+    """Return each store's last poll."""
+    store_count = len(known.border) - 1
+    at_us = np.full(store_count, NO_POLL)
+    active = np.zeros(store_count, np.bool_)
     store = np.flatnonzero(known.is_polled)
-    last = end[store] - 1
-    last_us[store] = known.at_us(last, store)
-    last_active[store] = known.key[last] & 1
-    return Polled(in_week, last_us, last_active)
+    last = known.border[1:][store] - 1
+    at_us[store] = known.at_us(last, store)
+    active[store] = known.key[last] & 1
+    return LastPolls(at_us, active)
 
 
 def _selected(values: Int64s, mask: Bools) -> Int64s:

@@ -136,15 +136,15 @@ def joined(polls: Sequence[Polls]) -> Polls:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Exact lengths of time in each store's windows (see `WINDOWS_US`), microseconds.
+    """Exact lengths of time in each window, microseconds.
 
     Attributes
     ----------
-    uptime_us, downtime_us, no_data_us : int64 (stores, windows)
+    uptime_us, downtime_us, no_data_us : int64 (windows,)
         Together they are the business time (rules 13 and 19).
-    covered_us : int64 (stores, windows)
+    covered_us : int64 (windows,)
         The part of business time that lies shortly after a poll (rule 19).
-    excluded_us : int64 (stores, windows)
+    excluded_us : int64 (windows,)
         What would be business time, too, without exclusions (rule 17).
     """
 

@@ -12,6 +12,7 @@ from store_monitoring.domain.model import Bools, Int64s, Stores
 from store_monitoring.domain.parameters import HOUR_US
 from store_monitoring.domain.statuses import Statuses
 from store_monitoring.domain.time_zones import offsets_us
+from store_monitoring.domain.windows import Windows
 
 Hours = NDArray[np.uint8]
 
@@ -60,29 +61,42 @@ class Outages:
         """Return the outages that `mask` selects."""
         return Outages(*(column[mask] for column in self.columns))
 
-    def is_ongoing(self, open_now: Bools, now_us: int) -> Bools:
-        """Return which outages last until now: the store is down, and now is business time."""
-        down_now: Bools = (self.end_us == now_us) & (self.next_up_us == NO_POLL)
-        return down_now & open_now[self.store]
+    def is_ongoing(self, open_at_end: Bools, end_us: Int64s) -> Bools:
+        """Return which outages last beyond the end of the windows, as far as is known.
+
+        Parameters
+        ----------
+        open_at_end : bool (stores,)
+            Whether the end of each store's last window is business time.
+        end_us : int64 (stores,)
+            That end.
+        """
+        at_end: Bools = (self.end_us == end_us[self.store]) & (self.next_up_us == NO_POLL)
+        return at_end & open_at_end[self.store]
 
 
-NO_OUTAGES = Outages(*[np.empty(0, np.int64)] * 6)
+_NONE = np.empty(0, np.int64)
+NO_OUTAGES = Outages(*[_NONE] * 6)
 
 
 @dataclass(frozen=True, slots=True)
 class OutageFigures:
-    """Figures of each store's outages in a week.
+    """Figures of the outages in disjoint windows; an outage counts in each that it overlaps.
 
     Attributes
     ----------
-    count, longest_us : int64 (stores,)
-        Number of outages, and length of the longest one; 0 without outages.
-    incidents, recoveries, recovery_us : int64 (stores,)
-        Number of incidents, number of those that an active poll ended, and the total length of
-        their outages.
+    count, longest_us : int64 (windows,)
+        Number of outages, and length of the longest one within the window; 0 without outages.
+    incidents : int64 (windows,)
+        Number of incidents.
+    recoveries, recovery_us : int64 (windows,)
+        Number of incidents that an active poll ended and whose last outage ends in the window, and
+        the total length of all their outages.
+    starts : int64 (windows,)
+        Number of outages that start in the window.
     hours : uint8 (outages,)
-        Local hour of the week in which each outage starts, 0 on Mondays at 00:00: by store and
-        time.
+        Local hour of the week in which each outage starts, 0 on Mondays at 00:00: in the order of
+        `starts`.
     """
 
     count: Int64s
@@ -90,27 +104,34 @@ class OutageFigures:
     incidents: Int64s
     recoveries: Int64s
     recovery_us: Int64s
+    starts: Int64s
     hours: Hours
 
 
 class OutageTracker:
-    """Finds the outages in a week whose statuses come stretch by stretch, in order of time.
+    """Finds the outages in disjoint windows; statuses come stretch by stretch, in order of time.
 
     Of the outages that no later stretch can change, only figures are kept. With `keep_all`, the
     outages themselves are kept, too, in about 50 bytes each.
     """
 
-    def __init__(self, stores: Stores, open_time: BusinessTime, *, keep_all: bool = False) -> None:
+    def __init__(
+        self, stores: Stores, open_time: BusinessTime, windows: Windows, *, keep_all: bool = False
+    ) -> None:
         self._stores = stores
         self._open_time = open_time
         self._keep_all = keep_all
+        self._window_start = open_time.span.position(windows.store, windows.start_us)
+        self._window_end = open_time.span.position(windows.store, windows.end_us)
         self._last_up_us = np.full(stores.count, NO_POLL)
+        self._begun = np.zeros(stores.count, np.int64)  # number of incidents
         self._pending = NO_OUTAGES  # of incidents that have not ended yet
-        self._ended: list[Outages] = []
+        self._ended = [NO_OUTAGES]
         self._count, self._longest_us, self._incidents, self._recoveries, self._recovery_us = (
-            np.zeros(stores.count, np.int64) for _ in range(5)
+            np.zeros(len(windows.store), np.int64) for _ in range(5)
         )
-        self._hours: list[tuple[Int64s, Hours]] = []
+        self._starts = [np.zeros_like(self._count)]
+        self._hours = [np.empty(0, np.uint8)]
 
     def add(self, known: KnownPolls, changes: Statuses) -> None:
         """Add the next stretch.
@@ -129,6 +150,13 @@ class OutageTracker:
         last_up_us = np.where(is_first, self._last_up_us[changes.store], poll_before_us)
         next_us = np.append(changes.poll_us[1:], NO_POLL)[: len(is_last)]
         next_up_us = np.where(is_last, NO_POLL, next_us)
+        run = np.arange(len(is_first))  # index of the first status of a run of the same ones
+        repeats = ~is_first & ~np.diff(changes.active, prepend=~changes.active[:1])
+        if repeats.any():  # the status before it ended for lack of polls (rule 21)
+            run = np.maximum.accumulate(np.where(repeats, 0, run))
+            last_up_us = last_up_us[run]
+            last = np.append(np.flatnonzero(~repeats)[1:], len(run)) - 1
+            next_up_us = np.repeat(next_up_us[last], np.diff(last, prepend=-1))
 
         resumes = is_first & ~changes.active
         pending = self._resumed(changes.store[resumes], next_up_us[resumes])
@@ -138,10 +166,10 @@ class OutageTracker:
         )
         status = down[nth]
         store = changes.store[status]
-        begins = np.diff(status, prepend=-1) != 0
-        begins &= ~(is_first[status] & _contains(pending.store, store, self._stores.count))
-        week = self._open_time.span
-        utc_us = week.start_us - store * week.length_us
+        begins = np.diff(run[status], prepend=-1) != 0
+        begins &= ~(is_first[run[status]] & _contains(pending.store, store, self._stores.count))
+        span = self._open_time.span
+        utc_us = span.start_us - store * span.length_us
         new = Outages(
             store,
             self._numbered(store, begins),
@@ -162,14 +190,16 @@ class OutageTracker:
         """Return the figures of all outages, after the last stretch."""
         self._record(self._pending)
         self._pending = NO_OUTAGES
-        store, hours = (np.concatenate(columns) for columns in zip(*self._hours, strict=True))
+        window = [np.repeat(np.arange(len(starts)), starts) for starts in self._starts]
+        order = np.argsort(np.concatenate(window), kind="stable")
         return OutageFigures(
             self._count,
             self._longest_us,
             self._incidents,
             self._recoveries,
             self._recovery_us,
-            hours[np.argsort(store, kind="stable")],
+            np.sum(self._starts, axis=0),
+            np.concatenate(self._hours)[order],
         )
 
     def outages(self) -> Outages:
@@ -186,31 +216,74 @@ class OutageTracker:
         """Return the numbers of incidents; count those that begin."""
         begun = np.bincount(store[begins], minlength=self._stores.count)
         of_earlier_stores = np.cumsum(begun) - begun
-        number = (self._incidents - of_earlier_stores)[store] + np.cumsum(begins)
-        self._incidents += begun
+        number = (self._begun - of_earlier_stores)[store] + np.cumsum(begins)
+        self._begun += begun
         return number
 
     def _record(self, outages: Outages) -> None:
         """Add the outages of whole incidents to the figures."""
-        store, count = outages.store, self._stores.count
-        length_us = outages.end_us - outages.start_us
-        recovered = outages.next_up_us != NO_POLL
-        self._count += np.bincount(store, minlength=count)
-        np.maximum.at(self._longest_us, store, length_us)
-        self._recoveries += np.bincount(store[outages.begins_incident & recovered], minlength=count)
-        np.add.at(self._recovery_us, store[recovered], length_us[recovered])
-        week = self._open_time.span
-        offset_us = offsets_us(
-            self._stores.zone_names,
-            self._stores.zone[store],
-            outages.start_us,
-            week.start_us,
-            week.end_us,
-        )
-        hour = (outages.start_us + offset_us) // HOUR_US + _EPOCH_HOUR_OF_WEEK
-        self._hours.append((store, (hour % _HOURS_OF_WEEK).astype(np.uint8)))
+        if not len(outages.store):
+            return
+        store, span = outages.store, self._open_time.span
+        start, end = span.position(store, outages.start_us), span.position(store, outages.end_us)
+        # Outages first … last − 1 overlap a window; of these, the ones before `ended` end in it.
+        first = np.searchsorted(end, self._window_start, side="right")
+        last = np.searchsorted(start, self._window_end)
+        overlaps = first < last
+        ended = last - (overlaps & (end[last - 1] > self._window_end))
+
+        begins = outages.begins_incident
+        begun = np.append(0, np.cumsum(begins))
+        continues = overlaps & ~np.append(begins, True)[first]
+        recovers = np.append(begins[1:], True) & (outages.next_up_us != NO_POLL)
+        recovered = np.append(0, np.cumsum(recovers))
+        length_us = end - start
+        of_incident_us = np.add.reduceat(length_us, np.flatnonzero(begins))[begun[1:] - 1]
+        recovery_us = np.append(0, np.cumsum(np.where(recovers, of_incident_us, 0)))
+
+        self._count += last - first
+        self._incidents += begun[last] - begun[first] + continues
+        self._recoveries += recovered[ended] - recovered[first]
+        self._recovery_us += recovery_us[ended] - recovery_us[first]
+        # The first and the last outage of a window may begin before it and end after it.
+        longest_us = _greatest(length_us, first + 1, last - 1)
+        window = np.flatnonzero(overlaps)
+        for cut in (first[window], last[window] - 1):
+            within_us = np.minimum(end[cut], self._window_end[window]) - np.maximum(
+                start[cut], self._window_start[window]
+            )
+            longest_us[window] = np.maximum(longest_us[window], within_us)
+        np.maximum(self._longest_us, longest_us, out=self._longest_us)
+        self._starts.append(np.diff(last, prepend=0))
+        self._hours.append(self._hours_of_week(outages))
         if self._keep_all:
             self._ended.append(outages)
+
+    def _hours_of_week(self, outages: Outages) -> Hours:
+        span = self._open_time.span
+        offset_us = offsets_us(
+            self._stores.zone_names,
+            self._stores.zone[outages.store],
+            outages.start_us,
+            span.start_us,
+            span.end_us,
+        )
+        hour = (outages.start_us + offset_us) // HOUR_US + _EPOCH_HOUR_OF_WEEK
+        return (hour % _HOURS_OF_WEEK).astype(np.uint8)
+
+
+def _greatest(values: Int64s, first: Int64s, last: Int64s) -> Int64s:
+    """Return the greatest of `values` from each `first` to before each `last`; 0 of none.
+
+    >>> _greatest(np.array([3, 9, 4]), np.array([1, 2, 0]), np.array([3, 2, 1])).tolist()
+    [9, 0, 3]
+    """
+    some = np.flatnonzero(first < last)
+    greatest = np.zeros_like(first)
+    if len(some):
+        ranges = np.column_stack([first[some], last[some]]).ravel()
+        greatest[some] = np.maximum.reduceat(np.append(values, 0), ranges)[::2]
+    return greatest
 
 
 def _contains(some: Int64s, values: Int64s, count: int) -> Bools:

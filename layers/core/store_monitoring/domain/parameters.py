@@ -1,6 +1,7 @@
 """Units of time, and what a computation is asked for; without numpy, so every function loads it."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 SECOND_US = 1_000_000
@@ -10,7 +11,7 @@ DAY_US = 24 * HOUR_US
 WEEK_US = 7 * DAY_US
 
 WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
-"""Lengths of the report's windows: the last hour, day and week, each ending now."""
+"""Lengths of the classic report's windows: the last hour, day and week, each ending now."""
 
 DEFAULT_COVERAGE_US = 120 * MINUTE_US
 """How long after a poll business time is covered, unless `CoverageMinutes` says otherwise."""
@@ -29,23 +30,46 @@ class PollFilter(StrEnum):
     BUSINESS_HOURS = "business_hours"
 
 
+class PeriodUnit(StrEnum):
+    """What a period is cut into."""
+
+    TOTAL = "total"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
 @dataclass(frozen=True, slots=True)
-class Parameters:
-    """What the uptime of stores is computed for.
+class Period:
+    """A period that a report is about (rule 20).
 
     Attributes
     ----------
-    now_us : int
-        End of all windows, microseconds UTC.
+    start, end : date or int
+        A date is its midnight in each store's own zone; a number is an instant, microseconds UTC.
+    unit : PeriodUnit
+        What it is cut into: whole, or local days, weeks or months.
+    """
+
+    start: date | int
+    end: date | int
+    unit: PeriodUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the uptime of stores is computed with.
+
+    Attributes
+    ----------
     memory_us : int
-        Length of the poll memory: older polls are not known (rule 9).
+        Length of the poll memory, a week or more (rules 9 and 21).
     poll_filter : PollFilter
         Whether polls taken outside business time count.
     coverage_us : int
         How long after a poll business time is covered (rule 19).
     """
 
-    now_us: int
     memory_us: int
     poll_filter: PollFilter = PollFilter.ALL
     coverage_us: int = DEFAULT_COVERAGE_US

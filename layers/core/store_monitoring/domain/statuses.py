@@ -1,6 +1,7 @@
-"""The status of each store over time, by its known polls (rule 8)."""
+"""The status of each store over time, by its known polls (rules 8 and 21)."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -11,28 +12,28 @@ from store_monitoring.domain.model import Bools, Int64s
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of the week for each store, as positions on the week's axis.
+    """A stretch of time for each store, as positions on the axis of a span.
 
     Attributes
     ----------
-    week : Span
+    span : Span
     begin, end : int64 (stores,)
     """
 
-    week: Span
+    span: Span
     begin: Int64s
     end: Int64s
 
+    @classmethod
+    def between(cls, span: Span, begin_us: Int64s, end_us: Int64s) -> Self:
+        """Return the stretches between two instants of each store."""
+        store = np.arange(len(begin_us))
+        return cls(span, span.position(store, begin_us), span.position(store, end_us))
+
     def position(self, store: Int64s, instant_us: Int64s) -> Int64s:
         """Return the positions of stores' instants, moved to the nearest end of their stretches."""
-        position = self.week.position(store, instant_us)
+        position = self.span.position(store, instant_us)
         return np.clip(position, self.begin[store], self.end[store])
-
-
-def whole_week(week: Span, store_count: int) -> Stretch:
-    """Return the whole week of each store."""
-    begin = np.arange(store_count) * week.length_us
-    return Stretch(week, begin, begin + week.length_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Statuses:
         When that poll was taken.
     active : bool (statuses,)
     since, until : int64 (statuses,)
-        Positions on the week's axis between which each holds: disjoint, ascending. Equal where a
+        Positions on the stretch's axis between which each holds: disjoint, ascending. Equal where a
         status does not hold within the store's stretch.
     """
 
@@ -58,52 +59,89 @@ class Statuses:
     since: Int64s
     until: Int64s
 
+    def known(self) -> tuple[Int64s, Int64s]:
+        """Return when some status holds.
 
-def status_changes(known: KnownPolls) -> Int64s:
+        Returns
+        -------
+        since, until : int64 (stretches,)
+            Positions on the stretch's axis: disjoint, ascending. They may span several stores.
+        """
+        holds = self.since < self.until
+        since, until = self.since[holds], self.until[holds]
+        begins = np.append(True, since[1:] != until[:-1])[: len(since)]
+        ends = np.append(begins[1:], True)[: len(since)]
+        return since[begins], until[ends]
+
+
+def status_changes(known: KnownPolls, memory_us: int) -> Int64s:
     """Return the indices of each store's first poll and of the polls that change its status.
 
-    Polls that repeat the store's previous status change nothing. So uptime is computed from these
-    only, which are few.
+    Polls that repeat the store's previous status change nothing while that holds. So uptime is
+    computed from these only, which are few.
     """
     active = known.active
     changes = np.append(True, active[1:] != active[:-1])[: len(active)]
     changes[known.first] = True
+    if _may_end(known, memory_us):
+        changes[1:] |= np.diff(known.key >> 1) > memory_us
     return np.flatnonzero(changes)
 
 
-def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch) -> Statuses:
-    """Return statuses and when they hold (rule 8). A store without a known poll has none.
+def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch, memory_us: int) -> Statuses:
+    """Return statuses and when they hold (rules 8 and 21). A store without a known poll has none.
 
     Parameters
     ----------
     known : KnownPolls
     poll : int64 (statuses,)
-        Indices of the polls to use, ascending; each store's first poll is among them.
+        Indices of the polls to use, ascending: those of `status_changes`, or more.
     stretch : Stretch
         When the statuses may hold.
+    memory_us : int
+        How long a status holds after its last poll; and before the store's first poll.
 
     Examples
     --------
-    Polls at 2, 5 and 7 µs, of which the last two are within the week, 3 to 9 µs:
+    Polls at 2, 5 and 7 µs, of which the last two are within the stretch, 3 to 9 µs:
 
-    >>> from store_monitoring.domain.known_polls import sort_and_dedupe
+    >>> from store_monitoring.domain.known_polls import KnownTime, sort_and_dedupe
     >>> from store_monitoring.domain.model import Polls
-    >>> polls = Polls(np.array([0, 0, 0]), np.array([2, 5, 7]), np.array([True, False, True]))
-    >>> known = sort_and_dedupe(polls, Span(0, 10), 1)
-    >>> held = statuses(known, np.arange(3), whole_week(Span(3, 9), 1))
+    >>> known_time = KnownTime(np.array([0]), np.array([9]))
+    >>> def known(at_us, active):
+    ...     return sort_and_dedupe(Polls(np.zeros(3, np.int64), at_us, active), known_time)
+    >>> three = known(np.array([2, 5, 7]), np.array([True, False, True]))
+    >>> stretch = Stretch.between(Span(3, 9), np.array([3]), np.array([9]))
+    >>> held = statuses(three, np.arange(3), stretch, 10)
     >>> held.since.tolist(), held.until.tolist(), held.poll_us.tolist()
     ([0, 2, 4], [2, 4, 6], [2, 5, 7])
+
+    If a status holds for 2 µs only, the one at 2 µs ends before the next begins:
+
+    >>> held = statuses(three, np.arange(3), stretch, 2)
+    >>> held.since.tolist(), held.until.tolist()
+    ([0, 2, 4], [1, 4, 6])
     """
     store = known.store(poll)
     poll_us = known.at_us(poll, store)
     since = stretch.position(store, poll_us)
-    # Extend the first status backwards, to the start of the store's stretch.
-    is_first = poll == known.border[store]
-    since[is_first] = stretch.begin[store[is_first]]
+    # Extend the first status backwards.
+    first = np.flatnonzero(poll == known.border[store])
+    since[first] = stretch.position(store[first], poll_us[first] - memory_us)
     # A status holds until the store's next one, the last one until the stretch's end.
-    is_last = np.append(is_first[1:], True)[: len(poll)]
-    until = np.where(is_last, stretch.end[store], np.append(since[1:], 0)[: len(poll)])
+    until = np.append(since[1:], 0)[: len(poll)]
+    last = np.append(first[1:] - 1, len(poll) - 1)[: len(first)]
+    until[last] = stretch.end[store[last]]
+    if _may_end(known, memory_us):
+        last_poll = np.append(poll[1:], len(known.key))[: len(poll)] - 1
+        ends_us = known.at_us(last_poll, store) + memory_us
+        until = np.minimum(until, stretch.position(store, ends_us))
     return Statuses(poll, store, poll_us, (known.key[poll] & 1).astype(np.bool_), since, until)
+
+
+def _may_end(known: KnownPolls, memory_us: int) -> bool:
+    """Return whether a status may end before the known time does; in the classic report, none."""
+    return known.span.length_us - 1 > memory_us
 
 
 def covered(known: KnownPolls, coverage_us: int, stretch: Stretch) -> tuple[Int64s, Int64s]:
@@ -112,17 +150,18 @@ def covered(known: KnownPolls, coverage_us: int, stretch: Stretch) -> tuple[Int6
     Returns
     -------
     since, until : int64 (runs,)
-        Positions on the week's axis: disjoint, ascending, by store and time.
+        Positions on the stretch's axis: disjoint, ascending, by store and time.
 
     Examples
     --------
     Polls at 2, 5 and 12 µs, each of which covers 4 µs:
 
-    >>> from store_monitoring.domain.known_polls import sort_and_dedupe
+    >>> from store_monitoring.domain.known_polls import KnownTime, sort_and_dedupe
     >>> from store_monitoring.domain.model import Polls
     >>> polls = Polls(np.zeros(3, np.int64), np.array([2, 5, 12]), np.zeros(3, np.bool_))
-    >>> known = sort_and_dedupe(polls, Span(0, 20), 1)
-    >>> since, until = covered(known, 4, whole_week(Span(0, 15), 1))
+    >>> known = sort_and_dedupe(polls, KnownTime(np.array([0]), np.array([15])))
+    >>> stretch = Stretch.between(Span(0, 15), np.array([0]), np.array([15]))
+    >>> since, until = covered(known, 4, stretch)
     >>> since.tolist(), until.tolist()
     ([2, 12], [9, 15])
     """

@@ -14,16 +14,16 @@ from store_monitoring.domain.business_time import (
 )
 from store_monitoring.domain.known_polls import (
     NO_POLL,
-    poll_memory,
+    KnownTime,
     sort_and_dedupe,
     taken_while_open,
-    within_memory,
 )
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import Outages
 from store_monitoring.domain.parameters import Parameters, PollFilter
-from store_monitoring.domain.statuses import statuses, whole_week
-from store_monitoring.domain.uptime import compute_uptime, last_week
+from store_monitoring.domain.statuses import Stretch, statuses
+from store_monitoring.domain.uptime import compute_uptime
+from store_monitoring.domain.windows import classic_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Timeline:
     statuses : StatusLine
     outages : Outages
     totals : Totals
-        The same as the report's.
+        The same as the report's, of `classic_windows`.
     """
 
     week: Span
@@ -82,8 +82,8 @@ class Timeline:
     totals: Totals
 
 
-def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
-    """Return the timeline of one store; for the parameters see `compute_uptime`.
+def timeline(store: Stores, polls: Polls, now_us: int, parameters: Parameters) -> Timeline:
+    """Return the timeline of one store's week until now; for the rest see `compute_uptime`.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
     >>> now_us = 20_000 * DAY_US
     >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
     >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
-    >>> week = timeline(store, polls, Parameters(now_us, 14 * DAY_US))
+    >>> week = timeline(store, polls, now_us, Parameters(14 * DAY_US))
     >>> (week.statuses.until // MINUTE_US).tolist(), week.statuses.active.tolist()
     ([10050, 10080], [False, True])
     >>> ((now_us - week.outages.end_us) // MINUTE_US).tolist()
@@ -109,8 +109,9 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
     """
     if store.count != 1:
         raise ValueError(f"a timeline is about one store, not {store.count}")
-    week = last_week(parameters.now_us)
-    known, counts = needed_polls(store, polls, parameters)
+    windows = classic_windows(1, now_us)
+    week = windows.span
+    known, counts = needed_polls(store, polls, now_us, parameters)
     if not (counts & (known.timestamp_us < week.start_us)).any():
         within = known.timestamp_us >= week.start_us
         known, counts = known.where(within), counts[within]
@@ -122,7 +123,7 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
     )
     counting = known.where(counts)
     figures = compute_uptime(
-        store, counting, replace(parameters, poll_filter=PollFilter.ALL), keep_outages=True
+        store, counting, windows, replace(parameters, poll_filter=PollFilter.ALL), keep_outages=True
     )
     assert figures.all_outages is not None  # they are kept
     return Timeline(
@@ -132,24 +133,27 @@ def timeline(store: Stores, polls: Polls, parameters: Parameters) -> Timeline:
         np.searchsorted(open_time.intervals.start, start, side="right") - 1,
         known,
         counts,
-        _status_line(counting, parameters),
+        _status_line(counting, week, parameters.memory_us),
         figures.all_outages,
         figures.totals,
     )
 
 
-def _status_line(counting: Polls, parameters: Parameters) -> StatusLine:
-    week = last_week(parameters.now_us)
-    known = sort_and_dedupe(counting, poll_memory(parameters), 1)
+def _status_line(counting: Polls, week: Span, memory_us: int) -> StatusLine:
+    first_us, last_us = np.array([week.start_us]), np.array([week.end_us])
+    known = sort_and_dedupe(counting, KnownTime.of(first_us, last_us, memory_us))
     if not len(known.key):
         start, end = np.array([0]), np.array([week.length_us])
         return StatusLine(start, end, np.array([False]), np.array([NO_POLL]))
-    held = statuses(known, np.arange(len(known.key)), whole_week(week, 1))
+    stretch = Stretch.between(week, first_us, last_us)
+    held = statuses(known, np.arange(len(known.key)), stretch, memory_us)
     holds = held.since < held.until
     return StatusLine(held.since[holds], held.until[holds], held.active[holds], held.poll_us[holds])
 
 
-def needed_polls(store: Stores, polls: Polls, parameters: Parameters) -> tuple[Polls, Bools]:
+def needed_polls(
+    store: Stores, polls: Polls, now_us: int, parameters: Parameters
+) -> tuple[Polls, Bools]:
     """Return the polls that the timeline of the week needs, and which of them count.
 
     The result may replace `polls` wherever all polls are expected. If `polls` is only a part of
@@ -163,9 +167,11 @@ def needed_polls(store: Stores, polls: Polls, parameters: Parameters) -> tuple[P
     bool (polls,)
         Whether each poll passes the filter.
     """
-    known = _distinct(within_memory(polls, poll_memory(parameters)))
+    first_us, last_us = classic_windows(1, now_us).bounds_us(1)
+    known_time = KnownTime.of(first_us, last_us, parameters.memory_us)
+    known = _distinct(polls.where(known_time.contains(polls)))
     counts = _counts(store, known, parameters.poll_filter)
-    before = counts & (known.timestamp_us < last_week(parameters.now_us).start_us)
+    before = counts & (known.timestamp_us < first_us)
     if not before.any():
         return known, counts
     needed = known.timestamp_us >= known.timestamp_us[before][-1]

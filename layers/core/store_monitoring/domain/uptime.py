@@ -1,16 +1,24 @@
-"""Uptime, downtime and outages of all stores of a shard at once (rules 8 to 13, and 19)."""
+"""Uptime, downtime and outages of all stores of a shard at once (rules 8 to 13, 19 and 21)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from store_monitoring.domain.business_time import BusinessTime, Span, business_time
-from store_monitoring.domain.known_polls import NO_POLL, Polled, known_polls, polled
+from store_monitoring.domain.business_time import BusinessTime, business_time
+from store_monitoring.domain.known_polls import (
+    NO_POLL,
+    KnownPolls,
+    KnownTime,
+    LastPolls,
+    known_polls,
+    last_polls,
+)
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import OutageFigures, Outages, OutageTracker
-from store_monitoring.domain.parameters import WINDOWS_US, Parameters
+from store_monitoring.domain.parameters import Parameters
 from store_monitoring.domain.statuses import Stretch, covered, status_changes, statuses
+from store_monitoring.domain.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Piece:
     polls : Polls
         All polls in the stretch, in any order, repeats allowed.
     until_us : int
-        End of the stretch; for the last piece it is after now.
+        End of the stretch; for the last piece it is after the end of all windows.
     """
 
     polls: Polls
@@ -31,36 +39,48 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a report shows of each store.
+    """What a report shows of each window, and of each store.
 
     Attributes
     ----------
     totals : Totals
-    polled : Polled
-    open_now : bool (stores,)
-        Whether now is business time.
+    polls : int64 (outer windows,)
+        Number of instants in the window at which its store was polled. The last window of a store
+        includes its end.
     outages : OutageFigures
+        Those in the outer windows.
+    last_polls : LastPolls
+    open_at_end : bool (stores,)
+        Whether the end of the store's last window is business time.
     all_outages : Outages or None
         The outages themselves, if they are to be kept.
     """
 
     totals: Totals
-    polled: Polled
-    open_now: Bools
+    polls: Int64s
     outages: OutageFigures
+    last_polls: LastPolls
+    open_at_end: Bools
     all_outages: Outages | None
 
 
 def compute_uptime(
-    stores: Stores, polls: Polls, parameters: Parameters, *, keep_outages: bool = False
+    stores: Stores,
+    polls: Polls,
+    windows: Windows,
+    parameters: Parameters,
+    *,
+    keep_outages: bool = False,
 ) -> Figures:
-    """Compute every store's exact figures in the last hour, day and week.
+    """Compute exact figures of every window.
 
     Parameters
     ----------
     stores : Stores
     polls : Polls
-        Any order; polls outside the poll memory are ignored (rule 9).
+        Any order; polls that are not known are ignored (rules 9 and 21).
+    windows : Windows
+        A store's windows leave no gaps between its first one's start and its last one's end.
     parameters : Parameters
     keep_outages : bool
         Whether to return all outages.
@@ -72,49 +92,66 @@ def compute_uptime(
 
     Examples
     --------
-    A store without hours is open 24×7 (rule 5). It was polled two hours and half an hour ago:
+    A store without hours is open 24×7 (rule 5). It was polled two hours and half an hour ago. Its
+    last week, day and hour:
 
     >>> from store_monitoring.domain.model import WeeklyHours
     >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
+    >>> from store_monitoring.domain.windows import classic_windows
     >>> none = np.empty(0, np.int64)
     >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
     >>> now_us = 20_000 * DAY_US
     >>> ago_us = np.array([2 * HOUR_US, HOUR_US // 2])
     >>> polls = Polls(np.array([0, 0]), now_us - ago_us, np.array([False, True]))
-    >>> figures = compute_uptime(stores, polls, Parameters(now_us, 14 * DAY_US), keep_outages=True)
+    >>> windows, parameters = classic_windows(1, now_us), Parameters(14 * DAY_US)
+    >>> figures = compute_uptime(stores, polls, windows, parameters, keep_outages=True)
     >>> totals = figures.totals
     >>> (totals.uptime_us // MINUTE_US).tolist(), (totals.downtime_us // MINUTE_US).tolist()
-    ([[30, 30, 30]], [[30, 1410, 10050]])
+    ([30, 30, 30], [10050, 1410, 30])
 
     Two hours after each poll are covered:
 
     >>> (totals.covered_us // MINUTE_US).tolist()
-    [[60, 120, 120]]
+    [120, 120, 60]
 
     One outage ended half an hour ago, and no active poll is known from before it:
 
     >>> outages = figures.all_outages
     >>> ((now_us - outages.end_us) // MINUTE_US).tolist(), (outages.last_up_us == NO_POLL).tolist()
     ([30], [True])
+
+    A status holds for at most two weeks (rule 21). So half is known of the time from one week to
+    three weeks after the last poll:
+
+    >>> start_us = polls.timestamp_us[1] + 7 * DAY_US
+    >>> windows = Windows(np.array([0]), np.array([start_us]), np.array([start_us + 14 * DAY_US]))
+    >>> totals = compute_uptime(stores, polls, windows, parameters).totals
+    >>> (totals.uptime_us // DAY_US).tolist(), (totals.no_data_us // DAY_US).tolist()
+    ([7], [7])
     """
-    piece = Piece(polls, parameters.now_us + 1)
-    return compute_uptime_by_pieces(stores, [piece], parameters, keep_outages=keep_outages)
+    piece = Piece(polls, windows.span.end_us + 1)
+    return compute_uptime_by_pieces(stores, [piece], windows, parameters, keep_outages=keep_outages)
 
 
 def compute_uptime_by_pieces(
-    stores: Stores, pieces: Iterable[Piece], parameters: Parameters, *, keep_outages: bool = False
+    stores: Stores,
+    pieces: Iterable[Piece],
+    windows: Windows,
+    parameters: Parameters,
+    *,
+    keep_outages: bool = False,
 ) -> Figures:
     """Compute what `compute_uptime` does, from one piece of the polls after the other.
 
     Only each store's last poll and sums are kept from piece to piece, so memory depends on the
-    number of stores and the largest piece (and on the number of outages, if they are kept).
+    number of windows and the largest piece (and on the number of outages, if they are kept).
 
     Parameters
     ----------
     stores : Stores
     pieces : iterable of Piece
-        In order of time. Together they contain all polls of the poll memory (rule 9).
-    parameters, keep_outages
+        In order of time. Together they contain all known polls (rules 9 and 21).
+    windows, parameters, keep_outages
         See `compute_uptime`.
 
     Examples
@@ -123,6 +160,7 @@ def compute_uptime_by_pieces(
 
     >>> from store_monitoring.domain.model import WeeklyHours
     >>> from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
+    >>> from store_monitoring.domain.windows import classic_windows
     >>> none = np.empty(0, np.int64)
     >>> stores = Stores(np.array([0]), ("UTC",), WeeklyHours(none, none, none, none))
     >>> now_us = 20_000 * DAY_US
@@ -132,87 +170,110 @@ def compute_uptime_by_pieces(
     ...     Piece(polls(2 * HOUR_US, False), now_us - HOUR_US),
     ...     Piece(polls(HOUR_US // 2, True), now_us + 1),
     ... ]
-    >>> figures = compute_uptime_by_pieces(stores, pieces, Parameters(now_us, 14 * DAY_US))
+    >>> windows, parameters = classic_windows(1, now_us), Parameters(14 * DAY_US)
+    >>> figures = compute_uptime_by_pieces(stores, pieces, windows, parameters)
     >>> (figures.totals.uptime_us // MINUTE_US).tolist()
-    [[30, 30, 30]]
+    [30, 30, 30]
     >>> figures.outages.count.tolist(), (figures.outages.longest_us // MINUTE_US).tolist()
     ([1], [10050])
     """
-    week = last_week(parameters.now_us)
-    open_time = business_time(stores, week)
-    windows = _Windows(open_time, stores.count)
-    outages = OutageTracker(stores, open_time, keep_all=keep_outages)
-    last = Polled(
-        np.zeros(stores.count, np.int64),
-        np.full(stores.count, NO_POLL),
-        np.zeros(stores.count, np.bool_),
-    )
-    store = np.arange(stores.count)
-    uptime_us, covered_us = np.zeros_like(windows.business_us), np.zeros_like(windows.business_us)
-    since_us = week.start_us
+    span, memory_us = windows.span, parameters.memory_us
+    first_us, last_us = windows.bounds_us(stores.count)
+    known_time = KnownTime.of(first_us, last_us, memory_us)
+    open_time = business_time(stores, span)
+    times = _Times(open_time, windows)
+    outer = windows.outer()
+    outages = OutageTracker(stores, open_time, outer, keep_all=keep_outages)
+    last = LastPolls(np.full(stores.count, NO_POLL), np.zeros(stores.count, np.bool_))
+    uptime_us, known_us, covered_us = np.zeros((3, len(windows.store)), np.int64)
+    polls = np.zeros(len(outer.store), np.int64)
+    since_us = span.start_us
     for piece in pieces:
-        known = known_polls(stores, _with_last(piece.polls, last), parameters)
-        # A store's first poll's status holds before it, too (rule 8).
-        until_us = min(max(piece.until_us, week.start_us), week.end_us)
-        begin_us = np.where(last.is_polled, since_us, week.start_us)
-        stretch = Stretch(week, week.position(store, begin_us), week.position(store, until_us))
-        changes = statuses(known, status_changes(known), stretch)
-        outages.add(known, changes)
-        uptime_us += windows.business_within_us(
-            changes.since[changes.active], changes.until[changes.active]
+        known = known_polls(
+            stores, _with_last(piece.polls, last), known_time, parameters.poll_filter
         )
-        covered_us += windows.business_within_us(*covered(known, parameters.coverage_us, stretch))
-        last = _next_polled(last, polled(known, week), week)
-        since_us = until_us
-    no_data_us = np.where(last.is_polled[:, np.newaxis], 0, windows.business_us)
-    downtime_us = windows.business_us - uptime_us - no_data_us
+        # A store's first poll's status holds before it, too (rule 8).
+        until_us = np.clip(piece.until_us, first_us, last_us)
+        begin_us = np.where(last.is_polled, np.clip(since_us, first_us, last_us), first_us)
+        stretch = Stretch.between(span, begin_us, until_us)
+        changes = statuses(known, status_changes(known, memory_us), stretch, memory_us)
+        outages.add(known, changes)
+        active = changes.active
+        uptime_us += times.business_within_us(changes.since[active], changes.until[active])
+        known_us += times.business_within_us(*changes.known())
+        covered_us += times.business_within_us(*covered(known, parameters.coverage_us, stretch))
+        polls += _polls_in(outer, known, last_us) - _is_in(outer, last, last_us)
+        last = last_polls(known)
+        since_us = piece.until_us
+    at_end = open_time.intervals.contains(span.position(np.arange(stores.count), last_us))
     return Figures(
-        Totals(uptime_us, downtime_us, no_data_us, covered_us, windows.excluded_us),
-        last,
-        open_time.open_at_end,
+        Totals(
+            uptime_us,
+            known_us - uptime_us,
+            times.business_us - known_us,
+            covered_us,
+            times.excluded_us,
+        ),
+        polls,
         outages.finish(),
+        last,
+        np.where(last_us == span.end_us, open_time.open_at_end, at_end),
         outages.outages() if keep_outages else None,
     )
 
 
-def last_week(now_us: int) -> Span:
-    """Return the week that ends now, the longest of the windows."""
-    return Span(now_us - max(WINDOWS_US), now_us)
-
-
-def _with_last(polls: Polls, last: Polled) -> Polls:
+def _with_last(polls: Polls, last: LastPolls) -> Polls:
     """Return the polls of a piece, and each store's last poll before it."""
     store = np.flatnonzero(last.is_polled)
     if not len(store):
         return polls
     return Polls(
         np.append(polls.store, store),
-        np.append(polls.timestamp_us, last.last_us[store]),
-        np.append(polls.active, last.last_active[store]),
+        np.append(polls.timestamp_us, last.at_us[store]),
+        np.append(polls.active, last.active[store]),
     )
 
 
-def _next_polled(last: Polled, current: Polled, week: Span) -> Polled:
-    """Return the poll counts and last polls after a piece, which counted `last` once more."""
-    counted_twice = last.is_polled & (last.last_us >= week.start_us)
-    in_week = last.in_week + current.in_week - counted_twice
-    return Polled(in_week, current.last_us, current.last_active)
+def _polls_in(windows: Windows, known: KnownPolls, last_us: Int64s) -> Int64s:
+    """Return the number of known polls in each window; the last one of a store includes its end."""
+
+    def before(windows_: Bools | slice, instant_us: Int64s) -> Int64s:
+        position = known.span.position(windows.store[windows_], instant_us[windows_])
+        return np.searchsorted(known.key, position << 1)
+
+    until = known.border[windows.store + 1]
+    inner = windows.end_us < last_us[windows.store]
+    until[inner] = before(inner, windows.end_us)
+    return until - before(slice(None), windows.start_us)
 
 
-class _Windows:
-    """The windows of all stores, and the business time and excluded time in each."""
+def _is_in(windows: Windows, last: LastPolls, last_us: Int64s) -> Bools:
+    """Return whether each window contains the last poll of its store."""
+    at_us = last.at_us[windows.store]
+    is_last = windows.end_us == last_us[windows.store]
+    is_in: Bools = (windows.start_us <= at_us) & (at_us < windows.end_us + is_last)
+    return is_in
 
-    def __init__(self, open_time: BusinessTime, store_count: int) -> None:
+
+class _Times:
+    """The business time and excluded time in each window."""
+
+    def __init__(self, open_time: BusinessTime, windows: Windows) -> None:
         self._intervals = open_time.intervals
-        end = np.arange(1, store_count + 1)[:, np.newaxis] * open_time.span.length_us
-        # Per store, the start of each window and the end of all: ascending if flat.
-        self._edge = end - np.array([*sorted(WINDOWS_US, reverse=True), 0])
+        start = open_time.span.position(windows.store, windows.start_us)
+        end = open_time.span.position(windows.store, windows.end_us)
+        # Each instant once: a window's end is often another one's end or start. Both are sorted;
+        # the stable sort merges them.
+        edge = np.sort(np.append(start, end), kind="stable")
+        self._edge = edge[np.append(True, edge[1:] != edge[:-1])[: len(edge)]]
+        self._start = np.searchsorted(self._edge, start)
+        self._end = np.searchsorted(self._edge, end)
         self._business_us = self._intervals.before(self._edge)
         self.business_us = self._between(self._business_us)
         self.excluded_us = self._between(open_time.excluded.before(self._edge))
 
     def business_within_us(self, since: Int64s, until: Int64s) -> Int64s:
-        """Return the business time in each store's windows and within stretches of the axis.
+        """Return the business time in each window and within stretches of the axis.
 
         Parameters
         ----------
@@ -221,7 +282,7 @@ class _Windows:
 
         Returns
         -------
-        int64 (stores, windows)
+        int64 (windows,)
         """
         begin_us, end_us = self._intervals.before(since), self._intervals.before(until)
         total_us = np.append(0, np.cumsum(end_us - begin_us))
@@ -230,8 +291,6 @@ class _Windows:
         beyond_us = np.append(0, end_us)[count] - self._business_us
         return self._between(total_us[count] - np.maximum(beyond_us, 0))
 
-    @staticmethod
-    def _between(us: Int64s) -> Int64s:
-        """Return the differences from each start of a window to the end, in order of windows."""
-        between_us: Int64s = us[:, -1:] - us[:, -2::-1]
-        return between_us
+    def _between(self, us: Int64s) -> Int64s:
+        """Return the differences between the starts and ends of windows of values at all edges."""
+        return us[self._end] - us[self._start]

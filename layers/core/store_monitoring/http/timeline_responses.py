@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Self, TypeVar, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from store_monitoring.domain.known_polls import NO_POLL
-from store_monitoring.domain.model import CLOSED, Totals, WeeklyHours
+from store_monitoring.domain.model import CLOSED, WeeklyHours
 from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
 from store_monitoring.http import models
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.rows import classic_totals_us, rounded_totals
-from store_monitoring.storage.schemas import TOTAL_COLUMNS
+from store_monitoring.storage.arrays import total_columns
 from store_monitoring.timeline import StoreTimeline, TimelineRequest
 
 _EPOCH_DATE = date(1970, 1, 1)
@@ -28,10 +27,10 @@ def timeline_body(view: StoreTimeline) -> models.Timeline:
     timeline = view.timeline
     clock = _Clock(view.store.zone_names[0], timeline.week.start_us)
     part = _Part.of(view.request)
-    totals_us = _totals_us(timeline.totals)
+    totals_us = total_columns(timeline.totals)
     return {
         "store_id": view.request.store_id,
-        "as_of": to_text(view.source.parameters.now_us),
+        "as_of": to_text(view.source.now_us),
         "poll_filter": view.source.parameters.poll_filter,
         "snapshot": {"report_id": view.source.report_id, "version": view.source.version},
         "week": clock.stretch(0, timeline.week.length_us),
@@ -188,14 +187,6 @@ def _outages(timeline: Timeline, clock: _Clock) -> list[models.Outage]:
         {**clock.stretch(start_us - week_us, end_us - week_us), "length_us": end_us - start_us}
         for start_us, end_us in _rows(timeline.outages.start_us, timeline.outages.end_us)
     ]
-
-
-def _totals_us(totals: Totals) -> dict[str, NDArray[np.int64]]:
-    lengths_us = (
-        *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
-        *(totals.covered_us, totals.excluded_us),
-    )
-    return dict(zip(TOTAL_COLUMNS, np.hstack(lengths_us).T, strict=True))
 
 
 def _rows(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:

@@ -154,8 +154,8 @@ class Plan:
 
     @property
     def parameters(self) -> Parameters:
-        """What the uptime of the stores is computed for."""
-        return Parameters(self.now_us, self.memory_us, self.poll_filter, self.coverage_us)
+        """What the uptime of the stores is computed with."""
+        return Parameters(self.memory_us, self.poll_filter, self.coverage_us)
 
     @property
     def covers_all_stores(self) -> bool:

@@ -16,6 +16,7 @@ from store_monitoring.domain.outages import NO_OUTAGES, Outages, by_store
 from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
+from store_monitoring.domain.windows import classic_windows
 from store_monitoring.reports.plan import PartInfo, Plan, Shard, read_plan
 from store_monitoring.reports.request import Condition
 from store_monitoring.storage.arrays import outage_tables, part_of, polls_of, stores_of
@@ -206,6 +207,7 @@ def _figures(plan: Plan, stores: pa.Table, polls: pa.Table) -> Figures:
     return compute_uptime(
         stores_of(stores),
         polls_of(polls, store_ids),
+        classic_windows(len(stores), plan.now_us),
         plan.parameters,
         keep_outages=plan.include_outages,
     )
@@ -224,5 +226,9 @@ def _figures_by_pieces(
     divisor = _PIECE_DIVISOR * (2 if plan.include_outages else 1)  # outages are kept besides
     pieces = cut_by_time(read, plan.now_us - plan.memory_us, plan.now_us, max_polls // divisor)
     return compute_uptime_by_pieces(
-        stores_of(stores), pieces, plan.parameters, keep_outages=plan.include_outages
+        stores_of(stores),
+        pieces,
+        classic_windows(len(stores), plan.now_us),
+        plan.parameters,
+        keep_outages=plan.include_outages,
     )

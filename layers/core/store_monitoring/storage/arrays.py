@@ -15,13 +15,14 @@ from store_monitoring.domain.model import (
     Polls,
     SpecialHours,
     Stores,
+    Totals,
     WeeklyHours,
 )
 from store_monitoring.domain.outages import Outages
-from store_monitoring.domain.parameters import SECOND_US
+from store_monitoring.domain.parameters import SECOND_US, WINDOWS_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME, offsets_us
-from store_monitoring.domain.uptime import Figures, last_week
-from store_monitoring.storage.schemas import OUTAGES, PART
+from store_monitoring.domain.uptime import Figures
+from store_monitoring.storage.schemas import OUTAGES, PART, TOTAL_COLUMNS
 
 _TABLE_OUTAGES = 100_000
 
@@ -75,25 +76,40 @@ def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
     )
 
 
-def part_of(table: pa.Table, figures: Figures) -> pa.Table:
-    """Return the figures of the stores of a table of schema `STORES` as rows of schema `PART`."""
-    totals, polled, outages = figures.totals, figures.polled, figures.outages
+def total_columns(totals: Totals) -> dict[str, Int64s]:
+    """Return the totals of `classic_windows` by the name in `TOTAL_COLUMNS`: int64 (stores,).
+
+    >>> rows = total_columns(Totals(*np.array([[7, 2, 1]] * 5)))
+    >>> rows["uptime_last_hour_us"].tolist(), rows["excluded_last_week_us"].tolist()
+    ([1], [7])
+    """
     lengths_us = (
         *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
         *(totals.covered_us, totals.excluded_us),
     )
+    # By store and start: the week comes first, the hour last.
+    of_stores = [each.reshape(-1, len(WINDOWS_US))[:, ::-1] for each in lengths_us]
+    return dict(zip(TOTAL_COLUMNS, np.hstack(of_stores).T, strict=True))
+
+
+def part_of(table: pa.Table, figures: Figures) -> pa.Table:
+    """Return the figures of the stores of a table of schema `STORES` as rows of schema `PART`.
+
+    The figures are those of `classic_windows`.
+    """
+    last, outages = figures.last_polls, figures.outages
     hours = pa.ListArray.from_arrays(
-        pa.array(np.append(0, np.cumsum(outages.count)), pa.int32()),
+        pa.array(np.append(0, np.cumsum(outages.starts)), pa.int32()),
         pa.array(outages.hours),
         type=PART.field("outage_hours").type,
     )
     columns = [
         table.column("store_id"),
-        *np.hstack(lengths_us).T,
-        polled.in_week,
-        _instants(polled.last_us),
-        pa.array(polled.last_active, mask=~polled.is_polled),
-        figures.open_now,
+        *total_columns(figures.totals).values(),
+        figures.polls,
+        _instants(last.at_us),
+        pa.array(last.active, mask=~last.is_polled),
+        figures.open_at_end,
         outages.count,
         outages.longest_us,
         outages.incidents,
@@ -118,10 +134,11 @@ def outage_tables(part: pa.Table, outages: Outages, now_us: int) -> Iterator[pa.
     """
     distinct, zone = _zones(part)
     open_now = part.column("open_now").to_numpy()
+    end_us = np.full(len(part), now_us)
     for begin in range(0, max(len(outages.store), 1), _TABLE_OUTAGES):
         some = outages.where(slice(begin, begin + _TABLE_OUTAGES))
         start_local, end_local = (
-            _local_times(distinct, zone[some.store], instant_us, now_us)
+            _local_times(distinct, zone[some.store], instant_us)
             for instant_us in (some.start_us, some.end_us)
         )
         columns = [
@@ -132,7 +149,7 @@ def outage_tables(part: pa.Table, outages: Outages, now_us: int) -> Iterator[pa.
             start_local,
             end_local,
             some.end_us - some.start_us,
-            some.is_ongoing(open_now, now_us),
+            some.is_ongoing(open_now, end_us),
             _instants(some.last_up_us),
             _instants(some.next_up_us),
         ]
@@ -146,12 +163,10 @@ def _zones(table: pa.Table) -> tuple[tuple[str, ...], Int64s]:
     return tuple(distinct.dictionary.to_pylist()), distinct.indices.to_numpy().astype(np.int64)
 
 
-def _local_times(
-    zone_names: tuple[str, ...], zone: Int64s, instant_us: Int64s, now_us: int
-) -> pa.Array:
-    """Return instants of the last week in local time: ISO 8601, a fraction only if there is one."""
-    week = last_week(now_us)
-    offset_us = offsets_us(zone_names, zone, instant_us, week.start_us, week.end_us)
+def _local_times(zone_names: tuple[str, ...], zone: Int64s, instant_us: Int64s) -> pa.Array:
+    """Return instants in local time: ISO 8601, a fraction only if there is one."""
+    span = (int(instant_us.min()), int(instant_us.max())) if len(instant_us) else (0, 0)
+    offset_us = offsets_us(zone_names, zone, instant_us, *span)
     second, fraction_us = np.divmod(instant_us + offset_us, SECOND_US)
     texts = pc.replace_substring(pa.array(second, pa.timestamp("s")).cast(pa.string()), " ", "T")
     digits = pc.utf8_lpad(pa.array(fraction_us).cast(pa.string()), 6, "0")
