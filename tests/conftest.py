@@ -19,8 +19,11 @@ from tests.compute_by_domain import (
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
 
-# In the first two, a session's cloud; in the last, its builds.
-_SHARED_FOLDERS = ("tests/e2e/guarded/", "tests/e2e/open/", "tests/built/")
+# In the first three, a session's cloud; in the last, its builds.
+_SHARED_FOLDERS = (
+    *("tests/e2e/few_shards/", "tests/e2e/guarded/", "tests/e2e/open/"),
+    "tests/built/",
+)
 
 settings.register_profile("default", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=1_000, deadline=None)

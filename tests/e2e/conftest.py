@@ -1,7 +1,7 @@
 """A user of a local cloud, and the sample to upload.
 
-The tests in a folder, `open` or `guarded`, share one cloud: they add uploads and reports, and see
-those of others. A file beside them starts a cloud of its own, because it needs other parameters,
+The tests in a folder, such as `open`, share one cloud: they add uploads and reports, and see those
+of others. A file beside them starts a cloud of its own, because it needs other parameters,
 breaks something for good or counts everything.
 """
 

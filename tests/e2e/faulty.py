@@ -45,7 +45,12 @@ class Trials:
         """Upload all inputs and make a report, so that all functions are warm."""
         for key, content in self.inputs.files().items():
             assert self.user.upload(key, content)["status"] == "Committed"
-        self._correct = {self.inputs.report()}
+        self.now_has(self.inputs)
+
+    def now_has(self, inputs: Inputs) -> None:
+        """Check that a report is of these inputs: all that are ingested by now."""
+        self.inputs = inputs
+        self._correct = {inputs.report()}
         self.check_a_later_report()
 
     @contextmanager
@@ -200,9 +205,7 @@ class Trials:
         if not ingested:
             outcome = self.user.upload(key, content)
             assert outcome["status"] in ("Committed", "Unchanged"), outcome
-        self.inputs = after
-        self._correct = {after.report()}
-        self.check_a_later_report()
+        self.now_has(after)
         assert self._polls_stored() == sorted(_text(poll) for poll in after.polls)
         return "ingested" if ingested else "given up"
 
@@ -229,7 +232,7 @@ class Trials:
 
 
 @contextmanager
-def trials_in_new_cloud() -> Iterator[Trials]:
+def trials_with_few_shards() -> Iterator[Trials]:
     """A cloud in which a report has two shards, which an inline Map computes."""
     with LocalCloud(parameter_overrides={"BucketCount": "2"} | _SMALL_SHARDS) as cloud:
         trials = Trials(User(cloud))

@@ -1,4 +1,4 @@
-"""The operators' functions: taking back an ingest, and deleting a store."""
+"""Compaction, which is scheduled, and operators' functions: taking back, and deleting a store."""
 
 import io
 import json
@@ -124,10 +124,33 @@ def test_an_empty_store_id_is_refused(user: User) -> None:
     assert call(user, "DeleteStore", **event)["polls_files"] == 0
 
 
-def test_an_ingest_whose_files_are_missing_is_not_taken_back(user: User) -> None:
-    outcome = zones(user, late="UTC")
+def test_files_are_deleted_long_after_compaction_replaced_them(user: User) -> None:
+    for hour in (20, 21):
+        polls(user, hour, "a")
+    report = user.report()
+    scheduled = json.loads((EVENTS / "compact.json").read_bytes())
+    assert call(user, "Compact", **scheduled)["ingests_replaced"] >= 2
+    assert user.report() == report
+    make_replacements_old(user)
+    before = current_polls_files(user)
+    deleted = call(user, "Compact", **scheduled)["files_deleted"]
+    assert deleted == before - current_polls_files(user) > 0
+    assert user.report() == report
+
+
+def current_polls_files(user: User) -> int:
     bucket = user.cloud.outputs["DataBucketName"]
-    for stored in user.s3.list_objects_v2(Bucket=bucket, Prefix="stores/")["Contents"]:
-        user.s3.delete_object(Bucket=bucket, Key=stored["Key"])
-    error = call(user, "TakeBackIngest", ingest_id=outcome["ingest_id"])
-    assert error["errorType"] == "CannotTakeBackError"
+    count: int = user.s3.list_objects_v2(Bucket=bucket, Prefix="polls/")["KeyCount"]
+    return count
+
+
+def make_replacements_old(user: User) -> None:
+    table = user.cloud.outputs["IngestTableName"]
+    for replaced in user.dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="#log = :replaced",
+        ExpressionAttributeNames={"#log": "log"},
+        ExpressionAttributeValues={":replaced": {"S": "replaced"}},
+    )["Items"]:
+        replaced["replaced_at"] = {"S": "2024-01-01T00:00:00+00:00"}
+        user.dynamodb.put_item(TableName=table, Item=replaced)

@@ -6,6 +6,7 @@ A function would take that permanent error for a transient one.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,22 +15,11 @@ import pytest
 
 from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import User, until
-from tests.e2e.faulty import Trials, trials_in_new_cloud
-from tests.e2e.inputs import NOW, hourly_polls, polls_csv
+from tests.e2e.faulty import Trials
+from tests.e2e.inputs import NOW, Inputs, hourly_polls, polls_csv
 
-EVENTS = Path(__file__).parents[2] / "events"
+EVENTS = Path(__file__).parents[3] / "events"
 GONE = "there is no such object"
-
-
-@pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    with trials_in_new_cloud() as trials:
-        yield trials
-
-
-@pytest.fixture
-def user(trials: Trials) -> User:
-    return trials.user
 
 
 def error_of(user: User, function: str, event: dict[str, Any]) -> tuple[str, str]:
@@ -97,20 +87,33 @@ def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     until(lambda: removed in user.cloud.logs("IngestFunction") or None, patience_seconds=60)
 
 
-def test_committed_files_that_are_missing(user: User) -> None:
-    polls = polls_csv(hourly_polls("store-9", hours=3))
-    assert user.upload("polls/store-9.csv", polls)["status"] == "Committed"
-    zones = user.upload("timezones/store-9.csv", b"store_id,timezone_str\nstore-9,UTC\n")
-    for prefix in ("polls/", "stores/"):
-        delete(user, "DataBucketName", prefix)
-    name, message = error_of(user, "CompactFunction", {})
-    assert (name, GONE in message) == ("MissingObjectError", True)
-    name, _ = error_of(user, "TakeBackIngestFunction", {"ingest_id": zones["ingest_id"]})
-    assert name == "CannotTakeBackError"
+@contextmanager
+def missing(user: User, *prefixes: str) -> Iterator[None]:
+    """Delete objects in the data bucket; restore them at the end, since it keeps versions."""
+    s3, bucket = user.s3, user.cloud.outputs["DataBucketName"]
+    listings = [s3.list_objects_v2(Bucket=bucket, Prefix=prefix) for prefix in prefixes]
+    keys = [item["Key"] for listing in listings for item in listing["Contents"]]
+    markers = [s3.delete_object(Bucket=bucket, Key=key)["VersionId"] for key in keys]
+    yield
+    for key, marker in zip(keys, markers, strict=True):
+        s3.delete_object(Bucket=bucket, Key=key, VersionId=marker)
 
-    user.cloud.client("s3").put_object(
-        Bucket=user.cloud.outputs["InboxBucketName"],
-        Key="timezones/more.csv",
-        Body="store_id,timezone_str\n" + "".join(f"store-{n},UTC\n" for n in range(9)),
-    )
-    until(lambda: GONE in user.cloud.logs("IngestFunction") or None, patience_seconds=60)
+
+def test_committed_files_that_are_missing(user: User, trials: Trials) -> None:
+    polls, before = hourly_polls("store-9", hours=3), trials.inputs
+    assert user.upload("polls/store-9.csv", polls_csv(polls))["status"] == "Committed"
+    zones = user.upload("timezones/store-9.csv", b"store_id,timezone_str\nstore-9,UTC\n")
+    with missing(user, "polls/", "stores/"):
+        name, message = error_of(user, "CompactFunction", {})
+        assert (name, GONE in message) == ("MissingObjectError", True)
+        name, _ = error_of(user, "TakeBackIngestFunction", {"ingest_id": zones["ingest_id"]})
+        assert name == "CannotTakeBackError"
+
+        key = "timezones/store-9-again.csv"
+        again = user.put(key, b"store_id,timezone_str\nstore-9,Asia/Tokyo\n")
+        recorded = until(lambda: user.recorded(key, again))
+        assert recorded["status"] == "Retrying"
+        assert "MissingObjectError" in recorded["error"]
+    assert until(lambda: user.outcome(key, again))["status"] == "Committed"
+    zones_after = before.zones | {"store-9": "Asia/Tokyo"}
+    trials.now_has(Inputs((*before.polls, *polls), before.hours, zones_after))

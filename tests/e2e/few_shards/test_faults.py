@@ -12,17 +12,11 @@ import pytest
 
 from local.emulator.faults import Fault, Kind
 from tests.cases import EVERY_DAY, opens
-from tests.e2e.faulty import Trials, trials_in_new_cloud, trials_with_many_shards
+from tests.e2e.faulty import Trials, trials_with_few_shards, trials_with_many_shards
 from tests.e2e.inputs import Inputs, hourly_polls, hours_csv, polls_csv
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "faults.md"
 SHORT_SECONDS = 0.1
-
-
-@pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    with trials_in_new_cloud() as trials:
-        yield trials
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +221,7 @@ def test_a_few_mixtures(trials: Trials) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(0, MIXTURES, MIXTURES_A_CLOUD))
 def test_many_mixtures(first: int) -> None:
-    with trials_in_new_cloud() as trials:
+    with trials_with_few_shards() as trials:
         for seed in range(first, first + MIXTURES_A_CLOUD):
             try_mixture(trials, seed)
 

@@ -1,7 +1,6 @@
 """A report is Failed if its execution ended unexpectedly; a Failed report can be retried."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ import requests
 
 from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import User, until
-from tests.e2e.faulty import Trials, trials_in_new_cloud
+from tests.e2e.faulty import Trials
 from tests.e2e.inputs import NOW
 
 AS_OF = {"as_of": f"{NOW:%FT%TZ}"}
@@ -21,17 +20,6 @@ SHARD_KILLED = Fault(
     Kind.KILLED, "local-ComputeShardFunction-* s3:PutObject */parts/v2-00001.parquet"
 )
 ABORTED_REASON = {"code": "ABORTED", "message": "the report's execution is ABORTED"}
-
-
-@pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    with trials_in_new_cloud() as trials:
-        yield trials
-
-
-@pytest.fixture
-def user(trials: Trials) -> User:
-    return trials.user
 
 
 # --- nothing stays Running ------------------------------------------------------------------

@@ -1,9 +1,7 @@
 """Many reports and uploads at once: each report shows its own snapshot."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from local.emulator.cloud import LocalCloud
 from tests.cases import EVERY_DAY, opens
 from tests.e2e.conftest import User
-from tests.e2e.inputs import NOW, Inputs, a_few_stores, hourly_polls, hours_csv, polls_csv
+from tests.e2e.faulty import Trials
+from tests.e2e.inputs import NOW, Inputs, hourly_polls, hours_csv, polls_csv
 from tests.oracle import HoursRow, Poll
 
 
@@ -34,44 +32,25 @@ class Upload:
         return inputs.with_polls(self.polls).with_hours(self.hours)
 
 
-@pytest.fixture(scope="module")
-def user() -> Iterator[User]:
-    with user_of_new_cloud() as user:
-        yield user
-
-
-@contextmanager
-def user_of_new_cloud() -> Iterator[User]:
-    """A user of a separate cloud, in which a report has two shards."""
-    small = {"BucketCount": "2", "ShardPolls": "1", "MapConcurrency": "4"}
-    with LocalCloud(parameter_overrides=small) as cloud:
-        user = User(cloud)
-        for key, content in a_few_stores().files().items():
-            assert user.upload(key, content)["status"] == "Committed"
-        yield user
-
-
-def test_fifteen_reports_at_once_and_eight_uploads_meanwhile(user: User) -> None:
-    check_reports_and_uploads_at_once(user, report_count=15, upload_count=8)
-
-
-@pytest.mark.exhaustive
-def test_fifty_reports_at_once_and_twenty_uploads_meanwhile() -> None:
-    with user_of_new_cloud() as user:
-        check_reports_and_uploads_at_once(user, report_count=50, upload_count=20)
-
-
-def check_reports_and_uploads_at_once(user: User, report_count: int, upload_count: int) -> None:
+@pytest.mark.parametrize(
+    ("report_count", "upload_count"),
+    [(15, 8), pytest.param(50, 20, marks=pytest.mark.exhaustive)],
+)
+def test_many_reports_at_once_and_uploads_meanwhile(
+    trials: Trials, report_count: int, upload_count: int
+) -> None:
     # One store per upload, so that the order of uploads does not matter.
+    names = [f"{number}-of-{upload_count}" for number in range(upload_count)]
     uploads = [
-        Upload(f"polls/{number}.csv", polls=hourly_polls(f"new-{number}", hours=9))
+        Upload(f"polls/{name}.csv", polls=hourly_polls(name, hours=9))
         if number % 2
         else Upload(
-            f"business_hours/{number}.csv",
-            hours=opens("06:00", "18:15", *EVERY_DAY, store_id=f"new-{number}"),
+            f"business_hours/{name}.csv",
+            hours=opens("06:00", "18:15", *EVERY_DAY, store_id=name),
         )
-        for number in range(upload_count)
+        for number, name in enumerate(names)
     ]
+    user, before = trials.user, trials.inputs
     with ThreadPoolExecutor(report_count + upload_count) as pool:
         uploaded = pool.map(partial(_ingest_id, user), uploads)
         started = pool.map(lambda _: user.trigger(as_of=f"{NOW:%FT%TZ}"), range(report_count))
@@ -90,7 +69,7 @@ def check_reports_and_uploads_at_once(user: User, report_count: int, upload_coun
     snapshots = {report_id: _version(user, report_id) for report_id in reports}
     expected = {}
     for version in set(snapshots.values()):
-        inputs = a_few_stores()
+        inputs = before
         for ingest_id, upload in ingest_ids.items():
             if versions[ingest_id] <= version:
                 inputs = upload.added_to(inputs)
@@ -99,13 +78,14 @@ def check_reports_and_uploads_at_once(user: User, report_count: int, upload_coun
         content = requests.get(reports[report_id]["url"], timeout=30).content
         assert content == expected[version], (report_id, version)
 
-    everything = a_few_stores()
+    everything = before
     for upload in uploads:
         everything = upload.added_to(everything)
-    assert user.report(as_of=f"{NOW:%FT%TZ}") == everything.report()
+    trials.now_has(everything)
 
 
-def test_two_uploads_of_hours_for_the_same_stores_at_once(user: User) -> None:
+def test_two_uploads_of_hours_for_the_same_stores_at_once(trials: Trials) -> None:
+    user, before = trials.user, trials.inputs
     *both, _, _ = stores = [f"store-{number}" for number in range(2, 7)]
     first, second = (
         tuple(
@@ -121,12 +101,14 @@ def test_two_uploads_of_hours_for_the_same_stores_at_once(user: User) -> None:
     ]
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(partial(_ingest_id, user), uploads))) == 2
-    inputs = a_few_stores().of_stores(stores)
     # S3 decides which of the two is later, but it is the same one for all stores.
-    assert user.report(as_of=f"{NOW:%FT%TZ}", store_ids=stores) in {
-        inputs.with_hours(first).with_hours(second).report(),
-        inputs.with_hours(second).with_hours(first).report(),
-    }
+    either = [
+        before.with_hours(first).with_hours(second),
+        before.with_hours(second).with_hours(first),
+    ]
+    report = user.report(as_of=f"{NOW:%FT%TZ}", store_ids=stores)
+    [after] = [inputs for inputs in either if inputs.of_stores(stores).report() == report]
+    trials.now_has(after)
 
 
 def _ingest_id(user: User, upload: Upload) -> str:
