@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ STACK = Stack("here", "us-east-1", "123456789012")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
+@cache
 def translated(**parameters: str) -> Template:
-    """Translate the template for a stack called "here"."""
+    """Translate the template for a stack called "here", once for the same parameters."""
     return Template(TEMPLATE, STACK, parameters)
 
 

@@ -1,11 +1,13 @@
 """Unit tests have no network, and an AWS account that is nobody's."""
 
+import functools
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
@@ -20,6 +22,9 @@ ACCOUNT = {
 }
 
 
+_load_service_model = functools.cache(JSONFileLoader().load_file)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _no_network() -> Iterator[None]:
     def refuse(*_: object) -> NoReturn:
@@ -31,6 +36,8 @@ def _no_network() -> Iterator[None]:
             patch.setenv(name, value)
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION"):
             patch.delenv(name, raising=False)
+        # moto has a new session for each test, which would parse the large models of services anew.
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: _load_service_model(path))
         yield
 
 

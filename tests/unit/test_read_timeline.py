@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -383,6 +383,7 @@ def test_as_of_is_returned_in_full(pipeline: Pipeline) -> None:
     assert body["as_of"] == body["week"]["end"] == to_text(to_us(utc("2024-10-14 07:00")))
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(
     st.lists(
         st.lists(

@@ -277,7 +277,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("replayed")
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     reports=st.lists(
         st.fixed_dictionaries({id_: st.sampled_from([*OBSERVATIONS]) for id_ in "abc"})

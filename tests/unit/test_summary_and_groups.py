@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, PollFilter
@@ -84,6 +84,7 @@ def misses(each: dict[str, Any], window: str) -> bool:
     return down_us > allowed * (each[f"uptime_{window}_us"] + down_us)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(
     st.lists(st.lists(parts.STORES, max_size=6), min_size=1, max_size=3),
     st.sampled_from([["brand"], ["region", "brand"], ["nothing"]]),
@@ -102,6 +103,7 @@ def test_a_group_has_the_sums_of_its_stores(
     ]
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(st.lists(parts.STORES, max_size=6), min_size=1, max_size=3))
 def test_the_summary_has_the_sums_of_all_stores(batches: list[list[dict[str, Any]]]) -> None:
     stores = [each for batch in batches for each in batch]
@@ -139,6 +141,7 @@ def test_the_summary_has_the_sums_of_all_stores(batches: list[list[dict[str, Any
     assert sum(count for count, _ in zones.values()) == len(stores)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(parts.STORES, min_size=1, max_size=9), st.integers(0, 9))
 def test_the_summary_does_not_depend_on_the_batches(stores: list[dict[str, Any]], cut: int) -> None:
     assert summary_of(stores[:cut], stores[cut:]) == summary_of(stores)

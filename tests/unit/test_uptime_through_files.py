@@ -187,7 +187,7 @@ def as_uploaded(case: Case) -> Case:
 # --- random cases ---------------------------------------------------------------------------
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     cases().map(as_uploaded).filter(report),
     seeds,

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store_monitoring.errors import (
@@ -88,6 +88,7 @@ def test_stores_that_meet_all_conditions_are_reported(
     assert ReportRequest.from_json(json.loads(json.dumps(chosen.to_json()))) == chosen
 
 
+@settings(max_examples=settings().max_examples // 4)
 @given(
     st.dictionaries(
         st.sampled_from(["brand", "region"]),
