@@ -67,6 +67,9 @@ def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iter
         each part are in memory.
     schema : schema of all tables
     """
+    if len(parts) == 1:
+        yield from parts[0]
+        return
     runs = [_Run(part, schema) for part in parts]
     with ThreadPoolExecutor(_READERS) as pool:
         while runs:
