@@ -29,11 +29,10 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.planner import plan_report
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.reports.shard import Receipt, compute_shard
-from store_monitoring.storage.keys import bucket_of, part_key, request_key, stores_key
+from store_monitoring.storage.keys import bucket_of, part_key, request_key
 from store_monitoring.storage.polls import write_polls
-from store_monitoring.storage.ports import StoresFile
 from store_monitoring.storage.schemas import POLLS, STORES
-from store_monitoring.storage.stores import with_rows, with_stores, with_zones
+from store_monitoring.storage.stores import with_rows, with_stores, with_zones, write_stores
 from testing.fakes import FolderFiles, FolderTables, MemoryLog
 
 BUCKETS = 64
@@ -91,9 +90,7 @@ def make_data_set(folder: Path, scale: float, buckets: int = BUCKETS) -> DataSet
     stores, polls = [], []
     for bucket, store_ids in enumerate(_store_ids(round(FULL.stores * scale), buckets, rng)):
         stores_table, polls_table = _bucket(store_ids, rng)
-        key = stores_key(bucket, "00000001-bench")
-        size = tables.write_table(key, stores_table)
-        stores.append(StoresFile(bucket, key, len(stores_table), size))
+        stores.append(write_stores(bucket, "00000001-bench", stores_table, tables))
         polls.append(write_polls(bucket, "bench", [polls_table], tables))
     log = MemoryLog()
     rows = sum(each.file.rows for each in polls)

@@ -154,7 +154,7 @@ def test_parquet_has_our_schemas(pipeline: Pipeline) -> None:
     assert store_id.compression == "SNAPPY"
     assert "RLE_DICTIONARY" in store_id.encodings
     assert timestamp.encodings == ("RLE", "DELTA_BINARY_PACKED")
-    assert stores.schema_arrow.names == STORES.names
+    assert stores.schema_arrow.names == ["store_id", "timezone", "timezone_uploaded_at"]
     assert stores.read()["store_id"].to_pylist() == ["a", "b", "c"]
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +30,6 @@ _BATCH_ROW_GROUPS = 32  # half a million polls
 _PART_ROW_GROUP_ROWS = 1_000  # a merge of a thousand parts holds two row groups of each
 _REPEATING = ["store_id", "timezone"]  # for other columns, a dictionary is larger than the values
 _READERS = 24  # most of the time is spent waiting for S3
-_File = TypeVar("_File", StoresFile, PollsFile)
 _Ranges = dict[str, tuple[Any, Any]]
 """The range of values to read, by column, ends included: bytes or microseconds."""
 
@@ -62,6 +61,7 @@ class ArrowTables:
 
     def __init__(self, bucket: fs.FileSystem) -> None:
         self._bucket = bucket
+        self._pool = ThreadPoolExecutor(_READERS)
 
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
@@ -71,7 +71,7 @@ class ArrowTables:
 
     def read_table(self, key: str) -> pa.Table:
         """Return a whole table."""
-        return self._read(key, {})
+        return self._fetch(key, {})()
 
     def read_metadata(self, key: str) -> Mapping[bytes, bytes] | None:
         """Return the metadata of a table's schema; None if the table does not exist."""
@@ -96,8 +96,8 @@ class ArrowTables:
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
         """Return the stores of all files, or of the row groups that may contain one store."""
         ranges = _store_range(store_id)
-        tables = _each(lambda file: self._read(file.key, ranges), files)
-        # Files from before a column was added do not have it.
+        tables = self._read(files, ranges)
+        # Files do not have columns without a value, nor those that were added later.
         return pa.concat_tables([STORES.empty_table(), *tables], promote_options="default")
 
     def read_polls(
@@ -109,7 +109,7 @@ class ArrowTables:
     ) -> pa.Table:
         """Return the polls of all row groups whose statistics overlap the ranges."""
         ranges = _store_range(store_id) | {"timestamp": (min_timestamp_us, max_timestamp_us)}
-        tables = _each(lambda file: self._read(file.key, ranges, encoded=["store_id"]), files)
+        tables = self._read(files, ranges, read_dictionary=["store_id"])
         return pa.concat_tables([POLLS_AS_READ.empty_table(), *tables])
 
     def read_polls_in_batches(
@@ -181,21 +181,32 @@ class ArrowTables:
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
 
-    def _read(self, key: str, ranges: _Ranges, encoded: list[str] | None = None) -> pa.Table:
-        # `pq.read_table` would do all this, but imports `pyarrow.dataset`, which lengthens a cold
-        # start.
+    def _read(
+        self, files: Sequence[StoresFile] | Sequence[PollsFile], ranges: _Ranges, **options: Any
+    ) -> Iterator[pa.Table]:
+        """Yield the tables in files.
+
+        They are fetched in parallel, but small ones are decoded by one thread: several would wait
+        for each other in Python.
+        """
+        for decoded in self._pool.map(lambda file: self._fetch(file.key, ranges, **options), files):
+            yield decoded()
+
+    def _fetch(self, key: str, ranges: _Ranges, **options: Any) -> Callable[[], pa.Table]:
+        """Fetch a table, or all of its file, and return a function that decodes it."""
+
+        def decoded(source: pa.NativeFile, *, pre_buffer: bool) -> pa.Table:
+            # `pq.read_table` would do this, but imports `pyarrow.dataset`, which lengthens a cold
+            # start.
+            with _storage_errors(f"read {key}"):
+                parquet = pq.ParquetFile(source, pre_buffer=pre_buffer, **options)
+                return parquet.read_row_groups(_row_groups(parquet, ranges), use_threads=False)
+
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
-            whole = file.size() <= (_FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES)
-            source = pa.BufferReader(file.read()) if whole else file
-            parquet = pq.ParquetFile(source, read_dictionary=encoded, pre_buffer=not whole)
-            return parquet.read_row_groups(_row_groups(parquet, ranges), use_threads=False)
-
-
-def _each(read: Callable[[_File], pa.Table], files: Sequence[_File]) -> Iterable[pa.Table]:
-    if len(files) == 1:
-        return [read(files[0])]
-    with ThreadPoolExecutor(_READERS) as pool:
-        return pool.map(read, files)
+            if file.size() <= (_FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES):
+                return partial(decoded, pa.BufferReader(file.read()), pre_buffer=False)
+            table = decoded(file, pre_buffer=True)
+            return lambda: table
 
 
 @contextmanager

@@ -79,8 +79,8 @@ STORES = pa.schema(
 """One row per store, ascending by `store_id`; null where something is not known.
 
 `…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
-true if rows of the store were rejected in the upload, otherwise null. Older files lack the columns
-of special hours and exclusions, still older ones those of attributes and `…_is_partial`.
+true if rows of the store were rejected in the upload, otherwise null. A file lacks columns of which
+no store has a value, an older one also those that were added later.
 """
 
 TOTAL_COLUMNS = tuple(
