@@ -86,7 +86,7 @@ OUTSIDE = {
     "domain": {"numpy", "pyarrow", "pytz"},
     "storage": {"numpy", "pyarrow"},
     "ingest": {"isal", "numpy", "pyarrow"},
-    "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal"},
+    "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
     "notifications": {"pyarrow"},
     "http": {"aws_lambda_powertools", "numpy", "pydantic", "typing_extensions"},
     "aws": {"pyarrow", "typing_extensions", *CLOUD},
@@ -259,7 +259,7 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
     ("names", "needless"),
     [
         (WITHOUT_ARROW, {"numpy", "pyarrow"}),
-        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal"}),
+        (WITHOUT_BOTO3, {"boto3", "botocore.client", "jinja2", "pygal", "xlsxwriter"}),
         (WITH_ALL, {"jinja2", "pygal"}),
         (WITHOUT_PYDANTIC, {"pydantic"}),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from openpyxl import Workbook
+import xlsxwriter
 
 from store_monitoring.ingest.outcomes import UploadStatus
 from store_monitoring.ingest.parsing.lines import BLOCK_BYTES
@@ -25,10 +25,10 @@ WORKBOOK = "an Excel workbook: save its sheet as CSV UTF-8, and upload that"
 def xlsx() -> bytes:
     """Return a workbook with the rows of `GOOD`."""
     output = io.BytesIO()
-    workbook = Workbook()
-    for line in GOOD.decode().splitlines():
-        workbook.active.append(line.split(","))
-    workbook.save(output)
+    with xlsxwriter.Workbook(output) as workbook:
+        sheet = workbook.add_worksheet()
+        for row, line in enumerate(GOOD.decode().splitlines()):
+            sheet.write_row(row, 0, line.split(","))
     return output.getvalue()
 
 

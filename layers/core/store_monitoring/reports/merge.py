@@ -154,7 +154,7 @@ def _open_writer(
                 with open_parquet(output, header) as writer:
                     yield writer
             case Format.XLSX:
-                # Rarely used; so is the next, which is slow to import.
+                # Rarely used, and slow to import; so is the next.
                 from store_monitoring.reports.formats.xlsx import open_xlsx
 
                 with open_xlsx(output, plan) as workbook:

@@ -1,155 +1,307 @@
 """The report as an Excel workbook."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import xlsxwriter
+from xlsxwriter.format import Format as CellFormat
+from xlsxwriter.utility import xl_col_to_name
+from xlsxwriter.worksheet import Worksheet
 
+from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
-from store_monitoring.reports.formats.rows import PERCENT
-from store_monitoring.reports.formats.workbook import (
-    Colour,
-    Rule,
-    Sheet,
-    Style,
-    Workbook,
-    open_workbook,
-)
+from store_monitoring.reports.formats.rows import PERCENT, detailed_rows
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
-from store_monitoring.reports.measures import WINDOWS
+from store_monitoring.reports.measures import WINDOWS, measures
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.summary import Summary
+from store_monitoring.storage.schemas import PART
 from store_monitoring.storage.stores import attribute_values
 
 _NARROW, _WIDE = 13, 38  # widths of columns, in characters
-_LARGE_ROWS = 100_000  # a row has about two kilobytes of XML
+_LANDSCAPE_A4 = 9
+_RED = {"bg_color": "#FFC7CE", "font_color": "#9C0006"}
+_GREEN = {"bg_color": "#C6EFCE", "font_color": "#006100"}
 _NO_GROUP = "none"
-_COLOURS = {TargetStatus.MISSED: Colour.RED, TargetStatus.MET: Colour.GREEN}
+_EPOCH_DAY = 25_569  # the day of 1970-01-01 in Excel
 
 
 @contextmanager
 def open_xlsx(output: IO[bytes], plan: Plan) -> Iterator["XlsxWriter"]:
-    """Open a workbook, which is complete when the context ends.
+    """Open a workbook, which is written to the stream when the context ends.
 
     Its creation time is the report's own time, so that its bytes are reproducible.
     """
     created_at = datetime.fromtimestamp(plan.now_us // 1_000_000, EPOCH.tzinfo)
-    names = ("Summary", "Stores", "Groups", "Outages")
-    with open_workbook(output, names, created_at) as workbook:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        xlsxwriter.Workbook(
+            output, {"constant_memory": True, "tmpdir": folder, "use_zip64": True}
+        ) as workbook,
+    ):
+        workbook.set_properties({"created": created_at.replace(tzinfo=None)})
         yield XlsxWriter(workbook, plan)
 
 
 class XlsxWriter(Writer):
     """Writes the sheets Summary and Stores, and Groups and Outages if they were requested."""
 
-    def __init__(self, workbook: Workbook, plan: Plan) -> None:
+    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan) -> None:
         self._workbook = workbook
         self._plan = plan
-        self._tables: dict[str, Sheet] = {}
+        self._formats = _Formats(workbook)
+        self._summary = workbook.add_worksheet("Summary")
+        fields = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
+        self._stores = _Sheet(workbook, "Stores", fields, plan.attributes, self._formats)
+        self._outages: _Sheet | None = None
 
     def write(self, batch: Batch) -> None:
         """Write one row per store."""
-        self._write_rows("Stores", batch.rows)
+        self._stores.write(batch.rows.table)
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
         """Write the summary, and one row per group."""
+        self._stores.finish()
         if aggregates.groups is not None:
-            self._write_rows("Groups", aggregates.groups)
-        sheet = self._workbook.sheet("Summary", [_WIDE, *[_NARROW] * len(WINDOWS)])
-        _write_summary(sheet, aggregates.summary, self._plan)
+            groups, names = aggregates.groups, self._plan.group_by
+            sheet = _Sheet(self._workbook, "Groups", groups.table.schema, names, self._formats)
+            sheet.write(groups.table, missing=_NO_GROUP)
+            sheet.finish()
+        _write_summary(self._summary, aggregates.summary, self._plan, self._formats)
 
     def write_outages(self, rows: Rows) -> None:
         """Write one row per outage."""
-        self._write_rows("Outages", rows)
+        if self._outages is None:
+            self._outages = _Sheet(self._workbook, "Outages", rows.table.schema, (), self._formats)
+        self._outages.write(rows.table)
 
-    def _write_rows(self, name: str, rows: Rows) -> None:
-        headers, columns, styles = zip(*_columns(rows.table, self._plan), strict=True)
-        if name not in self._tables:
-            widths = [_WIDE, *[_NARROW] * (len(headers) - 1)]
-            is_large = self._plan.stores > _LARGE_ROWS
-            self._tables[name] = self._workbook.sheet(
-                name, widths, headers, _rules(headers), is_large=is_large
-            )
-        self._tables[name].write(list(zip(columns, styles, strict=True)))
+    def close(self) -> None:
+        """Add the filter of the outages."""
+        if self._outages is not None:
+            self._outages.finish()
 
 
-def _columns(table: pa.Table, plan: Plan) -> Iterator[tuple[str, pa.ChunkedArray, Style]]:
-    """Yield the columns of a sheet: header, values and style. An attribute is a column."""
-    for field, values in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_map(field.type):
-            for name in plan.attributes:
-                yield name, _non_empty(attribute_values(values, name), None), Style.TEXT
-        elif pa.types.is_struct(field.type):
-            for number, name in enumerate(plan.group_by):
-                group = pc.struct_field(values, [number])
-                yield name, _non_empty(group, _NO_GROUP), Style.TEXT
-        else:
-            yield field.name, values, _style(field)
+class _Formats:
+    """The formats of cells, and of cells that meet a condition."""
+
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        def numbers(code: str) -> CellFormat:
+            return workbook.add_format({"num_format": code, "align": "right"})
+
+        self.header = workbook.add_format(
+            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}
+        )
+        self.title = workbook.add_format({"bold": True, "font_size": 14})
+        self.bold = workbook.add_format({"bold": True})
+        self.text = workbook.add_format({"align": "left"})
+        self.count = numbers("#,##0")
+        self.decimal = numbers("#,##0.00")
+        self.percent = numbers("0.00%")
+        self.instant = numbers("yyyy-mm-dd hh:mm:ss")
+        self.red = workbook.add_format(_RED)
+        self.green = workbook.add_format(_GREEN)
+
+    def of(self, field: pa.Field) -> CellFormat:
+        """Return the format of a column's cells."""
+        if (field.metadata or {}).get(b"unit") == PERCENT.encode():
+            return self.percent
+        if pa.types.is_timestamp(field.type):
+            return self.instant
+        if pa.types.is_integer(field.type):
+            return self.count
+        if pa.types.is_floating(field.type) or pa.types.is_decimal(field.type):
+            return self.decimal
+        return self.text
 
 
-def _non_empty(values: pa.ChunkedArray, missing: str | None) -> pa.ChunkedArray:
-    return pc.if_else(pc.equal(values, ""), pa.scalar(missing, pa.string()), values)
+class _Sheet:
+    """A sheet with a table: its first row and column are frozen, its rows can be filtered.
+
+    Parameters
+    ----------
+    workbook : Workbook
+    name : str
+    schema : schema
+        Of the table. A struct or a map in it becomes a column for each of `attributes`.
+    attributes : sequence of str
+    formats : _Formats
+    """
+
+    def __init__(
+        self,
+        workbook: xlsxwriter.Workbook,
+        name: str,
+        schema: pa.Schema,
+        attributes: Sequence[str],
+        formats: _Formats,
+    ) -> None:
+        self._sheet = workbook.add_worksheet(name)
+        self._formats = formats
+        self._attributes = attributes
+        self._headers: list[str] = []
+        self._next_row = 1
+        for field in schema:
+            for header in attributes if pa.types.is_nested(field.type) else [field.name]:
+                # The format of a column takes less time than that of each of its cells.
+                column = len(self._headers)
+                width = _NARROW if column else _WIDE
+                self._sheet.set_column(column, column, width, formats.of(field))
+                self._headers.append(header)
+        self._sheet.freeze_panes(1, 1)
+        self._sheet.write_row(0, 0, self._headers, formats.header)
+        _set_up_print(self._sheet)
+        self._sheet.repeat_rows(0)
+
+    def write(self, table: pa.Table, missing: str | None = None) -> None:
+        """Write rows.
+
+        Parameters
+        ----------
+        table : table
+        missing : str or None
+            The text of a missing attribute; None for an empty cell.
+        """
+        columns = [cells for field in table.schema for cells in self._cells(table, field, missing)]
+        write = {
+            str: self._sheet.write_string,
+            bool: self._sheet.write_boolean,
+            int: self._sheet.write_number,
+            float: self._sheet.write_number,
+        }
+        for number, row in enumerate(zip(*columns, strict=True), start=self._next_row):
+            for column, value in enumerate(row):
+                if value is not None:
+                    write[type(value)](number, column, value)
+        self._next_row += len(table)
+
+    def finish(self) -> None:
+        """Add the filter and the colours, which need the number of rows."""
+        last = max(self._next_row - 1, 1)
+        self._sheet.autofilter(0, 0, last, len(self._headers) - 1)
+        for window in WINDOWS:
+            self._colour(f"target_{window}", last, TargetStatus.MISSED, self._formats.red)
+            self._colour(f"target_{window}", last, TargetStatus.MET, self._formats.green)
+
+    def _cells(self, table: pa.Table, field: pa.Field, missing: str | None) -> Iterator[list[Any]]:
+        """Yield the columns of a field, with values as a workbook contains them."""
+        values = table.column(field.name)
+        if pa.types.is_nested(field.type):
+            is_struct = pa.types.is_struct(field.type)
+            for name in self._attributes:
+                texts = (
+                    pc.struct_field(values, [name]) if is_struct else attribute_values(values, name)
+                )
+                yield [text or missing for text in texts.to_pylist()]
+            return
+        if pa.types.is_timestamp(field.type):  # in days since the end of 1899
+            values = pc.add(values.cast(pa.int64()), _EPOCH_DAY * DAY_US)
+            values = pc.divide(values.cast(pa.float64(), safe=False), DAY_US)
+        elif pa.types.is_decimal(field.type):
+            values = values.cast(pa.float64())
+        elif self._formats.of(field) is self._formats.percent:
+            values = pc.divide(values, 100)
+        yield values.to_pylist()
+
+    def _colour(self, name: str, last: int, status: str, cell_format: CellFormat) -> None:
+        """Colour the status of a target, and the percentage that it is about."""
+        if name not in self._headers:
+            return
+        column = self._headers.index(name)
+        percent = self._headers.index(name.replace("target", "uptime_percent"))
+        rule = {
+            "type": "formula",
+            "criteria": f'=${xl_col_to_name(column)}2="{status}"',
+            "format": cell_format,
+        }
+        for each in (column, percent):
+            self._sheet.conditional_format(1, each, last, each, rule)
 
 
-def _style(field: pa.Field) -> Style:
-    if (field.metadata or {}).get(b"unit") == PERCENT.encode():
-        return Style.PERCENT
-    if pa.types.is_timestamp(field.type):
-        return Style.INSTANT
-    if pa.types.is_integer(field.type):
-        return Style.COUNT
-    if pa.types.is_floating(field.type) or pa.types.is_decimal(field.type):
-        return Style.DECIMAL
-    return Style.TEXT if pa.types.is_string(field.type) else Style.GENERAL
+def _write_cell(
+    sheet: Worksheet,
+    row: int,
+    column: int,
+    value: object,
+    cell_format: CellFormat,
+    formats: _Formats,
+) -> None:
+    match value:
+        case str():
+            sheet.write_string(row, column, value, cell_format)
+        case int() | float() | Decimal():
+            number = value / 100 if cell_format is formats.percent else value
+            sheet.write_number(row, column, float(number), cell_format)
 
 
-def _rules(headers: tuple[str, ...]) -> list[Rule]:
-    """Return rules that colour the status of each target, and the percentage that it is about."""
-    return [
-        Rule(headers.index(target), status, headers.index(name), colour)
-        for window in WINDOWS
-        if (target := f"target_{window}") in headers
-        for status, colour in _COLOURS.items()
-        for name in (target, f"uptime_percent_{window}")
-    ]
+def _set_up_print(sheet: Worksheet) -> None:
+    sheet.set_landscape()
+    sheet.set_paper(_LANDSCAPE_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_footer("&L&A&RPage &P of &N")
 
 
-def _write_summary(sheet: Sheet, summary: Summary, plan: Plan) -> None:
+def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _Formats) -> None:
     """Write what the report is about, and its totals."""
-    windows = (summary.last_hour, summary.last_day, summary.last_week)
-    now, recovery_hours = summary.now, summary.mean_time_to_recovery_hours
-    lines: list[tuple[str, Style, list[Any]]] = [
-        ("as of", Style.TEXT, [to_text(plan.now_us)]),
-        ("report", Style.TEXT, [plan.report_id]),
-        ("snapshot", Style.COUNT, [plan.version]),
-        ("polls", Style.TEXT, [str(plan.poll_filter)]),
-        ("target", Style.PERCENT, [float(plan.target_percent)]),
-        ("stores", Style.COUNT, [summary.stores]),
-        ("up now", Style.COUNT, [now.up]),
-        ("down now", Style.COUNT, [now.down]),
-        ("closed now", Style.COUNT, [now.closed]),
-        ("no data", Style.COUNT, [now.no_data]),
-        ("outages in the week", Style.COUNT, [summary.outages_last_week]),
-        ("mean time to recovery, hours", Style.DECIMAL, [recovery_hours]),
-        *(("warning", Style.TEXT, [warning.message]) for warning in summary.warnings),
-        ("", Style.TEXT, []),
-        ("", Style.HEADER, ["last hour", "last day", "last week"]),
-        ("uptime", Style.PERCENT, [each.uptime_percent for each in windows]),
-        ("coverage", Style.PERCENT, [each.coverage_percent for each in windows]),
-        ("uptime, hours", Style.DECIMAL, [each.uptime_hours for each in windows]),
-        ("downtime, hours", Style.DECIMAL, [each.downtime_hours for each in windows]),
-        ("no data, hours", Style.DECIMAL, [each.no_data_hours for each in windows]),
-        ("business time, hours", Style.DECIMAL, [each.business_time_hours for each in windows]),
-        ("excluded, hours", Style.DECIMAL, [each.excluded_hours for each in windows]),
-        ("stores that met their target", Style.COUNT, [each.stores_met for each in windows]),
-        ("stores that missed their target", Style.COUNT, [each.stores_missed for each in windows]),
-        ("lost revenue", Style.DECIMAL, [each.lost_revenue for each in windows]),
+    sheet.set_column(0, 0, _WIDE)
+    sheet.set_column(1, 3, _NARROW)
+    _set_up_print(sheet)
+    last_hour, last_day, last_week = summary.last_hour, summary.last_day, summary.last_week
+    windows = (last_hour, last_day, last_week)
+    facts: list[tuple[str, Any]] = [
+        ("as of", to_text(plan.now_us)),
+        ("report", plan.report_id),
+        ("snapshot", plan.version),
+        ("polls", str(plan.poll_filter)),
+        ("target", Decimal(plan.target_percent)),
+        ("stores", summary.stores),
+        ("up now", summary.now.up),
+        ("down now", summary.now.down),
+        ("closed now", summary.now.closed),
+        ("no data", summary.now.no_data),
+        ("outages in the week", summary.outages_last_week),
+        ("mean time to recovery, hours", summary.mean_time_to_recovery_hours),
+        *(("warning", warning.message) for warning in summary.warnings),
     ]
-    sheet.write([(pa.array(["Store report"]), Style.TITLE)])
-    for name, style, values in lines:
-        cells = [(pa.array([value]), style) for value in values]
-        sheet.write([(pa.array([name or None], pa.string()), Style.TEXT), *cells])
+    totals: list[tuple[str, CellFormat, list[Any]]] = [
+        ("uptime", formats.percent, [window.uptime_percent for window in windows]),
+        ("coverage", formats.percent, [window.coverage_percent for window in windows]),
+        ("uptime, hours", formats.decimal, [window.uptime_hours for window in windows]),
+        ("downtime, hours", formats.decimal, [window.downtime_hours for window in windows]),
+        ("no data, hours", formats.decimal, [window.no_data_hours for window in windows]),
+        (
+            "business time, hours",
+            formats.decimal,
+            [window.business_time_hours for window in windows],
+        ),
+        ("excluded, hours", formats.decimal, [window.excluded_hours for window in windows]),
+        ("stores that met their target", formats.count, [each.stores_met for each in windows]),
+        (
+            "stores that missed their target",
+            formats.count,
+            [each.stores_missed for each in windows],
+        ),
+        ("lost revenue", formats.decimal, [window.lost_revenue for window in windows]),
+    ]
+    sheet.write_string(0, 0, "Store report", formats.title)
+    row = 1
+    for name, value in facts:
+        sheet.write_string(row, 0, name, formats.text)
+        cell_format = {str: formats.text, int: formats.count, Decimal: formats.percent}.get(
+            type(value), formats.decimal
+        )
+        _write_cell(sheet, row, 1, value, cell_format, formats)
+        row += 1
+    row += 1
+    sheet.write_row(row, 0, ["", "last hour", "last day", "last week"], formats.header)
+    for name, cell_format, values in totals:
+        row += 1
+        sheet.write_string(row, 0, name, formats.text)
+        for column, total in enumerate(values, start=1):
+            _write_cell(sheet, row, column, total, cell_format, formats)
