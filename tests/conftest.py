@@ -1,6 +1,7 @@
 """Shared by all tests: Hypothesis profiles, and the two implementations of the uptime rules."""
 
 import os
+import signal
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with Ctrl-C ignored, and programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption(OPTION) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proof())
 

@@ -15,8 +15,6 @@ _PROGRAM = """
 import signal, threading, time
 from local.cli.terminal import end_soon_after_interrupt
 
-# As in a terminal: a job in the background of a shell ignores the signal.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 end_soon_after_interrupt()
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
