@@ -1,12 +1,14 @@
 """The domain, with the oracle's inputs and results."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 import numpy as np
 
-from store_monitoring.domain.known_polls import NO_POLL
+from store_monitoring.domain.known_polls import NO_POLL, KnownTime
 from store_monitoring.domain.model import (
     CLOSED,
     Exclusions,
@@ -22,13 +24,16 @@ from store_monitoring.domain.parameters import (
     MINUTE_US,
     SECOND_US,
     Parameters,
+    Period,
+    PeriodUnit,
     PollFilter,
 )
 from store_monitoring.domain.pieces import cut_by_time
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.timeline import Timeline, timeline
 from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
-from store_monitoring.domain.windows import classic_windows
+from store_monitoring.domain.windows import Windows, classic_windows, period_windows
+from tests import oracle
 from tests.oracle import (
     Case,
     Details,
@@ -36,6 +41,7 @@ from tests.oracle import (
     HoursRow,
     Outage,
     Poll,
+    Span,
     SpecialRow,
     Totals,
     details,
@@ -56,22 +62,24 @@ def everything_by_oracle(case: Case) -> Everything:
 
 def compute_by_domain(case: Case) -> dict[str, Totals]:
     """Compute the totals of every store of the case in one call of the domain."""
-    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
-    windows = classic_windows(stores.count, now_us)
-    return _totals(store_ids, compute_uptime(stores, polls, windows, parameters))
+    inputs = _Inputs.of(case)
+    figures = compute_uptime(inputs.stores, inputs.polls, inputs.windows, inputs.parameters)
+    return _totals(inputs, figures)
 
 
 def everything_by_domain(case: Case) -> Everything:
     """Compute all figures and outages in one call of the domain."""
-    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
-    windows = classic_windows(stores.count, now_us)
-    figures = compute_uptime(stores, polls, windows, parameters, keep_outages=True)
-    return _everything(store_ids, figures, now_us)
+    inputs = _Inputs.of(case)
+    figures = compute_uptime(
+        inputs.stores, inputs.polls, inputs.windows, inputs.parameters, keep_outages=True
+    )
+    return _everything(inputs, figures)
 
 
 def everything_by_pieces(case: Case, max_polls: int, batch_polls: int = 1) -> Everything:
     """Compute the same from pieces of at most `max_polls`, read in batches of `batch_polls`."""
-    store_ids, (stores, polls, now_us, parameters) = _inputs(case)
+    inputs = _Inputs.of(case)
+    polls, parameters = inputs.polls, inputs.parameters
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
         """Yield all polls, the requested ones among them."""
@@ -79,62 +87,100 @@ def everything_by_pieces(case: Case, max_polls: int, batch_polls: int = 1) -> Ev
             batch = slice(begin, begin + batch_polls)
             yield Polls(polls.store[batch], polls.timestamp_us[batch], polls.active[batch])
 
-    pieces = cut_by_time(read, now_us - parameters.memory_us, now_us, max_polls)
-    windows = classic_windows(stores.count, now_us)
-    figures = compute_uptime_by_pieces(stores, pieces, windows, parameters, keep_outages=True)
-    return _everything(store_ids, figures, now_us)
-
-
-def _everything(store_ids: Sequence[str], figures: Figures, now_us: int) -> Everything:
-    return (
-        _totals(store_ids, figures),
-        _details(store_ids, figures),
-        _outages(store_ids, figures, now_us),
+    bounds_us = inputs.windows.bounds_us(inputs.stores.count)
+    known = KnownTime.of(*bounds_us, parameters.memory_us).span
+    pieces = cut_by_time(read, known.start_us, known.end_us - 1, max_polls)
+    figures = compute_uptime_by_pieces(
+        inputs.stores, pieces, inputs.windows, parameters, keep_outages=True
     )
+    return _everything(inputs, figures)
 
 
-def _totals(store_ids: Sequence[str], figures: Figures) -> dict[str, Totals]:
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The arguments of the domain for a case, and where the results of each store are."""
+
+    store_ids: list[str]
+    stores: Stores
+    polls: Polls
+    windows: Windows
+    parameters: Parameters
+    is_classic: bool
+
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        store_ids = _store_ids(case)
+        index = {store_id: i for i, store_id in enumerate(store_ids)}
+        stores = _stores(case, index)
+        parameters = Parameters(
+            case.memory_days * DAY_US,
+            PollFilter(case.poll_filter),
+            case.coverage_minutes * MINUTE_US,
+        )
+        polls, windows = _polls(case.polls, index), _windows(case, stores)
+        return cls(store_ids, stores, polls, windows, parameters, case.period is None)
+
+    def windows_of(self, store: int) -> Int64s:
+        """Return the indices of a store's windows, the hour's first, as the oracle has them."""
+        indices = np.flatnonzero(self.windows.store == store)
+        return indices[::-1] if self.is_classic else indices
+
+
+def _everything(inputs: _Inputs, figures: Figures) -> Everything:
+    return (_totals(inputs, figures), _details(inputs, figures), _outages(inputs, figures))
+
+
+def _totals(inputs: _Inputs, figures: Figures) -> dict[str, Totals]:
     totals = figures.totals
     lengths_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.excluded_us)
-    rows = zip(*(_hour_day_week(each) for each in lengths_us), strict=True)
     return {
-        store_id: Totals(*map(tuple, row)) for store_id, row in zip(store_ids, rows, strict=True)
+        store_id: Totals(*(_of(inputs.windows_of(i), each) for each in lengths_us))
+        for i, store_id in enumerate(inputs.store_ids)
     }
 
 
-def _hour_day_week(of_windows: Int64s) -> list[tuple[int, int, int]]:
-    """Return the values of `classic_windows` store by store."""
-    return [(hour, day, week) for week, day, hour in of_windows.reshape(-1, 3).tolist()]
-
-
-def _details(store_ids: Sequence[str], figures: Figures) -> dict[str, Details]:
-    last, of = figures.last_polls, figures.outages
-    covered_us = _hour_day_week(figures.totals.covered_us)
+def _details(inputs: _Inputs, figures: Figures) -> dict[str, Details]:
+    of, last, counted_windows = figures.outages, figures.last_polls, inputs.windows.outer()
     hours = np.split(of.hours, np.cumsum(of.starts))
-    return {
-        store_id: Details(
-            covered_us[i],
-            int(figures.polls[i]),
-            None if last.at_us[i] == NO_POLL else (_instant(last.at_us[i]), bool(last.active[i])),
-            bool(figures.open_at_end[i]),
-            int(of.count[i]),
-            int(of.longest_us[i]),
-            int(of.incidents[i]),
-            int(of.recoveries[i]),
-            int(of.recovery_us[i]),
-            tuple(hours[i].tolist()),
+    all_details = {}
+    for i, store_id in enumerate(inputs.store_ids):
+        windows, counted = inputs.windows_of(i), np.flatnonzero(counted_windows.store == i)
+        if not len(windows):
+            continue
+        all_details[store_id] = Details(
+            windows=tuple(
+                Span(_instant(inputs.windows.start_us[each]), _instant(inputs.windows.end_us[each]))
+                for each in windows
+            ),
+            covered_us=_of(windows, figures.totals.covered_us),
+            polls=_of(counted, figures.polls),
+            outages=_of(counted, of.count),
+            longest_outage_us=_of(counted, of.longest_us),
+            incidents=_of(counted, of.incidents),
+            recoveries=_of(counted, of.recoveries),
+            recovery_us=_of(counted, of.recovery_us),
+            outage_starts=_of(counted, of.starts),
+            outage_hours=tuple(hour for each in counted for hour in hours[each].tolist()),
+            last_poll=None
+            if last.at_us[i] == NO_POLL
+            else (_instant(last.at_us[i]), bool(last.active[i])),
+            open_at_end=bool(figures.open_at_end[i]),
         )
-        for i, store_id in enumerate(store_ids)
-    }
+    return all_details
 
 
-def _outages(store_ids: Sequence[str], figures: Figures, now_us: int) -> dict[str, list[Outage]]:
-    by_store: dict[str, list[Outage]] = {store_id: [] for store_id in store_ids}
+def _of(windows: Int64s, figures: Int64s) -> tuple[int, ...]:
+    return tuple(figures[windows].tolist())
+
+
+def _outages(inputs: _Inputs, figures: Figures) -> dict[str, list[Outage]]:
+    by_store: dict[str, list[Outage]] = {store_id: [] for store_id in inputs.store_ids}
     every = figures.all_outages
     assert every is not None
-    is_ongoing = every.is_ongoing(figures.open_at_end, np.full(len(store_ids), now_us))
+    _, end_us = inputs.windows.bounds_us(inputs.stores.count)
+    is_ongoing = every.is_ongoing(figures.open_at_end, end_us)
     for i, store in enumerate(every.store):
-        by_store[store_ids[store]].append(
+        by_store[inputs.store_ids[store]].append(
             Outage(
                 _instant(every.start_us[i]),
                 _instant(every.end_us[i]),
@@ -157,11 +203,11 @@ def _instant_or_none(instant_us: np.int64) -> datetime | None:
 
 def timeline_by_domain(case: Case) -> Timeline:
     """Return the timeline of a case's only store."""
-    _, inputs = _inputs(case)
-    return timeline(*inputs)
+    inputs = _Inputs.of(case)
+    return timeline(inputs.stores, inputs.polls, _instant_us(_now(case)), inputs.parameters)
 
 
-def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, Parameters]]:
+def _store_ids(case: Case) -> list[str]:
     polled = {poll.store_id for poll in case.polls}
     rows: tuple[HoursRow | SpecialRow | Exclusion, ...] = (
         *case.hours,
@@ -169,18 +215,25 @@ def _inputs(case: Case) -> tuple[list[str], tuple[Stores, Polls, int, Parameters
         *case.exclusions,
     )
     with_calendar = {row.store_id for row in rows}
-    store_ids = sorted(polled | with_calendar | set(case.zones), key=str.encode)
-    index = {store_id: i for i, store_id in enumerate(store_ids)}
-    return store_ids, (
-        _stores(case, index),
-        _polls(case.polls, index),
-        _instant_us(case.now or max(poll.timestamp for poll in case.polls)),
-        Parameters(
-            case.memory_days * DAY_US,
-            PollFilter(case.poll_filter),
-            case.coverage_minutes * MINUTE_US,
-        ),
+    return sorted(polled | with_calendar | set(case.zones), key=str.encode)
+
+
+def _now(case: Case) -> datetime:
+    return case.now or max(poll.timestamp for poll in case.polls)
+
+
+def _windows(case: Case, stores: Stores) -> Windows:
+    now_us = _instant_us(_now(case))
+    if case.period is None:
+        return classic_windows(stores.count, now_us)
+    return period_windows(stores.zone, stores.zone_names, _period(case.period), now_us)
+
+
+def _period(period: oracle.Period) -> Period:
+    start, end = (
+        _instant_us(at) if isinstance(at, datetime) else at for at in (period.start, period.end)
     )
+    return Period(start, end, PeriodUnit(period.by))
 
 
 def _stores(case: Case, index: dict[str, int]) -> Stores:

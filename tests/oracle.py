@@ -75,11 +75,11 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A requested period (20). A date is a midnight of each store, a datetime an instant."""
+    """A requested period (20): a date is a midnight of each store, a datetime an instant."""
 
     start: date
     end: date
-    by: str = "total"  # or "day", "week", "month"
+    by: str  # "total", "day", "week" or "month"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,19 @@ class Case:
 
 
 Lengths = tuple[int, ...]  # of each window, in microseconds
+Counts = tuple[int, ...]  # of each window
 NOTHING = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open interval of UTC instants."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +142,23 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a report shows of a store besides its totals."""
+    """What a report shows of a store besides its totals.
 
+    Polls and outages are counted in the week only, or in each window of a period.
+    """
+
+    windows: tuple[Span, ...]
     covered_us: Lengths
-    polls_in_week: int
+    polls: Counts
+    outages: Counts
+    longest_outage_us: Lengths
+    incidents: Counts
+    recoveries: Counts
+    recovery_us: Lengths
+    outage_starts: Counts
+    outage_hours: tuple[int, ...]  # of all outages
     last_poll: tuple[datetime, bool] | None
-    open_now: bool
-    outages: int
-    longest_outage_us: int
-    incidents: int
-    recoveries: int
-    recovery_us: int
-    outage_hours: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A half-open interval of UTC instants."""
-
-    start: datetime
-    end: datetime
-
-    def __contains__(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
+    open_at_end: bool
 
 
 def report(case: Case) -> dict[str, Totals]:
@@ -172,8 +178,12 @@ def business_time_us(case: Case) -> dict[str, Lengths]:
 
 
 def details(case: Case) -> dict[str, Details]:
-    """Return details of every store's polls and outages in the week or the period."""
-    return {store_id: _details(case, store_id) for store_id in _store_ids(case)}
+    """Return details of the polls and outages of every store that has a window."""
+    return {
+        store_id: _details(case, store_id)
+        for store_id in _store_ids(case)
+        if windows(case, store_id)
+    }
 
 
 def outages(case: Case) -> dict[str, list[Outage]]:
@@ -245,24 +255,62 @@ def _excluded_us(case: Case, store_id: str) -> Lengths:
 
 
 def _details(case: Case, store_id: str) -> Details:
-    whole = _whole(case, store_id)
+    whole, all_windows = _whole(case, store_id), windows(case, store_id)
     spans = business_time(case, store_id)
     polls = _known_polls(case, store_id, spans)
     instants = {poll.timestamp for poll in polls}
     last = max(instants, default=None)
     all_outages = _outages(case, store_id)
-    recovered = [outage for outage in all_outages if outage.next_up]
+    counted = [whole] if case.period is None else all_windows
+    of_windows = [_outages_in(all_outages, window) for window in counted]
     return Details(
+        windows=tuple(all_windows),
         covered_us=_covered_us(case, store_id, instants),
-        polls_in_week=sum(instant >= whole.start for instant in instants),
-        last_poll=None if last is None else (last, bool(_status(case, polls, last))),
-        open_now=_is_open(spans, whole.end),
-        outages=len(all_outages),
-        longest_outage_us=max((outage.length_us for outage in all_outages), default=0),
-        incidents=len({outage.incident for outage in all_outages}),
-        recoveries=len({outage.incident for outage in recovered}),
-        recovery_us=sum(outage.length_us for outage in recovered),
+        polls=tuple(
+            sum(at in window or at == window.end == whole.end for at in instants)
+            for window in counted
+        ),
+        outages=tuple(each.outages for each in of_windows),
+        longest_outage_us=tuple(each.longest_us for each in of_windows),
+        incidents=tuple(each.incidents for each in of_windows),
+        recoveries=tuple(each.recoveries for each in of_windows),
+        recovery_us=tuple(each.recovery_us for each in of_windows),
+        outage_starts=tuple(
+            sum(outage.start in window for outage in all_outages) for window in counted
+        ),
         outage_hours=tuple(_hour_of_week(case, store_id, outage.start) for outage in all_outages),
+        last_poll=None if last is None else (last, bool(_status(case, polls, last))),
+        open_at_end=_is_open(spans, whole.end),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _OutagesInWindow:
+    outages: int
+    longest_us: int
+    incidents: int
+    recoveries: int
+    recovery_us: int
+
+
+def _outages_in(all_outages: Sequence[Outage], window: Span) -> _OutagesInWindow:
+    """Return figures of the outages that overlap a window, as far as they do.
+
+    An incident's recovery is in the window in which its last outage ends; the length of that
+    recovery is the length of all its outages.
+    """
+    within = [each for each in all_outages if each.start < window.end and window.start < each.end]
+    ends = {each.incident: each.end for each in all_outages}  # of the last one of each incident
+    recovered = {
+        each.incident for each in within if each.next_up and ends[each.incident] <= window.end
+    }
+    lengths = [min(each.end, window.end) - max(each.start, window.start) for each in within]
+    return _OutagesInWindow(
+        outages=len(within),
+        longest_us=max(lengths, default=timedelta()) // MICROSECOND,
+        incidents=len({each.incident for each in within}),
+        recoveries=len(recovered),
+        recovery_us=sum(each.length_us for each in all_outages if each.incident in recovered),
     )
 
 
@@ -297,15 +345,16 @@ def _outages(case: Case, store_id: str) -> list[Outage]:
         )
         for span in down
     ]
+    last_status = _status(case, polls, max(poll.timestamp for poll in polls)) if polls else None
     # Outages between which the store was never up are one incident.
     incidents = list(dict.fromkeys(around))
-    is_down_now = _is_open(spans, whole.end) and _status(case, polls, whole.end) is False
+    is_open_at_end = _is_open(spans, whole.end)
     return [
         Outage(
             span.start,
             span.end,
             1 + incidents.index(between),
-            span.end == whole.end and is_down_now,
+            span.end == whole.end and is_open_at_end and last_status is False,
             *between,
         )
         for span, between in zip(down, around, strict=True)
@@ -324,6 +373,8 @@ def _edges(spans: Sequence[Span]) -> list[datetime]:
 
 def _pieces(all_windows: Sequence[Span], changes: Sequence[datetime]) -> list[Span]:
     """Return the time of all windows, cut at every change and at the edges of the windows."""
+    if not all_windows:
+        return []
     edges = _edges(all_windows)
     cuts = sorted({t for t in (*edges, *changes) if min(edges) <= t <= max(edges)})
     return [Span(a, b) for a, b in pairwise(cuts)]
@@ -345,6 +396,7 @@ def windows(case: Case, store_id: str) -> list[Span]:
         return [Span(_now(case) - length, _now(case)) for length in WINDOWS]
     whole = _whole(case, store_id)
     edges = {whole.start, whole.end}
+    clock = _clock(case, store_id, whole.start, whole.end)
     for local_date in _dates(whole.start.date() - 2 * DAY, whole.end.date() + 2 * DAY):
         begins_window = {
             "total": False,
@@ -353,7 +405,7 @@ def windows(case: Case, store_id: str) -> list[Span]:
             "month": local_date.day == 1,
         }
         if begins_window[case.period.by]:
-            edges.add(_midnight(case, store_id, local_date))
+            edges.add(_midnight(clock, local_date))
     return [Span(a, b) for a, b in pairwise(sorted(edges)) if whole.start <= a < b <= whole.end]
 
 
@@ -362,19 +414,21 @@ def _whole(case: Case, store_id: str) -> Span:
     now = _now(case)
     if case.period is None:
         return Span(now - WINDOWS[-1], now)
-    start, end = (
-        at.astimezone(UTC) if isinstance(at, datetime) else _midnight(case, store_id, at)
-        for at in (case.period.start, case.period.end)
-    )
+    start, end = (_instant(case, store_id, at) for at in (case.period.start, case.period.end))
     return Span(start, max(start, min(end, now)))  # (21) nothing after the newest poll
 
 
-def _midnight(case: Case, store_id: str, local_date: date) -> datetime:
-    """Return when a date begins in a store's zone: as an opening at midnight would (6, 20)."""
-    wall = datetime.combine(local_date, time())
-    about = wall.replace(tzinfo=UTC)
-    zone_name = case.zones.get(store_id, DEFAULT_ZONE)
-    return clock_of(zone_name, about - 4 * DAY, about + 4 * DAY).opening(wall)
+def _instant(case: Case, store_id: str, at: date) -> datetime:
+    """Return the instant of a period's start or end."""
+    if isinstance(at, datetime):
+        return at.astimezone(UTC)
+    about = datetime.combine(at, time(), UTC)
+    return _midnight(_clock(case, store_id, about, about), at)
+
+
+def _midnight(clock: "Clock", local_date: date) -> datetime:
+    """Return when a date begins: when a store that opens at midnight opens (6, 20)."""
+    return clock.opening(datetime.combine(local_date, time()))
 
 
 # --- status ---------------------------------------------------------------------------------
@@ -446,7 +500,7 @@ def _openings(case: Case, store_id: str) -> list[Span]:
     special = [row for row in case.special_hours if row.store_id == store_id]
     if not hours and not special:
         return [Span(first, last)]  # (5)
-    clock = clock_of(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
+    clock = _clock(case, store_id, first, last)
     spans = [
         Span(clock.opening(opens), clock.closing(closes))
         for local_date in _dates(first.date(), last.date())
@@ -521,6 +575,11 @@ class Clock:
             for piece, offset in self.pieces
             if as_utc - offset >= piece.start
         )
+
+
+def _clock(case: Case, store_id: str, first: datetime, last: datetime) -> Clock:
+    """Return a store's clock for wall times about as early as `first` to as late as `last`."""
+    return clock_of(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,17 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.oracle import DEFAULT_ZONE, WINDOWS, Case, Exclusion, HoursRow, Poll, SpecialRow
+from tests.oracle import (
+    DEFAULT_ZONE,
+    WINDOWS,
+    Case,
+    Exclusion,
+    HoursRow,
+    Period,
+    Poll,
+    SpecialRow,
+    windows,
+)
 from tests.property.transitions import TRANSITIONS
 
 Pick = Callable[[Sequence[Any]], Any]
@@ -29,8 +39,11 @@ END_TIMES = (*TIMES, "24:00", "24:00:00")
 
 
 @st.composite
-def edge_cases(draw: st.DrawFn) -> Case:
-    """Draw a case of up to three stores, each in some of the inputs, mostly at edges."""
+def edge_cases(draw: st.DrawFn, *, of_periods: bool = False) -> Case:
+    """Draw a case of up to three stores, each in some of the inputs, mostly at edges.
+
+    It is about the last hour, day and week, or about a period.
+    """
 
     def pick(options: Sequence[Any]) -> Any:  # quicker than `sampled_from` a new list
         return options[draw(st.integers(0, len(options) - 1))]
@@ -47,6 +60,7 @@ def edge_cases(draw: st.DrawFn) -> Case:
     ]
     now = _now(pick, hours, zones) + pick(BESIDE)
     memory_days = pick((14, 14, 14, 7, 9))
+    period = _period(pick, now) if of_periods else None
     special_hours = [
         row for store_id in inputs_of_store for row in _special_rows(pick, store_id, now)
     ]
@@ -60,13 +74,14 @@ def edge_cases(draw: st.DrawFn) -> Case:
         Poll(store_id, at + pick(BESIDE), pick((True, False)))
         for store_id, inputs in inputs_of_store.items()
         if "polls" in inputs
-        for at in _poll_instants(pick, store_id, hours, zones, now, memory_days)
+        for at in _poll_instants(pick, store_id, hours, zones, now, memory_days, period)
     ]
     return Case(
         *(tuple(polls), tuple(hours), zones, now, memory_days),
         pick(("all", "business_hours")),
         special_hours=tuple(special_hours),
         exclusions=tuple(exclusions),
+        period=period,
     )
 
 
@@ -78,6 +93,14 @@ def _now(pick: Pick, hours: list[HoursRow], zones: Mapping[str, str]) -> datetim
     return now
 
 
+def _period(pick: Pick, now: datetime) -> Period:
+    """Pick a period of some weeks, of which one edge or the other may be near a transition."""
+    end = now + pick((-8, -2, -1, 0, 0, 1)) * DAY
+    start = end - pick((1, 2, 7, 9, 16, 31)) * DAY
+    start, end = (pick((at.date(), at + pick(BESIDE))) for at in (start, end))
+    return Period(start, end, pick(("total", "day", "day", "week", "month")))
+
+
 def _poll_instants(
     pick: Pick,
     store_id: str,
@@ -85,11 +108,19 @@ def _poll_instants(
     zones: Mapping[str, str],
     now: datetime,
     memory_days: int,
+    period: Period | None,
 ) -> list[datetime]:
     """Pick some edges of windows, of the memory, and of the store's hours; some more than once."""
     ages = (timedelta(), *WINDOWS, memory_days * DAY, 14 * DAY, 40 * DAY, -MINUTE)
+    of_windows = windows(Case(zones=zones, now=now, period=period), store_id) if period else []
+    starts = [window.start for window in of_windows]
     edges = [
         *(now - age for age in ages),
+        *starts,
+        *starts,  # more often
+        *(start - (memory_days - 7) * DAY for start in starts[:1]),
+        *(window.end for window in of_windows[-1:]),
+        *(start + ends * memory_days * DAY for start in starts for ends in (-1, 1)),
         *(
             at
             for row in hours

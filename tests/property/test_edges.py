@@ -1,21 +1,32 @@
 """The domain against the oracle where off-by-one errors are most likely."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 
 from tests.compute_by_domain import everything_by_domain, everything_by_oracle
-from tests.oracle import WINDOWS, Case, Exclusion, HoursRow, SpecialRow, business_time
+from tests.oracle import (
+    WINDOWS,
+    Case,
+    Exclusion,
+    HoursRow,
+    Poll,
+    Span,
+    SpecialRow,
+    business_time,
+    windows,
+)
 from tests.property.edges import BESIDE, DAY, edge_cases
 from tests.property.transitions import TRANSITIONS
 
 Condition = Callable[[Case], bool]
 
 
-@given(edge_cases())
+@given(edge_cases() | edge_cases(of_periods=True))
 def test_the_domain_is_the_oracle_at_edges(case: Case) -> None:
     assert everything_by_domain(case) == everything_by_oracle(case)
 
@@ -87,6 +98,59 @@ def over_a_transition(_: Case, row: Exclusion) -> bool:
     return any(row.start < transition.instant < row.end for transition in TRANSITIONS)
 
 
+def windows_and_polls(case: Case) -> Iterator[tuple[list[Span], list[Poll]]]:
+    """Yield the windows and the polls of each polled store of a period."""
+    for store_id in {poll.store_id for poll in case.polls} if case.period else ():
+        of_store = [poll for poll in case.polls if poll.store_id == store_id]
+        yield windows(case, store_id), of_store
+
+
+def a_window(condition: Callable[[Span], bool]) -> Condition:
+    return lambda case: any(
+        condition(window) for some, _ in windows_and_polls(case) for window in some
+    )
+
+
+def a_day_of(hours: float) -> Condition:
+    is_as_long = a_window(lambda window: window.end - window.start == timedelta(hours=hours))
+    return lambda case: case.period is not None and case.period.by == "day" and is_as_long(case)
+
+
+def a_poll_at_a_window(edge: str, beside: timedelta) -> Condition:
+    return lambda case: any(
+        poll.timestamp == getattr(window, edge) + beside
+        for some, polls in windows_and_polls(case)
+        for window in some
+        for poll in polls
+    )
+
+
+def the_memory_ends_at_a_window(case: Case) -> bool:
+    return a_poll_at_a_window("start", -case.memory_days * DAY)(case)
+
+
+def a_poll_as_old_as_known(beside: timedelta) -> Condition:
+    return lambda case: any(
+        poll.timestamp == some[0].start - (case.memory_days - 7) * DAY + beside
+        for some, polls in windows_and_polls(case)
+        for poll in polls
+        if some
+    )
+
+
+def a_gap_between_polls(case: Case) -> bool:
+    return any(
+        b.timestamp - a.timestamp > case.memory_days * DAY
+        for some, polls in windows_and_polls(case)
+        for a, b in pairwise(sorted(polls, key=lambda poll: poll.timestamp))
+        if some and a.timestamp >= some[0].start and b.timestamp <= some[-1].end
+    )
+
+
+def a_store_without_windows(case: Case) -> bool:
+    return any(not some for some, _ in windows_and_polls(case))
+
+
 def two_statuses_at_once(case: Case) -> bool:
     said = {(poll.store_id, poll.timestamp, poll.active) for poll in case.polls}
     return any((store_id, at, not status) in said for store_id, at, status in said)
@@ -141,6 +205,21 @@ CONDITIONS: dict[str, Condition] = {
     "an exclusion at an opening": an_exclusion(at_an_opening),
     "an exclusion of now": an_exclusion(over_now),
     "an exclusion over a transition": an_exclusion(over_a_transition),
+    **{f"a day of {hours} hours": a_day_of(hours) for hours in (23, 23.5, 24.5, 25)},
+    **{
+        f"a poll at the {edge} of a period's window, {beside} beside": a_poll_at_a_window(
+            edge, beside
+        )
+        for edge in ("start", "end")
+        for beside in BESIDE
+    },
+    **{
+        f"a poll as old as known ones may be, {beside} beside": a_poll_as_old_as_known(beside)
+        for beside in BESIDE
+    },
+    "a status that ends with a window": the_memory_ends_at_a_window,
+    "a status that ends between polls of a period": a_gap_between_polls,
+    "a period without windows": a_store_without_windows,
     "a poll long past": lambda case: any(age > 20 * DAY for age in ages(case)),
     "two statuses at one instant": two_statuses_at_once,
     "a store in polls only": a_store_only_in("polls"),
@@ -156,7 +235,7 @@ def test_the_domain_is_the_oracle_at_20_000_edges() -> None:
     not_met = dict(CONDITIONS)
 
     @settings(max_examples=20_000)
-    @given(edge_cases())
+    @given(edge_cases() | edge_cases(of_periods=True))
     def check(case: Case) -> None:
         for name in [name for name, condition in not_met.items() if condition(case)]:
             del not_met[name]

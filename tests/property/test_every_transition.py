@@ -1,16 +1,18 @@
 """Every zone, every change of its clocks in ten years: the domain against the oracle.
 
-A case is one store with weekly or special hours around one transition; compared are all figures and
-outages, in microseconds. The oracle computes each store once for all names of a zone. The domain
-computes it for each name, all stores with the same now together.
+A case is one store with weekly or special hours around one transition, or over it for a period by
+day, week or month; compared are all windows, figures and outages, in microseconds. The oracle
+computes each store once for all names of a zone. The domain computes it for each name, all stores
+with the same now together.
 """
 
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import product
 
 import pytest
@@ -18,7 +20,7 @@ import pytz
 
 from tests.cases import active, inactive
 from tests.compute_by_domain import Everything, everything_by_domain, everything_by_oracle
-from tests.oracle import Case, Details, Exclusion, HoursRow, Outage, SpecialRow, Totals
+from tests.oracle import Case, Details, Exclusion, HoursRow, Outage, Period, SpecialRow, Totals
 from tests.property.transitions import Transition
 from tests.property.tz_database import transitions, zones
 
@@ -29,6 +31,9 @@ BY_RULE = range(2040, 2041)  # the database lists transitions until 2037, then r
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 MICROSECOND = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+
+DAYS_AROUND = {"day": 2, "week": 8, "month": 32}  # so that the unit before is whole
 
 ODD = [
     ("Pacific/Apia", "2011-12-30"),  # a date that does not exist
@@ -108,28 +113,56 @@ def special_case(change: Change, opens: datetime, closes: datetime, zone_name: s
     )
 
 
+def period_case(change: Change, by: str, zone_name: str) -> Case:
+    """A store that is open 24×7, over some dates before the transition and after it.
+
+    What is known ends during the last of them; before, there is a gap in it.
+    """
+    store_id = f"{zone_name} {change.transition.instant} by {by}"
+    instant, days = change.transition.instant, DAYS_AROUND[by] * DAY
+    polls = (
+        active(instant - 30 * DAY, store_id),
+        inactive(instant - 17 * MINUTE - MICROSECOND, store_id),
+        active(instant + 13 * MINUTE + 3 * MICROSECOND, store_id),
+    )
+    return Case(
+        polls,
+        zones={store_id: zone_name},
+        now=change.now + days - 7 * HOUR,
+        period=Period((change.now - days).date(), (change.now + days).date(), by),
+    )
+
+
 Store = tuple[Totals, Details, list[Outage]]
 
 
 def differences(changes_of_now: list[Change]) -> tuple[int, dict[str, tuple[Store, Store]]]:
     """Return the number of cases, and what the domain and the oracle say where they differ."""
-    cases: list[Case] = []
+    cases: defaultdict[Period | None, list[Case]] = defaultdict(list)
     by_oracle: dict[str, Store] = {}
+    by_domain: dict[str, Store] = {}
     for change in changes_of_now:
-        for case_of, times in product(
-            (weekly_case, special_case), openings_around(change.transition)
-        ):
-            of_names = [case_of(change, *times, name) for name in change.names]
+        for case_of_name in case_kinds(change):
+            of_names = [case_of_name(name) for name in change.names]
             [store] = by_store(everything_by_oracle(of_names[0])).values()
             by_oracle |= {store_id: store for case in of_names for store_id in case.zones}
-            cases += of_names
-    by_domain = by_store(everything_by_domain(together(cases)))
+            cases[of_names[0].period] += of_names
+    for of_period in cases.values():
+        by_domain |= by_store(everything_by_domain(together(of_period)))
     assert by_domain.keys() == by_oracle.keys()
-    return len(cases), {
+    return sum(map(len, cases.values())), {
         store_id: (by_domain[store_id], store)
         for store_id, store in by_oracle.items()
         if by_domain[store_id] != store
     }
+
+
+def case_kinds(change: Change) -> Iterator[Callable[[str], Case]]:
+    """Yield all cases around a change, each for the name of its zone."""
+    for case_of, times in product((weekly_case, special_case), openings_around(change.transition)):
+        yield partial(case_of, change, *times)
+    for by in DAYS_AROUND:
+        yield partial(period_case, change, by)
 
 
 def by_store(everything: Everything) -> dict[str, Store]:
@@ -138,8 +171,8 @@ def by_store(everything: Everything) -> dict[str, Store]:
 
 
 def together(cases: Iterable[Case]) -> Case:
-    """Return one case of all stores; they share their now."""
-    [now] = {case.now for case in cases}
+    """Return one case of all stores; they share their now and their period."""
+    [(now, period)] = {(case.now, case.period) for case in cases}
     return Case(
         tuple(poll for case in cases for poll in case.polls),
         tuple(row for case in cases for row in case.hours),
@@ -147,6 +180,7 @@ def together(cases: Iterable[Case]) -> Case:
         now,
         special_hours=tuple(row for case in cases for row in case.special_hours),
         exclusions=tuple(row for case in cases for row in case.exclusions),
+        period=period,
     )
 
 

@@ -18,7 +18,17 @@ from tests.compute_by_domain import (
     everything_by_oracle,
     everything_by_pieces,
 )
-from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, Totals, business_time_us
+from tests.oracle import (
+    Case,
+    Exclusion,
+    HoursRow,
+    Lengths,
+    Period,
+    Poll,
+    SpecialRow,
+    Totals,
+    business_time_us,
+)
 from tests.property.transitions import TRANSITIONS
 
 STORE_IDS = ("a", "b", "c", "d")
@@ -122,12 +132,47 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-@given(cases())
+@st.composite
+def period_cases(draw: st.DrawFn) -> Case:
+    """Draw a period that ends around the newest poll, and polls in it and before it."""
+    case = draw(cases())
+    newest = case.now
+    assert newest is not None
+    days_before_end = draw(st.sampled_from([1, 7, 8, 14, 20, 35]))
+    end = newest + timedelta(days=draw(st.integers(-9, 3)))
+    start = end - timedelta(days=days_before_end)
+    first, last = (at.date() if draw(st.booleans()) else at for at in (start, end))
+    by = draw(st.sampled_from(["total", "day", "week", "month"]))
+    older = st.integers(1, 60).map(lambda days: timedelta(days=days))
+    old_polls = st.builds(
+        lambda store_id, age, active: Poll(store_id, newest - age, active),
+        *(st.sampled_from(STORE_IDS), older, st.booleans()),
+    )
+    return replace(
+        case,
+        polls=(*case.polls[:30], *draw(st.lists(old_polls, max_size=12))),
+        period=Period(first, last, by),
+    )
+
+
+def over_all_windows(case: Case, lengths_us: Lengths) -> int:
+    """Return the length in all windows together: those of a period do not overlap."""
+    return sum(lengths_us) if case.period else lengths_us[-1]
+
+
+ALL_CASES = cases() | period_cases()
+OF_WINDOWS = (
+    *("windows", "covered_us", "polls", "outages", "longest_outage_us"),
+    *("incidents", "recoveries", "recovery_us", "outage_starts"),
+)
+
+
+@given(ALL_CASES)
 def test_the_domain_is_the_oracle(case: Case) -> None:
     assert everything_by_domain(case) == everything_by_oracle(case)
 
 
-@given(cases(), st.integers(1, 20), st.integers(1, 7))
+@given(ALL_CASES, st.integers(1, 20), st.integers(1, 7))
 def test_the_results_by_pieces_are_the_oracles(
     case: Case, max_polls: int, batch_polls: int
 ) -> None:
@@ -144,37 +189,40 @@ def test_every_store_is_in_one_run(rows: Int64s, span_days: int, memory_days: in
     assert [store for begin, end in runs for store in range(begin, end)] == list(range(len(rows)))
 
 
-@given(cases())
+@given(ALL_CASES)
 def test_uptime_downtime_and_no_data_are_the_business_time(case: Case) -> None:
+    by_domain = compute_by_domain(case)
     for store_id, length_us in business_time_us(case).items():
-        totals = compute_by_domain(case)[store_id]
+        totals = by_domain[store_id]
         states = zip(totals.uptime_us, totals.downtime_us, totals.no_data_us, strict=True)
         assert tuple(map(sum, states)) == length_us
 
 
-@given(cases())
+@given(ALL_CASES)
 def test_excluded_time_is_what_exclusions_take_from_the_business_time(case: Case) -> None:
-    lengths_us = business_time_us(case)
+    lengths_us, by_domain = business_time_us(case), compute_by_domain(case)
     for store_id, length_us in business_time_us(replace(case, exclusions=())).items():
-        excluded_us = compute_by_domain(case)[store_id].excluded_us
+        excluded_us = by_domain[store_id].excluded_us
         without_us = lengths_us[store_id]
         assert tuple(map(sum, zip(without_us, excluded_us, strict=True))) == length_us
 
 
-@given(cases())
+@given(ALL_CASES)
 def test_outages_are_the_downtime(case: Case) -> None:
     totals, details, outages = everything_by_domain(case)
-    for store_id, of_store in outages.items():
-        downtime_us = totals[store_id].downtime_us[-1]
-        assert sum(outage.length_us for outage in of_store) == downtime_us
-        unended_us = sum(outage.length_us for outage in of_store if outage.next_up is None)
-        assert details[store_id].recovery_us == downtime_us - unended_us
-        numbers = [outage.incident for outage in of_store]
-        assert sorted(set(numbers)) == list(range(1, details[store_id].incidents + 1))
+    for store_id, of_store in details.items():
+        downtime_us = over_all_windows(case, totals[store_id].downtime_us)
+        assert sum(outage.length_us for outage in outages[store_id]) == downtime_us
+        unended = [outage for outage in outages[store_id] if outage.next_up is None]
+        unended_us = sum(outage.length_us for outage in unended)
+        assert sum(of_store.recovery_us) == downtime_us - unended_us
+        numbers = [outage.incident for outage in outages[store_id]]
         assert numbers == sorted(numbers)
+        assert sorted(set(numbers)) == list(range(1, max(numbers, default=0) + 1))
+        assert sum(of_store.outage_starts) == len(numbers)
 
 
-@given(cases())
+@given(ALL_CASES)
 def test_coverage_grows_up_to_the_business_time(case: Case) -> None:
     business_us = business_time_us(case)
     covered_us = [
@@ -182,12 +230,13 @@ def test_coverage_grows_up_to_the_business_time(case: Case) -> None:
         for minutes in (1, 30, 1440)
         for _, details, _ in [everything_by_domain(replace(case, coverage_minutes=minutes))]
     ]
-    for store_id, limits_us in business_us.items():
-        for lengths_us in zip(*(each[store_id] for each in covered_us), limits_us, strict=True):
+    for store_id in covered_us[0]:
+        of_store = (*(each[store_id] for each in covered_us), business_us[store_id])
+        for lengths_us in zip(*of_store, strict=True):
             assert list(lengths_us) == sorted(lengths_us)
 
 
-@given(cases(), st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))
+@given(ALL_CASES, st.lists(st.integers(0, 3), min_size=len(STORE_IDS), max_size=len(STORE_IDS)))
 def test_the_cut_into_shards_does_not_matter(case: Case, shard_of_store: list[int]) -> None:
     together: dict[str, Totals] = {}
     for shard in set(shard_of_store):
@@ -208,7 +257,7 @@ def only(case: Case, store_ids: set[str]) -> Case:
     )
 
 
-@given(st.data(), cases())
+@given(st.data(), ALL_CASES)
 def test_the_order_of_rows_does_not_matter(data: st.DataObject, case: Case) -> None:
     shuffled = replace(
         case,
@@ -220,7 +269,7 @@ def test_the_order_of_rows_does_not_matter(data: st.DataObject, case: Case) -> N
     assert compute_by_domain(shuffled) == compute_by_domain(case)
 
 
-@given(cases())
+@given(ALL_CASES)
 def test_doubling_every_row_changes_nothing(case: Case) -> None:
     doubled = replace(
         case,
@@ -230,6 +279,40 @@ def test_doubling_every_row_changes_nothing(case: Case) -> None:
         exclusions=case.exclusions * 2,
     )
     assert compute_by_domain(doubled) == compute_by_domain(case)
+
+
+@given(period_cases(), st.sampled_from(["day", "week", "month"]))
+def test_days_weeks_and_months_add_up_to_the_total(case: Case, by: str) -> None:
+    period = case.period
+    assert period is not None
+    pieces, totals = (
+        everything_by_domain(replace(case, period=replace(period, by=each)))
+        for each in (by, "total")
+    )
+    assert pieces[2] == totals[2]  # the outages, which windows do not cut
+    for store_id, total in totals[1].items():
+        for name in ("uptime_us", "downtime_us", "no_data_us", "excluded_us"):
+            of_pieces = getattr(pieces[0][store_id], name)
+            assert (sum(of_pieces),) == getattr(totals[0][store_id], name)
+        for name in ("covered_us", "polls", "recoveries", "recovery_us", "outage_starts"):
+            assert (sum(getattr(pieces[1][store_id], name)),) == getattr(total, name)
+        assert max(pieces[1][store_id].longest_outage_us) <= max(total.longest_outage_us)
+
+
+@given(cases())
+def test_a_period_of_the_last_seven_days_is_the_classic_week(case: Case) -> None:
+    """Always, if no poll is newer than the classic report's now: rule 21 limits nothing there."""
+    now = case.now
+    assert now is not None
+    classic = everything_by_domain(case)
+    week = everything_by_domain(replace(case, period=Period(now - WINDOWS[-1], now, "total")))
+    assert week[2] == classic[2]  # the outages
+    for store_id, totals in week[0].items():
+        for name in ("uptime_us", "downtime_us", "no_data_us", "excluded_us"):
+            assert getattr(totals, name) == getattr(classic[0][store_id], name)[-1:]
+    for store_id, details in week[1].items():
+        of_week = {name: getattr(classic[1][store_id], name)[-1:] for name in OF_WINDOWS}
+        assert details == replace(classic[1][store_id], **of_week)
 
 
 @given(st.data(), st.sampled_from([MINUTE_US, HOUR_US]))

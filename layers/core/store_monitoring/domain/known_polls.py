@@ -50,7 +50,7 @@ class KnownTime:
         """Return which polls are known: bool (polls,)."""
         at_us, span = polls.timestamp_us, self.span
         known: Bools = (span.start_us <= at_us) & (at_us < span.end_us)
-        if np.ptp(self.since_us) or np.ptp(self.until_us):  # else it is the same for all stores
+        if (self.since_us > span.start_us).any() or (self.until_us < span.end_us - 1).any():
             store = polls.store
             known &= (self.since_us[store] <= at_us) & (at_us <= self.until_us[store])
         return known
