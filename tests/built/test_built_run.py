@@ -1,4 +1,7 @@
-"""The built and the packaged functions run in the local cloud as they do in Lambda."""
+"""The packaged functions run in the local cloud as they do in Lambda.
+
+`make check-report` compares the report of the built ones.
+"""
 
 import io
 import json
@@ -22,6 +25,8 @@ from local.emulator.runtime import lambda_python as lambda_runtime
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
+
+pytestmark = pytest.mark.exhaustive
 
 PACKAGES = "packages"
 HANDLER = """
@@ -53,14 +58,6 @@ def report_from_source(sample: Path) -> bytes:
     return report(from_source(ROOT), sample)
 
 
-def test_the_build_makes_the_same_report(
-    builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes
-) -> None:
-    built = Artefacts(builder(NATIVE) / "template.yaml", runtime)
-    assert report(built, sample) == report_from_source
-
-
-@pytest.mark.exhaustive
 def test_the_package_makes_the_same_report(
     builder: Builder, runtime: Runtime, sample: Path, report_from_source: bytes, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from tests.built.conftest import ROOT, RUNTIME_VERSION, Builder
 from tests.cases import EVERY_DAY, MONDAY, active, inactive, opens
 from tests.oracle import Case, csv_text, report
 
+pytestmark = pytest.mark.exhaustive
+
 MAX_UNZIPPED_BYTES = 230_000_000  # Lambda's limit is 262,144,000
 MAX_CODE_BYTES = 1_000_000
 ARCHITECTURES = ("arm64", "x86_64")

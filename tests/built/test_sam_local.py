@@ -21,6 +21,8 @@ from local.emulator.ports import free_ports
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
 
+pytestmark = pytest.mark.exhaustive
+
 EVENTS = ROOT / "events"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"  # in the events

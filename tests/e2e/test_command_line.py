@@ -46,7 +46,7 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
     (tmp_path / "store_status.csv").write_text(_POLLS)
     (tmp_path / "menu_hours.csv").write_text(_HOURS)
     out = tmp_path / "out.csv"
-    done = _run("--data", str(tmp_path), "--out", str(out))
+    done = _run("--data", str(tmp_path), "--out", str(out), "--formats", "html,csv")
     assert done.returncode == 0, done.stderr
     # Now is Monday 18:55 in Chicago: a was open until 18:45, and up until 18:10:00.5. c was never
     # polled: it is down for 18:55 hours this Monday and, within the week, 5:05 hours last Monday.
@@ -55,8 +55,10 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
         "b,60.00,24.00,168.00,0.00,0.00,0.00",
         "c,0.00,0.00,0.00,60.00,18.92,24.00",
     ]
+    assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
     assert "store_status.csv: committed, 3 rows" in done.stdout
     assert "3 stores: 1 up, 0 down, 1 closed, 1 without data" in done.stdout
+    assert f"{tmp_path}/out.html, {out}" in done.stdout
 
 
 def test_missing_polls_are_reported(tmp_path: Path) -> None:
@@ -97,43 +99,6 @@ def test_invalid_arguments_are_refused_before_anything_starts(
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert problem in line
-
-
-_ODD_IDS = ("[/x]", "[red]x", "NULL", "nan", "007", ":pizza:", "\u202ered")
-
-
-def test_odd_ids_are_printed_literally_and_formats_are_saved_side_by_side(tmp_path: Path) -> None:
-    polls = ["store_id,status,timestamp_utc"]
-    polls += [f"{store},inactive,2024-10-14 12:00:00 UTC" for store in _ODD_IDS]
-    # Exactly a week before now is in the week; a moment before that is not.
-    polls += ["now,active,2024-10-14 13:00:00 UTC", "week,inactive,2024-10-07 13:00:00 UTC"]
-    polls += ["older,inactive,2024-10-07 12:59:59.999999 UTC"]
-    (tmp_path / "store_status.csv").write_text("\n".join(polls))
-    done = _run("--data", str(tmp_path), "--out", f"{tmp_path}/all.csv", "--formats", "html,csv")
-    assert done.returncode == 0, done.stderr
-    assert "10 stores: 1 up, 9 down, 0 closed, 0 without data" in done.stdout
-    shown = {
-        line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
-    }
-    assert shown == {*_ODD_IDS[:-1], r"\u202ered", "now", "week", "older"}
-    saved = {path.name for path in tmp_path.iterdir()}
-    assert saved == {"store_status.csv", "all.csv", "all.html"}
-    assert (tmp_path / "all.html").read_text().startswith("<!doctype html>")
-    assert f"saved as {tmp_path}/all.html, {tmp_path}/all.csv" in done.stdout
-
-
-def test_a_full_disk_is_reported_in_one_line_and_the_report_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "store_status.csv").write_text(_POLLS)
-    full = tmp_path / "full"
-    full.symlink_to("/dev/full")
-    done = _run("--data", str(tmp_path), "--out", str(full), TMPDIR=str(tmp_path))
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith(f"error: the report cannot be saved as {full}: No space left on device")
-    kept = Path(line.rpartition(" ")[2])
-    assert (kept / "report.csv").read_text().startswith("store_id,uptime_last_hour")
-    assert full.is_symlink()
-    assert Path("/dev/full").is_char_device()
 
 
 def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:

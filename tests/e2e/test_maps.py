@@ -73,7 +73,11 @@ def test_both_maps_make_the_same_report(trials: Trials, user: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [(Kind.KILLED, "Runtime.ExitError"), (Kind.THROTTLED, "TransientError")]
+    ("kind", "code"),
+    [
+        (Kind.KILLED, "Runtime.ExitError"),
+        pytest.param(Kind.THROTTLED, "TransientError", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_failed_shard_has_the_same_text_and_can_be_retried_through_both_maps(
     trials: Trials, user: User, kind: Kind, code: str

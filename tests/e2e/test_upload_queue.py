@@ -68,13 +68,9 @@ def _version(user: User) -> int:
     return int(head["Item"]["version"]["N"]) if "Item" in head else 0
 
 
-def test_forty_files_at_once_all_commit(user: User) -> None:
-    check_all_commit(user, files=40, first=1000)
-
-
-@pytest.mark.exhaustive
-def test_a_thousand_files_at_once_all_commit(user: User) -> None:
-    check_all_commit(user, files=1000, first=2000)
+@pytest.mark.parametrize("files", [16, pytest.param(1000, marks=pytest.mark.exhaustive)])
+def test_many_files_at_once_all_commit(user: User, files: int) -> None:
+    check_all_commit(user, files, first=1000)
 
 
 def test_successive_files_under_one_key_are_uploads_of_their_own(user: User) -> None:

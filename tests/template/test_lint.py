@@ -6,12 +6,14 @@
 import copy
 import json
 
+import pytest
 from cfnlint.api import lint
 
 from local.emulator.template import Template
 from tests.template.translation import definition
 
 
+@pytest.mark.exhaustive
 def test_the_translated_template(template: Template) -> None:
     document = copy.deepcopy(dict(template.document))
     document["Transform"] = "AWS::LanguageExtensions"  # allows functions as the argument of Ref

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from local.cli.output import OutputError, outputs_of, save
+from local.cli.output import Output, OutputError, outputs_of, save, save_all
+from store_monitoring.reports.report import Format
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,16 @@ def test_a_device_stays_a_device(tmp_path: Path, finished: Path) -> None:
     with pytest.raises(OSError, match="No space left on device"):
         save(finished, device)
     assert device.is_char_device()
+
+
+def test_a_report_that_cannot_be_saved_is_kept(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=f"as {full}: ") as error:
+        save_all({Format.CSV: finished}, [Output(Format.CSV, full)])
+    kept = Path(str(error.value).rpartition(" ")[2])
+    assert (kept / finished.name).read_text() == "new"
+    assert full.is_symlink()

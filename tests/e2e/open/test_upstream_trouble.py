@@ -11,7 +11,6 @@ from tests.e2e.conftest import User
 
 REQUESTS = {
     "trigger": ("POST", "/trigger_report", "TriggerReportFunction"),
-    "trigger, for old clients": ("GET", "/trigger_report", "TriggerReportFunction"),
     "get": ("GET", f"/get_report/{uuid4()}", "GetReportFunction"),
     "list": ("GET", "/reports", "ListReportsFunction"),
     "timeline": ("GET", "/stores/1/timeline", "GetTimelineFunction"),
