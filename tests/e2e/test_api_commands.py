@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,10 +44,10 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         user = User(cloud, {"x-api-key": KEY})
         polls = store_monitoring(user, "upload", f"{folder}/store_status.csv")
         assert polls.returncode == 0, polls.stderr
-        assert "store_status.csv: committed, 3 rows, 1 rejected" in polls.stdout
-        assert "  line 5: " in polls.stdout
+        assert line_of(polls, "store_status.csv: committed", "3", "1")
+        assert line_of(polls, "line 5: ")
         hours = store_monitoring(user, "upload", "--kind=business_hours", f"{folder}/menu.csv.gz")
-        assert "menu.csv.gz: committed, 1 rows" in hours.stdout, hours.stderr
+        assert line_of(hours, "menu.csv.gz: committed", "1"), hours.stderr
         yield user
 
 
@@ -74,6 +75,13 @@ def store_monitoring(
     )
 
 
+def line_of(done: subprocess.CompletedProcess[str], *words: str) -> str:
+    """Return the one line that a command has printed with these words, in this order."""
+    pattern = re.compile(".*".join(rf"(?<!\w){re.escape(word)}" for word in words))
+    [line] = [line for line in done.stdout.splitlines() if pattern.search(line)]
+    return line
+
+
 def failed(done: subprocess.CompletedProcess[str]) -> str:
     """Return the one line of a command that has failed."""
     assert done.returncode == 1
@@ -85,7 +93,8 @@ def failed(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_file_that_is_rejected_says_why(user: User, tmp_path: Path) -> None:
     (tmp_path / "timezones.csv").write_text("store,zone\na,UTC\n")
     line = failed(store_monitoring(user, "upload", f"{tmp_path}/timezones.csv"))
-    assert "timezones.csv was rejected: missing column" in line
+    assert "timezones.csv" in line
+    assert "timezone_str" in line
 
 
 def test_a_file_that_is_too_large_is_not_sent(user: User, tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_a_report_is_made_and_saved(user: User, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert out.read_text().splitlines()[1:] == _REPORT
     assert out.with_suffix(".json").exists()
-    assert f"2 stores, as of 2024-10-14T23:55:00.000000Z; saved as {out}" in done.stdout
+    assert line_of(done, "2 ", "2024-10-14T23:55:00.000000Z", f"{out}", f"{out.stem}.json")
 
 
 def test_groups_and_outages_are_saved_beside_a_report_of_some_stores(
@@ -150,9 +159,8 @@ def test_reports_are_listed_page_by_page_and_can_be_downloaded_again(
     done = store_monitoring(user, "report", report_id, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert out.read_text().splitlines()[1:] == _REPORT
-    assert "has no html" in failed(
-        store_monitoring(user, "report", report_id, "--out", f"{tmp_path}/again.html")
-    )
+    other = store_monitoring(user, "report", report_id, "--out", f"{tmp_path}/again.html")
+    assert "html" in failed(other)
     assert "UnknownStore" in failed(store_monitoring(user, "report", failing))
 
 
@@ -163,9 +171,9 @@ def test_a_timeline_has_the_numbers_of_the_report(user: User) -> None:
     # The poll that turns it down is at 18:10:00.5 in Chicago.
     values = [cell.strip() for cell in monday.split("│")[2:7]]
     assert values == ["09:00–18:45", "9.17", "0.58", "2", "18:10–18:45"]
-    assert "last hour  up 15.01, down 34.99 minutes" in done.stdout
+    assert line_of(done, "last hour", "15.01", "34.99")
     later = store_monitoring(user, "timeline", "a", "--as-of", "2024-12-03T00:00:00Z")
-    assert "last day   up 0.00, no data" in later.stdout
+    assert line_of(later, "last day", "0.00", "no data")
     assert "unknown_store" in failed(store_monitoring(user, "timeline", "no-such-store"))
 
 
@@ -173,7 +181,7 @@ def test_a_report_without_known_polls_has_a_warning(user: User, tmp_path: Path) 
     later = ("--as-of", "2024-12-03T00:00:00Z")
     done = store_monitoring(user, "report", *later, "--out", str(tmp_path / "later.csv"))
     assert done.returncode == 0, done.stderr
-    assert "warning: no store has data" in done.stdout
+    assert line_of(done, "warning: ")
 
 
 @pytest.mark.parametrize("key", ["", "wrong"])

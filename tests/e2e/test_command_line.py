@@ -1,6 +1,7 @@
 """`python -m local run`, which `make run` calls."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def test_a_folder_becomes_a_report(tmp_path: Path) -> None:
         "c,0.00,0.00,0.00,60.00,18.92,24.00",
     ]
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
-    assert "store_status.csv: committed, 3 rows" in done.stdout
-    assert "3 stores: 1 up, 0 down, 1 closed, 1 without data" in done.stdout
+    assert re.search(r"store_status\.csv: committed\b.*\b3\b", done.stdout)
+    assert re.search(r"^3 stores\b.*\b1 up\b.*\b0 down\b.*\b1 closed\b", done.stdout, re.MULTILINE)
     assert f"{tmp_path}/out.html, {out}" in done.stdout
 
 
@@ -65,40 +66,39 @@ def test_missing_polls_are_reported(tmp_path: Path) -> None:
     (tmp_path / "menu_hours.csv").write_text(_HOURS)
     done = _run("--data", str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.startswith("error: there is no polls file in ")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert str(tmp_path) in line
 
 
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "store_status.csv").write_text("store,state\na,active\n")
     done = _run("--data", str(tmp_path), "--out", str(tmp_path / "out.csv"))
     assert done.returncode == 1
-    assert "error: store_status.csv was rejected: missing column" in done.stderr
+    assert re.search(r"^error: store_status\.csv\b.*\btimestamp_utc\b", done.stderr, re.MULTILINE)
     assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem"),
+    ("arguments", "named"),
     [
-        (["--as-of", "yesterday"], "not an instant such as 2024-10-14T23:55:00Z"),
-        (["--as-of", ""], "not an instant such as"),
-        (
-            ["--formats", "csv,pdf"],
-            "'pdf' is not a format; the formats are csv, json, parquet, xlsx",
-        ),
-        (["--out", "report.pdf"], "pdf is not a format (csv, json, parquet, xlsx, html)"),
-        (["--out", "/dev/null", "--formats", "csv,html"], "it takes one format, not 2"),
-        (["--out", "/"], "/ is a folder"),
-        (["--out", "/nowhere/report.csv"], "/nowhere is not a folder"),
+        (["--as-of", "yesterday"], "2024-10-14T23:55:00Z"),  # an example
+        (["--as-of", ""], "2024-10-14T23:55:00Z"),
+        (["--formats", "csv,pdf"], "'pdf'"),
+        (["--out", "report.pdf"], "pdf"),
+        (["--out", "/dev/null", "--formats", "csv,html"], "/dev/null"),
+        (["--out", "/"], " / "),
+        (["--out", "/nowhere/report.csv"], "/nowhere "),
     ],
 )
 def test_invalid_arguments_are_refused_before_anything_starts(
-    arguments: list[str], problem: str
+    arguments: list[str], named: str
 ) -> None:
     done = _run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ")
-    assert problem in line
+    assert named in line
 
 
 def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:
     header, *stores = done.stdout.splitlines()
     assert header.startswith("store_id,uptime_last_hour")
     assert [store.partition(",")[0] for store in stores] == ["a", "b"]
-    assert "2 stores: 1 up, 1 down" in done.stderr
+    assert re.search(r"^2 stores\b.*\b1 up\b.*\b1 down\b", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.errors import TransientError
+from store_monitoring.reports.failures import failure
 from store_monitoring.reports.report import Failure, Report, Status
 from tests.cases import utc
 
@@ -75,16 +76,15 @@ def test_a_failed_execution_has_a_reason(executions: StateMachineExecutions) -> 
 def test_an_aborted_or_timed_out_execution_has_no_cause(
     executions: StateMachineExecutions, status: str
 ) -> None:
-    expected = Failure(status, f"the report's execution is {status}")
-    assert failure_of(executions, description(status)) == expected
+    assert failure_of(executions, description(status)) == failure(status)
 
 
 def test_a_missing_execution_has_failed(executions: StateMachineExecutions) -> None:
     with Stubber(executions._client) as stub:
         stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
-        failure = executions.failure("r")
-    assert failure is not None
-    assert failure.error == "ExecutionDoesNotExist"
+        gone = executions.failure("r")
+    assert gone is not None
+    assert gone.error == "ExecutionDoesNotExist"
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,21 @@ def figures(page: str) -> list[str]:
     return re.findall(r'<dd class="figure">(.*?)</dd>', page)
 
 
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d+(?:[,.]\d+)*", text)
+
+
+def notes(page: str) -> list[list[str]]:
+    """Return the numbers in the note under each figure."""
+    return list(map(numbers, re.findall(r'<dd class="figure">.*?</dd>\s*<dd>(.*?)</dd>', page)))
+
+
+def facts(page: str) -> dict[str, str]:
+    """Return the parameters of the report, by their names."""
+    found = page.partition('<dl class="facts">')[2].partition("</dl>")[0]
+    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", found))
+
+
 def chart(page: str, title: str) -> dict[str, int]:
     """Return the numbers of a chart."""
     figure, _, _ = page[page.index(f"<h3>{title} ") :].partition("</figure>")
@@ -151,7 +166,7 @@ def test_figures_are_of_all_stores_together() -> None:
         store("d", **without_data(10)),
     )
     assert figures(page)[:3] == ["50.0%", "50.0%", "83.1%"]
-    assert "103 of 124 known hours; no data for 10" in Parsed(page).text
+    assert notes(page)[2] == ["103", "124", "10"]  # up, known, no data
 
 
 def test_numbers_of_stores_now() -> None:
@@ -163,7 +178,7 @@ def test_numbers_of_stores_now() -> None:
         store("silent and closed", **without_data(), open_now=False),
     )
     assert figures(page)[3] == "1"
-    assert "1 up, 1 closed, 2 without data" in Parsed(page).text
+    assert notes(page)[3] == ["1", "1", "2"]  # up, closed, no data
 
 
 def test_targets_and_lost_revenue() -> None:
@@ -173,7 +188,7 @@ def test_targets_and_lost_revenue() -> None:
         store("c", **without_data()),
     )
     assert figures(page)[4:] == ["1", "525.00"]
-    assert "of 2 stores with data" in Parsed(page).text
+    assert notes(page)[4] == ["2"]
     assert len(figures(page_of(store("a")))) == 5  # without a known revenue, none is shown
 
 
@@ -271,16 +286,24 @@ def test_the_worst_stores_come_first() -> None:
         store("h", **week(100, 0)),
     )
     assert table(page)["store_id"] == ["c", "d", "f", "g", "h", "a", "b"]
-    worst = page[page.index('id="worst"') : page.index('id="stores"')]
-    assert re.findall(r'class="id">(.*?)<', worst) == ["c", "d", "f", "g"]
+    assert worst(page) == ["c", "d", "f", "g"]
+
+
+def worst(page: str) -> list[str]:
+    """Return the ids in the table of the worst stores."""
+    section = page[page.index('id="worst"') : page.index('id="stores"')]
+    return re.findall(r'class="id">(.*?)<', section)
 
 
 def test_the_page_has_the_report_s_parameters() -> None:
-    text = Parsed(page_of(store())).text
-    assert "14 October 2024, 23:55 UTC" in text
-    assert "1, all that are known" in text
-    assert "All of the last 14 days" in text
-    assert "Version 7 of the ingest log" in text
+    page = page_of(store())
+    of_all = facts(page)
+    assert "14 October 2024, 23:55 UTC" in Parsed(page).text
+    assert {name: numbers(fact) for name, fact in of_all.items()} == {
+        "Stores": ["1"],
+        "Polls": ["14"],
+        "Snapshot": ["7"],
+    }
     asked = About(
         now_us=ABOUT.now_us,
         snapshot=7,
@@ -288,16 +311,19 @@ def test_the_page_has_the_report_s_parameters() -> None:
         poll_filter=PollFilter.BUSINESS_HOURS,
         all_stores=False,
     )
-    text = Parsed(page_of(store(), about=asked)).text
-    assert "1 that were asked for" in text
-    assert "Those taken in business hours of the last 20 days" in text
+    of_some = facts(page_of(store(), about=asked))
+    assert numbers(of_some["Polls"]) == ["20"]
+    assert of_some["Polls"] != of_all["Polls"].replace("14", "20")
+    assert of_some["Stores"] != of_all["Stores"]
 
 
 def test_a_report_of_chosen_stores_says_so(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\na,active,2024-10-14 12:00:00\n")
     pipeline.report(ReportRequest(store_ids=("a",), formats=(Format.HTML,)))
-    assert "1 that were asked for" in (tmp_path / report_key("r", "html")).read_text("utf-8")
+    of_some = facts(page_of(store(), about=replace(ABOUT, all_stores=False)))
+    page = (tmp_path / report_key("r", "html")).read_text("utf-8")
+    assert facts(page)["Stores"] == of_some["Stores"]
 
 
 def test_a_report_of_no_stores() -> None:
@@ -305,7 +331,7 @@ def test_a_report_of_no_stores() -> None:
     assert figures(page) == ["no data", "no data", "no data", "0", "0"]
     assert table(page)["store_id"] == []
     assert set(chart(page, "Uptime in the week").values()) == {0}
-    assert "No store was down in its business time" in page
+    assert worst(page) == []
 
 
 # --- many stores ----------------------------------------------------------------------------
@@ -338,16 +364,14 @@ def test_size_of_a_page_of_4559_stores() -> None:
 def test_a_page_has_all_stores_up_to_20000() -> None:
     page = page_of_part(many(WHOLE_TABLE_STORES))
     assert len(table(page)["store_id"]) == 20_000
-    assert "All stores" in page
 
 
 def test_a_page_of_more_stores_has_the_worst_ones() -> None:
     part = many(WHOLE_TABLE_STORES + 1)
     page = page_of_part(part)
     assert table(page)["store_id"] == part.column("store_id")[:WORST_STORES].to_pylist()
-    text = Parsed(page).text
-    assert "figures and charts above are about all 20,001 stores" in text
-    assert "This table has the 5,000 worst of them" in text
+    section = page[page.index('id="stores"') : page.index('id="without-script"')]
+    assert {"20,001", "5,000"} <= set(numbers(section))
     assert sum(chart(page, "Age of the last poll").values()) == 20_001
     assert len(page.encode()) <= GREATEST_BYTES
 

@@ -15,6 +15,7 @@ from moto import mock_aws
 from store_monitoring.aws.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
+from store_monitoring.reports.failures import public_message
 from store_monitoring.reports.lifecycle import find_report, retry_report
 from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage, Reports
 from store_monitoring.reports.queries import list_reports
@@ -30,7 +31,7 @@ FOREIGN = (
     " perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/ingest"
 )
 LEAK = r"arn:|\d{12}|assumed-role"
-BUG = "something went wrong on our side; the details are in our logs"
+BUG = public_message("KeyError")
 FAILURE = Failure("NoPolls", "no polls yet")
 
 
@@ -307,11 +308,11 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
         ),
         (
             {"Error": "States.Timeout"},
-            Failure("States.Timeout", "plan: it took longer than allowed"),
+            Failure("States.Timeout", f"plan: {public_message('States.Timeout')}"),
         ),
         (
             {"Error": "States.Timeout", "Cause": ""},
-            Failure("States.Timeout", "plan: it took longer than allowed"),
+            Failure("States.Timeout", f"plan: {public_message('States.Timeout')}"),
         ),
         (
             {"Error": "ClientError", "Cause": json.dumps({"errorMessage": FOREIGN})},
@@ -319,7 +320,7 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
         ),
         (
             {"Error": "DynamoDB.AmazonDynamoDBException", "Cause": FOREIGN},
-            Failure("DynamoDB.AmazonDynamoDBException", "plan: DynamoDB failed; try again"),
+            Failure("DynamoDB.AmazonDynamoDBException", f"plan: {public_message('DynamoDB.X')}"),
         ),
     ],
 )
