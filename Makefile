@@ -70,21 +70,22 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
 	@$(BIN)/python -m local serve
 
-# Two processes share the test files, in their order: tests of a file may share a cloud and add to
-# it, and so may files of some folders (tests/conftest.py).
+# Processes share the test files, in their order: tests of a file may share a cloud and add to it, and
+# so may files of some folders (tests/conftest.py). Two suit two cores; tests with clouds also wait.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+IN_THREE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(READY)  ## Run the tests; those without a cloud cover 95 % of the library, all of the domain.
-	$(BIN)/python -m pytest $(IN_TWO) tests/unit tests/property layers/core --cov --cov-report=
+test: $(READY)  ## Run the tests; unit tests cover 95 % of the library, all of the domain.
+	$(BIN)/python -m pytest $(IN_TWO) tests/unit layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
-	$(BIN)/python -m pytest $(IN_TWO) tests --ignore tests/unit --ignore tests/property --prove-permissions
+	$(BIN)/python -m pytest $(IN_THREE) tests --ignore tests/unit --prove-permissions
 
 .PHONY: test-all
 test-all: test  ## Run the tests, and those that take minutes: every zone, thousands of examples.
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_TWO) tests/property
-	$(BIN)/python -m pytest $(IN_TWO) -m exhaustive
+	$(BIN)/python -m pytest $(IN_THREE) -m exhaustive
 
 # The main job as a user runs it, from source and then as built: both reports have the same bytes.
 .PHONY: check-report
