@@ -60,6 +60,14 @@ def test_every_body_has_valid_examples(name: str, body: dict[str, Any]) -> None:
         validator.validate(example)
 
 
+def test_parameters_are_limited_by_keywords_of_json_schema() -> None:
+    keywords = set(Draft202012Validator.VALIDATORS) | {"description", "default", "title"}
+    keywords |= {"contentMediaType", "example", "examples"}
+    for name, operation in operations():
+        for parameter in operation.get("parameters", []):
+            assert parameter["schema"].keys() <= keywords, (name, parameter["name"])
+
+
 def test_the_document_is_current() -> None:
     assert openapi.DOCUMENT.read_text(encoding="utf-8") == openapi.text(), "run make openapi"
 

@@ -55,7 +55,11 @@ def test_open_paths_need_no_key(stranger: User, path: str) -> None:
         *(("HEAD", path, "GET") for path in ("/", "/reports")),
         *(("PUT", "/", "GET"), ("PUT", "/trigger_report", "GET, POST")),
         *(("DELETE", f"/get_report/{NO_REPORT}", "GET"), ("POST", "/healthz", "GET")),
-        *(("TRACE", "/reports", "GET"), ("TRACE", "/uploads", "POST"), ("PATCH", "/docs", "GET")),
+        *(
+            ("TRACE", "/reports", "GET"),
+            ("TRACE", "/uploads", "GET, POST"),
+            ("PATCH", "/docs", "GET"),
+        ),
         *(("POST", "/timeline", "GET"), ("GET", f"/reports/{NO_REPORT}/retry", "POST")),
     ],
 )

@@ -192,8 +192,9 @@ Download = Annotated[
 ]
 Limit = Annotated[
     int,
+    Field(ge=1, le=100),
     BeforeValidator(_whole_number),
-    Query(ge=1, le=100, description="Maximum number of entries on the page."),
+    Query(description="Maximum number of entries on the page."),
 ]
 PageToken = Annotated[
     Cursor | None,
