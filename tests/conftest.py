@@ -27,7 +27,7 @@ _SHARED_FOLDERS = (
 )
 
 settings.register_profile("default", max_examples=100, deadline=None)
-settings.register_profile("thorough", max_examples=1_000, deadline=None)
+settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 # Generous: only a result that never comes takes so long, even on a busy machine.
 _PATIENCE_SECONDS = 600
-_LONGEST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 0.25
 _KINDS = {
     "business_hours": "menu_hours.csv",
     "timezones": "store_timezones.csv",

@@ -68,7 +68,14 @@ def _version(user: User) -> int:
     return int(head["Item"]["version"]["N"]) if "Item" in head else 0
 
 
-@pytest.mark.parametrize("files", [16, pytest.param(1000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    "files",
+    [
+        16,
+        pytest.param(200, marks=pytest.mark.exhaustive),
+        pytest.param(1000, marks=pytest.mark.soak),
+    ],
+)
 def test_many_files_at_once_all_commit(user: User, files: int) -> None:
     check_all_commit(user, files, first=1000)
 

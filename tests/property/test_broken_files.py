@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.ingest.outcomes import UploadStatus
@@ -107,11 +107,4 @@ def check(before: Pipeline, kind: Kind, content: bytes) -> None:
 
 @given(st.data(), st.sampled_from(Kind))
 def test_a_broken_file(before: Pipeline, data: st.DataObject, kind: Kind) -> None:
-    check(before, kind, data.draw(contents(kind)))
-
-
-@pytest.mark.exhaustive
-@settings(max_examples=1_000)
-@given(st.data(), st.sampled_from(Kind))
-def test_1_000_broken_files(before: Pipeline, data: st.DataObject, kind: Kind) -> None:
     check(before, kind, data.draw(contents(kind)))

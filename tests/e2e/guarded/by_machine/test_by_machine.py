@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 600
     [
         ("examples,fuzzing,stateful", 10, 200),
         pytest.param(
-            "examples,coverage,fuzzing,stateful", 250, 2_000, marks=pytest.mark.exhaustive
+            "examples,coverage,fuzzing,stateful", 100, 2_000, marks=pytest.mark.exhaustive
         ),
     ],
 )
