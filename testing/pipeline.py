@@ -16,9 +16,11 @@ from store_monitoring.domain.parameters import (
     DEFAULT_COVERAGE_US,
     DEFAULT_TARGET_PERCENT,
     MINUTE_US,
+    Period,
     PollFilter,
 )
-from store_monitoring.http.timeline_responses import timeline_body
+from store_monitoring.history import HistoryRequest, read_history
+from store_monitoring.http.timeline_responses import history_body, timeline_body
 from store_monitoring.ingest.deadline import Deadline
 from store_monitoring.ingest.ingest_file import ingest_file
 from store_monitoring.ingest.outcomes import Upload, UploadOutcome
@@ -193,6 +195,18 @@ class Pipeline:
             self.tables,
         )
         return dict(timeline_body(view))
+
+    def history(self, store_id: str, period: Period, **options: PollFilter) -> dict[str, Any]:
+        """Request a store's history; return the response body."""
+        history = read_history(
+            HistoryRequest(store_id, period, **options),
+            14 * DAY_US,
+            DEFAULT_COVERAGE_US,
+            self.bucket_count,
+            self.log,
+            self.tables,
+        )
+        return dict(history_body(history))
 
     def _stores(self) -> pa.Table:
         return self.tables.read_stores(list(self.log.snapshot().stores.values()))

@@ -1,4 +1,4 @@
-"""GET /timeline: the polls and business hours behind a store's row of a report."""
+"""GET /timeline and …/history: what is behind a store's row of a report; its rows over time."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +13,13 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.domain.parameters import DAY_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US, Period, PeriodUnit, PollFilter
+from store_monitoring.history import HistoryRequest, read_history
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import (
+    HistoryFrom,
+    HistoryTo,
+    HistoryUnit,
     StoreIdInPath,
     StoreIdInQuery,
     TimelineAsOf,
@@ -24,8 +28,8 @@ from store_monitoring.http.models import (
     TimelineReportId,
     TimelineTo,
 )
-from store_monitoring.http.operations import GET_TIMELINE, GET_TIMELINE_BY_QUERY
-from store_monitoring.http.timeline_responses import timeline_body
+from store_monitoring.http.operations import GET_HISTORY, GET_TIMELINE, GET_TIMELINE_BY_QUERY
+from store_monitoring.http.timeline_responses import history_body, timeline_body
 from store_monitoring.logs import logger
 from store_monitoring.settings import (
     BucketCount,
@@ -87,6 +91,21 @@ def get_timeline(
 ) -> Response[str]:
     """Return the timeline of the store in the path."""
     return _timeline(TimelineRequest(store_id, report_id, as_of, poll_filter, from_, to))
+
+
+@app.get("/stores/<store_id>/history", **GET_HISTORY)
+def get_history(
+    store_id: StoreIdInPath,
+    from_: HistoryFrom,
+    to: HistoryTo,
+    unit: HistoryUnit = PeriodUnit.DAY,
+    poll_filter: TimelinePollFilter = None,
+) -> Response[str]:
+    """Return the store's uptime in each day, week or month of a period."""
+    period = Period(from_, to, unit)
+    request = HistoryRequest(store_id, period, poll_filter or PollFilter.ALL)
+    history = read_history(request, memory_us, coverage_us, settings.bucket_count, log, tables)
+    return json_response(HTTPStatus.OK, history_body(history))
 
 
 def _timeline(request: TimelineRequest) -> Response[str]:

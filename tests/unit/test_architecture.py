@@ -63,8 +63,8 @@ ALLOWED = {
     "reports": {*_CAPABILITIES, "ingest.ports", "page_tokens", "reports"},
     "notifications": {*_CAPABILITIES, "metrics", "notifications", "reports"},
     "http": {
-        *(*_CAPABILITIES, "find_stores", "http", "logs", "reports", "timeline", "uploads"),
-        *("ingest.outcomes", "ingest.parsing.kinds"),
+        *(*_CAPABILITIES, "find_stores", "history", "http", "logs", "reports", "timeline"),
+        *("ingest.outcomes", "ingest.parsing.kinds", "uploads"),
     },
     "aws": {
         *(*_CAPABILITIES, "aws", "delete_store", "logs", "notifications.events", "reports"),
@@ -75,6 +75,7 @@ ALLOWED = {
 _ONE_MODULE = {
     "delete_store": {*_CAPABILITIES, "ingest", "reports"},
     "find_stores": {*_CAPABILITIES, "page_tokens", "reports"},
+    "history": {*_CAPABILITIES, "ingest.ports", "timeline"},
     "page_tokens": set(),
     "store_ids": {"errors"},
     "timeline": {*_CAPABILITIES, "ingest.ports", "reports"},

@@ -3,6 +3,7 @@
 import base64
 import json
 from base64 import urlsafe_b64encode
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +12,14 @@ import pytest
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import Period, PeriodUnit, PollFilter
 from store_monitoring.find_stores import StoreQuery
 from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import (
     Download,
+    HistoryFrom,
+    HistoryTo,
+    HistoryUnit,
     IdempotencyKeyHeader,
     Limit,
     OutageHour,
@@ -114,6 +118,13 @@ def get_timeline(
     return receive(
         store_id=store_id, report_id=report_id, as_of=as_of, poll_filter=poll_filter, start=from_
     )
+
+
+@app.get("/history")
+def get_history(
+    from_: HistoryFrom, to: HistoryTo, unit: HistoryUnit = PeriodUnit.DAY
+) -> Response[str]:
+    return receive(period=Period(from_, to, unit))
 
 
 def call(
@@ -462,6 +473,42 @@ def test_the_parameters_of_a_timeline() -> None:
         "poll_filter": PollFilter.ALL,
         "start": 86_400_000_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "period"),
+    [
+        (
+            {"from": "2024-10-01", "to": "2024-11-01"},
+            Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY),
+        ),
+        (
+            {"from": "1970-01-01T01:00:00+01:00", "to": "1970-01-02T00:00:00Z", "by": "total"},
+            Period(0, 86_400_000_000, PeriodUnit.TOTAL),
+        ),
+    ],
+)
+def test_the_parameters_of_a_history(query: dict[str, str], period: Period) -> None:
+    assert get("/history", **query) == (200, None)
+    assert received == {"period": period}
+
+
+@pytest.mark.parametrize("field", ["from", "to"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2024-10-32", "2024-10-01T00:00:00", "2200-01-01"]
+)
+def test_the_start_and_end_of_a_history_are_dates_or_instants(field: str, text: str) -> None:
+    query = {"from": "2024-10-01", "to": "2024-10-02"} | {field: text}
+    status, error = get("/history", **query)
+    assert (status, error["code"]) == (400, "invalid_request")
+    assert error["message"].startswith(f"{field}: ")
+
+
+def test_a_history_without_a_start_or_an_unknown_unit() -> None:
+    assert get("/history", to="2024-10-02") == invalid("from: missing; this is GET /history?from=")
+    query = {"from": "2024-10-01", "to": "2024-10-02", "by": "year"}
+    status, error = get("/history", **query)
+    assert (status, error["message"][:4]) == (400, "by: ")
 
 
 def test_of_a_repeated_parameter_the_last_one_counts() -> None:

@@ -118,7 +118,7 @@ def test_the_documented_example_is_the_response(tmp_path: Path) -> None:
         outcome = pipeline.ingest(f"{kind}/a.csv", content)
         assert (outcome.error, outcome.rejected) == (None, 0)
     [query] = re.findall(r"^`GET /timeline\?(\S+)` returns", text, re.MULTILINE)
-    [expected] = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    expected, _ = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     body = pipeline.timeline(**dict(parse_qsl(query)))
     assert body == json.loads(expected)
     document = json.loads((ROOT / "functions/pages/openapi.json").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """The timeline of one store: its last week in detail, as its row of a report is computed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,11 +159,7 @@ def read_timeline(
     else:
         plan = read_complete_plan(request.report_id, reports, tables)
         source = _of_report(plan, request.store_id, bucket_count)
-    store_id = pa.array([request.store_id])
-    stores = tables.read_stores([source.stores_file], request.store_id)
-    row = stores.filter(pc.is_in(stores.column("store_id"), store_id))
-    if not len(row):
-        raise _unknown(request.store_id)
+    row = store_row(request.store_id, source.stores_file, tables)
     store = stores_of(row)
     polls = _read_polls(request.store_id, store, source, tables)
     return StoreTimeline(
@@ -178,6 +174,21 @@ def read_timeline(
     )
 
 
+def store_row(store_id: str, stores_file: StoresFile, tables: Tables) -> pa.Table:
+    """Return what is known of a store besides its polls: one row.
+
+    Raises
+    ------
+    UnknownStoreError
+        If the file has no such store.
+    """
+    stores = tables.read_stores([stores_file], store_id)
+    row = stores.filter(pc.is_in(stores.column("store_id"), pa.array([store_id])))
+    if not len(row):
+        raise unknown_stores([store_id])
+    return row
+
+
 def _reasons(row: pa.Table, column: str) -> tuple[str | None, ...]:
     return tuple(row.column(column).combine_chunks().flatten().field("reason").to_pylist())
 
@@ -185,7 +196,8 @@ def _reasons(row: pa.Table, column: str) -> tuple[str | None, ...]:
 def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Tables) -> Polls:
     """Return the polls that the timeline needs; the others are dropped file by file."""
     polls = Polls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
-    for table in _tables(store_id, source, tables):
+    since_us = source.now_us - source.parameters.memory_us
+    for table in poll_tables(store_id, source.polls_files, since_us, source.now_us, tables):
         polls, _ = needed_polls(
             store,
             joined([polls, polls_of(table, pa.array([store_id]))]),
@@ -200,12 +212,16 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
     return polls
 
 
-def _tables(store_id: str, source: TimelineSource, tables: Tables) -> Iterator[pa.Table]:
-    """Yield the polls of groups of files, and of each very large file in batches."""
-    now_us, memory_us = source.now_us, source.parameters.memory_us
-    selection = now_us - memory_us, now_us, store_id
+def poll_tables(
+    store_id: str, files: Iterable[PollsFile], since_us: int, until_us: int, tables: Tables
+) -> Iterator[pa.Table]:
+    """Yield tables with all polls of a store from one instant to another, and possibly others.
+
+    They are those of groups of files, and of each very large file in batches.
+    """
+    selection = since_us, until_us, store_id
     group: list[PollsFile] = []
-    for file in source.polls_files:
+    for file in files:
         if file.rows > _MAX_ROWS_AT_ONCE:
             yield from tables.read_polls_in_batches([file], *selection)
             continue
@@ -223,7 +239,7 @@ def _current(
     snapshot = log.snapshot()
     bucket = bucket_of(request.store_id, bucket_count)
     if bucket not in snapshot.stores:
-        raise _unknown(request.store_id)
+        raise unknown_stores([request.store_id])
     now_us = request.as_of_us if request.as_of_us is not None else snapshot.max_timestamp_us
     if now_us is None:
         raise NoPollsError("no polls have been ingested yet: name an as_of, or upload a polls file")
@@ -256,8 +272,4 @@ def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
                     file,
                     tuple(polls for polls in shard.polls_files if polls.bucket == bucket),
                 )
-    raise _unknown(store_id)
-
-
-def _unknown(store_id: str) -> UnknownStoreError:
-    return unknown_stores([store_id])
+    raise unknown_stores([store_id])

@@ -1,4 +1,4 @@
-"""GET /timeline and GET /stores/{store_id}/timeline."""
+"""GET /timeline, GET /stores/{store_id}/timeline and GET /stores/{store_id}/history."""
 
 import csv
 import json
@@ -59,6 +59,35 @@ def test_an_impossible_request_is_refused_with_the_reason(guarded: User) -> None
     assert refused(guarded, "x", report_id="x") == (400, "malformed_report_id")
     assert refused(guarded, "x", report_id=of_one, as_of=AS_OF) == (400, "invalid_request")
     assert refused(guarded, "x", poll_filter="x") == (400, "invalid_request")
+
+
+# --- the history ----------------------------------------------------------------------------
+
+
+def get_history(user: User, store_id: str, **query: str) -> requests.Response:
+    return user.get(f"/stores/{quote(store_id, safe='')}/history", params=query)
+
+
+def test_the_history_of_a_week_is_the_timeline_s(guarded: User) -> None:
+    store_id = guarded.report().decode().splitlines()[1].split(",")[0]
+    period = {"from": "2024-10-07T12:00:00Z", "to": AS_OF}
+    response = get_history(guarded, store_id, **period, by="total")
+    assert response.status_code == 200, response.text
+    [week] = response.json()["windows"]
+    totals = get_by_query(guarded, store_id, as_of=AS_OF).json()["totals"]
+    for name in ("uptime", "downtime", "no_data", "covered", "excluded"):
+        assert week[f"{name}_us"] == totals[f"{name}_last_week_us"]
+    by_day = get_history(guarded, store_id, **period).json()["windows"]
+    assert len(by_day) == 8  # from noon to noon
+    assert sum(day["uptime_us"] for day in by_day) == week["uptime_us"]
+
+
+def test_an_impossible_history_is_refused_with_the_reason(guarded: User) -> None:
+    response = get_history(guarded, "no-such-store", to="2024-10-14", **{"from": "2024-10-07"})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "unknown_store")
+    response = get_history(guarded, "no-such-store", to="2024-10-07", **{"from": "2024-10-07"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "to: not after from"
 
 
 # --- ids of all kinds -----------------------------------------------------------------------

@@ -55,6 +55,32 @@ class Period:
     end: date | int
     unit: PeriodUnit
 
+    @property
+    def span_us(self) -> tuple[int, int]:
+        """Two instants between which it lies in every time zone, which may be a day early or late.
+
+        >>> start_us, end_us = Period(date(1970, 1, 2), 3 * DAY_US, PeriodUnit.TOTAL).span_us
+        >>> start_us // DAY_US, end_us // DAY_US
+        (0, 3)
+        """
+        start, end = self.start, self.end
+        return (
+            start if isinstance(start, int) else _midnight_us(start) - DAY_US,
+            end if isinstance(end, int) else _midnight_us(end) + DAY_US,
+        )
+
+    @property
+    def days(self) -> float:
+        """Its length; a date counts from its midnight in UTC."""
+        start_us, end_us = (
+            each if isinstance(each, int) else _midnight_us(each) for each in (self.start, self.end)
+        )
+        return (end_us - start_us) / DAY_US
+
+
+def _midnight_us(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * DAY_US
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:

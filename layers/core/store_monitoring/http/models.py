@@ -6,6 +6,7 @@ To add a field to requests for reports, add it to `ReportBody` and `ReportReques
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired, TypeGuard, get_args
 from urllib.parse import unquote
@@ -23,13 +24,13 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import PeriodUnit, PollFilter
 from store_monitoring.ingest.outcomes import UploadCursor, UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
 from store_monitoring.reports.ports import Cursor
 from store_monitoring.reports.report import Format, Status, checked_report_id
-from store_monitoring.reports.request import Condition, ReportRequest
+from store_monitoring.reports.request import Condition, ReportRequest, period_edge
 from store_monitoring.store_ids import ASCII_WHITESPACE, SURROGATE, checked_store_id
 from store_monitoring.uploads import UPLOAD_ID, UploadRequest
 
@@ -41,6 +42,9 @@ _UUID = {
     "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
 }
 _INSTANT = {"type": "string", "format": "date-time"}
+_PERIOD_EDGE = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
+}
 _STORE_ID = {
     "type": "string",
     "pattern": (
@@ -82,6 +86,12 @@ def _instant_us(value: object) -> int:
     if not isinstance(value, str):
         raise ValueError("not a string")  # Pydantic does not catch a TypeError
     return from_text(value)
+
+
+def _period_edge(value: object) -> date | int:
+    if not isinstance(value, str):
+        raise ValueError("not a string")  # Pydantic does not catch a TypeError
+    return period_edge(value)
 
 
 def _attribute_name(text: str) -> str:
@@ -153,6 +163,7 @@ def _whole_number(text: str) -> int:
 ReportId = Annotated[str, AfterValidator(checked_report_id), WithJsonSchema(_UUID)]
 StoreId = Annotated[str, AfterValidator(checked_store_id), WithJsonSchema(_STORE_ID)]
 InstantUs = Annotated[int, BeforeValidator(_instant_us), WithJsonSchema(_INSTANT)]
+PeriodEdge = Annotated[date | int, BeforeValidator(_period_edge), WithJsonSchema(_PERIOD_EDGE)]
 TargetPercent = Annotated[
     Decimal,
     BeforeValidator(_number),
@@ -308,6 +319,30 @@ TimelineTo = Annotated[
     InstantUs | None,
     WithJsonSchema(_INSTANT),
     Query(description="Return details only before this instant, which must be after `from`."),
+]
+HistoryFrom = Annotated[
+    PeriodEdge,
+    Query(
+        alias="from",
+        description=(
+            "The start: a date, which is midnight in the store's own zone, or an instant with an"
+            " offset, from 1970 to 2199."
+        ),
+    ),
+]
+HistoryTo = Annotated[
+    PeriodEdge,
+    Query(description="The end, as `from`: at most 400 days later, and not part of the history."),
+]
+HistoryUnit = Annotated[
+    PeriodUnit,
+    Query(
+        alias="by",
+        description=(
+            "Cut at the store's local midnights, Mondays or firsts of the month, into at most 400"
+            " windows; `total`: not at all."
+        ),
+    ),
 ]
 IdempotencyKeyHeader = Annotated[
     str | None,
@@ -968,6 +1003,48 @@ class Timeline(TypedDict):
     outages: list[Outage]
     totals: Totals
     report_row: Annotated[ReportRow, Field(description="The rounded values of the CSV.")]
+
+
+class HistorySnapshot(TypedDict):
+    """The data that a history was computed from."""
+
+    version: Annotated[int, Field(ge=1, description="Number of ingests in the snapshot.")]
+    newest_poll: Annotated[
+        Instant, Field(description="Of all stores. Time after it is not counted.")
+    ]
+
+
+class HistoryWindow(Stretch):
+    """A store's figures in a window, lengths of time in exact microseconds.
+
+    Uptime, downtime and time without data are together the business time. Business time is covered
+    if it lies shortly after a poll. Excluded time would be business time, too, without exclusions.
+    """
+
+    uptime_us: Count
+    downtime_us: Count
+    no_data_us: Count
+    covered_us: Count
+    excluded_us: Count
+    uptime_percent: Annotated[
+        Percent | None, Field(description="Of uptime + downtime; null if both are zero.")
+    ]
+    outages: Annotated[Count, Field(description="Outages that overlap the window.")]
+    longest_outage_us: Annotated[Count, Field(description="Within the window.")]
+
+
+class History(TypedDict):
+    """A store's uptime over a period, window by window."""
+
+    store_id: str
+    period: Annotated[dict[str, str], Field(description="`from`, `to` and `by`, as requested.")]
+    poll_filter: PollFilter
+    snapshot: HistorySnapshot
+    time_zone: TimeZone
+    windows: Annotated[
+        list[HistoryWindow],
+        Field(max_length=400, description="Without gaps; none ends after the newest poll."),
+    ]
 
 
 # --- uploads ------------------------------------------------------------------------------------

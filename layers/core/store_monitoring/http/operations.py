@@ -624,6 +624,84 @@ _TIMELINE_RESPONSES = {
         },
     ),
 }
+_HISTORY: models.History = {
+    "store_id": "1",
+    "period": {"from": "2024-10-13", "to": "2024-10-16", "by": "day"},
+    "poll_filter": PollFilter.ALL,
+    "snapshot": {"version": 3, "newest_poll": "2024-10-14T23:30:00.000000Z"},
+    "time_zone": {"name": "America/New_York", "source": "given"},
+    "windows": [
+        {
+            "start": "2024-10-13T04:00:00.000000Z",
+            "start_local": "2024-10-13T00:00:00.000000-04:00",
+            "end": "2024-10-14T04:00:00.000000Z",
+            "end_local": "2024-10-14T00:00:00.000000-04:00",
+            "uptime_us": 0,
+            "downtime_us": 0,
+            "no_data_us": 0,
+            "covered_us": 0,
+            "excluded_us": 0,
+            "uptime_percent": None,
+            "outages": 0,
+            "longest_outage_us": 0,
+        },
+        {
+            "start": "2024-10-14T04:00:00.000000Z",
+            "start_local": "2024-10-14T00:00:00.000000-04:00",
+            "end": "2024-10-14T23:30:00.000000Z",
+            "end_local": "2024-10-14T19:30:00.000000-04:00",
+            "uptime_us": 12_000_000_000,
+            "downtime_us": 9_600_000_000,
+            "no_data_us": 0,
+            "covered_us": 12_600_000_000,
+            "excluded_us": 0,
+            "uptime_percent": 55.556,
+            "outages": 2,
+            "longest_outage_us": 5_400_000_000,
+        },
+    ],
+}
+GET_HISTORY = operation(
+    "get_history",
+    "Get the uptime of a store by day, week or month",
+    tag="reports",
+    description=(
+        "One store's rows of the report for the same period, at once, from the latest data. Days,"
+        " weeks and months are the store's own."
+    ),
+    responses={
+        HTTPStatus.OK: response("The history.", models.History, {"a store": _HISTORY}),
+        HTTPStatus.BAD_REQUEST: error(
+            "A parameter is invalid; the message names it.",
+            {
+                "empty": ("invalid_request", "to: not after from"),
+                "too long": ("invalid_request", "to: more than 400 days after from"),
+            },
+        ),
+        HTTPStatus.NOT_FOUND: error(
+            "No input contains the store.",
+            {"unknown store": ("unknown_store", "no input contains the store '42'")},
+        ),
+        HTTPStatus.CONFLICT: error(
+            "There are no polls yet.",
+            {
+                "no polls": (
+                    "no_polls",
+                    "no polls have been ingested yet: upload a polls file first",
+                )
+            },
+        ),
+        HTTPStatus.UNPROCESSABLE_ENTITY: error(
+            "The store has too many polls for one response.",
+            {
+                "too many polls": (
+                    "response_too_large",
+                    "the store has more than 2,000,000 polls in the period: name a shorter one",
+                )
+            },
+        ),
+    },
+)
 GET_TIMELINE = operation(
     "get_timeline",
     "Get the last week of a store, which explains its row of a report",

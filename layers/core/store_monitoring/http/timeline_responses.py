@@ -1,4 +1,4 @@
-"""Timelines as JSON."""
+"""Timelines and histories as JSON."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,12 @@ from store_monitoring.domain.model import CLOSED, WeeklyHours
 from store_monitoring.domain.parameters import HOUR_US, MINUTE_US, SECOND_US
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.domain.timeline import Timeline
+from store_monitoring.history import History
 from store_monitoring.http import models
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.rows import classic_totals_us, rounded_totals
+from store_monitoring.reports.measures import percent
+from store_monitoring.reports.request import period_to_json
 from store_monitoring.storage.arrays import total_columns
 from store_monitoring.timeline import StoreTimeline, TimelineRequest
 
@@ -56,6 +59,51 @@ def timeline_body(view: StoreTimeline) -> models.Timeline:
                 for name, value in rounded_totals(classic_totals_us(totals_us)).items()
             },
         ),
+    }
+
+
+def history_body(history: History) -> models.History:
+    """Return the JSON body of a store's history; `docs/timeline.md` describes it."""
+    totals, outages = history.figures.totals, history.figures.outages
+    clock = _Clock(history.zone_name, 0)
+    windows: list[models.HistoryWindow] = [
+        {
+            **clock.stretch(start_us, end_us),
+            "uptime_us": uptime_us,
+            "downtime_us": downtime_us,
+            "no_data_us": no_data_us,
+            "covered_us": covered_us,
+            "excluded_us": excluded_us,
+            "uptime_percent": percent(uptime_us, uptime_us + downtime_us),
+            "outages": count,
+            "longest_outage_us": longest_us,
+        }
+        for (
+            start_us,
+            end_us,
+            uptime_us,
+            downtime_us,
+            no_data_us,
+            covered_us,
+            excluded_us,
+            count,
+            longest_us,
+        ) in _rows(
+            *(history.windows.start_us, history.windows.end_us),
+            *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
+            *(totals.covered_us, totals.excluded_us, outages.count, outages.longest_us),
+        )
+    ]
+    return {
+        "store_id": history.request.store_id,
+        "period": period_to_json(history.request.period),
+        "poll_filter": history.request.poll_filter,
+        "snapshot": {
+            "version": history.version,
+            "newest_poll": to_text(history.newest_poll_us),
+        },
+        "time_zone": {"name": clock.zone_name, "source": _source(history.zone_is_given)},
+        "windows": windows,
     }
 
 

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import Period, PollFilter
 from store_monitoring.errors import InvalidRequestError, NoStoresError
 from store_monitoring.instants import from_text, to_text
 from store_monitoring.reports.report import Format, TableName
 
 _MAX_MESSAGE_CHARACTERS = 1000
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OFFSET = re.compile(r"[Tt ].*(Z|[+-][0-9:]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,39 @@ class ReportRequest:
         if self.include_outages:
             stored["include"] = ["outages"]
         return stored
+
+
+def period_to_json(period: Period) -> dict[str, str]:
+    """Return a period as requests name it."""
+    start, end = (
+        each.isoformat() if isinstance(each, date) else to_text(each)
+        for each in (period.start, period.end)
+    )
+    return {"from": start, "to": end, "by": period.unit.value}
+
+
+def period_edge(text: str) -> date | int:
+    """Parse the start or end of a period: a date, or an instant in microseconds since 1970.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a date nor an instant with an offset, or not from 1970 to 2199.
+
+    Examples
+    --------
+    >>> period_edge("2024-10-14"), period_edge("2024-10-14T02:00:00+02:00")
+    (datetime.date(2024, 10, 14), 1728864000000000)
+    """
+    if _DATE.fullmatch(text):
+        from_text(text)  # checks the year
+        return date.fromisoformat(text)
+    if not _OFFSET.search(text):
+        raise ValueError(
+            "neither a date such as 2024-10-01, which is midnight in each store's own zone, nor an"
+            " instant with an offset such as 2024-10-01T00:00:00Z"
+        )
+    return from_text(text)
 
 
 @dataclass(frozen=True, slots=True)
