@@ -164,6 +164,9 @@ class FolderFiles:
     def presigned_url(self, key: str, filename: str) -> str:
         return f"https://bucket.example/{key}?filename={filename}"
 
+    def presigned_page_url(self, key: str) -> str:
+        return f"https://bucket.example/{key}?inline"
+
 
 @dataclass
 class MemoryUploads:

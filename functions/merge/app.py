@@ -26,6 +26,6 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Merge the parts of a report; the state machine calls this after all shards."""
     with about(report_id=event["report_id"]):
-        stores = merge_report(event["report_id"], tables)
-        logger.info("report merged", stores=stores)
-        return {"stores": stores}
+        summary = merge_report(event["report_id"], tables)
+        logger.info("report merged", stores=summary.stores)
+        return {"stores": summary.stores, "headline": summary.headline()}

@@ -22,10 +22,10 @@ _SMALL_SHARDS = {"ShardPolls": "1", "MapConcurrency": "4"}
 _ATTEMPTS = 4  # how often a user requests a report before giving up
 _CLOSE_SECONDS = 5  # longer than an event and its function's three attempts
 _LONG_AGO = "2024-01-01T00:00:00.000000Z"
-_REASON = re.compile(
-    r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?: "
-    r"|the report's execution (no longer exists|is [A-Z_]+|could not be started)$"
+_STEP = re.compile(
+    r"(plan|record the plan|shard|compute the shards|merge|mark the report complete)( \d+)?"
 )
+_NO_STEP = re.compile(r"the report's execution (no longer exists|is [A-Z_]+|could not be started)")
 
 
 @dataclass
@@ -151,10 +151,13 @@ class Trials:
         assert body["status"] == "Failed", body
         file = self.user.get(f"/get_report/{report_id}", params={"download": "true"})
         assert file.status_code == 409
-        reason = _REASON.match(body["error"]["message"])
-        assert reason, body
-        step = reason[1] or "execution"
-        return f"{step}: {body['error']['code']}"
+        error = body["error"]
+        if "step" not in error:
+            assert _NO_STEP.fullmatch(error["message"]), body
+            return f"execution: {error['code']}"
+        step = _STEP.fullmatch(error["step"])
+        assert step, body
+        return f"{step[1]}: {error['code']}"
 
     def check_a_later_report(self) -> None:
         """Make a report without faults, and check it."""

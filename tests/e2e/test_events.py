@@ -103,7 +103,7 @@ def test_reports_and_changes_of_stores(user: User, bus: Listener, mail: Listener
 
     [no_stores] = published_events(user, bus, as_of="2024-10-14T00:00:00Z")
     error = no_stores["detail"]["error"]
-    assert (error["code"], error["message"].partition(":")[0]) == ("NoStores", "plan")
+    assert (error["code"], error["step"]) == ("NoStores", "plan")
 
     [failed] = published_events(user, bus)
     assert (failed["detail-type"], failed["detail"]["error"]["code"]) == ("ReportFailed", "NoPolls")

@@ -184,7 +184,8 @@ def test_a_report_with_an_injected_fault(user: User, fault: Fault) -> None:
 def test_the_table_keeps_the_original_error(user: User) -> None:
     with without_rights(user, "PlanFunction"):
         response = check_failed(user)
-    assert response["error"]["message"] == f"plan: {public_message(response['error']['code'])}"
+    assert response["error"]["message"] == public_message(response["error"]["code"])
+    assert response["error"]["step"] == "plan"
     item = user.dynamodb.get_item(
         TableName=user.cloud.outputs["ReportTableName"],
         Key={"report_id": {"S": response["report_id"]}},

@@ -150,7 +150,7 @@ def test_a_report_reads_its_snapshot_only(pipeline: Pipeline, plan: Plan) -> Non
 
 def test_the_report(pipeline: Pipeline, plan: Plan) -> None:
     compute_all(pipeline, plan)
-    assert merge_report("r", pipeline.tables) == 3
+    assert merge_report("r", pipeline.tables).stores == 3
     assert csv_of(pipeline, plan) == [
         "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),"
         "uptime_last_week(in hours),downtime_last_hour(in minutes),"
@@ -210,7 +210,7 @@ def test_parts_that_are_not_in_the_plan_are_ignored(pipeline: Pipeline) -> None:
     compute_all(pipeline, pipeline.plan(shard_polls=1))
     plan = pipeline.plan()
     compute_all(pipeline, plan)
-    assert merge_report("r", pipeline.tables) == 3
+    assert merge_report("r", pipeline.tables).stores == 3
 
 
 def test_without_a_plan_there_is_no_report(pipeline: Pipeline) -> None:

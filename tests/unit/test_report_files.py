@@ -1,5 +1,6 @@
 """A report's objects and their presigned URLs, without a network."""
 
+from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -38,6 +39,20 @@ def test_a_presigned_url_is_regional_and_signed_with_version_4(
     assert query["X-Amz-Expires"] == "900"
     assert query["response-content-disposition"] == 'attachment; filename="store-report-r.csv"'
     assert len(query["X-Amz-Signature"]) == 64
+
+
+def test_a_presigned_page_url_shows_the_page(files: S3ReportFiles) -> None:
+    url = urlsplit(files.presigned_page_url("reports/r/report.html"))
+    query = {name: value for name, [value] in parse_qs(url.query).items()}
+    assert query["response-content-disposition"] == "inline"
+    assert query["response-content-type"] == "text/html; charset=utf-8"
+
+
+def test_the_start_of_an_object_is_read(files: S3ReportFiles) -> None:
+    with Stubber(files._client) as stub:
+        expected = {"Bucket": "data-bucket", "Key": "rejects/i.csv", "Range": "bytes=0-9"}
+        stub.add_response("get_object", {"Body": BytesIO(b"line,reaso")}, expected)
+        assert files.read_start("rejects/i.csv", 10) == b"line,reaso"
 
 
 def test_json_is_written_with_its_content_type(files: S3ReportFiles) -> None:

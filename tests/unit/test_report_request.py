@@ -1,5 +1,6 @@
 """Requests for reports as they are stored, instants, and ids."""
 
+import json
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import MalformedReportIdError
 from store_monitoring.instants import from_text, to_us
 from store_monitoring.reports.report import checked_report_id
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import Condition, ReportRequest
 from store_monitoring.store_ids import checked_store_id
 from tests.cases import utc
 
@@ -68,6 +69,21 @@ def test_no_store_can_have_this_id(text: str) -> None:
 )
 def test_json_and_back(request_: ReportRequest) -> None:
     assert ReportRequest.from_json(request_.to_json()) == request_
+
+
+def test_the_outline_of_a_request_is_short() -> None:
+    long = ReportRequest(
+        store_ids=tuple(map(str, range(10_000))),
+        where=(Condition("brand", tuple(f"{number:0255}" for number in range(100))),),
+        group_by=("brand",),
+    )
+    outline = long.outline()
+    assert (len(outline["store_ids"]), outline["store_count"]) == (10, 10_000)
+    assert "where" not in outline
+    assert len(json.dumps(outline)) < 1000
+    short = ReportRequest(where=(Condition("brand", ("Nori",)),))
+    stored = short.to_json()
+    assert short.outline() == {name: stored[name] for name in stored if name != "store_ids"}
 
 
 def test_a_request_that_was_stored_without_a_field_has_its_default() -> None:

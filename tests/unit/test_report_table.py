@@ -212,6 +212,16 @@ def test_reports_are_listed_newest_first_page_by_page(reports: Reports, limit: i
     assert all(len(page) <= limit for page in pages(reports, limit))
 
 
+def test_outline_and_headline_can_be_read(dynamodb: Any, table: ReportTable) -> None:
+    outline = {"poll_filter": "all", "where": {"brand": ["Nori"]}}
+    added = table.add(replace(RUNNING, outline=outline), ReportRequest())
+    assert table.get("r") == added
+    headline = {"now": {"up": 1}, "uptime_percent": {"last_week": 99.5}}
+    write(dynamodb, status={"S": "Complete"}, headline={"S": json.dumps(headline)})
+    [listed] = table.newest(PageRequest(1)).reports
+    assert (listed.outline, listed.headline) == (outline, headline)
+
+
 def test_the_newest_report_of_all_stores_is_found(
     reports: Reports, table: ReportTable, dynamodb: Any, clock: Clock
 ) -> None:
@@ -296,7 +306,7 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
     )
     report = table.get("r")
     assert report is not None
-    assert report.failure == Failure("TransientError", "shard 3: cannot read polls")
+    assert report.failure == Failure("TransientError", "cannot read polls", step="shard 3")
 
 
 @pytest.mark.parametrize(
@@ -304,23 +314,23 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
     [
         (
             {"Error": "NoPolls", "Cause": json.dumps({"errorMessage": "none", "stackTrace": []})},
-            Failure("NoPolls", "plan: none"),
+            Failure("NoPolls", "none", step="plan"),
         ),
         (
             {"Error": "States.Timeout"},
-            Failure("States.Timeout", f"plan: {public_message('States.Timeout')}"),
+            Failure("States.Timeout", public_message("States.Timeout"), step="plan"),
         ),
         (
             {"Error": "States.Timeout", "Cause": ""},
-            Failure("States.Timeout", f"plan: {public_message('States.Timeout')}"),
+            Failure("States.Timeout", public_message("States.Timeout"), step="plan"),
         ),
         (
             {"Error": "ClientError", "Cause": json.dumps({"errorMessage": FOREIGN})},
-            Failure("ClientError", f"plan: {BUG}"),
+            Failure("ClientError", BUG, step="plan"),
         ),
         (
             {"Error": "DynamoDB.AmazonDynamoDBException", "Cause": FOREIGN},
-            Failure("DynamoDB.AmazonDynamoDBException", f"plan: {public_message('DynamoDB.X')}"),
+            Failure("DynamoDB.AmazonDynamoDBException", public_message("DynamoDB.X"), step="plan"),
         ),
     ],
 )
@@ -369,6 +379,7 @@ def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
         "formats": {"L": [{"S": "csv"}]},
         "tables": {"L": []},
         "all_stores_now": {"BOOL": False},
+        "outline": {"S": "null"},
         "execution": {"S": "r"},
         "attempt": {"N": "1"},
         "started_at": {"S": "2024-10-15T00:00:00.500000Z"},
@@ -380,10 +391,10 @@ def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
     ("cause", "message"),
     [
         ('{"errorMessage": "no polls yet", "stackTrace": ["secret"]}', "no polls yet"),
-        ('merge: {"errorMessage": "slow down"}', "merge: slow down"),
-        ('merge: {"Error": "NoPolls", "Cause": "{\\"errorMessage\\": \\"none\\"}"}', "merge: none"),
-        ('shard 12: {"Error": "States.Timeout"}', "shard 12: it took longer than allowed"),
-        ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"secret\\"}"}', f"merge: {BUG}"),
+        ('merge: {"errorMessage": "slow down"}', "slow down"),
+        ('merge: {"Error": "NoPolls", "Cause": "{\\"errorMessage\\": \\"none\\"}"}', "none"),
+        ('shard 12: {"Error": "States.Timeout"}', "it took longer than allowed"),
+        ('merge: {"Error": "E", "Cause": "{\\"errorMessage\\": \\"secret\\"}"}', BUG),
         ('{"Error": "E", "Cause": "out of {memory}"}', BUG),
         ('{"errorMessage": "cut off, and then "stackTr', BUG),
         (f'{FOREIGN}: {{"errorMessage": "none"}}', "none"),
@@ -396,6 +407,8 @@ def test_only_our_part_of_a_cause_is_returned(cause: str, message: str) -> None:
     failure = failure_from_cause("NoPolls", cause)
     assert (failure.error, failure.message) == ("NoPolls", message)
     assert failure.detail in (cause, None)
+    before, brace, _ = cause.partition(": {")
+    assert failure.step == (before if brace and before in ("merge", "shard 12") else None)
 
 
 @pytest.mark.parametrize("error", ["ClientError", "KeyError", "States.TaskFailed", "S3.Exception"])

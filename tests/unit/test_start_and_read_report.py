@@ -254,7 +254,53 @@ def test_a_failed_report_has_a_reason(tmp_path: Path) -> None:
         "report_id": "r",
         "status": "Failed",
         "error": {"code": "NoPolls", "message": "no polls yet"},
+        "can_retry": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "before_plan", "after_plan"),
+    [
+        ("NoPolls", True, True),
+        ("NoStores", True, False),
+        ("UnknownStore", False, False),
+        ("TooManyStores", False, False),
+        ("TooManyGroups", False, False),
+        ("InvalidRequest", False, False),
+        ("TransientError", True, True),
+        ("States.Timeout", True, True),
+        ("KeyError", True, True),
+    ],
+)
+def test_a_report_can_be_retried_if_that_can_help(
+    code: str, before_plan: bool, after_plan: bool, tmp_path: Path
+) -> None:
+    for report, expected in ((RUNNING, before_plan), (PLANNED, after_plan)):
+        failure = Failure(code, "…", step="merge")
+        failed = replace(report, status=Status.FAILED, failure=failure)
+        files = FolderFiles(tmp_path)
+        view = read_report("r", LATER, reports_of(failed), MemoryExecutions(), files)
+        body: Any = report_body(view, LATER)
+        assert body["can_retry"] == report_entry(failed)["can_retry"] == expected
+        assert body["error"]["step"] == report_entry(failed)["error"]["step"] == "merge"
+
+
+def test_a_report_as_html_can_be_opened(tmp_path: Path) -> None:
+    report = replace(COMPLETE, formats=(Format.CSV, Format.HTML))
+    files = FolderFiles(tmp_path)
+    view = read_report("r", LATER, reports_of(report), MemoryExecutions(), files)
+    body: Any = report_body(view, LATER)
+    assert body["open_url"] == files.presigned_page_url("reports/r/report.html")
+
+
+def test_a_list_has_the_request_and_the_headline_of_a_report(tmp_path: Path) -> None:
+    request = ReportRequest(store_ids=("1", "2"))
+    files = FolderFiles(tmp_path)
+    report = start_report(request, SOON, MemoryReports(), MemoryExecutions(), files)
+    entry = report_entry(replace(report, headline={"outages_last_week": 3}))
+    assert entry["request"]["store_ids"] == ["1", "2"]
+    assert entry["headline"] == {"outages_last_week": 3}
+    assert not report_entry(RUNNING).keys() & {"request", "headline"}
 
 
 def test_a_running_report_whose_execution_failed_is_marked_failed(tmp_path: Path) -> None:

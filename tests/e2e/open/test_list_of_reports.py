@@ -14,7 +14,8 @@ def listed(user: User, **query: Any) -> dict[str, Any]:
 
 
 def test_reports_are_listed_newest_first_with_their_status(user: User) -> None:
-    complete = user.trigger(as_of="2024-10-14T12:00:00Z", poll_filter="business_hours")
+    request = {"as_of": "2024-10-14T12:00:00Z", "poll_filter": "business_hours"}
+    complete = user.trigger(**request)
     stores = user.ended(complete)["stores"]
     failed = user.trigger(store_ids=["no-such-store"])
     user.ended(failed)
@@ -22,7 +23,18 @@ def test_reports_are_listed_newest_first_with_their_status(user: User) -> None:
     assert newest["report_id"] == failed
     assert newest["status"] == "Failed"
     assert newest["error"]["code"] == "UnknownStore"
+    assert newest["can_retry"] is False
+    assert newest["request"]["store_ids"] == ["no-such-store"]
     assert newest["started_at"] <= newest["ended_at"]
+    assert previous["request"].items() >= (request | {"as_of": previous["as_of"]}).items()
+    summary = user.get(f"/reports/{complete}/summary").json()
+    headline = previous["headline"]
+    assert headline["now"] == summary["now"]
+    for window in ("last_hour", "last_day", "last_week"):
+        assert headline["uptime_percent"][window] == summary[window]["uptime_percent"]
+        assert headline["stores_missed"][window] == summary[window]["stores_missed"]
+    assert headline["outages_last_week"] == summary["outages_last_week"]
+    assert headline["lost_revenue_last_week"] == summary["last_week"]["lost_revenue"]
     assert (
         previous.items()
         >= {

@@ -92,7 +92,7 @@ def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes
         s3.put_object(Bucket=data, Key=key, Body=original)
     assert response["status"] == "Failed"
     assert response["error"]["code"] == "ArrowInvalid"
-    assert response["error"]["message"].startswith("shard 0: ")
+    assert response["error"]["step"] == "shard 0"
     assert "Traceback" not in json.dumps(response)
     assert "url" not in response
     download = user.get(f"/get_report/{report_id}", headers={"Accept": "text/csv"})
@@ -105,7 +105,7 @@ def test_a_function_that_cannot_be_loaded_fails_the_report(user: User) -> None:
     with _functions_broken(user, "ComputeShardFunction"):
         response = user.ended(user.trigger())
     assert response["status"] == "Failed"
-    assert response["error"]["message"].startswith("shard ")
+    assert response["error"]["step"].startswith("shard ")
 
 
 def test_an_aborted_execution_leaves_no_report_running(user: User) -> None:
@@ -186,6 +186,10 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     assert files["parquet"].startswith(b"PAR1")
     assert files["xlsx"].startswith(b"PK")
     assert files["html"].startswith(b"<!doctype html>")
+    opened = requests.get(response["open_url"], timeout=30)
+    assert opened.content == files["html"]
+    assert opened.headers["Content-Type"].startswith("text/html")
+    assert opened.headers["Content-Disposition"] == "inline"
 
 
 def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:

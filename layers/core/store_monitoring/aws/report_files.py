@@ -56,13 +56,20 @@ class S3ReportFiles:
 
     def presigned_url(self, key: str, filename: str) -> str:
         """Return a presigned URL to download an object."""
+        return self._presigned(key, ResponseContentDisposition=f'attachment; filename="{filename}"')
+
+    def presigned_page_url(self, key: str) -> str:
+        """Return a presigned URL that shows an object, an HTML page, in a browser."""
+        return self._presigned(
+            key,
+            ResponseContentDisposition="inline",
+            ResponseContentType="text/html; charset=utf-8",
+        )
+
+    def _presigned(self, key: str, **headers: str) -> str:
         return self._client.generate_presigned_url(
             "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": key,
-                "ResponseContentDisposition": f'attachment; filename="{filename}"',
-            },
+            Params={"Bucket": self._bucket, "Key": key, **headers},
             ExpiresIn=self._link_seconds,
         )
 

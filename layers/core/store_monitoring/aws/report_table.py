@@ -109,6 +109,7 @@ class ReportTable:
             "formats": [format_.value for format_ in request.formats],
             "tables": [table.value for table in request.tables],
             "all_stores_now": request.covers_all_stores_now,
+            "outline": json.dumps(report.outline),
             "execution": report.execution,
             "attempt": report.attempt,
             "started_at": _text(report.started_at),
@@ -298,6 +299,8 @@ def _report(item: dict[str, Any]) -> Report:
         restarted_at=(
             datetime.fromisoformat(item["restarted_at"]) if "restarted_at" in item else None
         ),
+        outline=json.loads(item.get("outline", "null")),
+        headline=json.loads(item.get("headline", "null")),
         warnings=tuple(ReportWarning(**each) for each in json.loads(item.get("warnings", "[]"))),
     )
 
@@ -307,10 +310,7 @@ def _failure(item: dict[str, Any]) -> Failure:
         failure = _failure_from_output(json.loads(item["failure"]))
     else:  # marked by end_report, or before the state machine stored the error output
         failure = failure_from_cause(item["error"], item["cause"])
-    if "failed_step" in item:
-        message = f"{item['failed_step']}: {failure.message}"
-        return Failure(failure.error, message, failure.detail)
-    return failure
+    return replace(failure, step=item.get("failed_step", failure.step))
 
 
 def failure_from_cause(error: str, cause: str) -> Failure:
@@ -324,20 +324,20 @@ def failure_from_cause(error: str, cause: str) -> Failure:
     Examples
     --------
     >>> failure_from_cause("NoPollsError", 'plan: {"errorMessage": "no polls yet"}')
-    Failure(error='NoPolls', message='plan: no polls yet')
+    Failure(error='NoPolls', message='no polls yet', step='plan')
     """
     error = error_code(error)
     before, brace, rest = cause.partition("{")
-    step = before if _STEP.fullmatch(before) else ""
+    step = before.removesuffix(": ") if _STEP.fullmatch(before) else None
     match _decoded(brace + rest):
         case {"errorMessage": str(message)} if message and has_public_message(error):
-            return Failure(error, f"{step}{message}", cause)
+            return Failure(error, message, cause, step)
         case {"Error": str()} as output:
-            return Failure(error, f"{step}{_failure_from_output(output).message}", cause)
+            return Failure(error, _failure_from_output(output).message, cause, step)
         case _ if has_public_message(error) and not brace:  # as written by `fail`
             return Failure(error, cause)
         case _:
-            return Failure(error, f"{step}{public_message(error)}", cause)
+            return Failure(error, public_message(error), cause, step)
 
 
 def _decoded(text: str) -> Any:

@@ -525,6 +525,9 @@ LocalTime = Annotated[
 ]
 TimeOfDay = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{6})?$")]
 LocalDate = Annotated[str, Field(json_schema_extra={"format": "date"}, description="A local date.")]
+Percent = Annotated[float, Field(ge=0, le=100, description="Three decimals.")]
+Hours = Annotated[float, Field(ge=0, description="Two decimals.")]
+Money = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
 Source = Literal["given", "default"]
 
 # --- reports ------------------------------------------------------------------------------------
@@ -544,6 +547,16 @@ class Failure(TypedDict):
         str, Field(description="The error's name, such as `NoPolls`, `NoStores` or `UnknownStore`.")
     ]
     message: str
+    step: NotRequired[
+        Annotated[
+            str, Field(description="The step that failed, such as `plan`, `shard 3` or `merge`.")
+        ]
+    ]
+
+
+CanRetry = Annotated[
+    bool, Field(description="Whether a retry can succeed: the same request, without a change.")
+]
 
 
 class ReportWarning(TypedDict):
@@ -595,6 +608,9 @@ class CompleteReport(TypedDict):
             )
         ),
     ]
+    open_url: NotRequired[
+        Annotated[Uri, Field(description="URL that shows the HTML in a browser, if requested.")]
+    ]
     expires_at: Annotated[
         Instant, Field(description="When these URLs expire; repeat the request for new ones.")
     ]
@@ -609,6 +625,42 @@ class FailedReport(TypedDict):
     report_id: Uuid
     status: Literal[Status.FAILED]
     error: Failure
+    can_retry: CanRetry
+
+
+class StoresNow(TypedDict):
+    """Numbers of stores by state."""
+
+    up: Count
+    down: Count
+    closed: Count
+    no_data: Annotated[Count, Field(description="Stores without a known poll, open or not.")]
+
+
+class ByWindow(TypedDict):
+    """A number for each window."""
+
+    last_hour: Count
+    last_day: Count
+    last_week: Count
+
+
+class PercentByWindow(TypedDict):
+    """A percentage for each window; null if there is none."""
+
+    last_hour: Percent | None
+    last_day: Percent | None
+    last_week: Percent | None
+
+
+class Headline(TypedDict):
+    """Figures of the summary."""
+
+    now: StoresNow
+    uptime_percent: PercentByWindow
+    stores_missed: ByWindow
+    outages_last_week: Count
+    lost_revenue_last_week: Money | None
 
 
 class ReportEntry(TypedDict):
@@ -623,7 +675,22 @@ class ReportEntry(TypedDict):
     poll_filter: PollFilter
     formats: list[Format]
     warnings: NotRequired[Warnings]
+    request: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(
+                description=(
+                    "In its normal form: of many `store_ids` the first ten, and `store_count`;"
+                    " without a long `where`. Absent in older reports."
+                )
+            ),
+        ]
+    ]
+    headline: NotRequired[
+        Annotated[Headline, Field(description="Of a complete report; absent in older ones.")]
+    ]
     error: NotRequired[Failure]
+    can_retry: NotRequired[CanRetry]
 
 
 class ReportPage(TypedDict):
@@ -645,10 +712,6 @@ class ReportPage(TypedDict):
 
 # --- summaries ----------------------------------------------------------------------------------
 
-Percent = Annotated[float, Field(ge=0, le=100, description="Three decimals.")]
-Hours = Annotated[float, Field(ge=0, description="Two decimals.")]
-Money = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$")]
-
 
 class ReportHeader(TypedDict):
     """Which report it is, and what it was made from."""
@@ -658,15 +721,6 @@ class ReportHeader(TypedDict):
     snapshot: Annotated[int, Field(ge=1, description="Number of ingests in the snapshot.")]
     request: Annotated[dict[str, Any], Field(description="As sent, in its normal form.")]
     rules_version: Annotated[int, Field(ge=1, description="Version of the uptime rules.")]
-
-
-class StoresNow(TypedDict):
-    """Numbers of stores by state."""
-
-    up: Count
-    down: Count
-    closed: Count
-    no_data: Annotated[Count, Field(description="Stores without a known poll, open or not.")]
 
 
 class WindowSummary(TypedDict):

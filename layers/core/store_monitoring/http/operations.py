@@ -12,6 +12,7 @@ _REPORT_ID = "2048330b-e667-47a8-930e-2424914a958f"
 _BUCKET_URL = "https://store-monitoring-databucket.s3.eu-west-1.amazonaws.com"
 _SIGNATURE = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=900&X-Amz-Signature=0123"
 _CSV_URL = f"{_BUCKET_URL}/reports/{_REPORT_ID}/report.csv?{_SIGNATURE}"
+_HTML_URL = _CSV_URL.replace("csv", "html")
 
 # --- reports ------------------------------------------------------------------------------------
 
@@ -21,7 +22,8 @@ _COMPLETE: dict[str, Any] = {
     "report_id": _REPORT_ID,
     "status": "Complete",
     "url": _CSV_URL,
-    "urls": {"csv": _CSV_URL},
+    "urls": {"csv": _CSV_URL, "html": _HTML_URL},
+    "open_url": f"{_HTML_URL}&response-content-disposition=inline",
     "expires_at": "2024-10-15T00:15:00.000000Z",
     "stores": 4560,
     "as_of": "2024-10-14T23:55:18.727055Z",
@@ -43,8 +45,10 @@ _FAILED: dict[str, Any] = {
     "status": "Failed",
     "error": {
         "code": "UnknownStore",
-        "message": "merge: no input contains the store 'no-such-store'",
+        "message": "no input contains the store 'no-such-store'",
+        "step": "merge",
     },
+    "can_retry": False,
 }
 _STATUS_LINKS = {
     name: {"operationId": call, "parameters": {"report_id": "$response.body#/report_id"}}
@@ -264,6 +268,27 @@ LIST_REPORTS = operation(
                             "stores": 4560,
                             "poll_filter": "all",
                             "formats": ["csv"],
+                            "request": {
+                                "as_of": None,
+                                "poll_filter": "all",
+                                "formats": ["csv"],
+                                "where": {"brand": ["Nori"]},
+                            },
+                            "headline": {
+                                "now": {"up": 3401, "down": 120, "closed": 900, "no_data": 139},
+                                "uptime_percent": {
+                                    "last_hour": 98.75,
+                                    "last_day": 97.5,
+                                    "last_week": 96.25,
+                                },
+                                "stores_missed": {
+                                    "last_hour": 120,
+                                    "last_day": 340,
+                                    "last_week": 1210,
+                                },
+                                "outages_last_week": 5021,
+                                "lost_revenue_last_week": "343.75",
+                            },
                         },
                         {
                             "report_id": "fd5b87d3-4b4e-4c23-bc2a-53740571d0c7",
@@ -275,10 +300,11 @@ LIST_REPORTS = operation(
                             "error": {
                                 "code": "NoPolls",
                                 "message": (
-                                    "plan: no polls have been ingested yet: upload a polls file"
-                                    " first"
+                                    "no polls have been ingested yet: upload a polls file first"
                                 ),
+                                "step": "plan",
                             },
+                            "can_retry": True,
                         },
                     ],
                     "next_page_token": (

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, cast
 
 from store_monitoring.http import models
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.failures import can_retry
 from store_monitoring.reports.ports import ReportPage
-from store_monitoring.reports.queries import ReportView, report_entry
+from store_monitoring.reports.queries import ReportView, failure_body, report_entry
 from store_monitoring.reports.report import Format, Report, Status, table_files
 
 if TYPE_CHECKING:  # some functions are deployed without Arrow
@@ -52,6 +53,8 @@ def report_body(
                 "stores": report.stores,
                 "as_of": report.as_of,
             }
+            if view.open_url is not None:
+                complete["open_url"] = view.open_url
             if report.warnings:
                 complete["warnings"] = _warnings(report)
             return complete
@@ -61,7 +64,8 @@ def report_body(
             return {
                 "report_id": report.report_id,
                 "status": Status.FAILED,
-                "error": {"code": failure.error, "message": failure.message},
+                "error": cast("models.Failure", failure_body(failure)),
+                "can_retry": can_retry(report),
             }
 
 

@@ -1,7 +1,7 @@
 """Why reports failed, as messages for callers: those of AWS name ARNs, accounts and buckets."""
 
 from store_monitoring.errors import StoreMonitoringError, TransientError
-from store_monitoring.reports.report import Failure
+from store_monitoring.reports.report import Failure, Report
 
 # The code in the API is the class's name without "Error": the codes are older than the suffix.
 _PUBLIC_CODES = {
@@ -63,6 +63,21 @@ def failure(error: str, detail: str | None = None) -> Failure:
     Failure(error='States.Timeout', message='it took longer than allowed')
     """
     return Failure(error, public_message(error), detail)
+
+
+_LASTING = frozenset({"InvalidRequest", "TooManyGroups", "TooManyStores", "UnknownStore"})
+
+
+def can_retry(report: Report) -> bool:
+    """Return whether a failed report can succeed when it is retried: the same request, once more.
+
+    A report that is planned keeps its snapshot; one that is not reads what is ingested since.
+    """
+    if report.failure is None:
+        return False
+    if report.failure.error == "NoStores":
+        return report.shards_total is None
+    return report.failure.error not in _LASTING
 
 
 NOT_STARTED = failure("NotStarted")

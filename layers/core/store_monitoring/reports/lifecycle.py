@@ -80,6 +80,7 @@ def start_report(
             poll_filter=request.poll_filter,
             formats=request.formats,
             tables=request.tables,
+            outline=request.outline(),
         )
         report = reports.add(report, request)
         if report.status is Status.RUNNING and report.shards_total is None:

@@ -26,7 +26,7 @@ from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.report import TABLE_FORMATS, Format, TableName, check_formats_hold
 from store_monitoring.reports.request import no_matching_stores
-from store_monitoring.reports.summary import SummaryBuilder
+from store_monitoring.reports.summary import Summary, SummaryBuilder
 from store_monitoring.storage.keys import (
     outages_key,
     report_key,
@@ -41,7 +41,7 @@ from store_monitoring.store_ids import unknown_stores
 _BATCH_ROWS = 100_000
 
 
-def merge_report(report_id: str, tables: Tables) -> int:
+def merge_report(report_id: str, tables: Tables) -> Summary:
     """Write the report from its parts, in byte order of store ids (rule 12), and its summary.
 
     Parts are sorted, so they are read and merged once, as streams, for all formats. Memory does not
@@ -50,8 +50,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
 
     Returns
     -------
-    int
-        Number of rows.
+    Summary
 
     Raises
     ------
@@ -89,7 +88,7 @@ def merge_report(report_id: str, tables: Tables) -> int:
             _write_outages(plan, writers, formats, header, tables)
         for writer in writers:
             writer.close()
-    return aggregates.summary.stores
+    return aggregates.summary
 
 
 def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggregates:

@@ -10,6 +10,7 @@ from store_monitoring.errors import (
     UnknownReportError,
 )
 from store_monitoring.instants import to_text, to_us
+from store_monitoring.reports.failures import can_retry
 from store_monitoring.reports.lifecycle import find_report, refresh_status
 from store_monitoring.reports.ports import Executions, PageRequest, ReportPage, Reports
 from store_monitoring.reports.report import Failure, Format, Report, Status, table_files
@@ -29,11 +30,14 @@ class ReportView:
     urls : dict of str to str
         Presigned URLs of the report's files, if it is Complete: by format; those of further tables
         by file name, such as `groups.csv`.
+    open_url : str or None
+        Presigned URL that shows the HTML of a Complete report in a browser, if it has one.
     """
 
     report: Report
     shards_done: int | None = None
     urls: dict[str, str] = field(default_factory=dict)
+    open_url: str | None = None
 
 
 def read_report(
@@ -49,7 +53,9 @@ def read_report(
     """
     report = find_report(report_id, now, reports, executions)
     if report.status is Status.COMPLETE:
-        return ReportView(report, urls=_urls(report, files))
+        has_page = Format.HTML in report.formats
+        page = files.presigned_page_url(report_key(report_id, Format.HTML)) if has_page else None
+        return ReportView(report, urls=_urls(report, files), open_url=page)
     if report.status is Status.RUNNING and report.shards_total is not None:
         return ReportView(report, shards_done=files.count(parts_prefix(report_id)))
     return ReportView(report)
@@ -116,11 +122,15 @@ def report_entry(report: Report) -> dict[str, Any]:
         "poll_filter": report.poll_filter.value,
         "formats": [format_.value for format_ in report.formats],
         "warnings": [asdict(warning) for warning in report.warnings] or None,
+        "request": report.outline,
+        "headline": report.headline,
         "error": None if report.failure is None else failure_body(report.failure),
+        "can_retry": None if report.failure is None else can_retry(report),
     }
     return {name: value for name, value in entry.items() if value is not None}
 
 
 def failure_body(failure: Failure) -> dict[str, str]:
     """Return the error object of a failed report."""
-    return {"code": failure.error, "message": failure.message}
+    body = {"code": failure.error, "message": failure.message}
+    return body if failure.step is None else body | {"step": failure.step}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import MalformedReportIdError, TooManyStoresError
@@ -81,11 +82,14 @@ class Failure:
         For callers.
     detail : str or None
         The message of Step Functions or another service: for the log and the table only.
+    step : str or None
+        The step of the state machine that failed, such as "shard 3"; None if none did.
     """
 
     error: str
     message: str
     detail: str | None = field(default=None, compare=False, repr=False)
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,10 @@ class Report:
         Known once the report is planned.
     tables : tuple of TableName
         The requested further tables.
+    outline : JSON object or None
+        The request in short, as `ReportRequest.outline` returns it. Older reports have none.
+    headline : JSON object or None
+        As `Summary.headline` returns it. Known once the report is Complete; older ones have none.
     """
 
     report_id: str
@@ -149,6 +157,8 @@ class Report:
     restarted_at: datetime | None = None
     warnings: tuple[ReportWarning, ...] = ()
     tables: tuple[TableName, ...] = ()
+    outline: dict[str, Any] | None = None
+    headline: dict[str, Any] | None = None
 
     @property
     def execution(self) -> str:

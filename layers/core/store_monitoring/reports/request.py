@@ -100,6 +100,23 @@ class ReportRequest:
             "outages" in stored.get("include", ()),
         )
 
+    def outline(self) -> dict[str, Any]:
+        """Return the request in short, for lists of reports: the same object, with limits.
+
+        Of many store ids it has the first ones, and their number as `store_count`. Long conditions
+        are left out.
+
+        >>> ReportRequest(store_ids=("1", "2")).outline()["store_count"]
+        2
+        """
+        outline = self.to_json()
+        ids = outline.pop("store_ids")
+        if ids is not None:
+            outline |= {"store_ids": ids[:_OUTLINE_IDS], "store_count": len(ids)}
+        if len(json.dumps(outline.get("where"))) > _OUTLINE_BYTES:
+            del outline["where"]
+        return outline
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `from_json` parses."""
         stored: dict[str, Any] = {
@@ -176,6 +193,10 @@ class IdempotencyKey:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+_OUTLINE_IDS = 10
+_OUTLINE_BYTES = 2000
 
 
 def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -> None:

@@ -151,6 +151,22 @@ class Summary:
     outages_by_hour: tuple[tuple[int, ...], ...]
     outages_by_zone: tuple[ZoneOutages, ...]
 
+    def headline(self) -> dict[str, Any]:
+        """Return the JSON object of the figures that lists of reports show."""
+        windows = {
+            "last_hour": self.last_hour,
+            "last_day": self.last_day,
+            "last_week": self.last_week,
+        }
+        lost = self.last_week.lost_revenue
+        return {
+            "now": asdict(self.now),
+            "uptime_percent": {name: each.uptime_percent for name, each in windows.items()},
+            "stores_missed": {name: each.stores_missed for name, each in windows.items()},
+            "outages_last_week": self.outages_last_week,
+            "lost_revenue_last_week": None if lost is None else str(lost),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; money is text, so that no client takes it for a binary number."""
         return asdict(self, dict_factory=_json_object)

@@ -42,6 +42,9 @@ class ReportFiles(Protocol):
     def presigned_url(self, key: str, filename: str) -> str:
         """Return a presigned URL that downloads the object under a file name."""
 
+    def presigned_page_url(self, key: str) -> str:
+        """Return a presigned URL that shows an object, an HTML page, in a browser."""
+
 
 # Plans and the ingest log use older names for these fields.
 _STORED_NAMES = {
