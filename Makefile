@@ -192,7 +192,7 @@ audit: $(READY)  ## Check the locked packages for known vulnerabilities; needs t
 lock: $(READY)  ## Update the pinned requirements and their hashes.
 	$(LOCK) --upgrade --universal --fork-strategy fewest --python-version 3.11 \
 		requirements.in -o requirements.txt
-	for layer in core data html; do \
+	for layer in core data html tables; do \
 		$(LOCK) --python-platform aarch64-manylinux_2_28 --python-version 3.13 \
 			-c requirements.txt layers/$$layer/requirements.in \
 			-o layers/$$layer/requirements.txt || exit; \

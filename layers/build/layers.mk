@@ -26,10 +26,16 @@ build-CoreLayer:
 .PHONY: build-DataLayer
 build-DataLayer:
 	@$(INSTALL)
-	@$(PRUNE)
+	@$(PRUNE) data
 	@$(COMPILE)
 
 .PHONY: build-HtmlLayer
 build-HtmlLayer:
 	@$(INSTALL)
+	@$(COMPILE)
+
+.PHONY: build-TablesLayer
+build-TablesLayer:
+	@$(INSTALL)
+	@$(PRUNE) tables
 	@$(COMPILE)

@@ -1,4 +1,4 @@
-"""Remove from the data layer what no function uses: whole, it almost fills what Lambda allows.
+"""Remove from a layer what no function uses: whole, the layers almost fill what Lambda allows.
 
 docs/layers.md says how much is left, and tests/built holds it to that.
 """
@@ -7,9 +7,9 @@ import shutil
 import sys
 from pathlib import Path
 
-# What to remove, by packages. All that a wheel's own libraries link to must stay: pyarrow's
-# extension modules link to libarrow_substrait and libarrow_dataset, used or not.
-UNUSED = (
+# What to remove, by layer. All that a wheel's own libraries link to must stay: pyarrow's extension
+# modules link to libarrow_substrait and libarrow_dataset, used or not.
+DATA = (
     # Tests.
     "numpy/**/tests",
     "numpy/_core/*_tests.*.so",
@@ -42,20 +42,50 @@ UNUSED = (
     "pyarrow/libarrow_python*.so.*.*.*",
 )
 
+TABLES = (
+    # The core layer has these.
+    "annotated_types",
+    "pydantic",
+    "pydantic_core",
+    "typing_extensions.py",
+    "typing_inspection",
+    # Catalogs other than Glue, file systems other than Arrow's, and PyIceberg's command line.
+    "certifi",
+    "charset_normalizer",
+    "click",
+    "fb303",
+    "fsspec",
+    "hive_metastore",
+    "idna",
+    "markdown_it",
+    "mdurl",
+    "pygments",
+    "requests",
+    "rich",
+    "urllib3",
+    "pyiceberg/cli",
+    # A second implementation of the same functions.
+    "zstandard/_cffi.*",
+    "zstandard/backend_cffi.py",
+    "**/*.pyi",
+)
+
+UNUSED = {"data": DATA, "tables": TABLES}
+
 
 class NothingToPrune(Exception):
     """A pattern matches nothing: a new release has other names, and sizes."""
 
 
-def prune(site: Path) -> None:
-    """Remove what is unused from a folder of installed packages.
+def prune(site: Path, layer: str) -> None:
+    """Remove what is unused from a folder of a layer's installed packages.
 
     Raises
     ------
     NothingToPrune
         If a pattern matches nothing.
     """
-    for pattern in UNUSED:
+    for pattern in UNUSED[layer]:
         paths = list(site.glob(pattern))
         if not paths:
             raise NothingToPrune(pattern)
@@ -67,4 +97,4 @@ def prune(site: Path) -> None:
 
 
 if __name__ == "__main__":
-    prune(Path(sys.argv[1]))
+    prune(Path(sys.argv[1]), sys.argv[2])

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import LocalError
 from local.cli.terminal import end_at_once, end_soon_after_interrupt, show
+from local.emulator.settings import STACK_NAME
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
@@ -388,6 +389,33 @@ def timeline_command(
         "poll_filter": poll_filter,
     }
     show_timeline(_client(url, key), query)
+
+
+@commands.command(
+    "sql",
+    epilog=_examples(
+        "store-monitoring sql 'SELECT count(*) FROM polls'",
+        "store-monitoring sql --aws --database store_monitoring 'SELECT * FROM stores LIMIT 5'",
+    ),
+)
+@click.argument("statement")
+@click.option("--aws", is_flag=True, help="Query a stack's tables, with the usual credentials.")
+@click.option(
+    "--database",
+    help="Glue database of the tables. [default: the local cloud's; on AWS, store_monitoring]",
+)
+@click.option(
+    "--endpoint",
+    default="http://127.0.0.1:3001",
+    show_default=True,
+    help="Address of AWS's services in the local cloud.",
+)
+def sql_command(statement: str, aws: bool, database: str | None, endpoint: str) -> None:
+    """Query the Iceberg tables in DuckDB: polls, stores and report_rows."""
+    from local.cli.sql import query
+
+    default = "store_monitoring" if aws else STACK_NAME
+    click.echo(query(statement, database or default, None if aws else endpoint))
 
 
 @commands.command(

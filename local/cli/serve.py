@@ -42,6 +42,7 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
     console.print("All data are kept in memory and are lost when this ends.")
     with LocalCloud(
         artefacts.template,
+        {"PublishTables": "true"},
         api_port=port,
         aws_port=port and port + 1,
         runtime=artefacts.runtime,
@@ -100,6 +101,10 @@ def _help(
             "Follow a report through them:",
             _indented([f"grep -h {report_id} {cloud.state}/*.log"]),
         ]
+    paragraphs.append(
+        "Query polls, stores and reports with SQL: see store-monitoring sql --help, with\n"
+        f"--endpoint {cloud.endpoint_url}."
+    )
     paragraphs += ["Upload polls:", _indented([_upload(cloud, inputs)])]
     return "\n" + "\n\n".join(paragraphs) + "\n"
 

@@ -78,6 +78,8 @@ def accesses(service: str, request: Request) -> list[Access]:
             return [_of_states(_operation(request), _document(request))]
         case "events":
             return list(_of_events(_operation(request), _document(request)))
+        case "glue":
+            return list(_of_glue(_operation(request), _document(request)))
         case "sqs":
             return [_of_sqs(_operation(request), _document(request))]
         case "sns":
@@ -181,6 +183,20 @@ def _of_events(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
         }
         arn = bus if bus.startswith("arn:") else _arn("events", f"event-bus/{bus}")
         yield Access("events:PutEvents", arn, {"events:source": tuple(sorted(sources))})
+
+
+def _of_glue(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
+    if operation not in ("CreateTable", "DeleteTable", "GetDatabase", "GetTable", "UpdateTable"):
+        raise UnknownRequest(f"Glue's {operation}")
+    resources = ["catalog"]
+    if operation == "GetDatabase":
+        resources.append(f"database/{document['Name']}")
+    else:
+        database = document["DatabaseName"]
+        table = document.get("TableInput", document)["Name"]
+        resources += [f"database/{database}", f"table/{database}/{table}"]
+    for resource in resources:
+        yield Access(f"glue:{operation}", _arn("glue", resource))
 
 
 def _of_sqs(operation: str, document: Mapping[str, Any]) -> Access:

@@ -32,6 +32,7 @@ from local.emulator.execution_environment import (
 )
 from local.emulator.fault_points import FaultyServices
 from local.emulator.faults import Injector, Kind
+from local.emulator.glue import check_versions
 from local.emulator.http_server import serve
 from local.emulator.lambda_service import LambdaService, RequestTooLargeError
 from local.emulator.patching import replace
@@ -119,6 +120,7 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     serialize_puts()
     add_versions_to_events()
     isolate_transactions()
+    check_versions()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # Without this, moto lists the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())

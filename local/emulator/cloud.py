@@ -30,6 +30,7 @@ from local.emulator.settings import (
 )
 
 _ROOT = Path(__file__).parents[2]
+_TEMPLATE = _ROOT / "template.yaml"
 _START_SECONDS = 60
 _STOP_SECONDS = 15
 _ABANDON_SECONDS = 0.5
@@ -51,7 +52,8 @@ class LocalCloud:
     template
         The template; by default this project's.
     parameter_overrides
-        Values that override the template's defaults.
+        Values that override the template's defaults. This project's template publishes no
+        Iceberg tables unless they say so.
     api_port
         Port of the API, or 0 for a free one.
     aws_port
@@ -90,7 +92,7 @@ class LocalCloud:
 
     def __init__(
         self,
-        template: Path = _ROOT / "template.yaml",
+        template: Path = _TEMPLATE,
         parameter_overrides: Mapping[str, str] | None = None,
         api_port: int = 0,
         aws_port: int = 0,
@@ -100,6 +102,10 @@ class LocalCloud:
         environments: int | None = None,
     ) -> None:
         runtime = runtime or this_python()
+        parameters = dict(parameter_overrides or {})
+        if template == _TEMPLATE:
+            # It would take a processor after each commit, and few need it here.
+            parameters.setdefault("PublishTables", "false")
         self.state = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
         self._process = subprocess.Popen(  # noqa: S603  # this project's program
@@ -114,7 +120,7 @@ class LocalCloud:
                 *(() if environments is None else (f"--environments={environments}",)),
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
-                f"--parameters={json.dumps(dict(parameter_overrides or {}))}",
+                f"--parameters={json.dumps(parameters)}",
                 f"--faults={json.dumps(faults.to_json())}",
             ],
             cwd=_ROOT,

@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import boto3
 from moto.iam.models import iam_backends
 
 from local.emulator.aws import FunctionCode, Functions
-from local.emulator.event_sources import EventSource, start_polling
+from local.emulator.event_sources import EventSource, start_polling, start_streaming
 from local.emulator.faults import Injector
 from local.emulator.intrinsics import TemplateError
 from local.emulator.permissions import AccessDenied, Permissions
@@ -33,6 +33,11 @@ _TABLE_PROPERTIES = (
     "ProvisionedThroughput",
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
+)
+_QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+_STREAM_ACTIONS = (
+    *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+    "dynamodb:ListStreams",
 )
 _QUEUE_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy")
 _DEFAULT_CONCURRENCY = 1000  # Lambda's, for a mapping without a limit
@@ -62,6 +67,8 @@ def deploy(
         deployment.make_bucket(bucket)
     for table in template.resources("AWS::DynamoDB::Table"):
         deployment.make_table(table)
+    for database in template.resources("AWS::Glue::Database"):
+        deployment.make_database(database)
     for function in template.resources("AWS::Lambda::Function"):
         deployment.make_function(function)
     for state_machine in template.resources("AWS::StepFunctions::StateMachine"):
@@ -69,9 +76,7 @@ def deploy(
     for rule in template.resources("AWS::Events::Rule"):
         deployment.make_rule(rule)
     for mapping in template.resources("AWS::Lambda::EventSourceMapping"):
-        source = _event_source(mapping)
-        _check_poller(source, functions, permissions)
-        start_polling(source, functions, injector)
+        _start_polling(mapping, functions, permissions, injector)
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_notifications(bucket)
 
@@ -106,6 +111,7 @@ class _Deployment:
         self._stepfunctions = client("stepfunctions")
         self._events = client("events")
         self._sqs = client("sqs")
+        self._glue = client("glue")
 
     def make_bucket(self, bucket: Resource) -> None:
         self._s3.create_bucket(Bucket=bucket.name)
@@ -155,11 +161,16 @@ class _Deployment:
         definition = {
             name: table.properties[name] for name in _TABLE_PROPERTIES if name in table.properties
         }
+        if stream := table.properties.get("StreamSpecification"):
+            definition["StreamSpecification"] = {**stream, "StreamEnabled": True}
         self._dynamodb.create_table(TableName=table.name, **definition)
         if time_to_live := table.properties.get("TimeToLiveSpecification"):
             self._dynamodb.update_time_to_live(
                 TableName=table.name, TimeToLiveSpecification=time_to_live
             )
+
+    def make_database(self, database: Resource) -> None:
+        self._glue.create_database(DatabaseInput=database.properties["DatabaseInput"])
 
     def make_function(self, function: Resource) -> None:
         properties = function.properties
@@ -232,26 +243,37 @@ def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     return definition
 
 
-def _event_source(mapping: Resource) -> EventSource:
+def _start_polling(
+    mapping: Resource, functions: Functions, permissions: Permissions, injector: Injector
+) -> None:
     properties = mapping.properties
+    source, function = properties["EventSourceArn"], properties["FunctionName"]
+    if not properties.get("Enabled", True):
+        return
+    if source.split(":")[2] == "dynamodb":
+        _check_poller(source, function, _STREAM_ACTIONS, functions, permissions)
+        filters = properties.get("FilterCriteria", {}).get("Filters", [])
+        start_streaming(source, function, [each["Pattern"] for each in filters], functions)
+        return
     if int(properties.get("BatchSize", 10)) != 1:
         raise TemplateError(f"{mapping.logical_id}: only batches of one message are supported")
     scaling = properties.get("ScalingConfig", {})
-    return EventSource(
-        queue=properties["EventSourceArn"],
-        function=properties["FunctionName"],
-        concurrency=int(scaling.get("MaximumConcurrency", _DEFAULT_CONCURRENCY)),
-    )
+    concurrency = int(scaling.get("MaximumConcurrency", _DEFAULT_CONCURRENCY))
+    _check_poller(source, function, _QUEUE_ACTIONS, functions, permissions)
+    start_polling(EventSource(source, function, concurrency), functions, injector)
 
 
-def _check_poller(source: EventSource, functions: Functions, permissions: Permissions) -> None:
-    """Check that the function's role allows Lambda to poll the queue."""
-    needed = [
-        Access(f"sqs:{action}", source.queue)
-        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-    ]
+def _check_poller(
+    source: str,
+    function: str,
+    actions: Sequence[str],
+    functions: Functions,
+    permissions: Permissions,
+) -> None:
+    """Check that the function's role allows Lambda to poll an event source."""
+    needed = [Access(action, source) for action in actions]
     try:
-        permissions.check(functions.role(source.function), "EventSourceMapping", needed)
+        permissions.check(functions.role(function), "EventSourceMapping", needed)
     except AccessDenied as error:
         raise TemplateError(str(error)) from error
 

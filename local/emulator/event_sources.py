@@ -1,18 +1,23 @@
-"""Event source mappings: queues whose messages run functions.
+"""Event source mappings: queues and streams of tables whose messages run functions.
 
-moto provides messages, their visibility and dead-letter queues. Its own mappings support neither a
-limit of concurrency nor partial batch responses, so the pollers here replace them.
+moto provides messages, their visibility and dead-letter queues, and the records of streams. Its own
+mappings support neither a limit of concurrency nor partial batch responses, and would run functions
+in Docker, so the pollers here replace them.
 """
 
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from moto.core.responses import ActionResult
+from moto.dynamodb.models import dynamodb_backends
+from moto.events.models import EventPattern
 from moto.sqs.models import Message, Queue, sqs_backends
 from moto.sqs.responses import SQSResponse
 
@@ -26,6 +31,7 @@ from local.emulator.settings import ACCOUNT, REGION
 _RETRY_SECONDS = 0.25
 # moto does not signal when a message becomes visible again.
 _POLL_INTERVAL_SECONDS = 0.1
+_STREAM_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,42 @@ def start_polling(source: EventSource, functions: Functions, injector: Injector)
     threading.Thread(target=poller.poll, daemon=True).start()
 
 
+def start_streaming(
+    stream: str, function: str, patterns: Sequence[str], functions: Functions
+) -> None:
+    """Start running a function for a table's changes that match one of the patterns.
+
+    As on AWS, one call at a time gets all changes since the last one, and is repeated if it fails.
+    """
+    shard = dynamodb_backends[ACCOUNT][REGION].get_table(stream.split("/")[1]).stream_shard
+    assert shard is not None
+    rules = [EventPattern.load(each) for each in patterns]
+
+    def stream_records() -> None:
+        seen = 0
+        while True:
+            changes = shard.get(shard.starting_sequence_number + seen, _STREAM_BATCH)
+            records = json.loads(json.dumps(changes, default=datetime.timestamp))
+            wanted = [each for each in records if any(rule.matches_event(each) for rule in rules)]
+            if wanted and not _succeeds(functions, function, wanted):
+                time.sleep(_RETRY_SECONDS)
+                continue
+            seen += len(records)
+            if not records:
+                time.sleep(_POLL_INTERVAL_SECONDS)
+
+    threading.Thread(target=stream_records, daemon=True).start()
+
+
+def _succeeds(functions: Functions, function: str, records: Sequence[Mapping[str, Any]]) -> bool:
+    try:
+        result = functions.invoke(function, json.dumps({"Records": records}).encode())
+    except EnvironmentStartError:
+        return False
+    response = None if result.failed else json.loads(result.payload)
+    return not result.failed and not (response or {}).get("batchItemFailures")
+
+
 class _Poller:
     """Passes a queue's messages to a function, one message per call."""
 
@@ -99,24 +141,21 @@ class _Poller:
 
     def _deliver(self, message: Message) -> None:
         try:
-            event = json.dumps({"Records": [_record(message, self._queue)]}).encode()
+            call = partial(
+                _succeeds,
+                self._functions,
+                self._source.function,
+                [_record(message, self._queue)],
+            )
             function = self._source.function.split(":")[6]
             if self._injector.fault_for(f"Lambda lambda:Deliver {function}", {Kind.TWICE}):
-                threading.Thread(target=self._succeeds, args=(event,), daemon=True).start()
-            if self._succeeds(event):
+                threading.Thread(target=call, daemon=True).start()
+            if call():
                 self._queue.delete_message(cast(str, message.receipt_handle))
             else:
                 self._retry(message)
         finally:
             self._free.release()
-
-    def _succeeds(self, event: bytes) -> bool:
-        try:
-            result = self._functions.invoke(self._source.function, event)
-        except EnvironmentStartError:
-            return False
-        response = None if result.failed else json.loads(result.payload)
-        return not result.failed and not (response or {}).get("batchItemFailures")
 
     def _retry(self, received: Message) -> None:
         """Make a message visible soon, whatever visibility its function has set."""

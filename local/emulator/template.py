@@ -172,6 +172,8 @@ class Template:
             self._symbols[logical_id] = kind.ref.format(name=name, arn=arn, **where)
             self._symbols[f"{logical_id}.Arn"] = arn
             self._symbols[f"{logical_id}.{kind.name_property}"] = name
+            if "StreamSpecification" in resource.get("Properties", {}):
+                self._symbols[f"{logical_id}.StreamArn"] = f"{arn}/stream/local"
             names[logical_id] = name
         for logical_id, resource in self._document["Resources"].items():
             if resource["Type"] == "AWS::Lambda::Alias":

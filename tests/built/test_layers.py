@@ -26,7 +26,7 @@ NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 WITH_ARROW = {
     *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
     *("CompactFunction", "DeleteStoreFunction", "TakeBackIngestFunction"),
-    *("ListStoresFunction", "PublishStoreChangesFunction"),
+    *("ListStoresFunction", "PublishStoreChangesFunction", "PublishTablesFunction"),
 }
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
@@ -89,6 +89,15 @@ def test_only_merge_carries_the_html_layer(functions: list[BuiltFunction]) -> No
         if "HtmlLayer" in (layer.name for layer in function.layers)
     }
     assert carrying == {"MergeFunction"}
+
+
+def test_only_publish_tables_carries_the_tables_layer(functions: list[BuiltFunction]) -> None:
+    carrying = {
+        function.logical_id
+        for function in functions
+        if "TablesLayer" in (layer.name for layer in function.layers)
+    }
+    assert carrying == {"PublishTablesFunction"}
 
 
 def test_libraries_are_for_the_functions_processor(build: Path, architecture: str) -> None:
@@ -173,7 +182,7 @@ def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) 
 
 
 def layer_folders(build: Path) -> list[Path]:
-    return [build / "CoreLayer", build / "DataLayer", build / "HtmlLayer"]
+    return [build / f"{name}Layer" for name in ("Core", "Data", "Html", "Tables")]
 
 
 def size(folder: Path) -> int:

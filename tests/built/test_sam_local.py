@@ -48,6 +48,7 @@ RESULTS: dict[str, dict[str, Any] | None] = {
     "start_scheduled_report": None,
     "take_back_ingest": {"errorType": "UnknownIngestError"},
     "publish_store_changes": None,
+    "publish_tables": None,
 }
 
 

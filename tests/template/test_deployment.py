@@ -48,6 +48,7 @@ def test_outputs_used_in_the_docs_exist(template: Template) -> None:
         "ApiUrl",
         "ApiKeyId",
         "ApiUsagePlanId",
+        "TablesDatabaseName",
         "InboxBucketName",
         "UploadQueueArn",
         "IngestFailuresArn",

@@ -52,6 +52,8 @@ CHANGED = {
     "NotificationTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
     "StoreEventLimit": "1000",
     "FuturePollToleranceMinutes": "61",
+    "PublishTables": "false",
+    "TablesDeletionPolicy": "Retain",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:operators",
     "ReportSecondsLimit": "601",
     "RejectedPercentLimit": "2",
@@ -287,8 +289,10 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "MergeFunction",
                 "TakeBackIngestFunction",
                 "PublishStoreChangesFunction",
+                "PublishTablesFunction",
             },
         ),
+        ("tables", {"PublishTablesFunction"}),
         ("html", {"MergeFunction"}),
     ],
 )
@@ -358,6 +362,17 @@ def test_store_changes_are_published_if_requested(limit: str, state: str) -> Non
         "detail-type": [EventType.REPORT_COMPLETED.value],
         "resources": [f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine.name}"],
     }
+
+
+@pytest.mark.parametrize(("wanted", "state"), [("false", "DISABLED"), ("true", "ENABLED")])
+def test_tables_are_published_if_requested(wanted: str, state: str) -> None:
+    template = translated(PublishTables=wanted)
+    mapping = by_id(template, "AWS::Lambda::EventSourceMapping")["PublishTablesFunctionCommitted"]
+    assert mapping.properties["Enabled"] == (wanted == "true")
+    assert mapping.properties["EventSourceArn"].endswith(":table/here-IngestTable/stream/local")
+    rule = by_id(template, "AWS::Events::Rule")["PublishTablesFunctionReportCompleted"]
+    assert rule.properties["State"] == state
+    assert len(list(template.resources("AWS::Glue::Database"))) == (wanted == "true")
 
 
 @pytest.mark.parametrize(

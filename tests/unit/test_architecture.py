@@ -29,7 +29,7 @@ WITHOUT_PYDANTIC = [
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [
     *("compact", "delete_store", "get_timeline", "ingest", "list_stores", "publish_store_changes"),
-    "take_back_ingest",
+    *("publish_tables", "take_back_ingest"),
 ]
 
 # The settings of all functions together.
@@ -52,6 +52,7 @@ SETTINGS = {
     "NOTIFICATION_TOPIC_ARN": "",
     "STORE_EVENT_LIMIT": "0",
     "FUTURE_POLL_TOLERANCE_MINUTES": "60",
+    "TABLES_DATABASE": "store_monitoring",
 }
 
 # What each part of the library may import of the library.
@@ -69,6 +70,7 @@ ALLOWED = {
     "aws": {
         *(*_CAPABILITIES, "aws", "delete_store", "logs", "notifications.events", "reports"),
         *("notifications.store_changes", "ingest.outcomes", "ingest.parsing.kinds", "ingest.ports"),
+        "publish_tables",
     },
 }
 # The capabilities of one module.
@@ -77,6 +79,7 @@ _ONE_MODULE = {
     "find_stores": {*_CAPABILITIES, "page_tokens", "reports"},
     "history": {*_CAPABILITIES, "ingest.ports", "timeline"},
     "page_tokens": set(),
+    "publish_tables": {*_CAPABILITIES, "ingest", "reports"},
     "store_ids": {"errors"},
     "timeline": {*_CAPABILITIES, "ingest.ports", "reports"},
     "uploads": {*_CAPABILITIES, "ingest.outcomes", "ingest.parsing.kinds"},
@@ -90,7 +93,7 @@ OUTSIDE = {
     "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
     "notifications": {"pyarrow"},
     "http": {"aws_lambda_powertools", "numpy", "pydantic", "typing_extensions"},
-    "aws": {"pyarrow", "typing_extensions", *CLOUD},
+    "aws": {"pyarrow", "pyiceberg", "typing_extensions", *CLOUD},
 }
 INPUT_OUTPUT = {
     *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "subprocess", "tempfile"),
@@ -143,6 +146,12 @@ def test_a_capability_of_one_module_imports_inwards(module: str) -> None:
             assert is_allowed(of_library, _ONE_MODULE[module]), f"{module} imports {name}"
         else:
             assert top_level(name) in {"numpy", "pyarrow"} | sys.stdlib_module_names
+
+
+def test_only_one_module_knows_iceberg() -> None:
+    paths = [*LIBRARY.rglob("*.py"), *FUNCTIONS.rglob("*.py")]
+    knowing = [path.name for path in paths if "pyiceberg" in map(top_level, imports(path))]
+    assert knowing == ["iceberg_tables.py"]
 
 
 def test_every_part_is_held_to_it() -> None:

@@ -31,7 +31,7 @@ def store_monitoring(*arguments: str, **variables: str) -> subprocess.CompletedP
 
 def test_every_command_has_help_with_an_example() -> None:
     assert set(commands.commands) == {
-        *("run", "serve", "upload", "report", "reports", "timeline", "doctor"),
+        *("run", "serve", "upload", "report", "reports", "timeline", "sql", "doctor"),
     }
     shown = store_monitoring("--help").stdout
     for name, command in commands.commands.items():

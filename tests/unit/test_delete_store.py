@@ -46,7 +46,7 @@ class FolderStoredObjects:
         if self.fails and prefix.startswith(self.fails):
             raise TransientError("killed")
         path = self.folder / prefix
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def delete_noncurrent(self, prefix: str) -> None:
         self.deleted_noncurrent.append(prefix)

@@ -17,7 +17,7 @@ from store_monitoring.errors import CommitConflictError, InvalidRequestError, Mi
 from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.ports import IngestLog
 from store_monitoring.reports.plan import read_plan
-from store_monitoring.storage.keys import bucket_of, part_key, request_key
+from store_monitoring.storage.keys import PUBLISHED_PREFIX, bucket_of, part_key, request_key
 from store_monitoring.storage.polls import row_groups, write_polls
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.stores import write_stores
@@ -72,8 +72,9 @@ def delete_store(
     """Delete all data of a store from the data bucket.
 
     Current files are rewritten without the store, in a new version of the log. Files that are no
-    longer current are overwritten. Reports that contain the store are deleted. Calling it again
-    after a crash, or after concurrent writes, deletes the rest.
+    longer current are overwritten. Reports that contain the store are deleted. The Iceberg tables
+    are deleted with all their versions, and published anew. Calling it again after a crash, or
+    after concurrent writes, deletes the rest.
 
     Raises
     ------
@@ -106,7 +107,20 @@ def delete_store(
         objects.delete_all(key)
     for prefix in (polls_prefix, stores_prefix, "reports/", "rejects/"):
         objects.delete_noncurrent(prefix)
+    if objects.keys(PUBLISHED_PREFIX):
+        objects.delete_all(PUBLISHED_PREFIX)
+        _publish_again(log)
     return DeletedStore(len(polls_files), len(stores_files), len(report_ids), len(rejects))
+
+
+def _publish_again(log: IngestLog) -> None:
+    """Commit a version without changes: each commit publishes the tables."""
+    for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
+        try:
+            log.replace_stores(log.snapshot(), [])
+        except CommitConflictError:
+            continue
+        return
 
 
 def _delete_polls(

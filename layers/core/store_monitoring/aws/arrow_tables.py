@@ -28,7 +28,12 @@ _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its 
 _ROW_GROUP_ROWS = 16 * 1024  # the unit that is read for one store: about 100 kB of polls
 _BATCH_ROW_GROUPS = 32  # half a million polls
 _PART_ROW_GROUP_ROWS = 1_000  # a merge of a thousand parts holds two row groups of each
-_REPEATING = ["store_id", "timezone"]  # for other columns, a dictionary is larger than the values
+_REPEATING = [
+    "report_id",
+    "window",
+    "store_id",
+    "timezone",
+]  # for other columns, a dictionary is larger than the values
 _READERS = 24  # most of the time is spent waiting for S3
 _Ranges = dict[str, tuple[Any, Any]]
 """The range of values to read, by column, ends included: bytes or microseconds."""
@@ -136,7 +141,11 @@ class ArrowTables:
 
     def write_table(self, key: str, table: pa.Table) -> int:
         """Write a table as a Parquet object; return its size in bytes."""
-        return self._write(key, [table], _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
+        return self.write_tables(key, [table])
+
+    def write_tables(self, key: str, tables: Iterable[pa.Table]) -> int:
+        """Write tables of one schema as one Parquet object; return its size in bytes."""
+        return self._write(key, tables, _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
 
     def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
         """Write polls as one Parquet object; return its size. A group is one or more row groups."""

@@ -78,3 +78,21 @@ def table_key(report_id: str, file_name: str) -> str:
 def report_key(report_id: str, ending: str) -> str:
     """Return the key of the report itself, in one of its formats."""
     return f"reports/{report_id}/report.{ending}"
+
+
+PUBLISHED_PREFIX = "tables/"
+"""Prefix of the Iceberg tables: their metadata, and the data files written for them."""
+
+
+def published_stores_key(stores_key: str) -> str:
+    """Return the key of what the table `stores` has of a stores file.
+
+    >>> published_stores_key("stores/bucket=003/00000012-0b6c.parquet")
+    'tables/stores/data/bucket=003/00000012-0b6c.parquet'
+    """
+    return stores_key.replace("stores/", f"{PUBLISHED_PREFIX}stores/data/", 1)
+
+
+def published_report_key(report_id: str) -> str:
+    """Return the key of the rows of a report in the table `report_rows`."""
+    return f"{PUBLISHED_PREFIX}report_rows/data/{report_id}.parquet"

@@ -178,6 +178,9 @@ class Tables(Protocol):
     def write_table(self, key: str, table: "pa.Table") -> int:
         """Write a table as a Parquet object; return its size in bytes."""
 
+    def write_tables(self, key: str, tables: Iterable["pa.Table"]) -> int:
+        """Write tables of one schema, at least one, as one object; return its size in bytes."""
+
     def write_polls(self, key: str, groups: Iterable["pa.Table"]) -> int:
         """Write one Parquet object, one or more row groups per table; return its size in bytes."""
 

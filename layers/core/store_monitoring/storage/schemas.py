@@ -1,14 +1,23 @@
 """Schemas of all Parquet files in the data bucket."""
 
+from typing import Any
+
 import pyarrow as pa
+
+
+def _field(field_id: int, name: str, type_: Any, *, nullable: bool = True) -> pa.Field:
+    """Return a field with an id, by which Iceberg finds columns; an id never gets a new meaning."""
+    return pa.field(name, type_, nullable, metadata={"PARQUET:field_id": str(field_id)})
+
 
 POLLS = pa.schema(
     [
-        pa.field("store_id", pa.string(), nullable=False),
-        pa.field("timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
-        pa.field("active", pa.bool_(), nullable=False),
+        _field(1, "store_id", pa.string(), nullable=False),
+        _field(2, "timestamp", pa.timestamp("us", tz="UTC"), nullable=False),
+        _field(3, "active", pa.bool_(), nullable=False),
     ]
 )
+"""Older files have no field ids."""
 
 POLLS_AS_READ = POLLS.set(
     POLLS.get_field_index("store_id"),
@@ -150,4 +159,112 @@ STORE_STATES = pa.schema(
 `up` is null for a store that was silent then: it had a state before, but has no known poll any
 more. Both are null or false for a store without a state. Files of older versions lack `silent`; in
 them, a store without a known poll is not `up`.
+"""
+
+PUBLISHED_POLLS = POLLS.set(1, POLLS.field(1).with_name("timestamp_utc"))
+"""The Iceberg table of polls. Its files are those of schema `POLLS`."""
+
+PUBLISHED_STORES = pa.schema(
+    [
+        _field(1, "store_id", pa.string(), nullable=False),
+        _field(2, "name", pa.string()),
+        _field(3, "timezone", pa.string()),
+        _field(4, "target_percent", pa.decimal128(7, 4)),
+        _field(5, "revenue_per_hour", pa.decimal128(14, 4)),
+        _field(
+            6,
+            "attributes",
+            pa.map_(_field(7, "key", pa.string(), nullable=False), _field(8, "value", pa.string())),
+        ),
+        _field(
+            9,
+            "hours",
+            pa.list_(
+                _field(
+                    10,
+                    "element",
+                    pa.struct(
+                        [
+                            _field(11, "day", pa.int32(), nullable=False),
+                            _field(12, "start_us", pa.int64(), nullable=False),
+                            _field(13, "end_us", pa.int64(), nullable=False),
+                        ]
+                    ),
+                )
+            ),
+        ),
+        _field(
+            14,
+            "special_hours",
+            pa.list_(
+                _field(
+                    15,
+                    "element",
+                    pa.struct(
+                        [
+                            _field(16, "date", pa.date32(), nullable=False),
+                            _field(17, "start_us", pa.int64()),
+                            _field(18, "end_us", pa.int64()),
+                            _field(19, "reason", pa.string()),
+                        ]
+                    ),
+                )
+            ),
+        ),
+        _field(
+            20,
+            "exclusions",
+            pa.list_(
+                _field(
+                    21,
+                    "element",
+                    pa.struct(
+                        [
+                            _field(22, "start", pa.timestamp("us", tz="UTC"), nullable=False),
+                            _field(23, "end", pa.timestamp("us", tz="UTC"), nullable=False),
+                            _field(24, "reason", pa.string()),
+                        ]
+                    ),
+                )
+            ),
+        ),
+    ]
+)
+"""The Iceberg table of reference data: `STORES`, flattened. Null where something is not known."""
+
+REPORT_ROWS = pa.schema(
+    [
+        _field(1, "report_id", pa.string(), nullable=False),
+        _field(2, "as_of", pa.timestamp("us", tz="UTC"), nullable=False),
+        _field(3, "window_name", pa.string(), nullable=False),
+        _field(4, "window_start", pa.timestamp("us", tz="UTC"), nullable=False),
+        _field(5, "window_end", pa.timestamp("us", tz="UTC"), nullable=False),
+        _field(6, "store_id", pa.string(), nullable=False),
+        _field(7, "uptime_us", pa.int64(), nullable=False),
+        _field(8, "downtime_us", pa.int64(), nullable=False),
+        _field(9, "no_data_us", pa.int64(), nullable=False),
+        _field(10, "covered_us", pa.int64(), nullable=False),
+        _field(11, "excluded_us", pa.int64(), nullable=False),
+        _field(12, "outages", pa.int64()),
+        _field(13, "longest_outage_us", pa.int64()),
+        _field(14, "incidents", pa.int64()),
+        _field(15, "recoveries", pa.int64()),
+        _field(16, "recovery_us", pa.int64()),
+        _field(17, "name", pa.string()),
+        _field(18, "timezone", pa.string()),
+        _field(19, "target_percent", pa.decimal128(7, 4)),
+        _field(20, "revenue_per_hour", pa.decimal128(14, 4)),
+        _field(
+            21,
+            "attributes",
+            pa.map_(
+                _field(22, "key", pa.string(), nullable=False), _field(23, "value", pa.string())
+            ),
+        ),
+    ]
+)
+"""The Iceberg table of complete reports: one row per report, window and store.
+
+The measures are those of `PART`, exact. Outages are null in windows that are not measured for them.
+Attributes are those of the report's snapshot.
 """

@@ -1,0 +1,270 @@
+"""Publish polls, stores and the rows of reports as Iceberg tables, for other programs to query."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from store_monitoring.domain.parameters import WINDOWS_US
+from store_monitoring.errors import CommitConflictError, MissingObjectError
+from store_monitoring.ingest.deadline import Deadline, commit_attempts
+from store_monitoring.ingest.ports import IngestLog
+from store_monitoring.reports.plan import Plan, read_plan
+from store_monitoring.reports.ports import PageRequest, Reports
+from store_monitoring.reports.report import Status
+from store_monitoring.storage.keys import part_key, published_report_key, published_stores_key
+from store_monitoring.storage.ports import StoresFile, Tables
+from store_monitoring.storage.schemas import (
+    ATTRIBUTES,
+    PUBLISHED_POLLS,
+    PUBLISHED_STORES,
+    REPORT_ROWS,
+)
+
+SCHEMAS = {"polls": PUBLISHED_POLLS, "stores": PUBLISHED_STORES, "report_rows": REPORT_ROWS}
+"""The tables. Columns may be added to a schema, with new field ids."""
+
+_WINDOWS_US = dict(zip(("hour", "day", "week"), WINDOWS_US, strict=True))
+_ALL_TIME_US = (-(2**62), 2**62)
+_PAGE_REPORTS = 1000
+_REPORTS_AT_ONCE = 100  # per version, so that a call that times out has published some
+_COMMIT_SECONDS = 200
+_WORKERS = 16  # most of the time is spent waiting for S3
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of a table.
+
+    Attributes
+    ----------
+    key : str
+    rows, bytes : int
+    bounds : dict of str to tuple
+        The least and the greatest value of some columns; instants in microseconds.
+    """
+
+    key: str
+    rows: int
+    bytes: int
+    bounds: Mapping[str, tuple[int, int] | tuple[str, str]] = field(default_factory=dict)
+
+
+class PublishedTable(Protocol):
+    """An Iceberg table, as it was when it was opened."""
+
+    @property
+    def version(self) -> int:
+        """Its current version; 0 if it is new."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of its data files."""
+
+    def commit(
+        self,
+        version: int,
+        added: Collection[DataFile],
+        removed: Collection[str],
+        keep_since: datetime,
+    ) -> None:
+        """Commit a greater version, with some data files added and some removed.
+
+        Older versions stay readable, if they are not too many and were not replaced before
+        `keep_since`, when their files may be deleted.
+
+        Raises
+        ------
+        CommitConflictError
+            If another commit was first.
+        """
+
+
+class PublishedTables(Protocol):
+    """The Iceberg tables of `SCHEMAS`."""
+
+    def open(self, name: str) -> PublishedTable:
+        """Open a table; create it if it does not exist, or its metadata are deleted."""
+
+
+def publish_tables(
+    keep: timedelta,
+    clock: Callable[[], datetime],
+    tables: Tables,
+    log: IngestLog,
+    reports: Reports,
+    published: PublishedTables,
+    completed: str | None = None,
+) -> dict[str, int]:
+    """Bring the Iceberg tables up to the ingest log and the complete reports.
+
+    The versions of `polls` and `stores` are those of the log. Versions that follow each other
+    faster than they are published are skipped. A call that is killed leaves each table as it was,
+    or up to date. Of concurrent calls, the one that read the newest version of the log wins.
+
+    Parameters
+    ----------
+    keep : timedelta
+        How long files that the log has replaced are kept.
+    clock : callable
+        Returns the current time.
+    tables, log, reports, published : ports
+    completed : str, optional
+        A report that is complete, although the list of reports may not show that yet.
+
+    Returns
+    -------
+    dict of str to int
+        The version of each table.
+    """
+    keep_since = clock() - keep
+    for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
+        try:
+            return {
+                "polls": _publish_polls(log, published, keep_since),
+                "stores": _publish_stores(tables, log, published, keep_since),
+                "report_rows": _publish_reports(tables, reports, completed, published, keep_since),
+            }
+        except CommitConflictError:
+            continue
+    raise AssertionError("the last attempt raises")
+
+
+def _publish_polls(log: IngestLog, published: PublishedTables, keep_since: datetime) -> int:
+    table, version = published.open("polls"), log.snapshot().version
+    if table.version >= version:
+        return table.version
+    files = [
+        DataFile(
+            file.key,
+            file.rows,
+            file.bytes,
+            {"timestamp_utc": (file.min_timestamp_us, file.max_timestamp_us)},
+        )
+        for ingest in log.manifest(version, *_ALL_TIME_US)
+        for file in ingest.files
+    ]
+    added = [file for file in files if file.key not in table.keys]
+    table.commit(version, added, table.keys - {file.key for file in files}, keep_since)
+    return version
+
+
+def _publish_stores(
+    tables: Tables, log: IngestLog, published: PublishedTables, keep_since: datetime
+) -> int:
+    table, snapshot = published.open("stores"), log.snapshot()
+    if table.version >= snapshot.version:
+        return table.version
+    files = {published_stores_key(file.key): file for file in snapshot.stores.values()}
+    new = [file for key, file in files.items() if key not in table.keys]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        added = list(pool.map(lambda file: _write_stores(file, tables), new))
+    table.commit(snapshot.version, added, table.keys - files.keys(), keep_since)
+    return snapshot.version
+
+
+def _write_stores(file: StoresFile, tables: Tables) -> DataFile:
+    """Write the file of the table `stores` that has the stores of a file."""
+    stores = tables.read_stores([file])
+    attributes = stores.column("attributes").combine_chunks()
+    own = dict(zip(ATTRIBUTES.names, attributes.flatten(), strict=True))
+    columns = {name: stores.column(name) for name in stores.column_names} | own
+    columns["attributes"] = own["values"]
+    rows = _rows(columns, len(stores), PUBLISHED_STORES)
+    key = published_stores_key(file.key)
+    return DataFile(key, len(rows), tables.write_tables(key, [rows]))
+
+
+def _publish_reports(
+    tables: Tables,
+    reports: Reports,
+    completed: str | None,
+    published: PublishedTables,
+    keep_since: datetime,
+) -> int:
+    report_ids = {
+        published_report_key(each): each for each in _complete_reports(reports, completed)
+    }
+    table = published.open("report_rows")
+    while True:
+        new = sorted(report_ids.keys() - table.keys)[:_REPORTS_AT_ONCE]
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            files = list(pool.map(lambda key: _write_report(report_ids[key], tables), new))
+        added = [file for file in files if file is not None]
+        removed = table.keys - report_ids.keys()
+        if not added and not removed:
+            return table.version
+        table.commit(table.version + 1, added, removed, keep_since)
+        table = published.open("report_rows")
+
+
+def _complete_reports(reports: Reports, completed: str | None) -> Iterator[str]:
+    """Yield the ids of the reports that are complete and kept."""
+    if completed is not None:
+        yield completed
+    page = reports.newest(PageRequest(_PAGE_REPORTS))
+    while True:
+        yield from (each.report_id for each in page.reports if each.status is Status.COMPLETE)
+        if page.end is None:
+            return
+        page = reports.newest(PageRequest(_PAGE_REPORTS, page.end))
+
+
+def _write_report(report_id: str, tables: Tables) -> DataFile | None:
+    """Write the rows of a report; return None if it was deleted."""
+    key, rows = published_report_key(report_id), 0
+
+    def pieces(plan: Plan) -> Iterator[pa.Table]:
+        nonlocal rows
+        for shard in plan.shards:
+            for part in tables.read_part(part_key(report_id, shard.shard)):
+                piece = _report_rows(part, plan)
+                rows += len(piece)
+                yield piece
+
+    try:
+        plan = read_plan(report_id, tables)
+        size = tables.write_tables(key, pieces(plan))
+    except MissingObjectError:
+        return None
+    return DataFile(key, rows, size, {"report_id": (report_id, report_id)})
+
+
+def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
+    """Return what a shard computed, with one row for each window of a store."""
+    names = part.column_names
+    windows = []
+    for window, length_us in _WINDOWS_US.items():
+        # A measure is named like "uptime_last_week_us"; not all are measured in each window.
+        suffix = f"_last_{window}"
+        measures = {name.replace(suffix, ""): part.column(name) for name in names if suffix in name}
+        fixed = {
+            "report_id": plan.report_id,
+            "as_of": plan.now_us,
+            "window_name": window,
+            "window_start": plan.now_us - length_us,
+            "window_end": plan.now_us,
+        }
+        columns = {name: part.column(name) for name in names} | measures
+        columns |= {
+            name: pa.repeat(pa.scalar(value, REPORT_ROWS.field(name).type), len(part))
+            for name, value in fixed.items()
+        }
+        windows.append(_rows(columns, len(part), REPORT_ROWS))
+    return pa.concat_tables(windows)
+
+
+def _rows(columns: Mapping[str, Any], rows: int, schema: pa.Schema) -> pa.Table:
+    """Return a table of a schema; columns that are missing are null."""
+    return pa.table(
+        [
+            columns[each.name].cast(each.type)
+            if each.name in columns
+            else pa.nulls(rows, each.type)
+            for each in schema
+        ],
+        schema=schema,
+    )

@@ -1,0 +1,425 @@
+"""What other programs read from the Iceberg tables is what the library reads itself."""
+
+import csv
+import itertools
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache, cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto import mock_aws
+from moto.glue.responses import GlueResponse
+from pyarrow import fs
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.io.pyarrow import PyArrowFile
+
+from local.cli.sql import load_extension
+from local.emulator.glue import check_versions
+from store_monitoring.aws import iceberg_tables
+from store_monitoring.aws.iceberg_tables import IcebergTable, IcebergTables
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
+from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.ingest.ports import ManifestEntry, Snapshot
+from store_monitoring.ingest.take_back import take_back_ingest
+from store_monitoring.publish_tables import publish_tables
+from store_monitoring.storage.ports import PollsFile
+from testing.fakes import FolderObjects, MemoryReports
+from testing.pipeline import CLOCK_TIME, Pipeline
+from tests.cases import utc
+
+KEEP = timedelta(days=90)
+REPORT_ID = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
+STORES = [f"store-{number}" for number in range(12)]
+
+
+@pytest.fixture
+def glue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Glue with the database `store_monitoring` that refuses stale updates."""
+    monkeypatch.setattr(GlueResponse, "update_table", GlueResponse.update_table)
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")
+    check_versions()
+    with mock_aws():
+        client = boto3.client("glue")
+        client.create_database(DatabaseInput={"Name": "store_monitoring"})
+        yield client
+
+
+@cache
+def engine() -> Any:
+    """Return a DuckDB that reads Iceberg tables."""
+    connection = duckdb.connect()
+    for extension in ("avro", "iceberg"):
+        load_extension(connection, extension)
+    return connection
+
+
+@dataclass
+class Analyst:
+    """Publishes what a pipeline has committed, and reads it with other programs."""
+
+    pipeline: Pipeline
+    glue: Any
+    now: datetime = CLOCK_TIME
+
+    @cached_property
+    def published(self) -> IcebergTables:
+        folder = self.pipeline.folder
+        files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
+        return IcebergTables("store_monitoring", f"file://{folder}", files)
+
+    def publish(self, completed: str | None = None) -> dict[str, int]:
+        return publish_tables(
+            KEEP,
+            lambda: self.now,
+            self.pipeline.tables,
+            self.pipeline.log,
+            self.pipeline.reports,
+            self.published,
+            completed,
+        )
+
+    def table(self, name: str) -> Any:
+        return self.published._catalog.load_table(("store_monitoring", name))
+
+    def read(self, name: str, version: int | None = None) -> list[list[dict[str, Any]]]:
+        """Return a table's rows as each program reads them."""
+        table = self.table(name)
+        frame = polars.scan_iceberg(table, snapshot_id=version, reader_override="native")
+        at = "" if version is None else f", snapshot_from_id={version}"
+        found = engine().sql(f"SELECT * FROM iceberg_scan('{table.metadata_location}'{at})")
+        return [
+            table.scan(snapshot_id=version).to_arrow().to_pylist(),
+            found.to_arrow_table().to_pylist(),
+            frame.collect().to_arrow().to_pylist(),
+        ]
+
+
+@pytest.fixture
+def analyst(tmp_path: Path, glue: Any) -> Analyst:
+    return Analyst(Pipeline(tmp_path), glue)
+
+
+def compact(pipeline: Pipeline) -> None:
+    compact_polls(
+        14 * DAY_US,
+        pipeline.bucket_count,
+        KEEP,
+        lambda: CLOCK_TIME,
+        pipeline.tables,
+        FolderObjects(pipeline.folder),
+        pipeline.log,
+    )
+
+
+def polls_csv(rng: random.Random, rows: int) -> str:
+    start = datetime(2024, 10, 1, tzinfo=UTC)
+    lines = [
+        f"{rng.choice(STORES)},{rng.choice(['active', 'inactive'])},"
+        f"{start + timedelta(minutes=rng.randrange(14 * 24 * 60)):%Y-%m-%d %H:%M:%S} UTC"
+        for _ in range(rows)
+    ]
+    return "\n".join(["store_id,status,timestamp_utc", *lines])
+
+
+def rows_of(polls: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return sorted((p["store_id"], p["timestamp_utc"], p["active"]) for p in polls)
+
+
+def test_every_version_of_a_random_history_reads_as_the_library_reads_it(
+    analyst: Analyst,
+) -> None:
+    pipeline = analyst.pipeline
+    rng = random.Random(20)
+    expected: dict[int, tuple[Any, Any]] = {}
+    for step in range(15):
+        ingests = [*pipeline.log.known]
+        if step % 7 == 6:
+            compact(pipeline)
+        elif step % 7 == 5:
+            take_back_ingest(
+                rng.choice(ingests)[1], lambda: CLOCK_TIME, pipeline.tables, pipeline.log
+            )
+        elif step % 4 == 3:
+            zones = "\n".join(f"{each},America/New_York" for each in rng.sample(STORES, 3))
+            pipeline.ingest("timezones/z.csv", f"store_id,timezone_str\n{zones}")
+        else:
+            pipeline.ingest("polls/p.csv", polls_csv(rng, rng.randrange(1, 60)))
+        version = pipeline.log.snapshot().version
+        assert analyst.publish() == {"polls": version, "stores": version, "report_rows": 0}
+        expected[version] = pipeline.polls(), pipeline.zones()
+    assert len(expected) > 11
+    for version, (polls, zones_then) in expected.items():
+        for read in analyst.read("polls", version):
+            assert rows_of(read) == polls
+        for read in analyst.read("stores", version):
+            assert {store["store_id"]: store["timezone"] for store in read} == zones_then
+
+
+def test_polls_that_several_files_have_count_once_by_the_query_of_the_docs(
+    analyst: Analyst,
+) -> None:
+    polls = "store_id,status,timestamp_utc\na,{},2024-10-14 12:00:00 UTC\n"
+    for status in ("active", "inactive", "active"):
+        analyst.pipeline.ingest(
+            "polls/p.csv", polls.format(status) + f"b,{status},2024-10-14 13:00:00 UTC\n"
+        )
+    analyst.publish()
+    location = analyst.table("polls").metadata_location
+    engine().execute(f"CREATE OR REPLACE VIEW polls AS SELECT * FROM iceberg_scan('{location}')")
+    assert engine().execute("SELECT count(*) FROM polls").fetchall() == [(4,)]
+    counted = "SELECT store_id, timestamp_utc, bool_and(active) AS active FROM polls GROUP BY ALL"
+    rows = engine().execute(f"SELECT store_id, active FROM ({counted}) ORDER BY 1").fetchall()
+    assert rows == [("a", False), ("b", False)]  # rule 10
+
+
+def test_reference_data_are_published_with_all_their_values(analyst: Analyst) -> None:
+    ingest = analyst.pipeline.ingest
+    ingest("business_hours/h.csv", "store_id,day,start_time_local,end_time_local\na,0,09:00,17:30")
+    ingest("timezones/z.csv", "store_id,timezone_str\na,Asia/Tokyo")
+    ingest(
+        "attributes/a.csv",
+        "store_id,name,target_percent,revenue_per_hour,region,brand\na,Nori,99.5,120.25,West,",
+    )
+    ingest("special_hours/s.csv", "store_id,date,start_time_local,end_time_local\na,2024-12-25,,")
+    ingest(
+        "exclusions/e.csv",
+        "store_id,start_utc,end_utc,reason\na,2024-10-01T00:00:00Z,2024-10-02T00:00:00Z,paint",
+    )
+    ingest("polls/p.csv", "store_id,status,timestamp_utc\nb,active,2024-10-14 12:00:00 UTC")
+    analyst.publish()
+    for read in analyst.read("stores"):
+        nori, other = sorted(read, key=lambda row: row["store_id"])
+        assert dict(nori.pop("attributes")) == {"region": "West"}
+        assert nori == {
+            "store_id": "a",
+            "name": "Nori",
+            "timezone": "Asia/Tokyo",
+            "target_percent": Decimal("99.5"),
+            "revenue_per_hour": Decimal("120.25"),
+            "hours": [{"day": 0, "start_us": 9 * HOUR_US, "end_us": 35 * HOUR_US // 2}],
+            "special_hours": [
+                {"date": date(2024, 12, 25), "start_us": None, "end_us": None, "reason": None}
+            ],
+            "exclusions": [
+                {"start": utc("2024-10-01"), "end": utc("2024-10-02"), "reason": "paint"}
+            ],
+        }
+        assert set(other) == set(nori) | {"attributes"}
+        assert not any(value for name, value in other.items() if name != "store_id")
+
+
+def test_report_rows_are_those_of_the_csv(analyst: Analyst) -> None:
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 400))
+    lines = pipeline.report(report_id=REPORT_ID).decode().splitlines()
+    analyst.publish()
+    expected = list(csv.DictReader(lines))
+    for read in analyst.read("report_rows"):
+        assert {row["report_id"] for row in read} == {REPORT_ID}
+        found: dict[str, dict[str, str]] = {}
+        for row in read:
+            window = row["window_name"]
+            unit, length_us = ("minutes", MINUTE_US) if window == "hour" else ("hours", HOUR_US)
+            texts = found.setdefault(row["store_id"], {"store_id": row["store_id"]})
+            for measure in ("uptime", "downtime"):
+                length = Decimal(row[f"{measure}_us"]) / length_us
+                name = f"{measure}_last_{window}(in {unit})"
+                texts[name] = str(length.quantize(Decimal("0.01"), ROUND_HALF_EVEN))
+        assert [found[store_id] for store_id in sorted(found)] == expected
+
+
+def test_a_report_that_expires_or_is_deleted_leaves_the_table(analyst: Analyst) -> None:
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 40))
+    pipeline.report(report_id=REPORT_ID)
+    other = REPORT_ID.replace("0", "1")
+    pipeline.report(report_id=other)
+    (pipeline.folder / "reports" / other / "plan.json").unlink()
+    del pipeline.reports.reports[other]
+    assert analyst.publish(completed=other)["report_rows"] == 1
+    assert {row["report_id"] for row in analyst.read("report_rows")[0]} == {REPORT_ID}
+    pipeline.reports.reports.clear()
+    assert analyst.publish()["report_rows"] == 2
+    assert analyst.read("report_rows") == [[], [], []]
+    assert analyst.publish()["report_rows"] == 2
+
+
+def test_files_without_field_ids_are_read_by_their_column_names(analyst: Analyst) -> None:
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/old.csv", polls_csv(random.Random(1), 30))
+    for path in (pipeline.folder / "polls").rglob("*.parquet"):
+        old = pq.read_table(path)
+        plain = pa.schema([each.remove_metadata() for each in old.schema])
+        pq.write_table(old.cast(plain), path)
+    pipeline.ingest("polls/new.csv", polls_csv(random.Random(2), 30))
+    analyst.publish()
+    for read in analyst.read("polls"):
+        assert rows_of(read) == pipeline.polls()
+
+
+# --- interruptions and concurrency ------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The function's process ends here."""
+
+
+def kill_before_write(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill the process before its n-th write of metadata, counted from 0."""
+    writes = itertools.count()
+
+    def guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*args: Any, **kwargs: Any) -> Any:
+            if next(writes) == number:
+                raise Killed
+            return original(*args, **kwargs)
+
+        return write
+
+    monkeypatch.setattr(PyArrowFile, "create", guarded(PyArrowFile.create))
+    monkeypatch.setattr(GlueCatalog, "_update_glue_table", guarded(GlueCatalog._update_glue_table))
+    monkeypatch.setattr(GlueCatalog, "_create_glue_table", guarded(GlueCatalog._create_glue_table))
+
+
+def test_a_call_that_is_killed_anywhere_leaves_tables_that_can_be_read(analyst: Analyst) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(3)
+    states = [rows_of([])]
+    for number in range(40):
+        pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
+        states.append(pipeline.polls())
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            kill_before_write(number, monkeypatch)
+            try:
+                analyst.publish()
+                killed = False
+            except Killed:
+                killed = True
+        try:
+            found = rows_of(analyst.table("polls").scan().to_arrow().to_pylist())
+        except NoSuchTableError:
+            assert number < 2  # killed while it was created
+        else:
+            assert found in states
+        if not killed:
+            break
+    else:
+        pytest.fail("a call has too many writes")
+    assert number > 5
+    assert found == states[-1]
+
+
+def test_concurrent_calls_end_in_the_newest_version(analyst: Analyst) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(5)
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(analyst.publish) for _ in range(8)]
+        for _ in range(5):
+            pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+            calls.append(pool.submit(analyst.publish))
+    versions = [call.result()["polls"] for call in calls]
+    assert max(versions) == pipeline.log.snapshot().version
+    assert analyst.table("polls").current_snapshot().snapshot_id == max(versions)
+    assert rows_of(analyst.read("polls")[0]) == pipeline.polls()
+
+
+def test_an_older_version_does_not_replace_a_newer_one(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(6)
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    analyst.publish()
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    commit = IcebergTable.commit
+
+    def overtaken(*args: Any) -> None:
+        monkeypatch.setattr(IcebergTable, "commit", commit)
+        pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+        analyst.publish()
+        commit(*args)
+
+    monkeypatch.setattr(IcebergTable, "commit", overtaken)
+    assert analyst.publish()["polls"] == 3
+    assert rows_of(analyst.read("polls")[0]) == pipeline.polls()
+
+
+# --- old versions -----------------------------------------------------------------------------
+
+
+def test_old_versions_expire_and_nothing_stays_of_them(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(iceberg_tables, "_MAX_VERSIONS", 6)
+    monkeypatch.setattr(iceberg_tables, "_IN_USE", timedelta(0))
+    pipeline, rng = analyst.pipeline, random.Random(7)
+    counts = []
+    for number in range(24):
+        pipeline.ingest("timezones/z.csv", f"store_id,timezone_str\n{STORES[number % 9]},UTC")
+        pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
+        compact(pipeline)
+        if number == 5:
+            (pipeline.folder / "tables/polls/metadata/killed-m0.avro").touch()
+        analyst.publish()
+        counts.append(sum(key.startswith("tables/") for key in pipeline.files()))
+    assert max(counts[12:]) <= max(counts[:12])
+    assert not [key for key in pipeline.files() if "killed" in key]
+    for name in ("polls", "stores"):
+        table = analyst.table(name)
+        assert 3 <= len(table.snapshots()) <= 6
+        for snapshot in table.snapshots():
+            table.scan(snapshot_id=snapshot.snapshot_id).to_arrow()
+
+
+def test_versions_expire_before_the_files_that_they_read_are_deleted(analyst: Analyst) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(8)
+    for _ in range(3):
+        pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
+        analyst.publish()
+    analyst.now = datetime.now(UTC) + KEEP + timedelta(days=1)
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
+    analyst.publish()
+    assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [3, 4]
+
+
+def test_tables_whose_metadata_are_deleted_are_made_anew(analyst: Analyst) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(9)
+    for _ in range(3):
+        pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+        analyst.publish()
+    shutil.rmtree(pipeline.folder / "tables")
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    assert analyst.publish() == {"polls": 4, "stores": 4, "report_rows": 0}
+    assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [4]
+    for read in analyst.read("polls"):
+        assert rows_of(read) == pipeline.polls()
+
+
+def test_ten_thousand_files_are_published_in_seconds(analyst: Analyst) -> None:
+    files = [
+        PollsFile(number % 64, f"polls/{number}.parquet", 10, 1000, number, number + 1)
+        for number in range(10_000)
+    ]
+    entry = ManifestEntry("ingest", 100_000, tuple(files), Counter())
+    log = SimpleNamespace(snapshot=lambda: Snapshot(1, {}, 10_000), manifest=lambda *_: [entry])
+    began = time.process_time()
+    published = analyst.published
+    publish_tables(
+        KEEP, lambda: CLOCK_TIME, analyst.pipeline.tables, log, MemoryReports(), published
+    )
+    assert time.process_time() - began < 10
+    assert len(published.open("polls").keys) == 10_000
