@@ -1,15 +1,20 @@
-// Calls of the API. Failures are thrown as Errors whose messages are shown to users.
+// Calls of the API. A call that may succeed later is repeated; every call can be: see `ask`.
 
-import { askForKey, currentKey } from "./key.js";
+import { answered, reconnecting } from "./connection.js";
+import { askForKey, currentKey } from "./settings.js";
 
+const PATIENCE_MS = 35_000; // API Gateway itself gives up after 29 s
+const ATTEMPTS = 5; // if the API responds, but with a status of TRANSIENT
+const TRANSIENT = new Set([429, 502, 503, 504]);
 const ADVICE = {
-  forbidden: "The API requires a key. Enter it with the button “Key”.",
+  forbidden: "The API requires a key. Enter it in the settings.",
   too_many_requests: "Too many requests at once. Try again in a moment.",
   quota_exceeded: "This key has used up its requests for today.",
   unavailable: "A service behind the API does not respond. Try again in a moment.",
   internal_error: "Something went wrong on the API’s side. Try again; if it fails again, look at the API’s log.",
 };
 
+/** An error of a call: `code` for programs, `message` for people. */
 export class ApiError extends Error {
   constructor(code, message) {
     super(ADVICE[code] ?? message);
@@ -17,17 +22,29 @@ export class ApiError extends Error {
   }
 }
 
+/** The message of an API's error, for people; other errors are mistakes of this code, and go on. */
+export function messageOf(error) {
+  if (!(error instanceof ApiError)) throw error;
+  return error.message;
+}
+
 /**
  * Call the API; if it requires a key, ask the user for it and call again.
  *
+ * A lost call is repeated until the API responds: reading again changes nothing, new reports have
+ * an idempotency key, concurrent retries of a report start one attempt, and a form for an upload
+ * that nobody uses expires.
+ *
  * @param {string} method
  * @param {string} path relative to the API, its variable parts encoded
- * @param {object} [options] body: an object; headers
+ * @param {object} [options] body: an object; headers; signal: ends the call
  * @returns {Promise<object>} the decoded response
+ * @throws {ApiError}
  */
-export async function ask(method, path, { body, headers = {} } = {}) {
+export async function ask(method, path, { body, headers = {}, signal } = {}) {
   const key = currentKey();
-  const response = await send(method, path, {
+  const response = await sent(path, signal, {
+    method,
     body: body && JSON.stringify(body),
     headers: {
       Accept: "application/json",
@@ -39,17 +56,38 @@ export async function ask(method, path, { body, headers = {} } = {}) {
   if (response.ok) return response.json();
   // Another call may have received a key in the meantime.
   if (response.status === 403 && (key !== currentKey() || (await askForKey(key)))) {
-    return ask(method, path, { body, headers });
+    return ask(method, path, { body, headers, signal });
   }
   throw await errorOf(response);
 }
 
-async function send(method, path, options) {
-  try {
-    return await fetch(new URL(path, document.baseURI), { method, ...options });
-  } catch {
-    throw new ApiError("unreachable", "The API cannot be reached. Is there a connection?");
+/** Send a request until there is a response that is final. */
+async function sent(path, signal, options) {
+  const url = new URL(path, document.baseURI);
+  for (let failures = 0; ; failures += 1) {
+    const response = await attempt(url, signal, options);
+    if (response && !(failures < ATTEMPTS - 1 && (await isTransient(response)))) {
+      answered();
+      return response;
+    }
+    await reconnecting(failures, signal);
   }
+}
+
+/** A response; null if none came. */
+async function attempt(url, signal, options) {
+  const signals = [AbortSignal.timeout(PATIENCE_MS), signal].filter(Boolean);
+  try {
+    return await fetch(url, { ...options, signal: AbortSignal.any(signals) });
+  } catch {
+    signal?.throwIfAborted(); // the caller lost interest
+    return null;
+  }
+}
+
+async function isTransient(response) {
+  if (!TRANSIENT.has(response.status)) return false;
+  return (await errorOf(response.clone())).code !== "quota_exceeded";
 }
 
 async function errorOf(response) {

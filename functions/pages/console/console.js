@@ -1,33 +1,71 @@
-// The console: three views; the URL's fragment selects one.
+// The console: the URL's fragment selects a view, whose modules are loaded when it is first shown.
 
+import { answered, reconnecting } from "./connection.js";
 import { byId } from "./dom.js";
-import { askForKey, currentKey } from "./key.js";
-import { showReports } from "./reports.js";
-import { showStore } from "./store.js";
-import "./uploads.js";
+import { changed } from "./settings.js";
 
-// Uploads exist in this tab only: there is nothing to load.
-const VIEWS = { reports: showReports, store: showStore, upload: () => {} };
+// Each module exports `show(rest, signal)`: `rest` is what follows the view's name in the fragment,
+// and `signal` is aborted when the view is left.
+const VIEWS = {
+  overview: () => import("./overview.js"),
+  stores: () => import("./stores.js"),
+  store: () => import("./store.js"),
+  reports: () => import("./reports.js"),
+  uploads: () => import("./uploads.js"),
+};
+
+let current = "";
+let leaving = new AbortController();
 
 /** Show the view that the fragment selects: #store/ID is the view "store" with "ID". */
-function route() {
+async function route() {
   const [, name, rest = ""] = /^#([a-z]*)\/?(.*)$/.exec(location.hash) ?? [];
-  const shown = name in VIEWS ? name : "reports";
+  const shown = name in VIEWS ? name : "overview";
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  reveal(shown);
+  const { show } = await loaded(shown);
+  if (!signal.aborted) await show(rest, signal);
+}
+
+function reveal(shown) {
   for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== `${shown}-view`;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  VIEWS[shown](rest);
+  if (current && current !== shown) {
+    scrollTo(0, 0);
+    // A link in the view before is hidden now, and the focus with it.
+    if (!document.activeElement?.checkVisibility() || document.activeElement === document.body) byId("main").focus();
+  }
+  document.title = `${byId(`${shown}-title`).textContent} · Store monitoring`;
+  current = shown;
 }
 
-byId("key-button").addEventListener("click", async () => {
-  const before = currentKey();
-  if ((await askForKey()) && currentKey() !== before) route();
+/** The module of a view, even if the connection is lost meanwhile. */
+async function loaded(view) {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      const module = await VIEWS[view]();
+      answered();
+      return module;
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // only those are about loading
+      await reconnecting(failures);
+    }
+  }
+}
+
+byId("settings-button").addEventListener("click", async () => {
+  if (await changed()) location.reload(); // everything shown may depend on them; drafts are kept
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment selects a view, not a position on the page
   byId("main").focus();
 });
 addEventListener("hashchange", route);
-route();
+await route();
+// The other views are then there at once, and even if the connection is lost.
+for (const view of Object.keys(VIEWS)) await loaded(view);

@@ -10,11 +10,19 @@ function filled(node, attributes, children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value != null) node.setAttribute(name, value);
   }
-  node.append(...children.filter((child) => child != null));
+  node.append(...present(children));
   return node;
 }
 
-/** Create an element with attributes, listeners (values that are functions) and children. */
+const present = (children) => children.filter((child) => child != null && child !== false);
+
+/**
+ * Create an element.
+ *
+ * @param {string} name
+ * @param {object} attributes listeners, too: values that are functions
+ * @param {...(Node|string|null|false)} children null and false are left out
+ */
 export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
@@ -24,25 +32,63 @@ export function shape(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
 
+/**
+ * Replace the children of an element; the focus stays on the control with the same name.
+ *
+ * @param {Element} parent
+ * @param {(Node|string|null|false)[]} children
+ */
+export function refill(parent, children) {
+  const focused = parent.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  parent.replaceChildren(...present(children));
+  if (!focused) return;
+  const controls = [...parent.querySelectorAll("a, button, input, select, summary, [tabindex]")];
+  controls.find((control) => nameOf(control) === focused)?.focus({ preventScroll: true });
+}
+
+const nameOf = (control) =>
+  `${control.tagName} ${control.getAttribute("aria-label") ?? control.name ?? ""} ${control.textContent}`;
+
 /** Show a message in an element; hide the element without a message. */
 export function showMessage(node, message = "") {
   node.textContent = message;
   node.hidden = !message;
 }
 
+/** A paragraph about a problem, which screen readers announce; hidden until it has a message. */
+export const problemText = (message = "") =>
+  element("p", { class: "problem", role: "alert", hidden: !message }, message);
+
 /** Announce a message to screen readers. */
 export function announce(message) {
   byId("announcer").textContent = message;
 }
 
-/** Run the action of a button; disable the button meanwhile. */
+/** Run the action of a button; the button is disabled meanwhile, and has the focus afterwards if it had it. */
 export async function busy(button, work) {
+  const hadFocus = button === document.activeElement;
   button.disabled = true;
   try {
     return await work();
   } finally {
     button.disabled = false;
+    if (hadFocus && document.activeElement === document.body) button.focus();
   }
 }
 
-export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/**
+ * Wait; an aborted signal ends the wait.
+ *
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ */
+export function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

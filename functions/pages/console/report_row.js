@@ -1,70 +1,57 @@
-// One report in the list: its live status and its downloads.
+// One report in the list: its figures, its files, and its status while it runs.
 
-import { ask } from "./api.js";
-import { announce, busy, element, pause, showMessage } from "./dom.js";
-import { reportSummary } from "./report_summary.js";
-import { count, instant, length } from "./texts.js";
+import { actionButton } from "./action_button.js";
+import { ask, messageOf } from "./api.js";
+import { announce, element, pause, problemText, refill, showMessage } from "./dom.js";
+import { download, openReport } from "./report_files.js";
+import { extras, inWords } from "./report_request.js";
+import { count, exactInstant, length, money, number, percent } from "./texts.js";
 
 const ASK_EVERY_MS = 1000;
 
 export class ReportRow {
-  #item;
   #entry;
+  #onEnd;
   #following = false;
+  #signal;
+  #problem = problemText();
+  #status = element("div", { class: "status" });
 
   /**
-   * @param {HTMLElement} item what the row is shown in
    * @param {object} entry the report, as GET /reports lists it
+   * @param {() => void} onEnd called when the report has ended
    */
-  constructor(item, entry) {
-    this.#item = item;
+  constructor(entry, onEnd) {
     this.#entry = entry;
+    this.#onEnd = onEnd;
+    this.item = element("li", { class: "report" }, this.#status, this.#problem);
     this.#show();
   }
 
-  get item() {
-    return this.#item;
-  }
-
-  /** Show the status of a newer list, unless a newer status is known. */
+  /** Show the entry of a newer list, unless a newer status is known. */
   update(entry) {
-    if (this.#entry.status !== "Running" || entry.status === "Running") return;
+    if (entry.status === "Running" || JSON.stringify(entry) === JSON.stringify(this.#entry)) return;
     this.#entry = entry;
     this.#show();
   }
 
-  /** Poll the status of the report until it has ended. */
-  async follow() {
+  /** Follow the report until it has ended, or until the signal is aborted. */
+  async follow(signal) {
+    this.#signal = signal;
     if (this.#following) return;
     this.#following = true;
     try {
-      while (this.#entry.status === "Running") {
-        const report = await ask("GET", `get_report/${this.#entry.report_id}`);
+      while (this.#entry.status === "Running" && !signal.aborted) {
+        const report = await ask("GET", `get_report/${this.#entry.report_id}`, { signal });
         if (report.status === "Running") this.#progress(report);
         else this.#end(report);
-        if (report.status === "Running") await pause(ASK_EVERY_MS);
+        if (report.status === "Running") await pause(ASK_EVERY_MS, signal);
       }
     } catch (error) {
-      this.#item.append(
-        element("p", { class: "problem", role: "alert" }, error.message),
-        element("button", { type: "button", click: () => this.#again() }, "Try again"),
-      );
+      if (!signal.aborted) showMessage(this.#problem, messageOf(error));
     } finally {
       this.#following = false;
     }
-  }
-
-  #again() {
-    this.#show();
-    this.follow();
-  }
-
-  /** Retry a failed report. */
-  async #retry() {
-    const started = await ask("POST", `reports/${this.#entry.report_id}/retry`);
-    this.#entry = { ...this.#entry, ...started, error: null, ended_at: null };
-    this.#show();
-    this.follow();
   }
 
   #end(report) {
@@ -72,55 +59,103 @@ export class ReportRow {
     this.#entry = { ...this.#entry, ...report };
     this.#show();
     announce(report.status === "Complete" ? "The report is complete." : "The report failed.");
+    this.#onEnd();
   }
 
   #progress({ progress, warnings }) {
-    this.#item.querySelector(".warnings").replaceChildren(...warningElements(warnings));
-    const bar = this.#item.querySelector("progress");
+    this.#status.querySelector(".warnings").replaceChildren(...warningElements(warnings));
+    const bar = this.#status.querySelector("progress");
     if (!bar || !progress) return;
     bar.max = progress.shards_total;
     bar.value = progress.shards_done;
-    this.#item.querySelector(".shards").textContent =
-      `${progress.shards_done} of ${count(progress.shards_total, "shard")}`;
+    const share = Math.floor((100 * progress.shards_done) / progress.shards_total);
+    this.#status.querySelector(".progress").textContent = `Computing the stores: ${share}%`;
+  }
+
+  async #retry() {
+    const started = await ask("POST", `reports/${this.#entry.report_id}/retry`);
+    this.#entry = { ...this.#entry, ...started, error: null, ended_at: null };
+    this.#show();
+    await this.follow(this.#signal);
   }
 
   #show() {
-    const { status } = this.#entry;
-    const parts = {
-      Running: () => running(),
-      Complete: () => complete(this.#entry),
-      Failed: () => failed(this.#entry, () => this.#retry()),
-    }[status]();
-    this.#item.dataset.status = status;
-    this.#item.replaceChildren(
+    const entry = this.#entry;
+    this.item.dataset.status = entry.status;
+    showMessage(this.#problem);
+    refill(this.#status, [
       element(
         "div",
         { class: "head" },
-        element("h3", {}, title(this.#entry)),
-        element("span", { class: "badge" }, status),
+        element("h3", {}, inWords(entry), element("small", {}, ` started ${exactInstant(entry.started_at)}`)),
+        element("span", { class: "badge" }, entry.status),
       ),
-      element("p", { class: "facts" }, facts(this.#entry)),
-      element("div", { class: "warnings" }, ...warningElements(this.#entry.warnings)),
-      ...parts,
+      element("p", { class: "facts" }, facts(entry)),
+      element("div", { class: "warnings" }, ...warningElements(entry.warnings)),
+      ...{
+        Running: () => running(),
+        Complete: () => [headline(entry), this.#files()],
+        Failed: () => [element("p", { class: "problem" }, failure(entry)), this.#retryButton()],
+      }[entry.status](),
+    ]);
+  }
+
+  #files() {
+    const { report_id: id, formats, headline: hasSummary } = this.#entry;
+    const downloadButton = (file) =>
+      actionButton(label(file), this.#problem, () => download(id, file), { "aria-label": `Download ${label(file)}` });
+    return element(
+      "div",
+      { class: "buttons" },
+      formats.includes("html") && openReport(id, this.#problem),
+      ...this.#fileNames().map(downloadButton),
+      hasSummary && element("a", { href: `#overview/${id}` }, "Figures"),
     );
+  }
+
+  /** The report's formats, and the files of its tables, which have the formats of data. */
+  #fileNames() {
+    const { formats, request } = this.#entry;
+    const tables = [request?.group_by?.length && "groups", request?.include?.includes("outages") && "outages"];
+    const data = formats.filter((format) => ["csv", "json", "parquet"].includes(format));
+    return [...formats, ...tables.filter(Boolean).flatMap((table) => data.map((format) => `${table}.${format}`))];
+  }
+
+  #retryButton() {
+    if (this.#entry.can_retry === false) return null;
+    return element("div", { class: "buttons" }, actionButton("Try again", this.#problem, () => this.#retry()));
   }
 }
 
-function title({ as_of: asOf, status }) {
-  if (asOf) return instant(asOf);
-  return status === "Failed" ? "Failed before it was planned" : "As of the last poll";
-}
+/** "XLSX", "groups.csv" */
+const label = (file) => (file.includes(".") ? file : file.toUpperCase());
 
 function facts(entry) {
-  const requested = entry.store_ids?.length;
   return [
-    entry.stores != null ? count(entry.stores, "store") : requested && count(requested, "store"),
-    entry.poll_filter === "business_hours" && "polls taken while open",
-    `started ${instant(entry.started_at)}`,
+    entry.stores != null && count(entry.stores, "store"),
+    ...extras(entry),
     entry.ended_at && `took ${length(Date.parse(entry.ended_at) - Date.parse(entry.started_at))}`,
   ]
     .filter(Boolean)
     .join(" · ");
+}
+
+/** The figures of the list: what a manager looks at first. */
+function headline({ headline: figures }) {
+  if (!figures) return null;
+  const { now, uptime_percent: uptime, stores_missed: missed, lost_revenue_last_week: lost } = figures;
+  const facts = [
+    `${number(now.down)} down now`,
+    now.no_data > 0 && `${number(now.no_data)} without data`,
+    `${count(missed.last_week, "store")} below target`,
+    lost && `${money(lost)} lost`,
+  ];
+  return element(
+    "p",
+    { class: "headline" },
+    element("strong", {}, percent(uptime.last_week)),
+    ` up in the week · ${facts.filter(Boolean).join(" · ")}`,
+  );
 }
 
 const warningElements = (warnings = []) =>
@@ -129,48 +164,11 @@ const warningElements = (warnings = []) =>
 function running() {
   return [
     element("progress", { "aria-label": "Progress" }),
-    element("p", { class: "shards hint" }, "Planning"),
+    element("p", { class: "progress hint" }, "Planning"),
   ];
 }
 
-function failed({ error }, retry) {
-  const problem = element("p", { class: "problem", role: "alert", hidden: true });
-  const work = () => retry().catch(({ message }) => showMessage(problem, message));
-  return [
-    element("p", { class: "problem" }, error?.message ?? "The reason is not known."),
-    element("p", { class: "hint" }, element("code", {}, error?.code ?? "")),
-    element(
-      "div",
-      { class: "buttons" },
-      element("button", { type: "button", click: ({ currentTarget }) => busy(currentTarget, work) }, "Try again"),
-    ),
-    problem,
-  ];
-}
-
-function complete({ report_id: id, formats, as_of: asOf }) {
-  const problem = element("p", { class: "problem", role: "alert", hidden: true });
-  const buttons = formats.map((format) =>
-    element(
-      "button",
-      {
-        type: "button",
-        "aria-label": `Download ${format.toUpperCase()}, ${instant(asOf)}`,
-        click: ({ currentTarget }) => busy(currentTarget, () => download(id, format, problem)),
-      },
-      format.toUpperCase(),
-    ),
-  );
-  return [element("div", { class: "buttons" }, ...buttons), problem, reportSummary(id)];
-}
-
-/** Links expire after minutes, so they are requested when they are clicked. */
-async function download(id, format, problem) {
-  showMessage(problem);
-  try {
-    const report = await ask("GET", `get_report/${id}`);
-    location.assign(report.urls[format]); // an attachment: the browser stays on the page
-  } catch (error) {
-    showMessage(problem, error.message);
-  }
+function failure({ error }) {
+  if (!error) return "The report failed; the reason is not known.";
+  return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
 }

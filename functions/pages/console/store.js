@@ -1,64 +1,53 @@
-// Look up a store: the form, the URL's fragment, and the element that shows the week.
+// One store: its week, its figures, and what they rest on.
 
-import { ask } from "./api.js";
-import { busy, byId, showMessage } from "./dom.js";
-import { trimmed, utc } from "./report_request.js";
-import { storeWeek } from "./store_week.js";
+import { parsed, storeAddress } from "./addresses.js";
+import { ask, messageOf } from "./api.js";
+import { byId, element, refill, showMessage } from "./dom.js";
+import { storeElements } from "./store_parts.js";
 
-const form = byId("look-up");
-const place = byId("store-week");
-let shown = "";
+const place = byId("store");
+const SIMILAR = 5;
 
-/** Show the store that the fragment names: ID, or ID?as_of=…&poll_filter=… */
-export async function showStore(address) {
-  if (!address || address === shown) return;
-  const [id, query = ""] = address.split("?");
-  await busy(form.querySelector("button"), () => show(decoded(id), query, address));
-}
-
-function decoded(id) {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return id; // typed by hand, with a literal percent sign
-  }
-}
-
-async function show(id, query, address) {
-  const parameters = new URLSearchParams(query);
-  fillIn(id, parameters);
-  parameters.set("store_id", id); // not in the path: browsers resolve ".." there
-  showMessage(byId("store-problem"));
+/** Show the store that the fragment names: ID?as_of=…&poll_filter=…&report_id=… */
+export async function show(rest, signal) {
+  const { name: id, query } = parsed(rest);
+  byId("store-title").textContent = id;
+  document.title = `${id} · Store monitoring`;
   place.replaceChildren();
+  showMessage(byId("store-problem"));
+  const weekQuery = new URLSearchParams({ ...query, store_id: id }); // not in the path: browsers resolve ".." there
   try {
-    const timeline = await ask("GET", `timeline?${parameters}`);
-    place.replaceChildren(...storeWeek(timeline));
-    shown = address;
+    const [timeline, row] = await Promise.all([
+      ask("GET", `timeline?${weekQuery}`, { signal }),
+      reportRow(id, query.report_id, signal),
+    ]);
+    refill(place, storeElements(timeline, row, query));
+    if (row?.name) byId("store-title").textContent = row.name;
   } catch (error) {
-    shown = "";
-    showMessage(byId("store-problem"), error.message);
+    if (signal.aborted) return;
+    showMessage(byId("store-problem"), messageOf(error));
+    if (error.code === "unknown_store") refill(place, await similar(id, signal));
   }
 }
 
-function fillIn(id, query) {
-  form.elements.store_id.value = id;
-  form.elements.as_of.value = query.get("as_of")?.replace("Z", "") ?? "";
-  form.elements.poll_filter.value = query.get("poll_filter") ?? "all";
-}
-
-function lookUp(event) {
-  event.preventDefault();
-  const fields = new FormData(form);
-  const id = trimmed(fields.get("store_id"));
-  if (!id) return showMessage(byId("store-problem"), "Enter the id of a store.");
-  const query = new URLSearchParams({ poll_filter: fields.get("poll_filter") });
-  if (fields.get("as_of")) query.set("as_of", utc(fields.get("as_of")));
-  const address = `${encodeURIComponent(id)}?${query}`;
-  if (location.hash === `#store/${address}`) {
-    shown = ""; // request it again: it may have changed
-    return showStore(address);
+/** The store's row of a report, by default the newest; null if it has none. */
+async function reportRow(id, reportId, signal) {
+  const path = reportId ? `reports/${encodeURIComponent(reportId)}/stores` : "stores";
+  try {
+    const { stores } = await ask("GET", `${path}?${new URLSearchParams({ q: id, limit: 100 })}`, { signal });
+    return stores.find((store) => store.store_id === id) ?? null;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (["no_report", "too_many_stores", "unknown_report"].includes(error.code)) return null;
+    throw error;
   }
-  location.hash = `store/${address}`;
 }
 
-form.addEventListener("submit", lookUp);
+/** Links to stores with ids like this one. */
+async function similar(id, signal) {
+  const { stores, suggestions = [] } = await ask("GET", `stores?${new URLSearchParams({ q: id, limit: SIMILAR })}`, { signal });
+  const ids = stores.length ? stores.map((store) => store.store_id) : suggestions;
+  if (!ids.length) return [];
+  const links = ids.map((each) => element("li", {}, element("a", { href: storeAddress(each), class: "id" }, each)));
+  return [element("p", {}, "Did you mean one of these?"), element("ul", { class: "plain-list" }, ...links)];
+}

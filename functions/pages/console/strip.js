@@ -1,19 +1,17 @@
 // The strip of a week: one row per local day, drawn to scale; tooltips by pointer and by arrow keys.
 
-import { byId, element, shape } from "./dom.js";
+import { element, shape } from "./dom.js";
 import { length } from "./texts.js";
+import { hideTip, hideTipSoon, keepTip, showTip } from "./tip.js";
 
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 const TICKS = [0, 6, 12, 18, 24];
 const NEAR_PIXELS = 5;
-const MARGIN_PIXELS = 8;
 // In SVG units: a row is 40 units high; horizontally, one unit is a minute.
 const BAND = { up: [2, 24], down: [14, 12], "no-data": [8, 12], closed: [25, 1] };
 const POLL = { active: [30, 8], inactive: [30, 8] };
 const HEIGHT = 40;
-
-const tip = byId("tip");
 
 /**
  * Draw a week.
@@ -114,23 +112,13 @@ function addTooltips(svg, parts, day, longest, describe) {
   let shown = -1;
 
   function show(index) {
-    hide();
-    shown = index;
     const { part, mark } = inOrder[index];
+    showTip(describe(part), mark, svg, () => {
+      mark.classList.remove("shown");
+      shown = -1;
+    });
     mark.classList.add("shown");
-    tip.textContent = describe(part);
-    tip.hidden = false;
-    const box = mark.getBoundingClientRect();
-    const left = box.left + (box.width - tip.offsetWidth) / 2;
-    const rightmost = document.documentElement.clientWidth - tip.offsetWidth - MARGIN_PIXELS;
-    tip.style.left = `${Math.max(MARGIN_PIXELS, Math.min(left, rightmost))}px`;
-    tip.style.top = `${Math.max(MARGIN_PIXELS, svg.getBoundingClientRect().top - tip.offsetHeight - MARGIN_PIXELS)}px`;
-  }
-
-  function hide() {
-    inOrder[shown]?.mark.classList.remove("shown");
-    shown = -1;
-    tip.hidden = true;
+    shown = index;
   }
 
   /** A poll near the pointer, else the interval under it. */
@@ -148,8 +136,9 @@ function addTooltips(svg, parts, day, longest, describe) {
 
   function point(event) {
     const index = at(event.clientX);
-    if (index < 0) hide();
+    if (index < 0) hideTip();
     else if (index !== shown) show(index);
+    else keepTip();
   }
 
   const steps = {
@@ -161,10 +150,14 @@ function addTooltips(svg, parts, day, longest, describe) {
 
   svg.addEventListener("pointermove", point);
   svg.addEventListener("pointerdown", point);
-  svg.addEventListener("pointerleave", hide);
-  svg.addEventListener("blur", hide);
+  svg.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType !== "touch") hideTipSoon(); // a finger that is lifted has left, too
+  });
+  svg.addEventListener("blur", () => {
+    if (shown >= 0) hideTip(); // not the tip of a drawing that was touched instead
+  });
   svg.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") hide();
+    if (event.key === "Escape") hideTip();
     if (!(event.key in steps) || !inOrder.length) return;
     event.preventDefault();
     show(steps[event.key]());
@@ -172,5 +165,3 @@ function addTooltips(svg, parts, day, longest, describe) {
 }
 
 const begin = ({ part }) => part.instant ?? part.start;
-
-addEventListener("scroll", () => (tip.hidden = true), { passive: true });

@@ -1,17 +1,31 @@
-// Format numbers and times for people.
+// Numbers and times for people, and instants that people type.
+
+import { displayZone } from "./settings.js";
 
 const NUMBER = new Intl.NumberFormat("en-GB");
+const SHORT_NUMBER = new Intl.NumberFormat("en-GB", { notation: "compact" });
 const SIZES = ["bytes", "kB", "MB", "GB"];
-const UTC = clock("UTC");
 
 export const number = (value) => NUMBER.format(value);
+
+/** 12345 → "12K" */
+export const shortNumber = (value) => SHORT_NUMBER.format(value);
 
 export function count(value, one, many = `${one}s`) {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
 
 /** 45.671 → "45.7%"; there is no percentage of nothing */
-export const percent = (value) => (value === null ? "no data" : `${value.toFixed(1)}%`);
+export const percent = (value) => (value == null ? "no data" : `${value.toFixed(1)}%`);
+
+/** A difference of percentages: 1.25 → "+1.3 points" */
+export const points = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} points`;
+
+/** Money as the API writes it: "1234.50" → "1,234.50" */
+export function money(text) {
+  const [whole, cents] = text.split(".");
+  return `${NUMBER.format(BigInt(whole))}.${cents}`;
+}
 
 /** 1500000 → "1.5 MB" */
 export function size(bytes) {
@@ -44,17 +58,20 @@ export function length(milliseconds) {
  * @param {string} timeZone an IANA name; UTC is used if this browser does not know it
  */
 export function clock(timeZone) {
-  const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: known(timeZone), ...options });
-  const date = format({ weekday: "short", day: "numeric", month: "short" });
-  const longDate = format({ day: "numeric", month: "long", year: "numeric" });
-  const time = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const exact = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const zone = known(timeZone);
+  const format = (options) => {
+    const formatter = new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options });
+    return (instant) => formatter.format(instant);
+  };
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   return {
-    name: known(timeZone),
-    date: (instant) => date.format(instant),
-    longDate: (instant) => longDate.format(instant),
-    time: (instant) => time.format(instant),
-    exactTime: (instant) => exact.format(instant),
+    name: zone,
+    date: format({ weekday: "short", day: "numeric", month: "short" }),
+    longDate: format({ day: "numeric", month: "long", year: "numeric" }),
+    time: format(time),
+    exactTime: format({ ...time, second: "2-digit" }),
+    /** "UTC", "GMT-5" */
+    offset: (instant) => offset(instant, zone),
   };
 }
 
@@ -67,8 +84,45 @@ function known(timeZone) {
   }
 }
 
-/** "14 October 2024, 23:55 UTC" */
+function offset(instant, timeZone) {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZone, timeZoneName: "shortOffset" }).formatToParts(instant);
+  const name = parts.find(({ type }) => type === "timeZoneName").value;
+  return timeZone === "UTC" ? "UTC" : name;
+}
+
+/** An instant in the zone of the settings: "14 October 2024, 23:55 UTC" */
 export function instant(text) {
-  const at = Date.parse(text);
-  return `${UTC.longDate(at)}, ${UTC.time(at)} UTC`;
+  const [at, shown] = [Date.parse(text), clock(displayZone())];
+  return `${shown.longDate(at)}, ${shown.time(at)} ${shown.offset(at)}`;
+}
+
+/** The same to the second: "14 October 2024, 23:55:18 UTC" */
+export function exactInstant(text) {
+  const [at, shown] = [Date.parse(text), clock(displayZone())];
+  return `${shown.longDate(at)}, ${shown.exactTime(at)} ${shown.offset(at)}`;
+}
+
+/**
+ * The instant that a clock shows as a wall time.
+ *
+ * @param {string} text the value of a field of type datetime-local: "2024-10-14T12:00"
+ * @param {string} timeZone the clock's zone
+ * @returns {string} ISO 8601, in UTC
+ */
+export function toInstant(text, timeZone) {
+  const wall = Date.parse(`${text}Z`);
+  let at = wall;
+  for (let round = 0; round < 2; round += 1) at = wall - (wallTime(at, timeZone) - at);
+  return new Date(at).toISOString().replace(".000Z", "Z");
+}
+
+/** The reverse: the value of a field that shows an instant. */
+export function toField(text, timeZone) {
+  return new Date(wallTime(Date.parse(text), timeZone)).toISOString().slice(0, 19);
+}
+
+/** What a zone's clock shows at an instant, as if that were UTC. */
+function wallTime(instant, timeZone) {
+  const format = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
+  return Date.parse(`${format.format(instant).replace(" ", "T")}Z`) + (instant % 1000);
 }

@@ -1,18 +1,16 @@
-// One upload: from the file to the outcome of ingest.
+// Send a file to the inbox, with a form that the API has signed.
 
 import { ApiError, ask } from "./api.js";
-import { pause } from "./dom.js";
 import { size } from "./texts.js";
 
-const ASK_EVERY_MS = 1000;
-
 /**
- * Send a file to the inbox.
+ * Send a file.
  *
  * @param {File} file
  * @param {string} kind
  * @param {(share: number) => void} onProgress called with the fraction that has been sent
  * @returns {Promise<string>} the upload's id
+ * @throws {ApiError}
  */
 export async function send(file, kind, onProgress) {
   if (!file.size) throw new ApiError("empty", "The file is empty.");
@@ -27,21 +25,6 @@ export async function send(file, kind, onProgress) {
   return form.upload_id;
 }
 
-/**
- * Wait for the outcome of an upload.
- *
- * @param {string} id
- * @param {(reason: string) => void} onRetry called with the reason, each time that the upload is found Retrying
- */
-export async function outcomeOf(id, onRetry = () => {}) {
-  for (;;) {
-    const outcome = await ask("GET", `uploads/${encodeURIComponent(id)}`);
-    if (outcome.status === "Retrying") onRetry(outcome.reason);
-    else if (outcome.status !== "Pending") return outcome;
-    await pause(ASK_EVERY_MS);
-  }
-}
-
 /** Like fetch, but with progress, which fetch does not report for uploads. */
 function post(url, fields, onProgress) {
   return new Promise((resolve, reject) => {
@@ -53,7 +36,7 @@ function post(url, fields, onProgress) {
       else reject(new ApiError("refused", `The inbox refused the file: ${reason(request)}`));
     });
     request.addEventListener("error", () =>
-      reject(new ApiError("unreachable", "The file could not be sent. Is there a connection?")),
+      reject(new ApiError("unreachable", "The connection was lost while the file was sent. Upload it again.")),
     );
     request.send(fields);
   });

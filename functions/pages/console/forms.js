@@ -1,0 +1,75 @@
+// What all forms share: problems beside their fields, and a draft that outlives a reload.
+
+import { messageOf } from "./api.js";
+import { showMessage } from "./dom.js";
+
+/**
+ * Show what is wrong, each message beside its field; the first such field gets the focus.
+ *
+ * @param {HTMLFormElement} form has an element with data-problem-of="NAME" for each field;
+ *   the one of "" is for what is about no single field
+ * @param {Object<string, string>} problems messages by the field's name
+ */
+export function showProblems(form, problems) {
+  for (const place of form.querySelectorAll("[data-problem-of]")) {
+    const name = place.dataset.problemOf;
+    showMessage(place, problems[name]);
+    if (!name) continue;
+    for (const field of form.querySelectorAll(`[name="${name}"]`)) {
+      field.setAttribute("aria-invalid", String(Boolean(problems[name])));
+    }
+  }
+  const first = form.querySelector('[aria-invalid="true"]');
+  if (!first) return;
+  const closed = first.closest("details:not([open])");
+  if (closed) closed.open = true;
+  first.focus();
+}
+
+/** Fields whose value is incomplete or malformed: the browser calls it empty, which it is not. */
+export function halfTyped(form) {
+  const fields = [...form.elements].filter(({ validity }) => validity?.badInput);
+  return Object.fromEntries(
+    fields.map(({ name, type }) => [
+      name,
+      type === "number" ? "This is not a number." : "Complete the date and time, or clear the field.",
+    ]),
+  );
+}
+
+/**
+ * The problems of a form, from an error of the API, whose messages begin with the field's name.
+ *
+ * @param {HTMLFormElement} form
+ * @param {Error} error
+ */
+export function problemsOf(form, error) {
+  const message = messageOf(error);
+  const [, name, reason] = /^(\w+): (.+)$/s.exec(message) ?? [];
+  const hasPlace = name && form.querySelector(`[data-problem-of="${name}"]`);
+  return hasPlace ? { [name]: `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.` } : { "": message };
+}
+
+/** Keep what is typed into a form for this tab, and fill it in again after a reload. */
+export function keepDraft(form) {
+  const key = `draft-${form.id}`;
+  const draft = JSON.parse(sessionStorage.getItem(key) ?? "{}");
+  for (const [name, field] of fieldsOf(form)) {
+    if (!(name in draft)) continue;
+    if (isChoice(field)) field.checked = draft[name];
+    else field.value = draft[name];
+  }
+  form.addEventListener("input", () => {
+    const values = fieldsOf(form).map(([name, field]) => [name, isChoice(field) ? field.checked : field.value]);
+    sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(values)));
+  });
+}
+
+/** The fields, each with a name that no other has: boxes that share a name differ by value. */
+function fieldsOf(form) {
+  return [...form.elements]
+    .filter(({ name }) => name)
+    .map((field) => [isChoice(field) ? `${field.name}=${field.value}` : field.name, field]);
+}
+
+const isChoice = ({ type }) => type === "checkbox" || type === "radio";

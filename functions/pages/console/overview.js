@@ -1,0 +1,151 @@
+// The newest report's figures, each with a link to the stores behind it.
+
+import { storeAddress, storesAddress } from "./addresses.js";
+import { ask, messageOf } from "./api.js";
+import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
+import { firstSteps } from "./first_steps.js";
+import { heatMap } from "./heat_map.js";
+import { openReport } from "./report_files.js";
+import { locallySortedTable } from "./tables.js";
+import { count, instant, money, number, percent } from "./texts.js";
+
+const WORST = 10;
+const REFRESH_EVERY_MS = 15_000;
+const WINDOWS = { last_hour: "hour", last_day: "day", last_week: "week" };
+
+const place = byId("overview");
+let shownReport = null;
+
+/**
+ * Show a report's figures.
+ *
+ * @param {string} reportId empty: the newest report of all stores, and the next one when there is one
+ * @param {AbortSignal} signal aborted when the view is left
+ */
+export async function show(reportId, signal) {
+  while (!signal.aborted) {
+    try {
+      await update(reportId, signal);
+      showMessage(byId("overview-problem"));
+    } catch (error) {
+      if (!signal.aborted) showMessage(byId("overview-problem"), messageOf(error));
+    }
+    if (reportId && shownReport === reportId) return; // a report never changes
+    await pause(REFRESH_EVERY_MS, signal);
+  }
+}
+
+async function update(reportId, signal) {
+  const id = reportId || (await newestReport(signal));
+  if (id === shownReport) return;
+  if (id) {
+    const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
+    refill(place, figures(summary));
+  } else if (!place.childElementCount) {
+    refill(place, [firstSteps()]);
+  }
+  shownReport = id;
+}
+
+/** The id of the newest report of all stores; null if there is none. */
+async function newestReport(signal) {
+  try {
+    return (await ask("GET", "stores?limit=1", { signal })).report.report_id;
+  } catch (error) {
+    if (error.code === "no_report") return null;
+    throw error;
+  }
+}
+
+function figures(summary) {
+  const { report, stores, warnings, now } = summary;
+  const rows = (query) => storesAddress(query, report.report_id);
+  const problem = problemText();
+  return [
+    element(
+      "div",
+      { class: "head" },
+      element("p", { class: "facts" }, `${count(stores, "store")}, week to ${instant(report.as_of)}`),
+      report.request.formats?.includes("html") ? openReport(report.report_id, problem) : null,
+    ),
+    problem,
+    ...warnings.map(({ message }) => element("p", { class: "warning" }, `Warning: ${message}`)),
+    element(
+      "dl",
+      { class: "tiles" },
+      tile("Down now", now.down, rows({ state: "down" }), now.down > 0 && "down"),
+      tile("Up now", now.up, rows({ state: "up" }), "up"),
+      tile("Closed now", now.closed, rows({ state: "closed" })),
+      tile("No data", now.no_data, rows({ state: "no data" }), now.no_data > 0 && "warned"),
+      targetTile(summary.last_week, rows),
+      ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary[window], window, name, rows)),
+      ...outageTiles(summary, rows),
+    ),
+    element(
+      "div",
+      { class: "halves" },
+      section(
+        "Worst stores of the week",
+        worstStores(summary),
+        element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first"),
+      ),
+      section("When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))),
+    ),
+  ];
+}
+
+function section(title, ...content) {
+  return element("section", {}, element("h2", {}, title), ...content);
+}
+
+/** A figure that links to the rows behind it. */
+function tile(name, value, address, kind = null, note = null) {
+  const text = typeof value === "number" ? number(value) : value;
+  return element(
+    "div",
+    { class: "tile", "data-kind": kind },
+    element("dt", {}, name),
+    element("dd", {}, element("a", { href: address, "aria-label": `${name}: ${text}` }, text), note && element("small", {}, note)),
+  );
+}
+
+function uptimeTile({ uptime_percent: uptime, coverage_percent: coverage, business_time_hours: open }, window, name, rows) {
+  const note = open > 0 ? `${percent(coverage)} of the time seen` : "closed";
+  return tile(`Uptime, last ${name}`, percent(uptime), rows({ sort: `uptime_percent_${window}` }), null, note);
+}
+
+function targetTile({ stores_met: met, stores_missed: missed }, rows) {
+  const note = `of ${count(met + missed, "store")} with data`;
+  return tile("Below target, week", missed, rows({ target_missed: "last_week" }), missed > 0 && "down", note);
+}
+
+function outageTiles({ last_week: week, outages_last_week: outages, mean_time_to_recovery_hours: recovery }, rows) {
+  return [
+    tile("Outages, week", outages, rows({ sort: "-outages_last_week" }), null, recovery === null ? null : `${recovery} h to recover, on average`),
+    week.lost_revenue === null ? null : tile("Lost revenue, week", money(week.lost_revenue), rows({ sort: "-lost_revenue_last_week" })),
+  ];
+}
+
+function worstStores({ worst_stores: stores, report }) {
+  if (!stores.length) return element("p", { class: "empty" }, "No store has data.");
+  const query = { report_id: report.report_id };
+  const value = (name) => ({ value: (row) => row[name] });
+  return locallySortedTable({
+    caption: "Worst stores of the week",
+    sort: "uptime_percent",
+    rows: stores.slice(0, WORST),
+    columns: [
+      {
+        name: "store_id",
+        head: "Store",
+        isText: true,
+        value: (row) => row.name ?? row.store_id,
+        cell: (row) => element("a", { href: storeAddress(row.store_id, query), class: row.name ? null : "id" }, row.name ?? row.store_id),
+      },
+      { name: "uptime_percent", head: "Uptime", ...value("uptime_percent"), cell: (row) => percent(row.uptime_percent) },
+      { name: "target_percent", head: "Target", ...value("target_percent"), cell: (row) => `${row.target_percent}%` },
+      { name: "downtime_hours", head: "Down, h", ...value("downtime_hours"), cell: (row) => row.downtime_hours.toFixed(2) },
+      { name: "outages", head: "Outages", ...value("outages"), cell: (row) => number(row.outages) },
+    ],
+  });
+}

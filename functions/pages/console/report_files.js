@@ -1,0 +1,29 @@
+// The files of a report: links expire after minutes, so they are requested when a button is pressed.
+
+import { actionButton } from "./action_button.js";
+import { ApiError, ask } from "./api.js";
+
+/** Download a file of a report, by its name in `urls`. */
+export async function download(reportId, file) {
+  const { urls } = await ask("GET", `get_report/${reportId}`);
+  location.assign(urls[file]); // an attachment: the browser stays on the page
+}
+
+/** A button that opens the HTML report in a tab of its own. */
+export function openReport(reportId, problem) {
+  return actionButton("Open", problem, () => openInTab(reportId), { class: "primary", "aria-label": "Open the HTML report" });
+}
+
+/** The tab must be opened at once: later, browsers call it a pop-up. */
+async function openInTab(reportId) {
+  const tab = window.open("", "_blank");
+  if (!tab) throw new ApiError("blocked", "The browser blocked the new tab. Allow it for this page, and try again.");
+  try {
+    const { open_url: url } = await ask("GET", `get_report/${reportId}`);
+    tab.opener = null; // the report cannot reach the console
+    tab.location.replace(url);
+  } catch (error) {
+    tab.close();
+    throw error;
+  }
+}
