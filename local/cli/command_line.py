@@ -234,7 +234,7 @@ def serve_command(data: Path | None, sample: str | None, built: bool, port: int)
         check_ports(port)
     # Not an option: every user of the machine can see options.
     api_key = os.environ.get("API_KEY") or None
-    serve(_artefacts(built), _data(data, sample), port, api_key)
+    serve(_artefacts(built), _data(data, sample), _sample("small"), port, api_key)
 
 
 @commands.command(
@@ -449,11 +449,13 @@ def _outputs(out: Path, formats: str | None) -> "tuple[Output, ...]":
 
 
 def _data(data: Path | None, sample: str | None) -> Path | None:
+    return data if data is not None or sample is None else _sample(sample)
+
+
+def _sample(name: str) -> Path:
     from local.cli.sample_data import FULL, SMALL, cached_sample
 
-    if data is not None or sample is None:
-        return data
-    return cached_sample(_ROOT / ".data", shape={"full": FULL, "small": SMALL}[sample])
+    return cached_sample(_ROOT / ".data", shape={"full": FULL, "small": SMALL}[name])
 
 
 def _artefacts(built: bool) -> "Artefacts":

@@ -19,7 +19,9 @@ _CHECK_EVERY_SECONDS = 0.5
 _EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:00:00 UTC\n"
 
 
-def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | None) -> None:
+def serve(
+    artefacts: Artefacts, data: Path | None, sample: Path, port: int, api_key: str | None
+) -> None:
     """Start the local cloud, make a report of a folder if one is given, and run until stopped.
 
     Parameters
@@ -28,6 +30,8 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         What to deploy.
     data : Path or None
         Folder with input files.
+    sample : Path
+        Folder with the input files that the console offers while there is no report.
     port : int
         Port of the API; AWS's services use the next one. 0: any free ports.
     api_key : str or None
@@ -47,6 +51,7 @@ def serve(artefacts: Artefacts, data: Path | None, port: int, api_key: str | Non
         aws_port=port and port + 1,
         runtime=artefacts.runtime,
         api_key=api_key,
+        sample={file.key: file.path for file in find_inputs(sample)},
     ) as cloud:
         upload_all(inputs, cloud)
         report_id = _first_report(cloud, api_key) if inputs else None

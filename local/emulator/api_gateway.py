@@ -24,6 +24,7 @@ from local.emulator.api_keys import ApiKeys
 from local.emulator.authorizer import PAYLOAD_LIMIT_BYTES, ApiKeyAuthorizer
 from local.emulator.execution_environment import InvocationResult
 from local.emulator.http_server import serve
+from local.emulator.sample_files import with_sample_files
 from local.emulator.settings import HOST
 
 
@@ -33,6 +34,7 @@ def start_api(
     port: int,
     keys: ApiKeys | None,
     access_log: tuple[str, Path] | None,
+    sample: Mapping[str, Path],
 ) -> str:
     """Serve a REST API in its own thread.
 
@@ -48,6 +50,8 @@ def start_api(
         The valid API keys; None opens the routes that require one to every caller.
     access_log
         The format of the access log's lines, and its file; None writes no log.
+    sample
+        Files that the console offers to upload, by key.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def start_api(
     application = _with_raw_paths(
         _with_text_bodies(service._app.wsgi_app, api.binary_media_types_set)
     )
-    service.port = serve(application, port)
+    service.port = serve(with_sample_files(application, sample), port)
     return f"http://{HOST}:{service.port}"
 
 

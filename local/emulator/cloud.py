@@ -67,6 +67,8 @@ class LocalCloud:
     environments
         The maximum number of execution environments of a function; None: the number of cores, but
         at least two.
+    sample
+        Files that the console offers to upload while there is no report, by key.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class LocalCloud:
         api_key: str | None = None,
         faults: Faults = Faults(),  # noqa: B008  # frozen
         environments: int | None = None,
+        sample: Mapping[str, Path] | None = None,
     ) -> None:
         runtime = runtime or this_python()
         parameters = dict(parameter_overrides or {})
@@ -121,6 +124,7 @@ class LocalCloud:
                 f"--api-port={api_port}",
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(parameters)}",
+                f"--sample={json.dumps({key: str(file) for key, file in (sample or {}).items()})}",
                 f"--faults={json.dumps(faults.to_json())}",
             ],
             cwd=_ROOT,

@@ -55,6 +55,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--aws-port", type=int, default=0)
     parser.add_argument("--environments", type=int, help="maximum for each function")
     parser.add_argument("--parameters", type=json.loads, default={}, help="a JSON object")
+    parser.add_argument("--sample", type=json.loads, default={}, help="keys and files, in JSON")
     parser.add_argument("--faults", type=json.loads, required=True, help="a JSON object")
     return parser.parse_args()
 
@@ -97,6 +98,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
                 arguments.api_port,
                 ApiKeys(template, api_key) if requires_key and api_key is not None else None,
                 None if log is None else (log[0], arguments.state / f"{log[1]}.log"),
+                {key: Path(file) for key, file in arguments.sample.items()},
             )
         ),
         "outputs": template.outputs(),

@@ -2,26 +2,35 @@
 
 import { actionButton } from "./action_button.js";
 import { ask } from "./api.js";
-import { element, problemText } from "./dom.js";
+import { element, pause, problemText } from "./dom.js";
+import { sampleOffer } from "./sample.js";
 
-export function firstSteps() {
+const ASK_EVERY_MS = 500;
+
+/** @param {() => Promise<void>} onReport called when the first report has ended */
+export function firstSteps(onReport) {
   const problem = problemText();
   const make = async () => {
     const headers = { "Idempotency-Key": crypto.randomUUID() };
-    await ask("POST", "trigger_report", { body: { formats: ["csv", "html"] }, headers });
-    location.hash = "reports";
+    const { report_id: id } = await ask("POST", "trigger_report", { body: { formats: ["csv", "html"] }, headers });
+    while ((await ask("GET", `get_report/${id}`)).status === "Running") await pause(ASK_EVERY_MS);
+    await onReport();
   };
-  return element(
+  const place = element(
     "div",
     {},
     element("p", { class: "lead" }, "How long was each store up during its business hours? Three steps to the first report:"),
     element(
       "ol",
       { class: "steps" },
-      element("li", {}, element("h2", {}, "Upload polls"), element("p", {}, "A CSV file: which store was online, and when. ", element("a", { href: "#uploads" }, "Uploads"), " has an example.")),
-      element("li", {}, element("h2", {}, "Upload hours and zones"), element("p", {}, "Without them, a store counts as open around the clock, in Chicago. Attributes, special hours and exclusions can follow.")),
-      element("li", {}, element("h2", {}, "Make a report"), element("p", {}, actionButton("Make the first report", problem, make))),
+      step("Upload polls", "A CSV file: which store was online, and when. ", element("a", { href: "#uploads" }, "Uploads"), " has an example."),
+      step("Upload hours and zones", "Without them, a store counts as open around the clock, in Chicago. Attributes, special hours and exclusions can follow."),
+      step("Make a report", actionButton("Make the first report", problem, make)),
     ),
     problem,
   );
+  sampleOffer(problem, make).then((offer) => offer && place.append(element("p", {}, "Or try it first, with invented restaurants:"), offer));
+  return place;
 }
+
+const step = (title, ...content) => element("li", {}, element("h2", {}, title), element("p", {}, ...content));

@@ -3,7 +3,6 @@
 import { storeAddress, storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
-import { firstSteps } from "./first_steps.js";
 import { heatMap } from "./heat_map.js";
 import { openReport } from "./report_files.js";
 import { locallySortedTable } from "./tables.js";
@@ -14,7 +13,7 @@ const REFRESH_EVERY_MS = 15_000;
 const WINDOWS = { last_hour: "hour", last_day: "day", last_week: "week" };
 
 const place = byId("overview");
-let shownReport = null;
+let shownReport; // null: the first steps
 
 /**
  * Show a report's figures.
@@ -41,10 +40,17 @@ async function update(reportId, signal) {
   if (id) {
     const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
     refill(place, figures(summary));
-  } else if (!place.childElementCount) {
-    refill(place, [firstSteps()]);
+  } else {
+    const { firstSteps } = await import("./first_steps.js");
+    refill(place, [firstSteps(firstReport)]);
   }
   shownReport = id;
+}
+
+/** The first report has ended. One that failed is in the list of reports, with the reason. */
+async function firstReport() {
+  await update("");
+  if (!shownReport) location.hash = "reports";
 }
 
 /** The id of the newest report of all stores; null if there is none. */

@@ -23,6 +23,7 @@ ConsolePart = Literal[
     "report_request.js",
     "report_row.js",
     "reports.js",
+    "sample.js",
     "send_file.js",
     "settings.js",
     "store.js",
