@@ -4,6 +4,7 @@ It builds the proxy events and reads the proxy responses. This module gives it t
 deployed API and a way to run functions.
 """
 
+import gzip
 import io
 import json
 import logging
@@ -18,6 +19,7 @@ from samcli.commands.local.lib.swagger.parser import SwaggerParser
 from samcli.lib.providers.provider import Api
 from samcli.lib.utils.stream_writer import StreamWriter
 from samcli.local.apigw.local_apigw_service import LocalApigwService
+from werkzeug.test import run_wsgi_app
 
 from local.emulator.access_log import AccessLog
 from local.emulator.api_keys import ApiKeys
@@ -34,6 +36,7 @@ def start_api(
     port: int,
     keys: ApiKeys | None,
     access_log: tuple[str, Path] | None,
+    minimum_compression_bytes: int | None,
     sample: Mapping[str, Path],
 ) -> str:
     """Serve a REST API in its own thread.
@@ -50,6 +53,8 @@ def start_api(
         The valid API keys; None opens the routes that require one to every caller.
     access_log
         The format of the access log's lines, and its file; None writes no log.
+    minimum_compression_bytes
+        From which size on responses are compressed for clients that accept it; None: never.
     sample
         Files that the console offers to upload, by key.
 
@@ -76,6 +81,8 @@ def start_api(
     application = _with_raw_paths(
         _with_text_bodies(service._app.wsgi_app, api.binary_media_types_set)
     )
+    if minimum_compression_bytes is not None:
+        application = _with_compression(application, minimum_compression_bytes)
     service.port = serve(with_sample_files(application, sample), port)
     return f"http://{HOST}:{service.port}"
 
@@ -105,6 +112,24 @@ def _with_raw_paths(app: WSGIApplication) -> WSGIApplication:
         return app(environ | {"PATH_INFO": path}, start_response)
 
     return with_raw_path
+
+
+def _with_compression(app: WSGIApplication, minimum_bytes: int) -> WSGIApplication:
+    """Compress responses for clients that accept gzip."""
+
+    def with_compression(
+        environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        parts, status, headers = run_wsgi_app(app, environ, buffered=True)
+        content = b"".join(parts)
+        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "") and len(content) >= minimum_bytes:
+            content = gzip.compress(content)
+            headers["Content-Encoding"] = "gzip"
+            headers["Content-Length"] = str(len(content))
+        start_response(status, list(headers))
+        return [content]
+
+    return with_compression
 
 
 class _Runner:

@@ -89,6 +89,14 @@ def api_definition(template: Template) -> Mapping[str, Any] | None:
     return apis[0].properties["Body"] if apis else None
 
 
+def minimum_compression_bytes(template: Template) -> int | None:
+    """Return from which size on the REST API compresses responses; None: it compresses none."""
+    for api in template.resources("AWS::ApiGateway::RestApi"):
+        size: int | None = api.properties.get("MinimumCompressionSize")
+        return size
+    return None
+
+
 def access_log(template: Template) -> tuple[str, str] | None:
     """Return the format of the API's access log and the logical id of its log group."""
     for stage in template.resources("AWS::ApiGateway::Stage"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from local.emulator.api_gateway import start_api
 from local.emulator.api_keys import ApiKeys
 from local.emulator.aws import Functions, route_invocations, start_server
-from local.emulator.deployment import access_log, api_definition, deploy
+from local.emulator.deployment import access_log, api_definition, deploy, minimum_compression_bytes
 from local.emulator.event_bus import publish_execution_ended, route_events
 from local.emulator.event_sources import patch_queues
 from local.emulator.fault_points import inject_into_executions
@@ -98,6 +98,7 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
                 arguments.api_port,
                 ApiKeys(template, api_key) if requires_key and api_key is not None else None,
                 None if log is None else (log[0], arguments.state / f"{log[1]}.log"),
+                minimum_compression_bytes(template),
                 {key: Path(file) for key, file in arguments.sample.items()},
             )
         ),

@@ -1,12 +1,14 @@
 // The newest report's figures, each with a link to the stores behind it.
 
+import { actionButton } from "./action_button.js";
 import { storeAddress, storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
 import { openReport } from "./report_files.js";
 import { locallySortedTable } from "./tables.js";
-import { count, instant, money, number, percent } from "./texts.js";
+import { count, instant, money, number, percent, points } from "./texts.js";
+import { makeWeekBefore, weekBefore } from "./week_before.js";
 
 const WORST = 10;
 const REFRESH_EVERY_MS = 15_000;
@@ -39,7 +41,13 @@ async function update(reportId, signal) {
   if (id === shownReport) return;
   if (id) {
     const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
-    refill(place, figures(summary));
+    const isOfAll = !summary.report.request.store_ids && !summary.report.request.where;
+    const before = isOfAll ? await weekBefore(summary.report, signal) : null;
+    const compare = isOfAll && !before && (async () => {
+      await makeWeekBefore(summary.report);
+      refill(place, figures(summary, await weekBefore(summary.report)));
+    });
+    refill(place, figures(summary, before, compare));
   } else {
     const { firstSteps } = await import("./first_steps.js");
     refill(place, [firstSteps(firstReport)]);
@@ -63,7 +71,12 @@ async function newestReport(signal) {
   }
 }
 
-function figures(summary) {
+/**
+ * @param {object} summary
+ * @param {object|null} before the report of the week before
+ * @param {(() => Promise<void>)|false} [compare] makes that report
+ */
+function figures(summary, before, compare = false) {
   const { report, stores, warnings, now } = summary;
   const rows = (query) => storesAddress(query, report.report_id);
   const problem = problemText();
@@ -72,7 +85,12 @@ function figures(summary) {
       "div",
       { class: "head" },
       element("p", { class: "facts" }, `${count(stores, "store")}, week to ${instant(report.as_of)}`),
-      report.request.formats?.includes("html") ? openReport(report.report_id, problem) : null,
+      element(
+        "div",
+        { class: "buttons" },
+        compare && actionButton("Compare with the week before", problem, compare),
+        report.request.formats?.includes("html") && openReport(report.report_id, problem),
+      ),
     ),
     problem,
     ...warnings.map(({ message }) => element("p", { class: "warning" }, `Warning: ${message}`)),
@@ -84,7 +102,7 @@ function figures(summary) {
       tile("Closed now", now.closed, rows({ state: "closed" })),
       tile("No data", now.no_data, rows({ state: "no data" }), now.no_data > 0 && "warned"),
       targetTile(summary.last_week, rows),
-      ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary[window], window, name, rows)),
+      ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary[window], before, window, name, rows)),
       ...outageTiles(summary, rows),
     ),
     element(
@@ -105,19 +123,27 @@ function section(title, ...content) {
 }
 
 /** A figure that links to the rows behind it. */
-function tile(name, value, address, kind = null, note = null) {
+function tile(name, value, address, kind = null, ...notes) {
   const text = typeof value === "number" ? number(value) : value;
   return element(
     "div",
     { class: "tile", "data-kind": kind },
     element("dt", {}, name),
-    element("dd", {}, element("a", { href: address, "aria-label": `${name}: ${text}` }, text), note && element("small", {}, note)),
+    element("dd", {}, element("a", { href: address, "aria-label": `${name}: ${text}` }, text)),
+    ...notes.map((note) => note && element("dd", { class: "note" }, note)),
   );
 }
 
-function uptimeTile({ uptime_percent: uptime, coverage_percent: coverage, business_time_hours: open }, window, name, rows) {
-  const note = open > 0 ? `${percent(coverage)} of the time seen` : "closed";
-  return tile(`Uptime, last ${name}`, percent(uptime), rows({ sort: `uptime_percent_${window}` }), null, note);
+function uptimeTile({ uptime_percent: uptime, coverage_percent: coverage, business_time_hours: open }, before, window, name, rows) {
+  const earlier = before?.headline.uptime_percent[window];
+  return tile(
+    `Uptime, last ${name}`,
+    percent(uptime),
+    rows({ sort: `uptime_percent_${window}` }),
+    null,
+    uptime != null && earlier != null && `${points(uptime - earlier)} against the week before`,
+    open > 0 ? `${percent(coverage)} of the time seen` : "closed",
+  );
 }
 
 function targetTile({ stores_met: met, stores_missed: missed }, rows) {

@@ -33,12 +33,15 @@ function kindElements([prefix, kind]) {
   ];
 }
 
-byId("kinds").append(...Object.entries(KINDS).flatMap(kindElements));
-byId("send-all").addEventListener("click", ({ target }) => busy(target, () => sendAll((upload) => list.prepend(upload))));
-input.addEventListener("change", () => {
+function takeFiles() {
   enqueue(input.files);
   input.value = ""; // so that the same file can be chosen again
-});
+}
+
+takeFiles(); // those that were chosen before this script was there
+byId("kinds").append(...Object.entries(KINDS).flatMap(kindElements));
+byId("send-all").addEventListener("click", ({ target }) => busy(target, () => sendAll((upload) => list.prepend(upload))));
+input.addEventListener("change", takeFiles);
 drop.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");

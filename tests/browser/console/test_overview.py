@@ -1,0 +1,80 @@
+"""The overview: the newest report's figures, each with the stores behind it."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import User
+
+FOUND = re.compile(r"of ([\d,]+) stores?")
+
+
+def found(console: Page) -> int:
+    """Return how many stores the list of stores has."""
+    status = console.locator("#stores [role=status]")
+    expect(status).to_be_visible()
+    text = status.text_content() or ""
+    match = FOUND.search(text)
+    return int(match[1].replace(",", "")) if match else 0
+
+
+def test_each_number_of_stores_leads_to_these_stores(console: Page, user: User) -> None:
+    report_id = user.get("/stores").json()["report"]["report_id"]
+    summary = user.get(f"/reports/{report_id}/summary").json()
+    figures = {
+        "Up now": summary["now"]["up"],
+        "Down now": summary["now"]["down"],
+        "Closed now": summary["now"]["closed"],
+        "No data": summary["now"]["no_data"],
+        "Below target, week": summary["last_week"]["stores_missed"],
+    }
+    for name, value in figures.items():
+        console.get_by_role("link", name=f"{name}: {value}").click()
+        assert found(console) == value
+        expect(console.get_by_role("main")).to_be_focused()
+        console.go_back()
+    uptime = f"Uptime, last week: {summary['last_week']['uptime_percent']:.1f}%"
+    console.get_by_role("link", name=uptime).click()
+    expect(console.locator("th[aria-sort=ascending]")).to_have_text("Up, week")
+
+
+def test_an_hour_of_the_heat_map_leads_to_its_stores(console: Page, user: User) -> None:
+    report_id = user.get("/stores").json()["report"]["report_id"]
+    counts = user.get(f"/reports/{report_id}/summary").json()["outages_by_hour"]
+    hour = max(range(7 * 24), key=lambda hour: counts[hour // 24][hour % 24])
+    grid = console.get_by_role("grid")
+    expect(grid.get_by_role("gridcell")).to_have_count(7 * 24)
+    cell = grid.get_by_role("gridcell").nth(hour).get_by_role("link")
+    expect(cell).to_have_text(str(counts[hour // 24][hour % 24]))
+    cell.click()
+    expected = user.get("/stores", params={"outage_hour": str(hour)}).json()["found"]
+    assert found(console) == expected > 0
+    console.get_by_role("link", name="Without: an outage").click()
+    expect(console.locator("#stores")).not_to_contain_text("in all")
+
+
+def test_the_heat_map_by_keyboard(console: Page) -> None:
+    links = console.get_by_role("grid").get_by_role("link")
+    links.first.focus()
+    console.keyboard.press("ArrowRight")
+    expect(links.nth(1)).to_be_focused()
+    console.keyboard.press("ArrowDown")
+    expect(links.nth(25)).to_be_focused()
+    expect(links.nth(25)).to_have_attribute("aria-label", re.compile("^Tuesday, 01:00"))
+    console.keyboard.press("Enter")
+    expect(console).to_have_url(re.compile("outage_hour=25"))
+
+
+def test_the_worst_stores_sort_both_ways(console: Page) -> None:
+    table = console.get_by_role("table", name="Worst stores")
+    cells = table.locator("tbody td:nth-child(4)")
+    button = table.get_by_role("button", name="Down, h")
+    button.click()
+    down = [float(text) for text in cells.all_text_contents()]
+    assert down == sorted(down)
+    button.press("Enter")
+    expect(table.get_by_role("columnheader", name="Down, h")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    assert [float(text) for text in cells.all_text_contents()] == down[::-1]
+    expect(button).to_be_focused()
