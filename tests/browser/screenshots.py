@@ -56,17 +56,21 @@ def _console(browser: Browser) -> None:
         upload_all(find_inputs(cached_sample(_ROOT / ".data")), cloud)
         api = cloud.api_url
         _ended(api, {"store_ids": ["no-such-store"]})
-        report = _ended(api, {"formats": ["csv", "html", "xlsx"]})
+        _ended(api, {"as_of": "2024-10-07T23:55:18.727055Z"})
+        report = _ended(api, {"formats": ["csv", "html", "xlsx"], "group_by": ["brand"]})
         stores = pd.read_csv(report["url"], index_col="store_id")
         week = stores[["uptime_last_week(in hours)", "downtime_last_week(in hours)"]]
         by_day = week[week.sum(axis="columns") < _HOURS_BY_DAY]
         store_id = by_day.min(axis="columns").idxmax()  # with much uptime and much downtime
         for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme=scheme)
+            page = browser.new_page(viewport={"width": 1280, "height": 1130}, color_scheme=scheme)
             page.goto(api)
+            page.get_by_text("against the week before").first.wait_for()
+            page.screenshot(path=_IMAGES / f"console-overview-{scheme}.png")
+            page.set_viewport_size({"width": 1280, "height": 800})
+            page.goto(f"{api}/#reports")
             page.get_by_text("Failed").wait_for()
             page.screenshot(path=_IMAGES / f"console-reports-{scheme}.png")
-            page.set_viewport_size({"width": 1280, "height": 960})
             page.goto(f"{api}/#store/{store_id}")
             page.locator(".strip rect.up").last.hover()
             page.screenshot(path=_IMAGES / f"console-store-{scheme}.png")

@@ -226,6 +226,7 @@ def test_groups_in_every_format(pipeline: Pipeline) -> None:
     ]
     report = json.loads((folder / "report.json").read_bytes())
     assert (report["groups"], report["report"]) == (groups, document["report"])
+    assert json.loads((folder / "summary.json").read_bytes())["groups"] == groups
     parquet = pq.ParquetFile(folder / "groups.parquet")
     assert json.loads(parquet.metadata.metadata[b"report"]) == document["report"]
     stored = parquet.read().to_pylist()

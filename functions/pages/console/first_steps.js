@@ -10,9 +10,9 @@ const ASK_EVERY_MS = 500;
 /** @param {() => Promise<void>} onReport called when the first report has ended */
 export function firstSteps(onReport) {
   const problem = problemText();
-  const make = async () => {
+  const make = async (request = {}) => {
     const headers = { "Idempotency-Key": crypto.randomUUID() };
-    const { report_id: id } = await ask("POST", "trigger_report", { body: { formats: ["csv", "html"] }, headers });
+    const { report_id: id } = await ask("POST", "trigger_report", { body: { formats: ["csv", "html"], ...request }, headers });
     while ((await ask("GET", `get_report/${id}`)).status === "Running") await pause(ASK_EVERY_MS);
     await onReport();
   };
@@ -25,7 +25,7 @@ export function firstSteps(onReport) {
       { class: "steps" },
       step("Upload polls", "A CSV file: which store was online, and when. ", element("a", { href: "#uploads" }, "Uploads"), " has an example."),
       step("Upload hours and zones", "Without them, a store counts as open around the clock, in Chicago. Attributes, special hours and exclusions can follow."),
-      step("Make a report", actionButton("Make the first report", problem, make)),
+      step("Make a report", actionButton("Make the first report", problem, () => make())),
     ),
     problem,
   );

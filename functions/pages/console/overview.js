@@ -29,7 +29,9 @@ export async function show(reportId, signal) {
       await update(reportId, signal);
       showMessage(byId("overview-problem"));
     } catch (error) {
-      if (!signal.aborted) showMessage(byId("overview-problem"), messageOf(error));
+      if (signal.aborted) return;
+      showMessage(byId("overview-problem"), messageOf(error));
+      place.removeAttribute("aria-busy");
     }
     if (reportId && shownReport === reportId) return; // a report never changes
     await pause(REFRESH_EVERY_MS, signal);
@@ -53,6 +55,7 @@ async function update(reportId, signal) {
     refill(place, [firstSteps(firstReport)]);
   }
   shownReport = id;
+  place.removeAttribute("aria-busy");
 }
 
 /** The first report has ended. One that failed is in the list of reports, with the reason. */
@@ -114,6 +117,7 @@ function figures(summary, before, compare = false) {
         element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first"),
       ),
       section("When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))),
+      groupsSection(summary, rows),
     ),
   ];
 }
@@ -180,4 +184,29 @@ function worstStores({ worst_stores: stores, report }) {
       { name: "outages", head: "Outages", ...value("outages"), cell: (row) => number(row.outages) },
     ],
   });
+}
+
+/** The groups of the report, each with a link to its stores. */
+function groupsSection({ groups, report }, rows) {
+  const title = "Groups";
+  if (!groups) {
+    const isAsked = report.request.group_by?.length > 0;
+    const hint = isAsked ? "There are too many to show them here; the report’s files have them all." : "A report by an attribute, such as brand, has its groups here.";
+    return section(title, element("p", { class: "facts" }, hint, " ", !isAsked && element("a", { href: "#reports" }, "Make one")));
+  }
+  const names = Object.keys(groups[0].group);
+  const where = (group) => JSON.stringify(Object.fromEntries(Object.entries(group).map(([name, value]) => [name, value ?? ""])));
+  const label = ({ group }) => names.map((name) => group[name] || "none").join(", ");
+  const figure = (name, head, cell) => ({ name, head, value: (row) => row[name], cell: (row) => (row[name] == null ? null : cell(row[name])) });
+  const hasRevenue = groups.some((row) => row.lost_revenue_last_week != null);
+  const columns = [
+    { name: "group", head: names.join(", "), isText: true, value: label, cell: (row) => element("a", { href: rows({ where: where(row.group) }) }, label(row)) },
+    figure("stores", "Stores", number),
+    figure("uptime_percent_last_day", "Up, day", percent),
+    figure("uptime_percent_last_week", "Up, week", percent),
+    figure("missed_target_last_week", "Missed", number),
+    figure("outages_last_week", "Outages", number),
+    hasRevenue && { ...figure("lost_revenue_last_week", "Lost, week", money), value: (row) => Number(row.lost_revenue_last_week) },
+  ].filter(Boolean);
+  return section(title, locallySortedTable({ caption: title, sort: "uptime_percent_last_week", rows: groups, columns }));
 }

@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 500;
  * Return what loads the sample; null if this is not the local cloud, or if it has no sample.
  *
  * @param {Element} problem where to say what went wrong
- * @param {() => Promise<void>} makeReport
+ * @param {(request: object) => Promise<void>} makeReport
  */
 export async function sampleOffer(problem, makeReport) {
   if (!LOOPBACK.includes(location.hostname)) return null;
@@ -22,12 +22,12 @@ export async function sampleOffer(problem, makeReport) {
   if (!keys.length) return null;
   const progress = element("p", { class: "hint", role: "status" });
   const load = async () => {
-    for (const [index, key] of keys.entries()) {
-      progress.textContent = `Uploading ${index + 1} of ${count(keys.length, "file")}`;
-      await upload(key);
-    }
+    let done = 0;
+    const show = () => (progress.textContent = `Uploading: ${done} of ${count(keys.length, "file")}`);
+    show();
+    await Promise.all(keys.map((key) => upload(key).then(() => (done += 1)).then(show)));
     progress.textContent = "Making the report";
-    await makeReport();
+    await makeReport({ group_by: ["brand"] });
   };
   return element("div", {}, actionButton("Load the sample", problem, load, { class: "primary" }), progress);
 }

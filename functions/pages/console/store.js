@@ -14,6 +14,7 @@ export async function show(rest, signal) {
   byId("store-title").textContent = id;
   document.title = `${id} · Store monitoring`;
   place.replaceChildren();
+  place.setAttribute("aria-busy", "true");
   showMessage(byId("store-problem"));
   const weekQuery = new URLSearchParams({ ...query, store_id: id }); // not in the path: browsers resolve ".." there
   try {
@@ -28,6 +29,7 @@ export async function show(rest, signal) {
     showMessage(byId("store-problem"), messageOf(error));
     if (error.code === "unknown_store") refill(place, await similar(id, signal));
   }
+  place.removeAttribute("aria-busy");
 }
 
 /** The store's row of a report, by default the newest; null if it has none. */

@@ -47,7 +47,10 @@ export function hideTipSoon() {
 export const keepTip = () => clearTimeout(hiding);
 
 tip.addEventListener("pointerenter", keepTip);
-tip.addEventListener("pointerleave", hideTipSoon);
+tip.addEventListener("pointerleave", ({ pointerType }) => {
+  if (pointerType !== "touch") hideTipSoon(); // a finger that is lifted has left, too
+});
+tip.addEventListener("mousedown", (event) => event.preventDefault()); // the drawing keeps the focus
 addEventListener("scroll", hideTip, { passive: true });
 addEventListener("hashchange", hideTip);
 addEventListener("pointerdown", ({ target }) => {

@@ -14,6 +14,10 @@ from tests.e2e.conftest import User
 @pytest.fixture
 def reports(console: Page) -> Page:
     """The console with the view of reports, all fields shown."""
+    return with_all_fields(console)
+
+
+def with_all_fields(console: Page) -> Page:
     visit(console, "Reports")
     expect(newest(console)).to_be_visible()
     console.get_by_text("Groups, target, polls").click()
@@ -45,7 +49,7 @@ def test_a_report_follows_the_form(reports: Page, user: User) -> None:
     form = reports.locator("#request")
     form.get_by_label("Week up to").fill("2024-10-14T12:00")
     pasted = f" {store_ids[0]},\t{store_ids[1]}\n\n{store_ids[0]}\n"
-    form.get_by_label("Stores", exact=True).fill(pasted)
+    form.get_by_role("textbox", name="Stores").fill(pasted)
     form.get_by_label("Groups").fill("Region, brand")
     form.get_by_label("Target").fill("97.5")
     form.get_by_label("Polls that count").select_option("business_hours")
@@ -88,12 +92,17 @@ def test_titles_differ(reports: Page, user: User) -> None:
 
 
 def test_the_list_refreshes_itself_and_the_focus_stays(reports: Page, user: User) -> None:
-    button = reports.locator(".report[data-status=Complete]").first.get_by_role("button").first
-    button.focus()
+    reports.locator(".report[data-status=Complete]").first.get_by_role("button").first.focus()
+    focused = """() => {
+      const { activeElement } = document;
+      const title = activeElement.closest(".report")?.querySelector("h3").textContent;
+      return `${title} ${activeElement.textContent}`;
+    }"""
+    before = reports.evaluate(focused)
     report_id = user.trigger(store_ids=["nobody-knows"])
     failed = reports.locator(".report[data-status=Failed]").filter(has_text="nobody-knows")
     expect(failed.first).to_be_visible()
-    expect(button).to_be_focused()
+    assert reports.evaluate(focused) == before
     assert user.get(f"/get_report/{report_id}").json()["status"] == "Failed"
 
 
@@ -105,7 +114,8 @@ def test_a_report_without_known_polls_has_a_warning(reports: Page) -> None:
     expect(newest(reports).locator(".warning")).to_contain_text("no store has data")
 
 
-def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(reports: Page) -> None:
+def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(tolerant: Page) -> None:
+    reports = with_all_fields(tolerant)
     form = reports.locator("#request")
     as_of, groups = form.get_by_label("Week up to"), form.get_by_label("Groups")
     as_of.press_sequentially("10142024")  # a date without a time
@@ -150,7 +160,7 @@ def test_progress_is_live(reports: Page) -> None:
 
 
 def test_a_failure_that_will_not_pass_has_no_retry(reports: Page, user: User) -> None:
-    reports.get_by_label("Stores", exact=True).fill(f"nobody {HOSTILE}")
+    reports.get_by_role("textbox", name="Stores").fill(f"nobody {HOSTILE}")
     report_id = make_report(reports)
     error = user.get(f"/get_report/{report_id}").json()["error"]
     for _ in range(2):
@@ -176,6 +186,7 @@ def test_a_failure_that_may_pass_can_be_retried(reports: Page, user: User) -> No
         newest(reports).get_by_role("button", name="Try again").click()
     assert response.value.status == 202
     expect(newest(reports)).to_have_attribute("data-status", "Failed")  # the store is still unknown
+    reports.unroute_all(behavior="ignoreErrors")  # a refresh may be under way
 
 
 def test_older_reports_are_loaded_on_request(reports: Page, user: User) -> None:

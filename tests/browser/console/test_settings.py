@@ -52,7 +52,9 @@ def test_zone_and_target_are_checked_and_kept(console: Page) -> None:
     target.fill("97.25")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_be_hidden()
-    expect(console.locator("#overview .facts")).to_contain_text("14 October 2024, 18:55 GMT-5")
+    expect(console.locator("#overview .facts").first).to_contain_text(
+        "14 October 2024, 18:55 GMT-5"
+    )
     visit(console, "Reports")
     form = console.locator("#request")
     form.get_by_label("Week up to, America/Chicago").fill("2024-10-14T07:00")

@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.console.conftest import ENTER_KEY, HOSTILE, ODD_IDS
+from tests.browser.console.conftest import HOSTILE, ODD_IDS
 from tests.e2e.conftest import User
 
 MINUTE_US = 60_000_000
@@ -234,11 +234,8 @@ def test_a_store_has_any_id(console: Page, odd_id: str) -> None:
     expect(console.locator("img")).to_have_count(0)
 
 
-def test_an_unknown_id_suggests_ids_close_to_it(
-    context: BrowserContext, user: User, store_id: str
-) -> None:
-    page = context.new_page()  # its browser console logs the 404
-    context.add_init_script(ENTER_KEY)
+def test_an_unknown_id_suggests_ids_close_to_it(tolerant: Page, user: User, store_id: str) -> None:
+    page = tolerant
     page.goto(f"{user.cloud.api_url}/#store/{store_id[:-1]}~")
     expect(page.locator("#store-problem")).to_contain_text(f"{store_id[:-1]}~")
     page.locator("#store").get_by_role("link", name=store_id).click()

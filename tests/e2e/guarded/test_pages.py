@@ -1,5 +1,7 @@
 """Responses to browsers: the API's documentation page, the console, and CORS."""
 
+import re
+
 import pytest
 
 from tests.e2e.conftest import User
@@ -31,6 +33,19 @@ def test_browsers_get_the_console_and_others_the_index(guarded: User) -> None:
         index = guarded.get("/", headers={"Accept": accept})
         assert index.headers["Vary"] == "Accept"
         assert index.json()["service"] == "store-monitoring"
+
+
+def test_the_parts_of_the_console_that_it_needs_are_preloaded_and_compressed(guarded: User) -> None:
+    page = guarded.get("/", headers={"Accept": "text/html"}).text
+    parts = re.findall(r'(?:href|src)="(console/\w+\.\w+)"', page)
+    assert "console/console.js" in parts
+    for part in parts:
+        response = guarded.get(f"/{part}", headers={"Accept-Encoding": "gzip"})
+        assert response.status_code == 200
+        is_compressed = response.headers.get("Content-Encoding") == "gzip"
+        assert is_compressed == (len(response.content) >= 1024)
+    plain = guarded.get("/console/console.js", headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
 
 
 @pytest.mark.parametrize("part", ["console.html", "app.py", "..%2Fapp.py", "nothing.js"])

@@ -797,6 +797,17 @@ class Summary(TypedDict):
         Field(description="By local weekday, Monday first, and hour of their start."),
     ]
     outages_by_zone: list[ZoneOutages]
+    groups: NotRequired[
+        Annotated[
+            list[dict[str, Any]],
+            Field(
+                max_length=1000,
+                description=(
+                    "As in the JSON report; absent if none were requested, or if there are more."
+                ),
+            ),
+        ]
+    ]
 
 
 # --- stores -------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ ConsolePart = Literal[
     "upload_row.js",
     "uploads.js",
     "week.js",
+    "week_before.js",
 ]
 DocsPart = Literal["docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"]
 

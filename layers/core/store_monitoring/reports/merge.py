@@ -39,6 +39,7 @@ from store_monitoring.storage.schemas import OUTAGES, PART
 from store_monitoring.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
+_SUMMARY_GROUPS = 1000
 
 
 def merge_report(report_id: str, tables: Tables) -> Summary:
@@ -77,7 +78,7 @@ def merge_report(report_id: str, tables: Tables) -> Summary:
         for writer in writers:
             writer.write_aggregates(aggregates)
         with tables.open_output(summary_key(report_id)) as output:
-            output.write(to_json({"report": header, **aggregates.summary.to_json()}).encode())
+            output.write(to_json({"report": header, **_summary(aggregates)}).encode())
         if aggregates.groups is not None:
             with _open_tables(
                 TableName.GROUPS, aggregates.groups.table.schema, formats, header, tables
@@ -115,6 +116,15 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
     return Aggregates(summary.summary(), None if groups is None else Rows(groups.table()))
+
+
+def _summary(aggregates: Aggregates) -> dict[str, Any]:
+    """Return the summary with the groups, unless they are too many for people to look at."""
+    summary = aggregates.summary.to_json()
+    groups = aggregates.groups
+    if groups is None or len(groups.table) > _SUMMARY_GROUPS:
+        return summary
+    return {**summary, "groups": groups.records}
 
 
 def _write_outages(
