@@ -11,7 +11,7 @@ const SIMILAR = 5;
 /** Show the store that the fragment names: ID?as_of=…&poll_filter=…&report_id=… */
 export async function show(rest, signal) {
   const { name: id, query } = parsed(rest);
-  byId("store-title").textContent = id;
+  showTitle(id, true);
   document.title = `${id} · Store monitoring`;
   place.replaceChildren();
   place.setAttribute("aria-busy", "true");
@@ -23,13 +23,18 @@ export async function show(rest, signal) {
       reportRow(id, query.report_id, signal),
     ]);
     refill(place, storeElements(timeline, row, query));
-    if (row?.name) byId("store-title").textContent = row.name;
+    if (row?.name) showTitle(row.name, false);
   } catch (error) {
     if (signal.aborted) return;
     showMessage(byId("store-problem"), messageOf(error));
     if (error.code === "unknown_store") refill(place, await similar(id, signal));
   }
   place.removeAttribute("aria-busy");
+}
+
+function showTitle(text, isId) {
+  byId("store-title").textContent = text;
+  byId("store-title").classList.toggle("id", isId);
 }
 
 /** The store's row of a report, by default the newest; null if it has none. */

@@ -3,6 +3,7 @@
 import { storeAddress } from "./addresses.js";
 import { element } from "./dom.js";
 import { halfTyped, showProblems } from "./forms.js";
+import { historySection } from "./history.js";
 import { displayZone } from "./settings.js";
 import { strip } from "./strip.js";
 import { plainTable } from "./tables.js";
@@ -53,6 +54,7 @@ export function storeElements(timeline, row, query) {
       { class: "halves" },
       section("Hours", ...hours(timeline, local)),
       section("Outages of the week", ...outages(timeline, local)),
+      historySection(timeline),
     ),
     details("The week as a table", stretchesTable(week, local, shown)),
     details("The polls as a table", pollsTable(timeline)),

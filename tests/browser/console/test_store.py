@@ -175,6 +175,23 @@ def test_hours_special_dates_and_exclusions(console: Page, user: User) -> None:
     assert "Excluded" in numbers(console)
 
 
+def test_the_history_is_the_api_s(console: Page, user: User, store_id: str) -> None:
+    open_store(console, store_id)
+    section = console.locator(".history")
+    section.get_by_text("The history as a table").click()
+    expect(section.locator("tbody tr")).to_have_count(28)
+    section.get_by_label("History by").select_option("week")
+    expect(section.locator(".series span")).to_have_count(14)
+    section.get_by_text("The history as a table").click()
+    period = {"from": "2024-07-16", "to": "2024-10-15", "by": "week"}
+    windows = user.get(f"/stores/{store_id}/history", params=period).json()["windows"]
+    shown = section.locator("tbody tr td:nth-child(2)").all_text_contents()
+    assert shown == [
+        "no data" if window["uptime_percent"] is None else f"{window['uptime_percent']:.1f}%"
+        for window in reversed(windows)
+    ]
+
+
 def test_numbers_are_rounded_as_in_the_report(console: Page) -> None:
     rounded = console.evaluate(
         """async () => {

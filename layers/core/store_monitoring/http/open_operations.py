@@ -17,6 +17,7 @@ ConsolePart = Literal[
     "first_steps.js",
     "forms.js",
     "heat_map.js",
+    "history.js",
     "live_list.js",
     "overview.js",
     "report_files.js",

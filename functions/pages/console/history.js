@@ -1,0 +1,81 @@
+// A store's uptime by day, week or month, up to the week that is shown.
+
+import { ask, messageOf } from "./api.js";
+import { element, problemText, refill, showMessage } from "./dom.js";
+import { plainTable } from "./tables.js";
+import { inUnits, percent, toField } from "./texts.js";
+import { hideTipSoon, showTip } from "./tip.js";
+
+const HOUR_US = 3_600_000_000;
+const DAY_MS = 86_400_000;
+// How far back each series goes, in days: at most 400.
+const SPANS = { day: 28, week: 7 * 13, month: 365 };
+// "." and ".." cannot be in a path: browsers resolve them.
+const UNREACHABLE = [".", ".."];
+
+/**
+ * A section that loads the history by itself.
+ *
+ * @param {object} timeline of the store
+ */
+export function historySection({ store_id: id, as_of: asOf, time_zone: zone, poll_filter: filter }) {
+  if (UNREACHABLE.includes(id)) return null;
+  const place = element("div");
+  const problem = problemText();
+  const select = element(
+    "select",
+    { "aria-label": "History by", change: () => load() },
+    ...Object.keys(SPANS).map((unit) => element("option", { value: unit }, `by ${unit}`)),
+  );
+  const load = async () => {
+    showMessage(problem);
+    const query = new URLSearchParams({ ...span(asOf, zone.name, select.value), by: select.value, poll_filter: filter });
+    try {
+      const { windows } = await ask("GET", `stores/${encodeURIComponent(id)}/history?${query}`);
+      refill(place, [series(windows), element("details", {}, element("summary", {}, "The history as a table"), table(windows))]);
+    } catch (error) {
+      showMessage(problem, messageOf(error));
+    }
+  };
+  load();
+  return element("section", { class: "history" }, element("div", { class: "head" }, element("h2", {}, "History"), select), problem, place);
+}
+
+/** The local dates of a series that ends with the day of `asOf`. */
+function span(asOf, zone, unit) {
+  const last = Date.parse(toField(asOf, zone).slice(0, 10));
+  const date = (instant) => new Date(instant).toISOString().slice(0, 10);
+  return { from: date(last - (SPANS[unit] - 1) * DAY_MS), to: date(last + DAY_MS) };
+}
+
+/** One bar for each window: green up to its percentage, the rest red; none without data. */
+function series(windows) {
+  const chart = element("div", { class: "series", role: "img", "aria-label": "Uptime, window by window; the table has the numbers" });
+  const bars = windows.map((window) => {
+    const { uptime_percent: uptime } = window;
+    const bar = element("span", { class: uptime === null ? "bar-none" : "bar-known" });
+    bar.style.setProperty("--up", `${uptime ?? 0}%`);
+    const show = () => showTip(text(window), bar, chart, () => {});
+    bar.addEventListener("pointerenter", show);
+    bar.addEventListener("pointerdown", show);
+    return bar;
+  });
+  chart.append(...bars);
+  chart.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && hideTipSoon());
+  return chart;
+}
+
+const text = (window) => `${window.start_local.slice(0, 10)}: ${percent(window.uptime_percent)} up, ${hours(window.downtime_us)} h down`;
+const hours = (microseconds) => inUnits(microseconds, HOUR_US);
+
+function table(windows) {
+  const lines = windows.toReversed().map((window) => [
+    window.start_local.slice(0, 10),
+    percent(window.uptime_percent),
+    hours(window.uptime_us),
+    hours(window.downtime_us),
+    hours(window.no_data_us),
+    String(window.outages),
+  ]);
+  return plainTable(["From", "Uptime", "Up, h", "Down, h", "No data, h", "Outages"], lines);
+}
