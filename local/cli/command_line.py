@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local import LocalError
 from local.cli.terminal import end_at_once, end_soon_after_interrupt, show
 from local.emulator.settings import STACK_NAME
-from store_monitoring.domain.parameters import PollFilter
+from store_monitoring.domain.parameters import PeriodUnit, PollFilter
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
 
@@ -275,6 +275,7 @@ def upload_command(files: tuple[Path, ...], kind: str | None, url: str, key: str
         "store-monitoring report --as-of 2024-10-14T12:00:00Z --store-id 007 --store-id 008",
         "store-monitoring report --where brand=Nori --where region=West --group-by franchisee",
         "store-monitoring report --out report.xlsx --target-percent 99.5 --outages",
+        "store-monitoring report --from 2024-10-01 --to 2024-11-01 --by day --out october.csv",
         "store-monitoring report 2048330b-e667-47a8-930e-2424914a958f --out again.csv",
     ),
 )
@@ -289,8 +290,20 @@ def upload_command(files: tuple[Path, ...], kind: str | None, url: str, key: str
     help="Only stores with this attribute; several values of one attribute are alternatives.",
 )
 @_filter_option
+@click.option(
+    "--from",
+    "period_from",
+    metavar="DATE",
+    help="Report a period from this date or instant on, instead of the last hour, day and week.",
+)
+@click.option("--to", "period_to", metavar="DATE", help="End of the period, which it excludes.")
+@click.option(
+    "--by",
+    type=click.Choice(list(PeriodUnit)),
+    help="Cut the period at local midnights, Mondays or firsts of the month.",
+)
 @click.option("--group-by", multiple=True, metavar="ATTRIBUTE", help="Add a table of groups.")
-@click.option("--outages", is_flag=True, help="Add a table of all outages of the week.")
+@click.option("--outages", is_flag=True, help="Add a table of all outages.")
 @click.option(
     "--target-percent", type=float, help="The target of stores that have none of their own."
 )
@@ -303,6 +316,9 @@ def report_command(
     store_ids: tuple[str, ...],
     where: dict[str, list[str]],
     poll_filter: str | None,
+    period_from: str | None,
+    period_to: str | None,
+    by: str | None,
     group_by: tuple[str, ...],
     outages: bool,
     target_percent: float | None,
@@ -315,8 +331,10 @@ def report_command(
     and outages are saved beside it. Ctrl-C ends only the waiting.
     """
     outputs = _outputs(out, formats)
+    period = {"from": period_from, "to": period_to, "by": by}
     request = {
         "as_of": as_of,
+        "period": {field: value for field, value in period.items() if value},
         "store_ids": list(store_ids),
         "where": where,
         "poll_filter": poll_filter,

@@ -199,9 +199,36 @@ def test_a_target_is_an_exact_decimal(percent: float, text: str) -> None:
     assert received["request"].to_json()["target_percent"] == text
 
 
+@pytest.mark.parametrize(
+    ("body", "period"),
+    [
+        ({}, Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.TOTAL)),
+        (
+            {"from": "2024-10-01T02:00:00+02:00", "by": "week"},
+            Period(1_727_740_800_000_000, date(2024, 11, 1), PeriodUnit.WEEK),
+        ),
+        (
+            {"to": "2025-11-05", "by": "day"},
+            Period(date(2024, 10, 1), date(2025, 11, 5), PeriodUnit.DAY),
+        ),
+    ],
+)
+def test_a_period(body: dict[str, str], period: Period) -> None:
+    body = {"from": "2024-10-01", "to": "2024-11-01", **body}
+    assert call("POST", "/trigger_report", body=json.dumps({"period": body})) == (200, None)
+    assert received["request"].period == period
+
+
 NO_VALUE = "where: a value is a string of at most 255 characters, or a list of 1 to 100 of them"
 NO_STORE_ID = "store_ids: a store id has 1 to 255 printable characters"
 NO_FILTER = "poll_filter: input should be 'all' or 'business_hours'"
+NO_OBJECT = "input should be a valid dictionary or object to extract fields from"
+NO_UNIT = "period.by: input should be 'total', 'day', 'week' or 'month'"
+NO_EDGE = (
+    "neither a date such as 2024-10-01, which is midnight in each store's own zone, nor an instant"
+    " with an offset such as 2024-10-01T00:00:00Z"
+)
+PERIOD = {"from": "2024-10-01", "to": "2024-11-01"}
 NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'"
 
 
@@ -254,6 +281,19 @@ NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'
         ({"target_percent": float("nan")}, "target_percent: input should be a finite number"),
         ({"include": ["polls"]}, "include: input should be 'outages'"),
         ({"include": []}, "include: list should have at least 1 item after validation, not 0"),
+        ({"period": "2024-10"}, f"period: {NO_OBJECT}"),
+        ({"period": {"from": "2024-10-01"}}, "period.to: missing"),
+        ({"period": PERIOD | {"unit": "day"}}, "unknown field 'period.unit'"),
+        ({"period": PERIOD | {"by": "hour"}}, NO_UNIT),
+        ({"period": PERIOD | {"from": 20241001}}, "period.from: not a string"),
+        ({"period": PERIOD | {"from": "2024-10-01T00:00:00"}}, f"period.from: {NO_EDGE}"),
+        ({"period": PERIOD | {"to": "\ud800"}}, f"period.to: {NO_EDGE}"),
+        ({"period": PERIOD | {"to": "2024-10-01"}}, "period.to: not after from"),
+        ({"period": PERIOD | {"to": "2025-11-06"}}, "period.to: more than 400 days after from"),
+        (
+            {"period": PERIOD, "as_of": "2024-10-14T00:00:00Z"},
+            "period: excludes as_of, name one of them",
+        ),
     ],
 )
 def test_an_invalid_field_of_a_report_is_named(body: object, message: str) -> None:

@@ -33,11 +33,12 @@ from local.cli.sql import load_extension
 from local.emulator.glue import check_versions
 from store_monitoring.aws import iceberg_tables
 from store_monitoring.aws.iceberg_tables import IcebergTable, IcebergTables
-from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, Period, PeriodUnit
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.ports import ManifestEntry, Snapshot
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.publish_tables import publish_tables
+from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.ports import PollsFile
 from testing.fakes import FolderObjects, MemoryReports
 from testing.pipeline import CLOCK_TIME, Pipeline
@@ -242,6 +243,24 @@ def test_report_rows_are_those_of_the_csv(analyst: Analyst) -> None:
                 name = f"{measure}_last_{window}(in {unit})"
                 texts[name] = str(length.quantize(Decimal("0.01"), ROUND_HALF_EVEN))
         assert [found[store_id] for store_id in sorted(found)] == expected
+
+
+def test_rows_of_a_period_are_those_of_its_csv(analyst: Analyst) -> None:
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 400))
+    newest = max(at for _, at, _ in pipeline.polls()).date()
+    period = Period(newest - timedelta(days=3), newest + timedelta(days=1), PeriodUnit.DAY)
+    made = pipeline.report(ReportRequest(period=period), report_id=REPORT_ID).decode()
+    analyst.publish()
+    expected = list(csv.DictReader(made.splitlines()))
+    for read in analyst.read("report_rows"):
+        rows = sorted(read, key=lambda row: (row["store_id"], row["window_start"]))
+        assert {row["window_name"] for row in rows} == {"day"}
+        for row, line in zip(rows, expected, strict=True):
+            assert row["store_id"] == line["store_id"]
+            for name in ("window_start", "window_end"):
+                assert row[name] == datetime.fromisoformat(line[name])
+            assert f"{Decimal(row['uptime_us']) / HOUR_US:.2f}" == line["uptime(in hours)"]
 
 
 def test_a_report_that_expires_or_is_deleted_leaves_the_table(analyst: Analyst) -> None:

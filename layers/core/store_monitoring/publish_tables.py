@@ -235,26 +235,38 @@ def _write_report(report_id: str, tables: Tables) -> DataFile | None:
 
 def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
     """Return what a shard computed, with one row for each window of a store."""
-    names = part.column_names
+    columns = dict(zip(part.column_names, part.columns, strict=True))
+    if plan.period is not None:  # they are such rows; their local times have offsets
+        return _of_window(columns, plan, window_name=plan.period.unit.value)
     windows = []
     for window, length_us in _WINDOWS_US.items():
         # A measure is named like "uptime_last_week_us"; not all are measured in each window.
         suffix = f"_last_{window}"
-        measures = {name.replace(suffix, ""): part.column(name) for name in names if suffix in name}
-        fixed = {
-            "report_id": plan.report_id,
-            "as_of": plan.now_us,
-            "window_name": window,
-            "window_start": plan.now_us - length_us,
-            "window_end": plan.now_us,
+        measures = {
+            name.replace(suffix, ""): values for name, values in columns.items() if suffix in name
         }
-        columns = {name: part.column(name) for name in names} | measures
-        columns |= {
-            name: pa.repeat(pa.scalar(value, REPORT_ROWS.field(name).type), len(part))
-            for name, value in fixed.items()
-        }
-        windows.append(_rows(columns, len(part), REPORT_ROWS))
+        start_us, end_us = plan.now_us - length_us, plan.now_us
+        windows.append(
+            _of_window(
+                columns | measures,
+                plan,
+                window_name=window,
+                window_start=start_us,
+                window_end=end_us,
+            )
+        )
     return pa.concat_tables(windows)
+
+
+def _of_window(columns: Mapping[str, Any], plan: Plan, **fixed: Any) -> pa.Table:
+    """Return rows of schema `REPORT_ROWS`, some of whose columns have the same value in all."""
+    rows = len(columns["store_id"])
+    fixed |= {"report_id": plan.report_id, "as_of": plan.now_us}
+    same = {
+        name: pa.repeat(pa.scalar(value, REPORT_ROWS.field(name).type), rows)
+        for name, value in fixed.items()
+    }
+    return _rows({**columns, **same}, rows, REPORT_ROWS)
 
 
 def _rows(columns: Mapping[str, Any], rows: int, schema: pa.Schema) -> pa.Table:

@@ -64,7 +64,9 @@ def _earliest(polls: Polls, until_us: int, max_polls: int) -> tuple[Polls, int]:
     return Polls(code >> 1, np.full(len(code), first_us), (code & 1).astype(np.bool_)), first_us + 1
 
 
-def cut_by_store(rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, int]]:
+def cut_by_store(
+    rows: Int64s, span_us: int, known_us: int, windows: int = len(WINDOWS_US)
+) -> list[tuple[int, int]]:
     """Cut stores into runs that can be computed at once.
 
     Parameters
@@ -73,8 +75,10 @@ def cut_by_store(rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, 
         Number of rows of hours, special hours and exclusions of each store.
     span_us : int
         Length of the time for which business time is computed.
-    memory_us : int
-        Length of the poll memory, and of each store's part of the axis.
+    known_us : int
+        Length of the known time, and of each store's part of the axis.
+    windows : int
+        Greatest number of windows of a store.
 
     Returns
     -------
@@ -89,10 +93,9 @@ def cut_by_store(rows: Int64s, span_us: int, memory_us: int) -> list[tuple[int, 
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)
     [(0, 3520), (3520, 7041), (7041, 8000)]
     """
-    of_axis = (
-        2 * (max(memory_us, max(WINDOWS_US)) + 1) / AXIS_US
-    )  # at most half the axis, to be safe
-    of_openings = rows * (span_us / WEEK_US + 2) / _MAX_OPENINGS
+    of_axis = 2 * (max(known_us, WEEK_US) + 1) / AXIS_US  # at most half the axis, to be safe
+    # A window takes about as much memory as an opening.
+    of_openings = (rows * (span_us / WEEK_US + 2) + windows) / _MAX_OPENINGS
     run = np.ceil(np.cumsum(of_axis + of_openings))
     borders = np.flatnonzero(np.diff(run)) + 1
     return list(pairwise([0, *borders.tolist(), len(rows)]))

@@ -251,10 +251,14 @@ def _request_error(error: Mapping[str, Any], path: str) -> StoreMonitoringError:
     >>> missing = {"loc": ("query", "store_id"), "type": "missing", "msg": "Field required"}
     >>> _request_error(missing, "/timeline")
     InvalidRequestError('store_id: missing; this is GET /timeline?store_id=')
+    >>> _request_error({**missing, "loc": ("body", "period", "to")}, "/trigger_report")
+    InvalidRequestError('period.to: missing')
     """
-    place, field, *_ = error["loc"]
+    place, field, *within = error["loc"]
     if field == "report_id":  # only a missing one: `checked_report_id` refuses others
         return MalformedReportIdError("a report_id is a UUID, as trigger_report returned it")
+    if field == "period":  # an object with fields of its own
+        field = ".".join([field, *within[:1]])
     match error["type"]:
         case "missing" if place == "query":
             message = f"{field}: missing; this is GET {path}?{field}="

@@ -24,13 +24,20 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from store_monitoring.domain.parameters import PeriodUnit, PollFilter
+from store_monitoring.domain.parameters import Period, PeriodUnit, PollFilter
+from store_monitoring.errors import InvalidRequestError
 from store_monitoring.ingest.outcomes import UploadCursor, UploadStatus
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.instants import from_text
 from store_monitoring.reports.ports import Cursor
 from store_monitoring.reports.report import Format, Status, checked_report_id
-from store_monitoring.reports.request import Condition, ReportRequest, period_edge
+from store_monitoring.reports.request import (
+    MAX_PERIOD_DAYS,
+    Condition,
+    ReportRequest,
+    checked_period,
+    period_edge,
+)
 from store_monitoring.store_ids import ASCII_WHITESPACE, SURROGATE, checked_store_id
 from store_monitoring.uploads import UPLOAD_ID, UploadRequest
 
@@ -369,6 +376,52 @@ UploadIdInPath = Annotated[
 # --- bodies of requests -------------------------------------------------------------------------
 
 
+class PeriodBody(BaseModel):
+    """A period, half-open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: Annotated[
+        PeriodEdge,
+        Field(
+            alias="from",
+            description=(
+                "Its start: a date, which is midnight in each store's own time zone, or an instant"
+                " with an offset. Both are from 1970 to 2199."
+            ),
+            examples=["2024-10-01"],
+        ),
+    ]
+    end: Annotated[
+        PeriodEdge,
+        Field(
+            alias="to",
+            description=f"Its end, after `from` by {MAX_PERIOD_DAYS} days at most.",
+            examples=["2024-11-01"],
+        ),
+    ]
+    unit: Annotated[
+        PeriodUnit,
+        Field(
+            alias="by",
+            description=(
+                "Cut it at each store's local midnights, Mondays or firsts of the month, or not at"
+                " all."
+            ),
+        ),
+    ] = PeriodUnit.TOTAL
+
+    def to_period(self) -> Period:
+        """Return the period.
+
+        Raises
+        ------
+        InvalidRequestError
+            If it is empty, or too long.
+        """
+        return checked_period(Period(self.start, self.end, self.unit))
+
+
 class ReportBody(BaseModel):
     """The body of `POST /trigger_report`. An absent field and null mean the default."""
 
@@ -444,8 +497,26 @@ class ReportBody(BaseModel):
         Field(min_length=1, description="Add a table of all outages of the week."),
     ] = None
 
+    period: Annotated[
+        PeriodBody | None,
+        Field(
+            description=(
+                "Report this period instead of the windows that end at `as_of`: one row for each"
+                " store and day, week or month."
+            ),
+        ),
+    ] = None
+
     def to_request(self) -> ReportRequest:
-        """Return the request in its normal form."""
+        """Return the request in its normal form.
+
+        Raises
+        ------
+        InvalidRequestError
+            If fields exclude each other, or the period is empty or too long.
+        """
+        if self.period is not None and self.as_of is not None:
+            raise InvalidRequestError("period: excludes as_of, name one of them")
         formats = self.formats or [Format.CSV]
         return ReportRequest(
             self.as_of,
@@ -456,6 +527,7 @@ class ReportBody(BaseModel):
             tuple(self.group_by or ()),
             self.target_percent,
             "outages" in (self.include or ()),
+            None if self.period is None else self.period.to_period(),
         )
 
 
@@ -467,6 +539,9 @@ _REPORT_EXAMPLES: Any = {
             "poll_filter": "business_hours",
             "formats": ["csv", "html", "xlsx"],
         }
+    },
+    "October, day by day": {
+        "value": {"period": {"from": "2024-10-01", "to": "2024-11-01", "by": "day"}}
     },
 }
 ReportBodyOrNone = Annotated[
@@ -567,7 +642,7 @@ class ReportWarning(TypedDict):
         Field(
             description=(
                 "`no_known_polls`: the report's `as_of` is so long after the newest poll that no"
-                " store has data."
+                " store has data, or its period begins after the newest poll."
             )
         ),
     ]
@@ -614,8 +689,15 @@ class CompleteReport(TypedDict):
     expires_at: Annotated[
         Instant, Field(description="When these URLs expire; repeat the request for new ones.")
     ]
-    stores: Annotated[Count, Field(description="Number of rows.")]
-    as_of: Instant
+    stores: Annotated[
+        Count, Field(description="Number of stores; of rows, unless the report is on a period.")
+    ]
+    as_of: Annotated[
+        Instant,
+        Field(
+            description="The end of its windows; in a period's report, of what is read for them."
+        ),
+    ]
     warnings: NotRequired[Warnings]
 
 
@@ -663,6 +745,14 @@ class Headline(TypedDict):
     lost_revenue_last_week: Money | None
 
 
+class PeriodHeadline(TypedDict):
+    """Figures of the summary of a period."""
+
+    uptime_percent: Annotated[Percent | None, Field(description="Of all windows together.")]
+    outages: Count
+    lost_revenue: Money | None
+
+
 class ReportEntry(TypedDict):
     """One report in a list."""
 
@@ -687,7 +777,10 @@ class ReportEntry(TypedDict):
         ]
     ]
     headline: NotRequired[
-        Annotated[Headline, Field(description="Of a complete report; absent in older ones.")]
+        Annotated[
+            Headline | PeriodHeadline,
+            Field(description="Of a complete report; absent in older ones."),
+        ]
     ]
     error: NotRequired[Failure]
     can_retry: NotRequired[CanRetry]
@@ -808,6 +901,62 @@ class Summary(TypedDict):
             ),
         ]
     ]
+
+
+class PeriodWindow(WindowSummary):
+    """All stores of a report, or of a group, together in one window of a period."""
+
+    window_start: Annotated[LocalDate, Field(description="The first date of the window.")]
+    stores: Annotated[Count, Field(description="Stores that have this window.")]
+    outages: Annotated[Count, Field(description="An outage counts in every window it overlaps.")]
+    incidents: Count
+    mean_time_to_recovery_hours: Annotated[
+        Hours | None, Field(description="Of incidents that ended in the window; null without any.")
+    ]
+
+
+class GroupSeries(TypedDict):
+    """A group of stores, in the order of its windows."""
+
+    group: Annotated[dict[str, str], Field(description="The values of the attributes.")]
+    windows: list[PeriodWindow]
+
+
+class SilentStore(TypedDict):
+    """A store whose polls ended before the period did."""
+
+    store_id: str
+    last_poll_at: Annotated[Instant | None, Field(description="Null without a known poll.")]
+
+
+class PeriodSummary(TypedDict):
+    """The summary of a period's report."""
+
+    report: ReportHeader
+    stores: Count
+    warnings: list[ReportWarning]
+    newest_poll_at: Annotated[
+        Instant, Field(description="The newest poll: time after it is not counted.")
+    ]
+    silent_stores: Annotated[
+        Count,
+        Field(description="Stores without a known poll in the last day of their last window."),
+    ]
+    silent: Annotated[list[SilentStore], Field(max_length=100, description="The first of them.")]
+    total: Annotated[
+        WindowSummary,
+        Field(description="All windows together; targets are met or missed in each window."),
+    ]
+    outages: Count
+    windows: Annotated[list[PeriodWindow], Field(description="In order of time.")]
+    groups: Annotated[
+        list[GroupSeries], Field(description="Empty if the request names no `group_by`.")
+    ]
+    outages_by_hour: Annotated[
+        list[list[Count]],
+        Field(description="By local weekday, Monday first, and hour of their start."),
+    ]
+    outages_by_zone: list[ZoneOutages]
 
 
 # --- stores -------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ TRIGGER_REPORT = operation(
                     "store_ids: list should have at least 1 item after validation, not 0",
                 ),
                 "unknown field": ("invalid_request", "unknown field 'store_id'"),
+                "empty period": ("invalid_request", "period.to: not after from"),
                 "no JSON": ("invalid_request", "the body is not JSON"),
             },
         ),
@@ -227,13 +228,49 @@ _SUMMARY: models.Summary = {
     "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],
     "outages_by_zone": [{"timezone": "America/Chicago", "stores": 3, "outages": 3}],
 }
+_PERIOD_WINDOW: models.PeriodWindow = {
+    **_WINDOW,
+    "window_start": "2024-10-01",
+    "stores": 3,
+    "outages": 2,
+    "incidents": 1,
+    "mean_time_to_recovery_hours": None,
+}
+_PERIOD_SUMMARY: models.PeriodSummary = {
+    "report": {
+        **_SUMMARY["report"],
+        "request": {
+            **_SUMMARY["report"]["request"],
+            "group_by": ["region"],
+            "period": {"from": "2024-10-01", "to": "2024-11-01", "by": "day"},
+        },
+    },
+    "stores": 3,
+    "warnings": [],
+    "newest_poll_at": "2024-10-14T23:55:18.727055Z",
+    "silent_stores": 1,
+    "silent": [{"store_id": "9", "last_poll_at": None}],
+    "total": _WINDOW,
+    "outages": 3,
+    "windows": [_PERIOD_WINDOW],
+    "groups": [{"group": {"region": "West"}, "windows": [_PERIOD_WINDOW]}],
+    "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],
+    "outages_by_zone": [{"timezone": "America/Chicago", "stores": 3, "outages": 3}],
+}
 GET_SUMMARY = operation(
     "get_summary",
     "Get the summary of a report",
     tag="reports",
-    description="Totals, numbers of stores by state, the worst stores, and when outages begin.",
+    description=(
+        "Totals, numbers of stores by state, the worst stores, and when outages begin. Of a report"
+        " on a period: its windows as a series, for all stores and for each group."
+    ),
     responses={
-        HTTPStatus.OK: response("The summary.", models.Summary, {"summary": _SUMMARY}),
+        HTTPStatus.OK: response(
+            "The summary.",
+            models.Summary | models.PeriodSummary,
+            {"classic": _SUMMARY, "period": _PERIOD_SUMMARY},
+        ),
         HTTPStatus.BAD_REQUEST: error(
             "`report_id` is not a UUID.",
             {"report_id": _MALFORMED_REPORT_ID},

@@ -1,33 +1,46 @@
 """The second table of a report: its stores by group (rule 23)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.errors import TooManyGroupsError
+from store_monitoring.instants import EPOCH
 from store_monitoring.reports.formats.rows import CURRENCY, PERCENT, rounded, table_with_units
-from store_monitoring.reports.measures import UNITS, WINDOWS, Sums, hours, percent, summands
+from store_monitoring.reports.measures import (
+    CLASSIC_UNITS,
+    PERIOD_UNITS,
+    Sums,
+    hours,
+    percent,
+    summands,
+)
 from store_monitoring.storage.stores import attribute_values
 
 MAX_GROUPS = 10_000
 
 
 class GroupsBuilder:
-    """Adds up the groups of a report, batch by batch.
+    """Adds up the groups of a report, batch by batch: in a period's report, those of each window.
 
     Parameters
     ----------
     group_by : sequence of str
         One to three attributes.
+    period : Period or None
     """
 
-    def __init__(self, group_by: Sequence[str]) -> None:
+    def __init__(self, group_by: Sequence[str], period: Period | None = None) -> None:
         self._group_by = tuple(group_by)
+        self._period = period
         self._keys = [f"key_{number}" for number in range(len(group_by))]
-        self._sums = Sums(self._keys)
+        self.sums = Sums(self._keys if period is None else [*self._keys, "window_date"])
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that `measures` returned.
@@ -37,48 +50,72 @@ class GroupsBuilder:
         TooManyGroupsError
         """
         keys = [attribute_values(rows.column("attributes"), name) for name in self._group_by]
-        self._sums.add(pa.table(dict(zip(self._keys, keys, strict=True)) | summands(rows)))
-        if len(self._sums) > MAX_GROUPS:
+        columns = dict(zip(self._keys, keys, strict=True)) | summands(rows)
+        if self._period is not None:
+            columns["window_date"] = rows.column("window_date")
+        self.sums.add(pa.table(columns))
+        if len(self.sums) > MAX_GROUPS:
             raise TooManyGroupsError(
-                f"group_by: {', '.join(self._group_by)} make more than {MAX_GROUPS:,} groups: "
-                "name fewer attributes, or some with fewer values"
+                f"group_by: {', '.join(self._group_by)} make more than {MAX_GROUPS:,} groups, each"
+                " window of a group counted: name fewer attributes, or some with fewer values"
             )
 
     def table(self) -> pa.Table:
-        """Return one row per group, in order of its values, rounded like the rows of stores.
+        """Return one row per group and window, in this order, rounded like the rows of stores.
 
         The column `group` is a struct with one field per attribute.
         """
-        sums = self._sums.table()
+        sums = self.sums.table()
         group = pa.StructArray.from_arrays(
             [sums.column(key).combine_chunks() for key in self._keys], list(self._group_by)
         )
-        return table_with_units([("group", group, None), *_figures(sums)])
+        if self._period is None:
+            return table_with_units([("group", group, None), *_figures(sums, CLASSIC_UNITS)])
+        starts = window_starts(self._period, sums.column("window_date"))
+        columns = [("group", group, None), ("window_start", starts, None)]
+        return table_with_units([*columns, *_figures(sums, PERIOD_UNITS)])
 
 
-def _figures(sums: pa.Table) -> Iterator[tuple[str, Any, str | None]]:
+def window_starts(period: Period, window_date: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the first dates of windows, as text; the period may cut the first window.
+
+    >>> period = Period(date(2024, 10, 3), date(2024, 11, 1), PeriodUnit.MONTH)
+    >>> window_starts(period, pa.chunked_array([[date(2024, 10, 1)]])).to_pylist()
+    ['2024-10-03']
+    """
+    start = period.start
+    first = start if isinstance(start, date) else (EPOCH + timedelta(microseconds=start)).date()
+    if period.unit is not PeriodUnit.TOTAL and not isinstance(start, date):
+        return window_date.cast(pa.string())  # which date it is depends on the store
+    return pc.max_element_wise(window_date, pa.scalar(first, pa.date32())).cast(pa.string())
+
+
+def _figures(
+    sums: pa.Table, units: Mapping[str, tuple[str, int]]
+) -> Iterator[tuple[str, Any, str | None]]:
     """Yield the columns of the groups: name, values and unit."""
 
     def count(name: str) -> pa.ChunkedArray:
         return sums.column(name).cast(pa.int64())
 
     exact = {name: sums.column(name).to_pylist() for name in sums.column_names}
+    whole = list(units)[-1]
     yield "stores", count("stores"), None
     yield "stores_without_data", count("stores_no_data"), None
     for measure in ("uptime", "downtime", "no_data", "business_time", "excluded"):
-        for window, (unit, unit_us) in UNITS.items():
-            total_us = sums.column(f"{measure}_{window}_us")
-            yield f"{measure}_{window}(in {unit})", rounded(total_us, unit_us), unit
-    for window in WINDOWS:
-        shares = zip(exact[f"uptime_{window}_us"], exact[f"downtime_{window}_us"], strict=True)
+        for window, (unit, unit_us) in units.items():
+            total_us = sums.column(f"{measure}{window}_us")
+            yield f"{measure}{window}(in {unit})", rounded(total_us, unit_us), unit
+    for window in units:
+        shares = zip(exact[f"uptime{window}_us"], exact[f"downtime{window}_us"], strict=True)
         percents = [percent(up, up + down) for up, down in shares]
-        yield f"uptime_percent_{window}", pa.array(percents, pa.float64()), PERCENT
-    for window in WINDOWS:
-        yield f"missed_target_{window}", count(f"missed_{window}"), None
-    yield "outages_last_week", count("outages_last_week"), None
-    yield "incidents_last_week", count("incidents_last_week"), None
-    recovered = zip(exact["recovery_last_week_us"], exact["recoveries_last_week"], strict=True)
+        yield f"uptime_percent{window}", pa.array(percents, pa.float64()), PERCENT
+    for window in units:
+        yield f"missed_target{window}", count(f"missed{window}"), None
+    yield f"outages{whole}", count(f"outages{whole}"), None
+    yield f"incidents{whole}", count(f"incidents{whole}"), None
+    recovered = zip(exact[f"recovery{whole}_us"], exact[f"recoveries{whole}"], strict=True)
     means = [hours(Fraction(int(us), int(n))) if n else None for us, n in recovered]
-    yield "mean_time_to_recovery_last_week(in hours)", pa.array(means, pa.float64()), "hours"
-    for window in WINDOWS:
-        yield f"lost_revenue_{window}", to_cents(sums.column(f"lost_revenue_{window}")), CURRENCY
+    yield f"mean_time_to_recovery{whole}(in hours)", pa.array(means, pa.float64()), "hours"
+    for window in units:
+        yield f"lost_revenue{window}", to_cents(sums.column(f"lost_revenue{window}")), CURRENCY

@@ -13,12 +13,22 @@ from store_monitoring.domain.parameters import HOUR_US, MINUTE_US
 from store_monitoring.domain.targets import TargetStatus, budget_us, lost_revenue, target_status
 
 WINDOWS = ("last_hour", "last_day", "last_week")
-UNITS = {
-    "last_hour": ("minutes", MINUTE_US),
-    "last_day": ("hours", HOUR_US),
-    "last_week": ("hours", HOUR_US),
+CLASSIC_UNITS = {
+    "_last_hour": ("minutes", MINUTE_US),
+    "_last_day": ("hours", HOUR_US),
+    "_last_week": ("hours", HOUR_US),
 }
-"""The unit in which reports show the times of a window: its name and its length."""
+PERIOD_UNITS = {"": ("hours", HOUR_US)}
+"""The windows of a row, by the ending of their columns' names: the unit of times, and its length.
+
+A row of the classic report is a store, and the last window is the one whose outages are counted. A
+row of a period's report is one window of a store.
+"""
+
+
+def units_of(rows: pa.Table) -> dict[str, tuple[str, int]]:
+    """Return the windows that each row has: `CLASSIC_UNITS` or `PERIOD_UNITS`."""
+    return PERIOD_UNITS if "window_start" in rows.column_names else CLASSIC_UNITS
 
 
 class State(StrEnum):
@@ -36,34 +46,37 @@ def measures(part: pa.Table, target_percent: Decimal) -> pa.Table:
     Parameters
     ----------
     part : table
-        Schema `PART`.
+        Schema `PART` or `PERIOD_PART`.
     target_percent : Decimal
         The target of stores that have none of their own (rule 22).
 
     Returns
     -------
     table
-        The same rows and columns, `target_percent` without nulls; `state`, a `State`; and for each
-        window `known_…_us`, `business_time_…_us`, `budget_…_us`, `budget_left_…_us`, `target_…`, a
-        `TargetStatus`, and `lost_revenue_…`, as `lost_revenue` returns it.
+        The same rows and columns, `target_percent` without nulls; in the classic report `state`, a
+        `State`; and for each window `known_…_us`, `business_time_…_us`, `budget_…_us`,
+        `budget_left_…_us`, `target_…`, a `TargetStatus`, and `lost_revenue_…`, as `lost_revenue`
+        returns it.
     """
     columns: dict[str, Any] = dict(zip(part.column_names, part.columns, strict=True))
     target = pc.coalesce(
         columns["target_percent"], pa.scalar(target_percent, columns["target_percent"].type)
     )
     columns["target_percent"] = target
-    columns["state"] = _state(part)
-    for window in WINDOWS:
-        downtime_us = columns[f"downtime_{window}_us"]
-        known_us = pc.add(columns[f"uptime_{window}_us"], downtime_us)
+    units = units_of(part)
+    if units is CLASSIC_UNITS:
+        columns["state"] = _state(part)
+    for window in units:
+        downtime_us = columns[f"downtime{window}_us"]
+        known_us = pc.add(columns[f"uptime{window}_us"], downtime_us)
         budget = budget_us(known_us, target)
         columns |= {
-            f"known_{window}_us": known_us,
-            f"business_time_{window}_us": pc.add(known_us, columns[f"no_data_{window}_us"]),
-            f"budget_{window}_us": budget,
-            f"budget_left_{window}_us": pc.subtract(budget, downtime_us.cast(pa.decimal128(19, 0))),
-            f"target_{window}": target_status(downtime_us, known_us, budget),
-            f"lost_revenue_{window}": lost_revenue(downtime_us, columns["revenue_per_hour"]),
+            f"known{window}_us": known_us,
+            f"business_time{window}_us": pc.add(known_us, columns[f"no_data{window}_us"]),
+            f"budget{window}_us": budget,
+            f"budget_left{window}_us": pc.subtract(budget, downtime_us.cast(pa.decimal128(19, 0))),
+            f"target{window}": target_status(downtime_us, known_us, budget),
+            f"lost_revenue{window}": lost_revenue(downtime_us, columns["revenue_per_hour"]),
         }
     return pa.table(columns)
 
@@ -75,16 +88,7 @@ def _state(part: pa.Table) -> pa.ChunkedArray:
 
 
 _WHOLE = pa.decimal128(38, 0)  # int64 could overflow with tens of millions of stores
-
-SUMMED = (
-    *(
-        f"{measure}_{window}_us"
-        for measure in ("uptime", "downtime", "no_data", "business_time", "covered", "excluded")
-        for window in WINDOWS
-    ),
-    *(f"lost_revenue_{window}" for window in WINDOWS),
-    *("outages_last_week", "incidents_last_week", "recoveries_last_week", "recovery_last_week_us"),
-)
+_TIMES = ("uptime", "downtime", "no_data", "business_time", "covered", "excluded")
 
 
 class Sums:
@@ -144,16 +148,30 @@ def summands(rows: pa.Table) -> dict[str, pa.Array]:
     Returns
     -------
     dict of str to array
-        `SUMMED`; `stores`; `stores_…` for each `State`; and for each window the number of stores
-        that `met_…` and `missed_…` their targets.
+        `stores`; for each window the times, the lost revenue and the number of stores that
+        `met_…` and `missed_…` their targets and that have no data; outages, incidents and
+        recoveries. In the classic report also `stores_…` for each `State`.
     """
-    columns = {name: rows.column(name) for name in SUMMED}
+    units = units_of(rows)
+    whole = list(units)[-1]
+    summed = [
+        *(f"{measure}{window}_us" for measure in _TIMES for window in units),
+        *(f"lost_revenue{window}" for window in units),
+        *(f"{count}{whole}" for count in ("outages", "incidents", "recoveries")),
+        f"recovery{whole}_us",
+    ]
+    columns = {name: rows.column(name) for name in summed}
     columns["stores"] = pa.repeat(pa.scalar(1, pa.int64()), len(rows))
-    for state in State:
-        columns[f"stores_{state.name.lower()}"] = _count(rows.column("state"), state)
-    for window in WINDOWS:
+    if units is CLASSIC_UNITS:
+        for state in State:
+            columns[f"stores_{state.name.lower()}"] = _count(rows.column("state"), state)
+    else:
+        is_unknown = pc.equal(rows.column("known_us"), 0)
+        is_open = pc.greater(rows.column("business_time_us"), 0)
+        columns["stores_no_data"] = pc.and_(is_open, is_unknown).cast(pa.int64())
+    for window in units:
         for status in (TargetStatus.MET, TargetStatus.MISSED):
-            columns[f"{status}_{window}"] = _count(rows.column(f"target_{window}"), status)
+            columns[f"{status}{window}"] = _count(rows.column(f"target{window}"), status)
     return columns
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store_monitoring.reports.formats.csv import CsvWriter
+from store_monitoring.reports.formats.csv import CsvWriter, PeriodCsvWriter
 from store_monitoring.reports.formats.json import JsonWriter, to_json
 from store_monitoring.reports.formats.parquet import open_parquet
 from store_monitoring.reports.formats.rows import outage_rows
@@ -23,6 +23,7 @@ from store_monitoring.reports.formats.writers import (
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.measures import measures
 from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
+from store_monitoring.reports.period_summary import PeriodSummary, PeriodSummaryBuilder
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.report import TABLE_FORMATS, Format, TableName, check_formats_hold
 from store_monitoring.reports.request import no_matching_stores
@@ -35,14 +36,14 @@ from store_monitoring.storage.keys import (
     table_key,
 )
 from store_monitoring.storage.ports import Tables
-from store_monitoring.storage.schemas import OUTAGES, PART
+from store_monitoring.storage.schemas import OUTAGES, PART, PERIOD_PART
 from store_monitoring.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
 _SUMMARY_GROUPS = 1000
 
 
-def merge_report(report_id: str, tables: Tables) -> Summary:
+def merge_report(report_id: str, tables: Tables) -> Summary | PeriodSummary:
     """Write the report from its parts, in byte order of store ids (rule 12), and its summary.
 
     Parts are sorted, so they are read and merged once, as streams, for all formats. Memory does not
@@ -51,7 +52,7 @@ def merge_report(report_id: str, tables: Tables) -> Summary:
 
     Returns
     -------
-    Summary
+    Summary or PeriodSummary
 
     Raises
     ------
@@ -95,11 +96,12 @@ def merge_report(report_id: str, tables: Tables) -> Summary:
 def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggregates:
     """Write all rows, check that they are all, and return their aggregates."""
     parts = [Part(plan, shard, tables) for shard in plan.shards]
-    summary = SummaryBuilder(plan)
-    groups = GroupsBuilder(plan.group_by) if plan.group_by else None
+    schema = _schema_of(plan)
+    summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
+    groups = GroupsBuilder(plan.group_by, plan.period) if plan.group_by else None
     rows = 0
-    merged = merge_sorted([part.read() for part in parts], PART)
-    for table in rebatched(merged, PART, _BATCH_ROWS):
+    merged = merge_sorted([part.read() for part in parts], schema)
+    for table in rebatched(merged, schema, _BATCH_ROWS):
         rows += len(table)
         check_formats_hold(plan.formats, rows)
         batch = Batch(measures(table, Decimal(plan.target_percent)))
@@ -115,13 +117,20 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
         part.check_complete()
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
-    return Aggregates(summary.summary(), None if groups is None else Rows(groups.table()))
+    return Aggregates(summary.summary(groups), None if groups is None else Rows(groups.table()))
+
+
+def _schema_of(plan: Plan) -> pa.Schema:
+    """Return the schema of the report's parts."""
+    return PART if plan.period is None else PERIOD_PART
 
 
 def _summary(aggregates: Aggregates) -> dict[str, Any]:
     """Return the summary with the groups, unless they are too many for people to look at."""
     summary = aggregates.summary.to_json()
     groups = aggregates.groups
+    if isinstance(aggregates.summary, PeriodSummary):  # has them, as series
+        return summary
     if groups is None or len(groups.table) > _SUMMARY_GROUPS:
         return summary
     return {**summary, "groups": groups.records}
@@ -156,22 +165,23 @@ def _open_writer(
     with tables.open_output(report_key(plan.report_id, format_)) as output:
         match format_:
             case Format.CSV:
-                yield CsvWriter(output)
+                yield CsvWriter(output) if plan.period is None else PeriodCsvWriter(output)
             case Format.JSON:
                 yield JsonWriter(output, header)
             case Format.PARQUET:
-                with open_parquet(output, header) as writer:
+                with open_parquet(output, header, _schema_of(plan)) as writer:
                     yield writer
             case Format.XLSX:
                 # Rarely used, and slow to import; so is the next.
                 from store_monitoring.reports.formats.xlsx import open_xlsx
 
-                with open_xlsx(output, plan) as workbook:
+                with open_xlsx(output, plan, _schema_of(plan)) as workbook:
                     yield workbook
             case Format.HTML:
-                from store_monitoring.reports.html.page import HtmlWriter
+                from store_monitoring.reports.html.page import HtmlWriter, PeriodHtmlWriter
 
-                yield HtmlWriter(output, plan)
+                is_classic = plan.period is None
+                yield (HtmlWriter if is_classic else PeriodHtmlWriter)(output, plan)
 
 
 @contextmanager

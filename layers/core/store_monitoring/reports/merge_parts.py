@@ -28,7 +28,7 @@ class Part:
         self._key = part_key(plan.report_id, shard.shard)
         self._name = f"shard {shard.shard} of {len(plan.shards)} shards"
         self._stores = shard.stores
-        self._leaves_out = bool(plan.where)
+        self._rows_are_stores = plan.period is None and not plan.where
         self._tables = tables
         self._stores_read = 0
         self.unknown_store_ids: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Part:
         self._stores_read = rows_read
         if info is not None:
             self.unknown_store_ids = info.unknown_store_ids
-            if self._leaves_out:
+            if not self._rows_are_stores:
                 self._stores_read = info.stores_read
 
     def check_complete(self) -> None:
@@ -63,8 +63,8 @@ def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iter
     Parameters
     ----------
     parts : sequence of iterators of tables
-        Each part, piece by piece, ascending by `store_id`, which is unique. At most two pieces of
-        each part are in memory.
+        Each part, piece by piece, ascending by `store_id`, which no other part has. Rows of the
+        same store stay in order. At most two pieces of each part are in memory.
     schema : schema of all tables
     """
     if len(parts) == 1:
@@ -76,7 +76,8 @@ def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iter
             list(pool.map(_Run.refill, runs))
             share = -(-_STRETCH_ROWS // len(runs))
             bound = min(filter(None, (run.bound(share) for run in runs)), default=None)
-            yield pa.concat_tables([run.take(bound) for run in runs]).sort_by("store_id")
+            taken = [run.take(bound) for run in runs]
+            yield pa.concat_tables(taken).sort_by("store_id")  # stable: windows stay in order
             runs = [run for run in runs if not run.ended or len(run.rows)]
 
 

@@ -1,19 +1,24 @@
 """The plan of a report: its snapshot, split into shards."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import (
     DAY_US,
     DEFAULT_COVERAGE_US,
     DEFAULT_TARGET_PERCENT,
+    WEEK_US,
     Parameters,
+    Period,
+    PeriodUnit,
     PollFilter,
 )
 from store_monitoring.errors import (
+    InvalidRequestError,
     MissingObjectError,
     ReportFailedError,
     ReportRunningError,
@@ -22,7 +27,7 @@ from store_monitoring.errors import (
 from store_monitoring.instants import to_text
 from store_monitoring.reports.ports import Reports
 from store_monitoring.reports.report import Format, ReportWarning, Status
-from store_monitoring.reports.request import Condition
+from store_monitoring.reports.request import Condition, period_from_json, period_to_json
 from store_monitoring.storage.keys import plan_key
 from store_monitoring.storage.ports import (
     PollsFile,
@@ -111,7 +116,7 @@ class Plan:
     version : int
         Version of the ingest log that the plan was made from.
     now_us : int
-        End of all windows.
+        End of all windows. In a period's report, a store's may end earlier.
     max_timestamp_us : int or None
         Greatest poll timestamp of the snapshot.
     memory_us : int
@@ -133,6 +138,8 @@ class Plan:
         The attributes that the second table groups stores by (rule 23); none: no such table.
     where : tuple of Condition
         Which stores of the shards are in the report: those that meet all conditions.
+    period : Period or None
+        What the report is about (rule 20); None for the classic windows.
     """
 
     report_id: str
@@ -151,6 +158,24 @@ class Plan:
     target_percent: str = DEFAULT_TARGET_PERCENT
     group_by: tuple[str, ...] = ()
     where: tuple[Condition, ...] = ()
+    period: Period | None = None
+
+    @property
+    def known_since_us(self) -> int:
+        """No poll from before this instant is known to any store (rules 9 and 21)."""
+        if self.period is None:
+            return self.now_us - self.memory_us
+        start_us, _ = self.period.span_us
+        return min(start_us - (self.memory_us - WEEK_US), self.now_us)
+
+    @property
+    def max_windows(self) -> int:
+        """Greatest number of rows that a store may have, before `windows` tells it exactly."""
+        if self.period is None:
+            return 1
+        days = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 28}
+        length = days.get(self.period.unit)
+        return 1 if length is None else math.ceil(self.period.days / length) + 1
 
     @property
     def parameters(self) -> Parameters:
@@ -177,17 +202,21 @@ class Plan:
     def warnings(self) -> tuple[ReportWarning, ...]:
         """A warning if no store has data, since all polls are older than the poll memory (rule 9).
 
-        That is most likely a mistake in the request's `as_of`, or polls stopped arriving.
+        That is most likely a mistake in the request, or polls stopped arriving. So is a period
+        that begins after the newest poll.
         """
         newest_us = self.max_timestamp_us
         if newest_us is None:
             return (ReportWarning("no_known_polls", "no store has data: no polls are ingested"),)
-        if self.now_us - newest_us <= self.memory_us:
+        if self.now_us - newest_us > self.memory_us:
+            message = (
+                f"no store has data: as_of is more than {self.memory_us // DAY_US} days after the"
+                f" newest poll, {to_text(newest_us)}"
+            )
+            return (ReportWarning("no_known_polls", message),)
+        if self.period is None or self.period.span_us[0] < newest_us:
             return ()
-        message = (
-            f"no store has data: as_of is more than {self.memory_us // DAY_US} days after the"
-            f" newest poll, {to_text(newest_us)}"
-        )
+        message = f"nothing is counted after the newest poll, {to_text(newest_us)}"
         return (ReportWarning("no_known_polls", message),)
 
     def includes(self, store_id: str) -> bool:
@@ -196,7 +225,9 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `from_json` parses."""
-        return asdict(self, dict_factory=to_stored_names)
+        document = asdict(replace(self, period=None), dict_factory=to_stored_names)
+        period = document.pop("period") if self.period is None else period_to_json(self.period)
+        return document if period is None else document | {"period": period}
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
@@ -220,6 +251,7 @@ class Plan:
             Condition(each["attribute"], tuple(each["values"])) for each in plan.pop("where", ())
         )
         group_by = tuple(plan.pop("group_by", ()))
+        period = plan.pop("period", None)
         return cls(
             **plan,
             poll_filter=poll_filter,
@@ -228,6 +260,7 @@ class Plan:
             unknown_store_ids=unknown,
             group_by=group_by,
             where=where,
+            period=None if period is None else period_from_json(period),
         )
 
 
@@ -237,12 +270,14 @@ def read_plan(report_id: str, tables: Tables) -> Plan:
 
 
 def read_complete_plan(report_id: str, reports: Reports, tables: Tables) -> Plan:
-    """Read the plan of a report that is Complete.
+    """Read the plan of a report that is Complete and has the classic windows.
 
     Raises
     ------
     UnknownReportError, ReportRunningError, ReportFailedError
-        If it is not.
+        If it is not Complete.
+    InvalidRequestError
+        If it is on a period: it has no week, and a row is not a store.
     """
     report = reports.get(report_id)
     if report is None:
@@ -253,6 +288,9 @@ def read_complete_plan(report_id: str, reports: Reports, tables: Tables) -> Plan
         case Status.FAILED:
             raise ReportFailedError(f"the report {report_id} Failed")
     try:
-        return read_plan(report_id, tables)
+        plan = read_plan(report_id, tables)
     except MissingObjectError:  # the plan may be deleted before the report's record
         raise UnknownReportError(f"the report {report_id} has expired") from None
+    if plan.period is not None:
+        raise InvalidRequestError("report_id: this report is on a period; use its files or summary")
+    return plan

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.errors import NoPollsError, NoStoresError
 from store_monitoring.ingest.ports import IngestLog, ManifestEntry, Snapshot
 from store_monitoring.reports.plan import Plan, Shard
@@ -65,7 +66,7 @@ def plan_report(
     Raises
     ------
     NoPollsError
-        If no polls were ingested and the request has no `as_of`.
+        If no polls were ingested and the request has no `as_of`, or has a period.
     NoStoresError
         If the request has an `as_of`, but no store is known.
     UnknownStoreError
@@ -75,10 +76,8 @@ def plan_report(
     """
     request = ReportRequest.from_json(files.read_json(request_key(report_id)))
     snapshot = log.snapshot()
-    now_us = request.as_of_us if request.as_of_us is not None else snapshot.max_timestamp_us
-    if now_us is None:
-        raise NoPollsError("no polls have been ingested yet: upload a polls file first")
-    entries = log.manifest(snapshot.version, now_us - memory_us, now_us)
+    known_since_us, now_us = _known_us(request, memory_us, snapshot.max_timestamp_us)
+    entries = log.manifest(snapshot.version, known_since_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
     unknown: tuple[str, ...] = ()
     if requested is None:
@@ -90,7 +89,7 @@ def plan_report(
             raise unknown_stores(unknown)
     if not stores:
         raise NoStoresError("no store is known yet: upload a file first")
-    groups = _groups(_buckets(stores, entries, now_us - memory_us, now_us), shard_polls)
+    groups = _groups(_buckets(stores, entries, known_since_us, now_us), shard_polls)
     plan = Plan(
         report_id,
         snapshot.version,
@@ -107,6 +106,7 @@ def plan_report(
         target_percent=str(request.target_percent or target_percent),
         group_by=request.group_by,
         where=request.where,
+        period=request.period,
     )
     if not plan.where:
         check_formats_hold(plan.formats, plan.stores)
@@ -114,6 +114,19 @@ def plan_report(
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
     return plan
+
+
+def _known_us(request: ReportRequest, memory_us: int, newest_us: int | None) -> tuple[int, int]:
+    """Return between which instants polls may be known to a store (rules 9 and 21)."""
+    if newest_us is None and (request.as_of_us is None or request.period is not None):
+        raise NoPollsError("no polls have been ingested yet: upload a polls file first")
+    now_us = newest_us if request.as_of_us is None else request.as_of_us
+    assert now_us is not None  # checked above
+    if request.period is None:
+        return now_us - memory_us, now_us
+    start_us, end_us = request.period.span_us
+    now_us = min(end_us, now_us)
+    return min(start_us - (memory_us - WEEK_US), now_us), now_us
 
 
 def _ids_by_bucket(

@@ -3,18 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from store_monitoring.domain.parameters import Period, PollFilter
+from store_monitoring.domain.parameters import Period, PeriodUnit, PollFilter
 from store_monitoring.errors import InvalidRequestError, NoStoresError
 from store_monitoring.instants import from_text, to_text
 from store_monitoring.reports.report import Format, TableName
 
 _MAX_MESSAGE_CHARACTERS = 1000
+MAX_PERIOD_DAYS = 400
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OFFSET = re.compile(r"[Tt ].*(Z|[+-][0-9:]+)$")
 
@@ -51,6 +52,8 @@ class ReportRequest:
         The target of stores that have none of their own (rule 22); None for the stack's.
     include_outages : bool
         Whether a table of all outages is part of the report.
+    period : Period or None
+        What the report is about (rule 20), instead of the windows that end at `as_of_us`.
     """
 
     as_of_us: int | None = None
@@ -61,12 +64,13 @@ class ReportRequest:
     group_by: tuple[str, ...] = ()
     target_percent: Decimal | None = None
     include_outages: bool = False
+    period: Period | None = None
 
     @property
     def covers_all_stores_now(self) -> bool:
         """Whether the report covers all stores, as of the last poll, with all polls."""
-        selection = (self.as_of_us, self.poll_filter, self.store_ids, self.where)
-        return selection == (None, PollFilter.ALL, None, ())
+        selection = (self.as_of_us, self.poll_filter, self.store_ids, self.where, self.period)
+        return selection == (None, PollFilter.ALL, None, (), None)
 
     @property
     def tables(self) -> tuple[TableName, ...]:
@@ -98,6 +102,7 @@ class ReportRequest:
             tuple(stored.get("group_by", ())),
             Decimal(stored["target_percent"]) if "target_percent" in stored else None,
             "outages" in stored.get("include", ()),
+            period_from_json(stored["period"]) if "period" in stored else None,
         )
 
     def outline(self) -> dict[str, Any]:
@@ -134,16 +139,43 @@ class ReportRequest:
             stored["target_percent"] = str(self.target_percent)
         if self.include_outages:
             stored["include"] = ["outages"]
+        if self.period is not None:
+            stored["period"] = period_to_json(self.period)
         return stored
 
 
 def period_to_json(period: Period) -> dict[str, str]:
-    """Return a period as requests name it."""
+    """Return the JSON object that `period_from_json` parses."""
     start, end = (
         each.isoformat() if isinstance(each, date) else to_text(each)
         for each in (period.start, period.end)
     )
     return {"from": start, "to": end, "by": period.unit.value}
+
+
+def period_from_json(stored: Mapping[str, str]) -> Period:
+    """Read a stored period.
+
+    >>> period_from_json({"from": "2024-10-01", "to": "2024-11-01", "by": "day"}).days
+    31.0
+    """
+    start, end = period_edge(stored["from"]), period_edge(stored["to"])
+    return Period(start, end, PeriodUnit(stored["by"]))
+
+
+def checked_period(period: Period) -> Period:
+    """Check the length of a requested period, and return it.
+
+    Raises
+    ------
+    InvalidRequestError
+        If it is empty, or longer than `MAX_PERIOD_DAYS`.
+    """
+    if period.days <= 0:
+        raise InvalidRequestError("period.to: not after from")
+    if period.days > MAX_PERIOD_DAYS:
+        raise InvalidRequestError(f"period.to: more than {MAX_PERIOD_DAYS} days after from")
+    return period
 
 
 def period_edge(text: str) -> date | int:

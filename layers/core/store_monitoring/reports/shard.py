@@ -11,24 +11,44 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Polls
+from store_monitoring.domain.model import Polls, Stores
 from store_monitoring.domain.outages import NO_OUTAGES, Outages, by_store
-from store_monitoring.domain.parameters import WINDOWS_US, PollFilter
+from store_monitoring.domain.parameters import WEEK_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
-from store_monitoring.domain.uptime import Figures, compute_uptime, compute_uptime_by_pieces
-from store_monitoring.domain.windows import classic_windows
+from store_monitoring.domain.uptime import (
+    Figures,
+    Piece,
+    compute_uptime,
+    compute_uptime_by_pieces,
+)
+from store_monitoring.domain.windows import Windows, classic_windows, period_windows
 from store_monitoring.reports.plan import PartInfo, Plan, Shard, read_plan
 from store_monitoring.reports.request import Condition
-from store_monitoring.storage.arrays import outage_tables, part_of, polls_of, stores_of
+from store_monitoring.storage.arrays import (
+    ends_of,
+    outage_tables,
+    part_of,
+    period_part_of,
+    polls_of,
+    stores_of,
+)
 from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
-from store_monitoring.storage.schemas import PART
+from store_monitoring.storage.schemas import PART, PERIOD_PART
 from store_monitoring.storage.stores import attribute_values
 
 _BATCH_POLLS = 500_000  # smaller batches are not worth a call
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
 _AHEAD = 1  # batches that are read while one is computed
+_NO_ENDS = pa.schema(
+    {
+        "store_id": pa.string(),
+        "timezone": pa.string(),
+        "open_at_end": pa.bool_(),
+        "end_us": pa.int64(),
+    }
+).empty_table()
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
 
@@ -116,8 +136,8 @@ def compute_shard(
     info = PartInfo.from_metadata(tables.read_metadata(key))
     if info is not None and info.stores_read == files.stores:
         return Receipt(shard, info.stores_read, polls_read=0)
-    parts = [PART.empty_table()]
-    outages = [NO_OUTAGES]
+    parts = [(PART if plan.period is None else PERIOD_PART).empty_table()]
+    outages, ends = [NO_OUTAGES], [_NO_ENDS]
     polls_read = stores_read = 0
     unknown = set(files.store_ids or ())
     read = partial(_read, plan, files, tables, max_polls)
@@ -125,15 +145,20 @@ def compute_shard(
         stores_read += len(batch.stores)
         polls_read += batch.polls_read
         unknown.difference_update(batch.stores.column("store_id").to_pylist() if unknown else ())
-        for stores, figures in _compute(plan, batch, tables, max_polls):
+        for stores, windows, figures in _compute(plan, batch, tables, max_polls):
             if figures.all_outages is not None:
-                row = sum(map(len, parts)) + figures.all_outages.store
+                row = sum(map(len, ends)) + figures.all_outages.store
                 outages.append(replace(figures.all_outages, store=row))
-            parts.append(part_of(stores, figures))
-    part, every_outage = _sorted(parts, outages)
+                ends.append(ends_of(stores, figures, windows))
+            if plan.period is None:
+                parts.append(part_of(stores, figures))
+            else:
+                parts.append(period_part_of(stores, figures, windows, plan.period.unit))
     if plan.include_outages:  # before the part, which marks the shard as done
-        of_shard = outage_tables(part, every_outage, plan.now_us)
+        of_shard = outage_tables(*_outages_sorted(ends, outages))
         tables.write_outages(outages_key(report_id, shard), of_shard)
+    # Stable: the windows of a store stay in order of time.
+    part = pa.concat_tables(parts).sort_by("store_id")
     info = PartInfo(stores_read, tuple(sorted(unknown)))
     tables.write_part(key, part.replace_schema_metadata(info.to_metadata()))
     return Receipt(shard, stores_read, polls_read)
@@ -141,26 +166,46 @@ def compute_shard(
 
 def _compute(
     plan: Plan, batch: _Batch, tables: Tables, max_polls: int
-) -> Iterator[tuple[pa.Table, Figures]]:
-    """Yield the wanted stores of a batch and their figures, some stores at a time."""
+) -> Iterator[tuple[pa.Table, Windows, Figures]]:
+    """Yield the wanted stores of a batch, their windows and figures, some stores at a time."""
     wanted = _where(plan.where, batch.stores)
     for begin, end in _store_ranges(plan, wanted):
         stores = wanted.slice(begin, end - begin)
+        store_ids = stores.column("store_id").combine_chunks()
+        of_stores = stores_of(stores)
+        windows = _windows(plan, of_stores)
         if batch.polls is not None:
-            yield stores, _figures(plan, stores, batch.polls)
+            polls = polls_of(batch.polls, store_ids)
+            figures = compute_uptime(
+                of_stores, polls, windows, plan.parameters, keep_outages=plan.include_outages
+            )
         else:
-            yield stores, _figures_by_pieces(plan, stores, batch.polls_files, tables, max_polls)
+            pieces = _pieces(plan, store_ids, batch.polls_files, tables, max_polls)
+            figures = compute_uptime_by_pieces(
+                of_stores, pieces, windows, plan.parameters, keep_outages=plan.include_outages
+            )
+        yield stores, windows, figures
 
 
-def _sorted(parts: Sequence[pa.Table], outages: Sequence[Outages]) -> tuple[pa.Table, Outages]:
-    """Return all rows by store id, and all outages in the same order.
+def _windows(plan: Plan, stores: Stores) -> Windows:
+    if plan.period is None:
+        return classic_windows(stores.count, plan.now_us)
+    assert plan.max_timestamp_us is not None  # a period is planned only if there are polls
+    return period_windows(stores.zone, stores.zone_names, plan.period, plan.max_timestamp_us)
 
-    In `outages`, `store` is the index of a row in all `parts` together.
+
+def _outages_sorted(
+    ends: Sequence[pa.Table], outages: Sequence[Outages]
+) -> tuple[pa.Table, Outages]:
+    """Return what `outage_tables` takes, both by store id.
+
+    In `outages`, `store` is the index of a row in all `ends` together.
     """
-    part = pa.concat_tables(parts)
-    order = pc.sort_indices(part, [("store_id", "ascending")])
+    every_end = pa.concat_tables(ends)
+    order = pc.sort_indices(every_end, [("store_id", "ascending")])
     row = np.argsort(order.to_numpy())
-    return part.take(order), by_store([replace(each, store=row[each.store]) for each in outages])
+    by_id = by_store([replace(each, store=row[each.store]) for each in outages])
+    return every_end.take(order), by_id
 
 
 def _read(
@@ -178,7 +223,7 @@ def _read(
         stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
     if sum(file.rows for file in polls_files) > max_polls:
         return _Batch(stores, polls_files, None)
-    polls = tables.read_polls(polls_files, plan.now_us - plan.memory_us, plan.now_us)
+    polls = tables.read_polls(polls_files, plan.known_since_us, plan.now_us)
     return _Batch(stores, polls_files, polls)
 
 
@@ -198,37 +243,23 @@ def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
     for column in ("hours", "special_hours", "exclusions"):
         rows += pc.fill_null(pc.list_value_length(stores.column(column)), 0).to_numpy()
     by_hours = plan.poll_filter is PollFilter.BUSINESS_HOURS
-    span_us = plan.memory_us if by_hours else max(WINDOWS_US)
-    return cut_by_store(rows, span_us, plan.memory_us)
+    known_us = plan.now_us - plan.known_since_us
+    span_us = known_us if by_hours else known_us - plan.memory_us + WEEK_US
+    return cut_by_store(rows, span_us, known_us, plan.max_windows)
 
 
-def _figures(plan: Plan, stores: pa.Table, polls: pa.Table) -> Figures:
-    store_ids = stores.column("store_id").combine_chunks()
-    return compute_uptime(
-        stores_of(stores),
-        polls_of(polls, store_ids),
-        classic_windows(len(stores), plan.now_us),
-        plan.parameters,
-        keep_outages=plan.include_outages,
-    )
-
-
-def _figures_by_pieces(
-    plan: Plan, stores: pa.Table, files: list[PollsFile], tables: Tables, max_polls: int
-) -> Figures:
-    """Return the same as `_figures`, but read the polls again for each piece."""
-    store_ids = stores.column("store_id").combine_chunks()
+def _pieces(
+    plan: Plan,
+    store_ids: pa.StringArray,
+    files: list[PollsFile],
+    tables: Tables,
+    max_polls: int,
+) -> Iterator[Piece]:
+    """Cut the polls of some stores into pieces; they are read again for each piece."""
 
     def read(since_us: int, until_us: int) -> Iterator[Polls]:
         for polls in tables.read_polls_in_batches(files, since_us, until_us - 1):
             yield polls_of(polls, store_ids)
 
     divisor = _PIECE_DIVISOR * (2 if plan.include_outages else 1)  # outages are kept besides
-    pieces = cut_by_time(read, plan.now_us - plan.memory_us, plan.now_us, max_polls // divisor)
-    return compute_uptime_by_pieces(
-        stores_of(stores),
-        pieces,
-        classic_windows(len(stores), plan.now_us),
-        plan.parameters,
-        keep_outages=plan.include_outages,
-    )
+    return cut_by_time(read, plan.known_since_us, plan.now_us, max_polls // divisor)

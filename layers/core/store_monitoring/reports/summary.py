@@ -169,7 +169,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; money is text, so that no client takes it for a binary number."""
-        return asdict(self, dict_factory=_json_object)
+        return asdict(self, dict_factory=json_object)
 
 
 class SummaryBuilder:
@@ -198,22 +198,18 @@ class SummaryBuilder:
         _count(self._by_last_poll_age, _age_bins(rows, self._plan.now_us))
         _count(self._by_outage_hour, pc.list_flatten(rows.column("outage_hours")).to_numpy())
 
-    def summary(self) -> Summary:
+    def summary(self, _groups: object = None) -> Summary:
         """Return the summary of all rows that were added."""
         [sums] = self._sums.table().to_pylist()
         number = {name: int(value or 0) for name, value in sums.items()}
         ended = number["recoveries_last_week"]
-        zones = [
-            ZoneOutages(zone["timezone"], int(zone["stores"]), int(zone["outages_last_week"]))
-            for zone in self._zones.table().to_pylist()
-        ]
         return Summary(
             stores=number["stores"],
             warnings=self._plan.warnings,
             now=StoresNow(*(number[f"stores_{state.name.lower()}"] for state in State)),
-            last_hour=_window(sums, "last_hour"),
-            last_day=_window(sums, "last_day"),
-            last_week=_window(sums, "last_week"),
+            last_hour=window_summary(sums, "_last_hour"),
+            last_day=window_summary(sums, "_last_day"),
+            last_week=window_summary(sums, "_last_week"),
             outages_last_week=number["outages_last_week"],
             incidents_last_week=number["incidents_last_week"],
             mean_time_to_recovery_hours=(
@@ -224,17 +220,28 @@ class SummaryBuilder:
             longest_outage_last_week=_bins(_OUTAGE_LABELS, self._by_longest_outage),
             last_poll_age=_bins(_AGE_LABELS, self._by_last_poll_age),
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
-            outages_by_zone=tuple(sorted(zones, key=lambda zone: (-zone.outages, zone.timezone))),
+            outages_by_zone=outages_by_zone(self._zones, "outages_last_week"),
         )
 
 
-def _window(sums: dict[str, Any], window: str) -> WindowSummary:
+def outages_by_zone(sums: Sums, outages: str) -> tuple[ZoneOutages, ...]:
+    """Return sums of the columns `stores` and `outages` by zone, most outages first."""
+    zones = [
+        ZoneOutages(zone["timezone"], int(zone["stores"]), int(zone[outages]))
+        for zone in sums.table().to_pylist()
+    ]
+    return tuple(sorted(zones, key=lambda zone: (-zone.outages, zone.timezone)))
+
+
+def window_summary(sums: dict[str, Any], window: str) -> WindowSummary:
+    """Return the summary of a window from sums of `summands`, whose names end with `window`."""
+
     def total(measure: str) -> int:
-        return int(sums[f"{measure}_{window}_us"] or 0)
+        return int(sums[f"{measure}{window}_us"] or 0)
 
     uptime_us, downtime_us = total("uptime"), total("downtime")
     business_us = total("business_time")
-    lost = pa.array([sums[f"lost_revenue_{window}"]], pa.decimal128(38, 4))
+    lost = pa.array([sums[f"lost_revenue{window}"]], pa.decimal128(38, 4))
     return WindowSummary(
         uptime_hours=hours(uptime_us),
         downtime_hours=hours(downtime_us),
@@ -243,8 +250,8 @@ def _window(sums: dict[str, Any], window: str) -> WindowSummary:
         excluded_hours=hours(total("excluded")),
         uptime_percent=percent(uptime_us, uptime_us + downtime_us),
         coverage_percent=percent(total("covered"), business_us),
-        stores_met=int(sums[f"met_{window}"] or 0),
-        stores_missed=int(sums[f"missed_{window}"] or 0),
+        stores_met=int(sums[f"met{window}"] or 0),
+        stores_missed=int(sums[f"missed{window}"] or 0),
         lost_revenue=to_cents(lost)[0].as_py(),
     )
 
@@ -318,5 +325,6 @@ def _bins(labels: Sequence[str], counts: Int64s) -> tuple[Bin, ...]:
     return tuple(Bin(*each) for each in zip(labels, counts.tolist(), strict=True))
 
 
-def _json_object(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def json_object(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields as a JSON object, a `dict_factory` for `asdict`; money is text."""
     return {name: str(value) if isinstance(value, Decimal) else value for name, value in fields}

@@ -19,10 +19,11 @@ from store_monitoring.domain.model import (
     WeeklyHours,
 )
 from store_monitoring.domain.outages import Outages
-from store_monitoring.domain.parameters import SECOND_US, WINDOWS_US
+from store_monitoring.domain.parameters import DAY_US, SECOND_US, WINDOWS_US, PeriodUnit
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME, offsets_us
 from store_monitoring.domain.uptime import Figures
-from store_monitoring.storage.schemas import OUTAGES, PART, TOTAL_COLUMNS
+from store_monitoring.domain.windows import Windows, unit_dates
+from store_monitoring.storage.schemas import OUTAGES, PART, PERIOD_PART, TOTAL_COLUMNS
 
 _TABLE_OUTAGES = 100_000
 
@@ -122,19 +123,87 @@ def part_of(table: pa.Table, figures: Figures) -> pa.Table:
     return pa.table(columns, schema=PART)
 
 
-def outage_tables(part: pa.Table, outages: Outages, now_us: int) -> Iterator[pa.Table]:
+def period_part_of(
+    table: pa.Table, figures: Figures, windows: Windows, unit: PeriodUnit
+) -> pa.Table:
+    """Return the figures of a period's windows as rows of schema `PERIOD_PART`, in their order.
+
+    Parameters
+    ----------
+    table : table
+        The stores, of schema `STORES`.
+    figures, windows
+        As `compute_uptime` returned and took them.
+    unit : PeriodUnit
+        What the period is cut into.
+    """
+    totals, outages, last = figures.totals, figures.outages, figures.last_polls
+    zone_names, zone_of_store = _zones(table)
+    store = pa.array(windows.store)
+    zone = zone_of_store[windows.store]
+    # Stores of a zone have the same windows: convert each instant to local time once.
+    text, date = {}, np.empty(0, np.int64)
+    for name, instant_us in (("start", windows.start_us), ("end", windows.end_us)):
+        code, nth = np.unique(instant_us * len(zone_names) + zone, return_inverse=True)
+        distinct_us, distinct_zone = np.divmod(code, len(zone_names))
+        text[name] = _local_times(zone_names, distinct_zone, distinct_us).take(pa.array(nth))
+        if name == "start":
+            offset_us = offsets_us(
+                zone_names, distinct_zone, distinct_us, windows.span.start_us, windows.span.end_us
+            )
+            date = unit_dates((distinct_us + offset_us) // DAY_US, unit)[nth]
+    _, last_us = windows.bounds_us(len(table))
+    silent_us = pa.array(np.where(last.is_polled, last_us - last.at_us, 0), mask=~last.is_polled)
+    hours = pa.ListArray.from_arrays(
+        pa.array(np.append(0, np.cumsum(outages.starts)), pa.int32()),
+        pa.array(outages.hours),
+        type=PERIOD_PART.field("outage_hours").type,
+    )
+    columns = [
+        table.column("store_id").take(store),
+        *(text["start"], text["end"]),
+        pa.array(date.astype("datetime64[D]")),
+        *(totals.uptime_us, totals.downtime_us, totals.no_data_us),
+        *(totals.covered_us, totals.excluded_us),
+        figures.polls,
+        *(outages.count, outages.longest_us, outages.incidents),
+        *(outages.recoveries, outages.recovery_us),
+        hours,
+        windows.end_us == last_us[windows.store],
+        _instants(last.at_us).take(store),
+        silent_us.take(store),
+        table.column("timezone").take(store),
+        *(column.take(store) for column in table.column("attributes").combine_chunks().flatten()),
+    ]
+    return pa.table(columns, schema=PERIOD_PART)
+
+
+def ends_of(table: pa.Table, figures: Figures, windows: Windows) -> pa.Table:
+    """Return what `outage_tables` needs of stores, of a table of schema `STORES`."""
+    _, last_us = windows.bounds_us(len(table))
+    return pa.table(
+        {
+            "store_id": table.column("store_id"),
+            "timezone": table.column("timezone"),
+            "open_at_end": figures.open_at_end,
+            "end_us": last_us,
+        }
+    )
+
+
+def outage_tables(ends: pa.Table, outages: Outages) -> Iterator[pa.Table]:
     """Yield outages as tables of schema `OUTAGES`, at least one.
 
     Parameters
     ----------
-    part : table of schema `PART`
+    ends : table
+        Stores, as `ends_of` returns them.
     outages : Outages
-        `store` is the index of the store's row in `part`.
-    now_us : int
+        `store` is the index of the store's row in `ends`.
     """
-    distinct, zone = _zones(part)
-    open_now = part.column("open_now").to_numpy()
-    end_us = np.full(len(part), now_us)
+    distinct, zone = _zones(ends)
+    open_at_end = ends.column("open_at_end").to_numpy()
+    end_us = ends.column("end_us").to_numpy()
     for begin in range(0, max(len(outages.store), 1), _TABLE_OUTAGES):
         some = outages.where(slice(begin, begin + _TABLE_OUTAGES))
         start_local, end_local = (
@@ -142,14 +211,14 @@ def outage_tables(part: pa.Table, outages: Outages, now_us: int) -> Iterator[pa.
             for instant_us in (some.start_us, some.end_us)
         )
         columns = [
-            part.column("store_id").take(pa.array(some.store)),
+            ends.column("store_id").take(pa.array(some.store)),
             some.incident,
             _instants(some.start_us),
             _instants(some.end_us),
             start_local,
             end_local,
             some.end_us - some.start_us,
-            some.is_ongoing(open_now, end_us),
+            some.is_ongoing(open_at_end, end_us),
             _instants(some.last_up_us),
             _instants(some.next_up_us),
         ]

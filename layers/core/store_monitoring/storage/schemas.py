@@ -126,6 +126,40 @@ of them. `outage_hours` has the local hour of the week in which each outage star
 00:00 to 01:00.
 """
 
+PERIOD_PART = pa.schema(
+    [
+        pa.field("store_id", pa.string(), nullable=False),
+        pa.field("window_start", pa.string(), nullable=False),
+        pa.field("window_end", pa.string(), nullable=False),
+        pa.field("window_date", pa.date32(), nullable=False),
+        *(
+            pa.field(f"{measure}_us", pa.int64(), nullable=False)
+            for measure in ("uptime", "downtime", "no_data", "covered", "excluded")
+        ),
+        pa.field("polls", pa.int64(), nullable=False),
+        pa.field("outages", pa.int64(), nullable=False),
+        pa.field("longest_outage_us", pa.int64(), nullable=False),
+        pa.field("incidents", pa.int64(), nullable=False),
+        pa.field("recoveries", pa.int64(), nullable=False),
+        pa.field("recovery_us", pa.int64(), nullable=False),
+        pa.field("outage_hours", pa.list_(pa.uint8()), nullable=False),
+        pa.field("is_last", pa.bool_(), nullable=False),
+        pa.field("last_poll_at", pa.timestamp("us", tz="UTC")),
+        pa.field("silent_us", pa.int64()),
+        pa.field("timezone", pa.string()),
+        *(ATTRIBUTES.field(name) for name in ("name", "target_percent", "revenue_per_hour")),
+        ATTRIBUTES.field("values").with_name("attributes"),
+    ]
+)
+"""What one shard computed for a period: one row per window, ascending by `store_id` and time.
+
+`window_start` and `window_end` are local times in ISO 8601 with the offset. `window_date` is the
+date on which the window's day, week or month begins, the same for all stores; for a whole period,
+it is 1970-01-01. `is_last` is true for each store's last window. `silent_us` is the time from the
+store's last known poll to its last window's end; it is null, as `last_poll_at`, if none is known.
+The other columns are those of `PART`.
+"""
+
 OUTAGES = pa.schema(
     [
         pa.field("store_id", pa.string(), nullable=False),

@@ -5,21 +5,32 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from store_monitoring.reports.formats.json import to_json
 from store_monitoring.reports.formats.rows import detailed_rows
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Writer
 from store_monitoring.reports.measures import measures
-from store_monitoring.storage.schemas import PART
 
 _ROW_GROUP_ROWS = 16 * 1024
 
 
 @contextmanager
-def open_parquet(output: IO[bytes], header: dict[str, Any]) -> Iterator["ParquetWriter"]:
-    """Open a Parquet file, which is complete when the context ends."""
-    schema = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
+def open_parquet(
+    output: IO[bytes], header: dict[str, Any], of_parts: pa.Schema
+) -> Iterator["ParquetWriter"]:
+    """Open a Parquet file, which is complete when the context ends.
+
+    Parameters
+    ----------
+    output : binary stream
+    header : JSON object
+        As `report_header` returns it.
+    of_parts : schema
+        Of the report's parts.
+    """
+    schema = detailed_rows(measures(of_parts.empty_table(), Decimal(0))).schema
     # Most values are distinct: dictionaries would be larger.
     with pq.ParquetWriter(output, schema, use_dictionary=False) as file:
         yield ParquetWriter(file, header)

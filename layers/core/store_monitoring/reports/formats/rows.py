@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.parameters import HOUR_US, SECOND_US
 from store_monitoring.domain.targets import divide, to_cents
-from store_monitoring.reports.measures import UNITS, WINDOWS
+from store_monitoring.reports.measures import CLASSIC_UNITS, units_of
 
 Float64s = NDArray[np.float64]
 
@@ -20,9 +20,9 @@ PERCENT, CURRENCY = "percent", "currency"  # units that are no length of time
 _CLASSIC_MEASURES = ("uptime", "downtime")
 
 TOTALS = {
-    f"{measure}_{window}(in {unit})": unit_us
+    f"{measure}{window}(in {unit})": unit_us
     for measure in _CLASSIC_MEASURES
-    for window, (unit, unit_us) in UNITS.items()
+    for window, (unit, unit_us) in CLASSIC_UNITS.items()
 }
 """The CSV's columns and their units in microseconds."""
 
@@ -49,40 +49,45 @@ def detailed_rows(exact: pa.Table) -> pa.Table:
     def column(name: str) -> pa.ChunkedArray:
         return exact.column(name)
 
+    units = units_of(exact)
+    whole = list(units)[-1]
+    is_classic = units is CLASSIC_UNITS
+
     add("store_id", column("store_id"))
-    add("name", column("name"))
-    add("state", column("state"))
+    for name in ("name", "state") if is_classic else ("window_start", "window_end", "name"):
+        add(name, column(name))
     for measure in ("uptime", "downtime", "no_data", "business_time", "excluded"):
-        for window, (unit, unit_us) in UNITS.items():
-            rounded_time = _rounded(column(f"{measure}_{window}_us"), unit_us)
-            add(f"{measure}_{window}(in {unit})", rounded_time, unit)
-    for name, part, whole in (
+        for window, (unit, unit_us) in units.items():
+            rounded_time = _rounded(column(f"{measure}{window}_us"), unit_us)
+            add(f"{measure}{window}(in {unit})", rounded_time, unit)
+    for name, part, of in (
         ("uptime_percent", "uptime", "known"),
         ("coverage_percent", "covered", "business_time"),
     ):
-        for window in WINDOWS:
-            part_us, whole_us = column(f"{part}_{window}_us"), column(f"{whole}_{window}_us")
-            add(f"{name}_{window}", _percent(part_us, whole_us), PERCENT)
-    add("polls_last_week", column("polls_last_week"))
-    add("last_poll_at", column("last_poll_at"))
-    add("last_poll_status", pc.if_else(column("last_poll_active"), "active", "inactive"))
-    add("open_now", column("open_now"))
-    add("outages_last_week", column("outages_last_week"))
-    longest_us = column("longest_outage_last_week_us")
-    add("longest_outage_last_week(in hours)", _rounded(longest_us, HOUR_US), "hours")
-    add("incidents_last_week", column("incidents_last_week"))
-    recovery = _mean_hours(column("recovery_last_week_us"), column("recoveries_last_week"))
-    add("mean_time_to_recovery_last_week(in hours)", recovery, "hours")
+        for window in units:
+            part_us, whole_us = column(f"{part}{window}_us"), column(f"{of}{window}_us")
+            add(f"{name}{window}", _percent(part_us, whole_us), PERCENT)
+    add(f"polls{whole}", column(f"polls{whole}"))
+    if is_classic:
+        add("last_poll_at", column("last_poll_at"))
+        add("last_poll_status", pc.if_else(column("last_poll_active"), "active", "inactive"))
+        add("open_now", column("open_now"))
+    add(f"outages{whole}", column(f"outages{whole}"))
+    longest_us = column(f"longest_outage{whole}_us")
+    add(f"longest_outage{whole}(in hours)", _rounded(longest_us, HOUR_US), "hours")
+    add(f"incidents{whole}", column(f"incidents{whole}"))
+    recovery = _mean_hours(column(f"recovery{whole}_us"), column(f"recoveries{whole}"))
+    add(f"mean_time_to_recovery{whole}(in hours)", recovery, "hours")
     add("target_percent", _float(column("target_percent")), PERCENT)
-    for window in WINDOWS:
-        add(f"target_{window}", column(f"target_{window}"))
+    for window in units:
+        add(f"target{window}", column(f"target{window}"))
     for measure in ("budget", "budget_left"):
-        for window, (unit, unit_us) in UNITS.items():
-            hours = rounded(column(f"{measure}_{window}_us"), unit_us)
-            add(f"{measure}_{window}(in {unit})", hours, unit)
+        for window, (unit, unit_us) in units.items():
+            hours = rounded(column(f"{measure}{window}_us"), unit_us)
+            add(f"{measure}{window}(in {unit})", hours, unit)
     add("revenue_per_hour", column("revenue_per_hour"), CURRENCY)
-    for window in WINDOWS:
-        add(f"lost_revenue_{window}", to_cents(column(f"lost_revenue_{window}")), CURRENCY)
+    for window in units:
+        add(f"lost_revenue{window}", to_cents(column(f"lost_revenue{window}")), CURRENCY)
     add("timezone", column("timezone"))
     add("attributes", column("attributes"))
     return table_with_units(columns)
@@ -163,6 +168,15 @@ def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
     return _rounded_quotient(length_us, unit_us // 100)
 
 
+def thousandths_of_percent(parts: Int64s, wholes: Int64s) -> Int64s:
+    """Return percentages in thousandths, rounded half to even; 0 of nothing.
+
+    >>> thousandths_of_percent(np.array([1, 0]), np.array([3, 0])).tolist()
+    [33333, 0]
+    """
+    return _rounded_quotient(100_000 * parts, np.maximum(wholes, 1))
+
+
 def rounded(exact_us: pa.ChunkedArray, unit_us: int) -> pa.Array:
     """Return exact decimals of microseconds in a unit, with two decimals, rounded half to even."""
     # Arrow's own cast of decimals to floats is not exact.
@@ -189,8 +203,7 @@ def _rounded(durations_us: pa.ChunkedArray, unit_us: int) -> pa.Array:
 def _percent(parts_us: pa.ChunkedArray, wholes_us: pa.ChunkedArray) -> pa.Array:
     """Return percentages with three decimals; null of nothing."""
     parts, wholes = parts_us.to_numpy(), wholes_us.to_numpy()
-    thousandths = _rounded_quotient(100_000 * parts, np.maximum(wholes, 1))
-    return pa.array(thousandths / 1000, mask=wholes == 0)
+    return pa.array(thousandths_of_percent(parts, wholes) / 1000, mask=wholes == 0)
 
 
 def _mean_hours(totals_us: pa.ChunkedArray, counts: pa.ChunkedArray) -> pa.Array:

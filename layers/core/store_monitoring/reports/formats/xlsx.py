@@ -19,10 +19,11 @@ from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
 from store_monitoring.reports.formats.rows import PERCENT, detailed_rows
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
-from store_monitoring.reports.measures import WINDOWS, measures
+from store_monitoring.reports.measures import CLASSIC_UNITS, PERIOD_UNITS, measures
+from store_monitoring.reports.period_summary import PeriodSummary
 from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.request import period_to_json
 from store_monitoring.reports.summary import Summary
-from store_monitoring.storage.schemas import PART
 from store_monitoring.storage.stores import attribute_values
 
 _NARROW, _WIDE = 13, 38  # widths of columns, in characters
@@ -34,10 +35,17 @@ _EPOCH_DAY = 25_569  # the day of 1970-01-01 in Excel
 
 
 @contextmanager
-def open_xlsx(output: IO[bytes], plan: Plan) -> Iterator["XlsxWriter"]:
+def open_xlsx(output: IO[bytes], plan: Plan, of_parts: pa.Schema) -> Iterator["XlsxWriter"]:
     """Open a workbook, which is written to the stream when the context ends.
 
     Its creation time is the report's own time, so that its bytes are reproducible.
+
+    Parameters
+    ----------
+    output : binary stream
+    plan : Plan
+    of_parts : schema
+        Of the report's parts.
     """
     created_at = datetime.fromtimestamp(plan.now_us // 1_000_000, EPOCH.tzinfo)
     with (
@@ -47,18 +55,18 @@ def open_xlsx(output: IO[bytes], plan: Plan) -> Iterator["XlsxWriter"]:
         ) as workbook,
     ):
         workbook.set_properties({"created": created_at.replace(tzinfo=None)})
-        yield XlsxWriter(workbook, plan)
+        yield XlsxWriter(workbook, plan, of_parts)
 
 
 class XlsxWriter(Writer):
     """Writes the sheets Summary and Stores, and Groups and Outages if they were requested."""
 
-    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan) -> None:
+    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan, of_parts: pa.Schema) -> None:
         self._workbook = workbook
         self._plan = plan
         self._formats = _Formats(workbook)
         self._summary = workbook.add_worksheet("Summary")
-        fields = detailed_rows(measures(PART.empty_table(), Decimal(0))).schema
+        fields = detailed_rows(measures(of_parts.empty_table(), Decimal(0))).schema
         self._stores = _Sheet(workbook, "Stores", fields, plan.attributes, self._formats)
         self._outages: _Sheet | None = None
 
@@ -74,7 +82,11 @@ class XlsxWriter(Writer):
             sheet = _Sheet(self._workbook, "Groups", groups.table.schema, names, self._formats)
             sheet.write(groups.table, missing=_NO_GROUP)
             sheet.finish()
-        _write_summary(self._summary, aggregates.summary, self._plan, self._formats)
+        summary = aggregates.summary
+        if isinstance(summary, PeriodSummary):
+            _write_period_summary(self._summary, summary, self._plan, self._formats)
+        else:
+            _write_summary(self._summary, summary, self._plan, self._formats)
 
     def write_outages(self, rows: Rows) -> None:
         """Write one row per outage."""
@@ -185,9 +197,9 @@ class _Sheet:
         """Add the filter and the colours, which need the number of rows."""
         last = max(self._next_row - 1, 1)
         self._sheet.autofilter(0, 0, last, len(self._headers) - 1)
-        for window in WINDOWS:
-            self._colour(f"target_{window}", last, TargetStatus.MISSED, self._formats.red)
-            self._colour(f"target_{window}", last, TargetStatus.MET, self._formats.green)
+        for window in CLASSIC_UNITS | PERIOD_UNITS:
+            self._colour(f"target{window}", last, TargetStatus.MISSED, self._formats.red)
+            self._colour(f"target{window}", last, TargetStatus.MET, self._formats.green)
 
     def _cells(self, table: pa.Table, field: pa.Field, missing: str | None) -> Iterator[list[Any]]:
         """Yield the columns of a field, with values as a workbook contains them."""
@@ -289,19 +301,67 @@ def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _For
         ),
         ("lost revenue", formats.decimal, [window.lost_revenue for window in windows]),
     ]
-    sheet.write_string(0, 0, "Store report", formats.title)
-    row = 1
-    for name, value in facts:
-        sheet.write_string(row, 0, name, formats.text)
-        cell_format = {str: formats.text, int: formats.count, Decimal: formats.percent}.get(
-            type(value), formats.decimal
-        )
-        _write_cell(sheet, row, 1, value, cell_format, formats)
-        row += 1
-    row += 1
+    row = 1 + _write_facts(sheet, facts, formats)
     sheet.write_row(row, 0, ["", "last hour", "last day", "last week"], formats.header)
     for name, cell_format, values in totals:
         row += 1
         sheet.write_string(row, 0, name, formats.text)
         for column, total in enumerate(values, start=1):
             _write_cell(sheet, row, column, total, cell_format, formats)
+
+
+def _write_period_summary(
+    sheet: Worksheet, summary: PeriodSummary, plan: Plan, formats: _Formats
+) -> None:
+    """Write what the report is about, and the figures of its windows, one in a row."""
+    assert plan.period is not None  # its summary is a period's
+    windows, totals = summary.windows, [each.totals for each in summary.windows]
+    recovery_hours = [each.mean_time_to_recovery_hours for each in windows]
+    columns: list[tuple[str, CellFormat, Sequence[Any]]] = [
+        ("from", formats.text, [each.window_start for each in windows]),
+        ("stores", formats.count, [each.stores for each in windows]),
+        ("uptime", formats.percent, [each.uptime_percent for each in totals]),
+        ("coverage", formats.percent, [each.coverage_percent for each in totals]),
+        ("uptime, hours", formats.decimal, [each.uptime_hours for each in totals]),
+        ("downtime, hours", formats.decimal, [each.downtime_hours for each in totals]),
+        ("no data, hours", formats.decimal, [each.no_data_hours for each in totals]),
+        ("excluded, hours", formats.decimal, [each.excluded_hours for each in totals]),
+        ("stores that met their target", formats.count, [each.stores_met for each in totals]),
+        ("stores that missed it", formats.count, [each.stores_missed for each in totals]),
+        ("outages", formats.count, [each.outages for each in windows]),
+        ("mean time to recovery, hours", formats.decimal, recovery_hours),
+        ("lost revenue", formats.decimal, [each.lost_revenue for each in totals]),
+    ]
+    sheet.set_column(0, 0, _WIDE)
+    sheet.set_column(1, len(columns) - 1, _NARROW)
+    _set_up_print(sheet)
+    facts: list[tuple[str, Any]] = [
+        *period_to_json(plan.period).items(),
+        ("newest poll", summary.newest_poll_at),
+        ("report", plan.report_id),
+        ("snapshot", plan.version),
+        ("polls", str(plan.poll_filter)),
+        ("target", Decimal(plan.target_percent)),
+        ("stores", summary.stores),
+        ("stores whose polls ended early", summary.silent_stores),
+        ("outages", summary.outages),
+        *(("warning", warning.message) for warning in summary.warnings),
+    ]
+    row = 1 + _write_facts(sheet, facts, formats)
+    sheet.write_row(row, 0, [name for name, _, _ in columns], formats.header)
+    # Row by row: what is above the last row is written already.
+    for nth in range(len(windows)):
+        for column, (_, cell_format, values) in enumerate(columns):
+            _write_cell(sheet, row + 1 + nth, column, values[nth], cell_format, formats)
+
+
+def _write_facts(sheet: Worksheet, facts: Sequence[tuple[str, Any]], formats: _Formats) -> int:
+    """Write the title, and facts in rows of their own; return the number of rows."""
+    sheet.write_string(0, 0, "Store report", formats.title)
+    for row, (name, value) in enumerate(facts, start=1):
+        sheet.write_string(row, 0, name, formats.text)
+        cell_format = {str: formats.text, int: formats.count, Decimal: formats.percent}.get(
+            type(value), formats.decimal
+        )
+        _write_cell(sheet, row, 1, value, cell_format, formats)
+    return 1 + len(facts)

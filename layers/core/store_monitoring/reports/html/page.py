@@ -17,11 +17,15 @@ from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts
+from store_monitoring.reports.period_summary import PeriodSummary
 from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.request import period_to_json
+from store_monitoring.reports.summary import Summary
 
 WHOLE_TABLE_STORES = 20_000
 WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
 LONGEST_OUTAGES = 200
+GROUPS = 100  # of a period's page, each with a table of its own
 _LEVELS = 4  # of colour, in the table of outages by hour
 _PACKAGE = "store_monitoring.reports.html"
 
@@ -48,6 +52,17 @@ class About:
     memory_us: int
     poll_filter: PollFilter
     all_stores: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """Return the parameters of a plan."""
+        return cls(
+            now_us=plan.now_us,
+            snapshot=plan.version,
+            memory_us=plan.memory_us,
+            poll_filter=plan.poll_filter,
+            all_stores=plan.covers_all_stores,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +145,56 @@ class LongestOutages:
             len(rows),
         )
 
-    def with_others(self, rows: pa.Table) -> Self:
-        """Return the longest of these outages and others."""
-        longest = self.of(pa.concat_tables([self.rows, rows]))
-        return replace(longest, count=self.count + len(rows))
+    @classmethod
+    def with_more(cls, known: Self | None, rows: pa.Table) -> Self:
+        """Return the longest of known outages, if any, and others."""
+        if known is None:
+            return cls.of(rows)
+        longest = cls.of(pa.concat_tables([known.rows, rows]))
+        return replace(longest, count=known.count + len(rows))
+
+
+class PeriodHtmlWriter(Writer):
+    """Writes the page of a period's report, which has no table of stores, at the end."""
+
+    def __init__(self, output: IO[bytes], plan: Plan) -> None:
+        self._output = output
+        self._plan = plan
+        self._summary: PeriodSummary | None = None
+        self._outages: LongestOutages | None = None
+
+    def write(self, batch: Batch) -> None:
+        """Write nothing: a period may have more rows than a page can show."""
+
+    def write_aggregates(self, aggregates: Aggregates) -> None:
+        """Keep the summary."""
+        assert isinstance(aggregates.summary, PeriodSummary)
+        self._summary = aggregates.summary
+
+    def write_outages(self, rows: Rows) -> None:
+        """Keep the longest."""
+        self._outages = LongestOutages.with_more(self._outages, rows.table)
+
+    def close(self) -> None:
+        """Write the page."""
+        summary, outages = self._summary, self._outages
+        assert summary is not None  # written before
+        assert self._plan.period is not None
+        text = (
+            _environment()
+            .get_template("period.html.j2")
+            .render(
+                about=About.of(self._plan),
+                period=period_to_json(self._plan.period),
+                summary=replace(summary, groups=summary.groups[:GROUPS]),
+                group_count=len(summary.groups),
+                outages=None if outages is None else outages.rows.to_pylist(),
+                outage_count=0 if outages is None else outages.count,
+                outage_levels=_levels(summary.outages_by_hour),
+                styles=[_inlined("theme.css", "store_monitoring"), _inlined("page.css")],
+            )
+        )
+        self._output.write(text.encode())
 
 
 class HtmlWriter(Writer):
@@ -141,13 +202,7 @@ class HtmlWriter(Writer):
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
         self._output = output
-        self._about = About(
-            now_us=plan.now_us,
-            snapshot=plan.version,
-            memory_us=plan.memory_us,
-            poll_filter=plan.poll_filter,
-            all_stores=plan.covers_all_stores,
-        )
+        self._about = About.of(plan)
         self._rows: list[pa.Table] = []
         self._aggregates: Aggregates | None = None
         self._outages: LongestOutages | None = None
@@ -162,8 +217,7 @@ class HtmlWriter(Writer):
 
     def write_outages(self, rows: Rows) -> None:
         """Keep the longest."""
-        known, new = self._outages, rows.table
-        self._outages = LongestOutages.of(new) if known is None else known.with_others(new)
+        self._outages = LongestOutages.with_more(self._outages, rows.table)
 
     def close(self) -> None:
         """Write the page."""
@@ -192,6 +246,7 @@ def write_html(
         None if they were not requested.
     """
     summary = aggregates.summary
+    assert isinstance(summary, Summary)
     table = stores_table(rows)
     is_whole = len(table) <= WHOLE_TABLE_STORES
     page = _environment().get_template("page.html.j2")

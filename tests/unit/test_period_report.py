@@ -1,0 +1,220 @@
+"""Reports on periods, from ingested files to all formats (rules 20 and 21)."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from store_monitoring.domain.parameters import Period, PeriodUnit
+from store_monitoring.errors import InvalidRequestError, NoPollsError
+from store_monitoring.reports.merge import merge_report
+from store_monitoring.reports.report import Format
+from store_monitoring.reports.request import (
+    ReportRequest,
+    checked_period,
+    period_edge,
+    period_from_json,
+)
+from store_monitoring.reports.shard import compute_shard
+from testing.pipeline import Pipeline
+
+POLLS = """store_id,status,timestamp_utc
+a,active,2024-10-30 12:00:00 UTC
+a,inactive,2024-11-02 20:30:00 UTC
+a,active,2024-11-03 20:00:00 UTC
+b,inactive,2024-11-01 00:00:00 UTC
+b,active,2024-11-04 12:00:00.500000 UTC
+c,active,2024-09-01 00:00:00 UTC
+"""
+HOURS = """store_id,day_of_week,start_time_local,end_time_local
+a,5,09:00:00,17:00:00
+a,6,09:00:00,17:00:00
+"""
+ZONES = "store_id,timezone_str\na,America/New_York\nb,Asia/Kathmandu\nc,UTC\n"
+STORES = "store_id,region,target_percent\na,West,50\nb,East,99\nc,West,99\n"
+NOVEMBER = ReportRequest(
+    period=Period(date(2024, 11, 2), date(2024, 11, 5), PeriodUnit.DAY),
+    formats=tuple(Format),
+    group_by=("region",),
+    include_outages=True,
+)
+EXPECTED = """\
+store_id,window_start,window_end,uptime(in hours),downtime(in hours),no_data(in hours),\
+excluded(in hours),uptime_percent
+a,2024-11-02T00:00:00-04:00,2024-11-03T00:00:00-04:00,7.50,0.50,0.00,0.00,93.750
+a,2024-11-03T00:00:00-04:00,2024-11-04T00:00:00-05:00,2.00,6.00,0.00,0.00,25.000
+a,2024-11-04T00:00:00-05:00,2024-11-04T07:00:00.500000-05:00,0.00,0.00,0.00,0.00,
+b,2024-11-02T00:00:00+05:45,2024-11-03T00:00:00+05:45,0.00,24.00,0.00,0.00,0.000
+b,2024-11-03T00:00:00+05:45,2024-11-04T00:00:00+05:45,0.00,24.00,0.00,0.00,0.000
+b,2024-11-04T00:00:00+05:45,2024-11-04T17:45:00.500000+05:45,0.00,17.75,0.00,0.00,0.000
+c,2024-11-02T00:00:00+00:00,2024-11-03T00:00:00+00:00,0.00,0.00,24.00,0.00,
+c,2024-11-03T00:00:00+00:00,2024-11-04T00:00:00+00:00,0.00,0.00,24.00,0.00,
+c,2024-11-04T00:00:00+00:00,2024-11-04T12:00:00.500000+00:00,0.00,0.00,12.00,0.00,
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    pipeline = Pipeline(tmp_path, bucket_count=4)
+    for key, text in (
+        ("polls/a.csv", POLLS),
+        ("business_hours/a.csv", HOURS),
+        ("timezones/a.csv", ZONES),
+        ("attributes/a.csv", STORES),
+    ):
+        pipeline.ingest(key, text)
+    return pipeline
+
+
+def read(pipeline: Pipeline, name: str) -> Any:
+    return json.loads((pipeline.folder / "reports" / "r" / name).read_text())
+
+
+def test_the_csv_has_a_row_for_each_store_and_window(pipeline: Pipeline) -> None:
+    assert pipeline.report(NOVEMBER).decode() == EXPECTED
+
+
+def test_shards_pieces_and_order_of_files_change_nothing(tmp_path: Path) -> None:
+    header, *lines = POLLS.splitlines()
+    one_by_one = Pipeline(tmp_path, bucket_count=16)
+    one_by_one.ingest("timezones/a.csv", ZONES)
+    one_by_one.ingest("business_hours/a.csv", HOURS)
+    for line in reversed(lines):
+        one_by_one.ingest("polls/a.csv", f"{header}\n{line}\n")
+    request = replace(NOVEMBER, group_by=())
+    assert one_by_one.report(request, shard_polls=1).decode() == EXPECTED
+    plan = one_by_one.plan(request=request, shard_polls=1)
+    assert len(plan.shards) > 1
+    for shard in plan.shards:
+        compute_shard("r", shard.shard, one_by_one.tables, max_polls=1)
+    assert merge_report("r", one_by_one.tables).stores == 3
+    assert (tmp_path / "reports" / "r" / "report.csv").read_text() == EXPECTED
+
+
+def test_every_format_has_the_same_rows(pipeline: Pipeline) -> None:
+    pipeline.report(NOVEMBER)
+    of_json = read(pipeline, "report.json")
+    of_parquet = pq.read_table(pipeline.folder / "reports" / "r" / "report.parquet").to_pylist()
+    rows = list(csv.DictReader(io.StringIO(EXPECTED)))
+    assert len(of_json["stores"]) == len(of_parquet) == len(rows)
+    for row, one, other in zip(rows, of_json["stores"], of_parquet, strict=True):
+        for name, text in row.items():
+            assert one[name] == other[name]
+            if name.endswith(("hours)", "percent")):
+                assert one[name] == (float(text) if text else None)
+            else:
+                assert one[name] == text
+    assert [row["target"] for row in of_json["stores"]][:3] == ["met", "missed", "no data"]
+    assert (pipeline.folder / "reports" / "r" / "report.xlsx").stat().st_size > 0
+    page = (pipeline.folder / "reports" / "r" / "report.html").read_text()
+    assert "2024-11-02" in page
+    assert "West" in page
+
+
+def test_groups_and_outages_are_those_of_the_windows(pipeline: Pipeline) -> None:
+    pipeline.report(NOVEMBER)
+    groups = read(pipeline, "groups.json")["groups"]
+    assert [(row["group"]["region"], row["window_start"], row["stores"]) for row in groups] == [
+        (region, f"2024-11-0{day}", stores)
+        for region, stores in (("East", 1), ("West", 2))
+        for day in (2, 3, 4)
+    ]
+    west = groups[3]
+    assert (west["uptime(in hours)"], west["downtime(in hours)"]) == (7.5, 0.5)
+    assert (west["no_data(in hours)"], west["stores_without_data"]) == (24.0, 1)
+    assert (west["outages"], west["missed_target"]) == (1, 0)
+    outages = read(pipeline, "outages.json")["outages"]
+    of_a = [row for row in outages if row["store_id"] == "a"]
+    assert [row["started_at_local"] for row in of_a] == [
+        "2024-11-02T16:30:00-04:00",
+        "2024-11-03T09:00:00-05:00",
+    ]
+    [of_b] = [row for row in outages if row["store_id"] == "b"]
+    assert of_b["duration(in seconds)"] == (24 + 24 + 17.75) * 3600 + 0.5
+    assert not of_b["ongoing"]  # the poll at the end says that it is up
+
+
+def test_the_summary_has_series_and_late_data(pipeline: Pipeline) -> None:
+    pipeline.report(NOVEMBER)
+    summary = read(pipeline, "summary.json")
+    assert summary["stores"] == 3
+    assert summary["newest_poll_at"] == "2024-11-04T12:00:00.500000Z"
+    assert summary["silent_stores"] == 1
+    assert summary["silent"] == [{"store_id": "c", "last_poll_at": None}]
+    first, second, third = summary["windows"]
+    assert (first["window_start"], first["stores"], first["outages"]) == ("2024-11-02", 3, 2)
+    assert (first["uptime_hours"], first["downtime_hours"]) == (7.5, 24.5)
+    assert (second["mean_time_to_recovery_hours"], second["stores_missed"]) == (6.5, 2)
+    assert third["uptime_percent"] == 0.0
+    assert summary["total"]["downtime_hours"] == 0.5 + 6 + 24 + 24 + 17.75
+    assert summary["outages"] == 3
+    assert [each["group"] for each in summary["groups"]] == [{"region": "East"}, {"region": "West"}]
+    assert summary["groups"][1]["windows"][1]["uptime_percent"] == 25.0
+
+
+def test_windows_of_instants_are_grouped_by_their_unit(pipeline: Pipeline) -> None:
+    period = period_from_json(
+        {"from": "2024-11-01T20:00:00+00:00", "to": "2024-11-04T00:00:00Z", "by": "day"}
+    )
+    lines = pipeline.report(replace(NOVEMBER, period=period)).decode().splitlines()[1:]
+    assert [line.split(",")[1] for line in lines if line[0] == "b"] == [
+        "2024-11-02T01:45:00+05:45",
+        "2024-11-03T00:00:00+05:45",
+        "2024-11-04T00:00:00+05:45",
+    ]
+    stores = {
+        each["window_start"]: each["stores"] for each in read(pipeline, "summary.json")["windows"]
+    }
+    assert stores == {"2024-11-01": 2, "2024-11-02": 3, "2024-11-03": 3, "2024-11-04": 1}
+
+
+def test_a_period_after_the_newest_poll_has_no_rows(pipeline: Pipeline) -> None:
+    later = Period(date(2024, 12, 1), date(2025, 1, 1), PeriodUnit.MONTH)
+    made = pipeline.report(replace(NOVEMBER, period=later)).decode()
+    assert made == EXPECTED.splitlines(keepends=True)[0]
+    [warning] = read(pipeline, "summary.json")["warnings"]
+    assert warning["code"] == "no_known_polls"
+
+
+def test_a_period_without_any_polls_fails(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("timezones/a.csv", ZONES)
+    with pytest.raises(NoPollsError):
+        pipeline.plan(request=NOVEMBER)
+
+
+def test_only_files_with_polls_that_may_be_known_are_read(pipeline: Pipeline) -> None:
+    long_ago = Period(date(2024, 8, 1), date(2024, 8, 30), PeriodUnit.TOTAL)
+    plan = pipeline.plan(request=replace(NOVEMBER, period=long_ago))
+    assert not any(shard.polls_files for shard in plan.shards)
+
+
+def test_a_stored_request_and_plan_keep_the_period(pipeline: Pipeline) -> None:
+    assert ReportRequest.from_json(json.loads(json.dumps(NOVEMBER.to_json()))) == NOVEMBER
+    plan = pipeline.plan(request=NOVEMBER)
+    assert type(plan).from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert not NOVEMBER.covers_all_stores_now
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "2024-02-30", "2024-10-01T00:00:00", "2024-10", "1969-12-31", "20241001"],
+)
+def test_other_edges_than_dates_and_instants_with_an_offset_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        period_edge(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("2024-10-02", "2024-10-02"), ("2024-10-02", "2024-10-01"), ("2024-01-01", "2025-02-05")],
+)
+def test_an_empty_or_too_long_period_is_refused(start: str, end: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^period\.to: "):
+        checked_period(period_from_json({"from": start, "to": end, "by": "day"}))
