@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,10 +16,15 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.delete_store import DeletedStore, delete_store
 from store_monitoring.domain.parameters import DAY_US
-from store_monitoring.errors import TransientError
+from store_monitoring.errors import CommitConflictError, TransientError
 from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.ingest.ports import Commit
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.instants import to_us
+from store_monitoring.storage.polls import write_polls
+from store_monitoring.storage.schemas import POLLS
+from store_monitoring.storage.stores import write_stores
 from testing.fakes import FolderObjects
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
@@ -154,6 +160,44 @@ def test_a_second_call_completes_one_that_crashed(pipeline: Pipeline) -> None:
     assert files_with_store(pipeline) == set()
 
 
+def test_a_second_call_deletes_a_report_that_the_first_one_could_not(pipeline: Pipeline) -> None:
+    class FailingReports(DeletedReports):
+        def delete(self, report_id: str) -> None:
+            raise TransientError("killed")
+
+    pipeline.report()
+    objects, reports = FolderStoredObjects(pipeline.folder), DeletedReports()
+    args = ("b", 1, pipeline.tables, objects, pipeline.log)
+    with pytest.raises(TransientError, match="killed"):
+        delete_store(*args, FailingReports())
+    assert delete_store(*args, reports).reports == 1
+    assert reports.ids == ["r"]
+
+
+def test_an_ingest_cannot_commit_a_stores_file_that_was_rewritten(pipeline: Pipeline) -> None:
+    snapshot = pipeline.log.snapshot()
+    stores = pipeline.tables.read_stores([snapshot.stores[0]])
+    version = f"{snapshot.version + 1:08d}-ingest"
+    written = write_stores(0, version, stores, pipeline.tables)  # and not committed yet
+    delete(pipeline)
+    commit = Commit(Kind.TIMEZONES, "ingest", 1, 0, CLOCK_TIME)
+    with pytest.raises(CommitConflictError):
+        pipeline.log.commit(snapshot, [written], commit)
+
+
+def test_an_ingest_can_commit_a_polls_file_that_only_had_polls_of_the_store(
+    pipeline: Pipeline,
+) -> None:
+    rows = {"store_id": ["b"], "timestamp": [CLOCK_TIME], "active": [True]}
+    written = write_polls(0, "ingest", [pa.table(rows, schema=POLLS)], pipeline.tables)
+    delete(pipeline)
+    polls = pipeline.polls()
+    commit = Commit(Kind.POLLS, "ingest", 1, 0, CLOCK_TIME, (written,), CLOCK_TIME)
+    pipeline.log.commit(pipeline.log.snapshot(), [], commit)
+    assert pipeline.polls() == polls
+    assert pipeline.report()
+
+
 def test_the_remaining_polls_can_be_compacted_and_taken_back(pipeline: Pipeline) -> None:
     delete(pipeline)
     polls = pipeline.polls()
@@ -174,6 +218,15 @@ def test_the_remaining_polls_can_be_compacted_and_taken_back(pipeline: Pipeline)
     assert (outcome.status, outcome.ingest_id is not None) == ("Unchanged", True)
     take_back_ingest(outcome.ingest_id or "", lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
     assert pipeline.polls() == [poll for poll in polls if poll[1].minute != 0]
+
+
+def test_an_ingest_can_be_taken_back_after_all_stores_were_deleted(pipeline: Pipeline) -> None:
+    outcome = pipeline.ingest("timezones/z.csv", "store_id,timezone_str\na,Asia/Tokyo\n")
+    objects = FolderStoredObjects(pipeline.folder)
+    for store_id in "abc":
+        delete_store(store_id, 1, pipeline.tables, objects, pipeline.log, DeletedReports())
+    take_back_ingest(outcome.ingest_id or "", lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
+    assert pipeline.zones() == {}
 
 
 def test_deleting_an_unknown_store_changes_nothing(pipeline: Pipeline) -> None:

@@ -60,11 +60,19 @@ def test_an_execution_is_named_by_its_report_and_attempt(
         stub.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE", "SUCCEEDED"])
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
 def test_an_execution_that_may_still_succeed_has_not_failed(
     executions: StateMachineExecutions, status: str
 ) -> None:
     assert failure_of(executions, description(status)) is None
+
+
+def test_a_report_that_is_running_after_its_execution_succeeded_has_none_any_more(
+    executions: StateMachineExecutions,
+) -> None:
+    found = failure_of(executions, description("SUCCEEDED"))
+    assert found is not None
+    assert found.error == "ExecutionDoesNotExist"
 
 
 def test_a_failed_execution_has_a_reason(executions: StateMachineExecutions) -> None:

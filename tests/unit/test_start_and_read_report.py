@@ -50,6 +50,18 @@ def reports_of(report: Report) -> MemoryReports:
 # --- start ----------------------------------------------------------------------------------
 
 
+def test_a_report_is_recorded_after_its_request_so_that_it_can_be_retried(tmp_path: Path) -> None:
+    class FailingReports(MemoryReports):
+        def add(self, report: Report, request: ReportRequest) -> Report:
+            raise TransientError("killed")
+
+    with pytest.raises(TransientError, match="killed"):
+        start_report(
+            DEFAULT, STARTED_AT, FailingReports(), MemoryExecutions(), FolderFiles(tmp_path)
+        )
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["request.json"]
+
+
 def test_a_report_is_recorded_as_running_and_its_execution_started(tmp_path: Path) -> None:
     reports, executions = MemoryReports(), MemoryExecutions()
     report = start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))

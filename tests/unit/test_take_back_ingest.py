@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,22 @@ def compact(pipeline: Pipeline, days_later: int = 0) -> None:
 
 
 # --- polls ----------------------------------------------------------------------------------
+
+
+def test_an_ingest_that_is_taken_back_twice_at_once_is_taken_back_once(memory: Pipeline) -> None:
+    outcome = polls(memory, 1)
+    assert outcome.ingest_id is not None
+    original, others = memory.log.take_back, [outcome.ingest_id]
+
+    def take_back_meanwhile(*arguments: Any) -> None:
+        if others:
+            take_back_ingest(others.pop(), lambda: CLOCK_TIME, memory.tables, memory.log)
+        original(*arguments)
+
+    memory.log.take_back = take_back_meanwhile  # type: ignore[method-assign,assignment]  # in between
+    with pytest.raises(UnknownIngestError):
+        take_back_ingest(outcome.ingest_id, lambda: CLOCK_TIME, memory.tables, memory.log)
+    assert memory.polls() == []
 
 
 def test_polls_and_the_stores_that_only_they_name_no_longer_count(pipeline: Pipeline) -> None:

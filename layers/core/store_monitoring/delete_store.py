@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress
@@ -20,6 +21,7 @@ from store_monitoring.reports.plan import read_plan
 from store_monitoring.storage.keys import PUBLISHED_PREFIX, bucket_of, part_key, request_key
 from store_monitoring.storage.polls import row_groups, write_polls
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
+from store_monitoring.storage.schemas import POLLS
 from store_monitoring.storage.stores import write_stores
 
 _ALL_TIME_US = (-(2**62), 2**62)
@@ -88,20 +90,21 @@ def delete_store(
     polls_files = [
         key
         for key in objects.keys(polls_prefix)
-        if _delete_polls(key, bucket, store_id, tables, objects, log)
+        if _delete_polls(key, bucket, store_id, tables, log)
     ]
-    _delete_from_current_stores(bucket, store_id, tables, log)
-    current = log.snapshot().stores.get(bucket)
+    keys = objects.keys(stores_prefix)
+    current = _delete_from_current_stores(bucket, store_id, keys, tables, log)
     stores_files = [
         key
-        for key in objects.keys(stores_prefix)
+        for key in keys
         if (current is None or key != current.key)
         and _delete_from_stores(key, bucket, store_id, tables)
     ]
     report_ids = _reports_of_store(store_id, bucket, tables, objects)
     for report_id in report_ids:
-        objects.delete_all(f"reports/{report_id}/")
+        # The table first: a repeated call finds the report by its objects.
         reports.delete(report_id)
+        objects.delete_all(f"reports/{report_id}/")
     rejects = [key for key in objects.keys("rejects/") if objects.has(key, _pattern(store_id))]
     for key in rejects:
         objects.delete_all(key)
@@ -123,14 +126,7 @@ def _publish_again(log: IngestLog) -> None:
         return
 
 
-def _delete_polls(
-    key: str,
-    bucket: int,
-    store_id: str,
-    tables: Tables,
-    objects: StoredObjects,
-    log: IngestLog,
-) -> bool:
+def _delete_polls(key: str, bucket: int, store_id: str, tables: Tables, log: IngestLog) -> bool:
     """Rewrite a polls file without a store; return whether it had any of its polls."""
     file = PollsFile(bucket, key, 0, 0, *_ALL_TIME_US)
     try:
@@ -162,28 +158,39 @@ def _delete_polls(
         except CommitConflictError:
             continue
         break
+    # Not deleted, even if it is empty: an ingest may be about to commit it, or a report read it.
     if len(kept):
         write_polls(bucket, name, [kept], tables)
     else:
-        objects.delete_all(key)
+        tables.write_polls(key, [POLLS.empty_table()])
     return True
 
 
-def _delete_from_current_stores(bucket: int, store_id: str, tables: Tables, log: IngestLog) -> None:
+def _delete_from_current_stores(
+    bucket: int, store_id: str, keys: Sequence[str], tables: Tables, log: IngestLog
+) -> StoresFile | None:
+    """Replace the current stores file by one without a store; return the current one.
+
+    Afterwards no ingest can commit one of the files that were written so far, `keys`: their
+    versions are not later than the current one.
+    """
+    newest = max((int(PurePosixPath(key).name.partition("-")[0]) for key in keys), default=0)
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         snapshot = log.snapshot()
-        if bucket not in snapshot.stores:
-            return
-        stores = tables.read_stores([snapshot.stores[bucket]])
+        current = snapshot.stores.get(bucket)
+        stores = tables.read_stores([current] if current else [])
         kept = stores.filter(pc.not_equal(stores.column("store_id"), store_id))
-        if len(kept) == len(stores):
-            return
-        file = write_stores(bucket, f"{snapshot.version + 1:08d}-{uuid4().hex}", kept, tables)
+        new = []
+        if len(kept) < len(stores):
+            new = [write_stores(bucket, f"{snapshot.version + 1:08d}-{uuid4().hex}", kept, tables)]
+        elif newest <= snapshot.version:
+            return current
         try:
-            log.replace_stores(snapshot, [file])
+            log.replace_stores(snapshot, new)
         except CommitConflictError:
             continue
-        return
+        return new[0] if new else current
+    raise AssertionError("the last attempt raises")
 
 
 def _delete_from_stores(key: str, bucket: int, store_id: str, tables: Tables) -> bool:

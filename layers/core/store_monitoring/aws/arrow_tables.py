@@ -239,7 +239,8 @@ def _row_groups(parquet: pq.ParquetFile, ranges: _Ranges) -> list[int]:
     return [
         number
         for number, group in enumerate(groups)
-        if all(_overlaps(group.column(column).statistics, *columns[column]) for column in columns)
+        if group.num_rows  # without rows, there are no statistics
+        and all(_overlaps(group.column(column).statistics, *columns[column]) for column in columns)
     ]
 
 

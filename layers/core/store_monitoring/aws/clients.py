@@ -41,6 +41,7 @@ _TRANSIENT_CODES = frozenset(
         "SlowDown",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionConflictException",
         "TransactionInProgressException",
     }
 )

@@ -34,14 +34,18 @@ class StateMachineExecutions:
             return
 
     def failure(self, execution: str) -> Failure | None:
-        """Return why an execution failed; None if it did not."""
+        """Return why an execution failed; None if it is running.
+
+        One that succeeded has marked its report before. If the report is Running nevertheless, it
+        was deleted and recorded again, and no execution is left for it.
+        """
         arn = self._state_machine_arn.replace(":stateMachine:", ":execution:")
         try:
             with transient_errors("describe the report's execution"):
                 found = self._client.describe_execution(executionArn=f"{arn}:{execution}")
         except self._client.exceptions.ExecutionDoesNotExist:
             return EXECUTION_GONE
-        return failure_of(found)
+        return EXECUTION_GONE if found["status"] == "SUCCEEDED" else failure_of(found)
 
 
 def failure_of(execution: Mapping[str, Any]) -> Failure | None:

@@ -81,14 +81,9 @@ def take_back_ingest(
     CannotTakeBackError
         If the data needed to take it back was not recorded, or is deleted.
     """
-    kinds = [kind for kind in Kind if log.committed(kind, ingest_id) is not None]
-    if not kinds:
-        raise UnknownIngestError(
-            f"no ingest {ingest_id!r} is committed; it may have been taken back"
-        )
-    kind = kinds[0]
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         snapshot = log.snapshot()
+        kind = _kind_of(ingest_id, log)  # a concurrent call may take it back between attempts
         try:
             if kind is Kind.POLLS:
                 reversal = _without_polls(ingest_id, clock, tables, log)
@@ -103,6 +98,13 @@ def take_back_ingest(
             continue
         return TakenBack(kind, ingest_id, snapshot.version + 1)
     raise AssertionError("the last attempt raises")
+
+
+def _kind_of(ingest_id: str, log: IngestLog) -> Kind:
+    for kind in Kind:
+        if log.committed(kind, ingest_id) is not None:
+            return kind
+    raise UnknownIngestError(f"no ingest {ingest_id!r} is committed; it may have been taken back")
 
 
 def _without_polls(
@@ -184,10 +186,10 @@ def _without_new_stores(
 ) -> pa.Table:
     """Remove the stores that only ingests named that are taken back."""
     ids = stores.column("store_id").combine_chunks()
-    nothing_known = pa.array([True] * len(ids))
+    nothing_known = pa.array([True] * len(ids), pa.bool_())
     for column in _COLUMNS.values():
         nothing_known = pc.and_(nothing_known, pc.is_null(stores.column(column).combine_chunks()))
-    added = pa.array([False] * len(ids))
+    added = pa.array([False] * len(ids), pa.bool_())
     for change in gone:
         if bucket in change.before:
             before = _read(change.before[bucket], tables).column("store_id").combine_chunks()

@@ -73,6 +73,8 @@ def start_report(
     with ExitStack() as undo:
         if report_id == own_id:
             undo.callback(_record_not_started, report_id, now, reports, key)
+        # First of all: a report that is recorded can be retried, even if this call ends here.
+        files.write_json(request_key(report_id), request.to_json())
         report = Report(
             report_id,
             Status.RUNNING,
@@ -84,7 +86,6 @@ def start_report(
         )
         report = reports.add(report, request)
         if report.status is Status.RUNNING and report.shards_total is None:
-            files.write_json(request_key(report_id), request.to_json())
             executions.start(report)
         undo.pop_all()
     return report

@@ -119,7 +119,9 @@ class Executions(Protocol):
         """Start a report's execution. This is idempotent."""
 
     def failure(self, execution: str) -> Failure | None:
-        """Return why an execution failed; None if it is running or succeeded.
+        """Return why a Running report must fail; None if its execution is running.
 
-        An execution that does not exist counts as failed.
+        An execution that does not exist counts as failed. So does one that succeeded: it marked its
+        report Complete before, so `Reports.fail` changes nothing unless the report was deleted
+        and recorded again.
         """
