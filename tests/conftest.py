@@ -20,9 +20,9 @@ from tests.compute_by_domain import (
 from tests.oracle import report
 from tests.permissions import OPTION, Proof
 
-# In the first three, a session's cloud; in the last, its builds.
+# In the last, the tests share builds; in the others, a cloud.
 _SHARED_FOLDERS = (
-    *("tests/e2e/few_shards/", "tests/e2e/guarded/", "tests/e2e/open/"),
+    *("tests/browser/console/", "tests/e2e/few_shards/", "tests/e2e/guarded/", "tests/e2e/open/"),
     "tests/built/",
 )
 
