@@ -62,6 +62,76 @@ _SECURITY_SCHEMES: dict[str, Any] = {
     },
 }
 
+_GUIDES = """\
+Trigger a report, poll its status, download it. Timestamps are ISO 8601 in UTC. Each call below can
+be tried on this page; **Authorize** takes the API key.
+
+### Make a report
+
+1. `POST /trigger_report`, with `{}` for all stores as of the last poll. The response has the
+   `report_id`.
+2. `GET /get_report/{report_id}` until `status` is `Complete` or `Failed`; meanwhile, `progress`
+   counts the shards.
+3. Download the CSV from `url`, within 15 minutes; for a new link, repeat step 2. With
+   `?download=true`, that call redirects to the file.
+
+### Read the figures
+
+- `GET /reports/{report_id}/summary`: all stores together.
+- `GET /stores`: find, filter and sort the stores of the newest report, page by page.
+- `GET /stores/{store_id}/timeline`: why a store has its figures: its polls, hours and outages.
+
+### Upload data
+
+1. `POST /uploads` with the `kind` and the name of a CSV file returns a `url` and form `fields`.
+2. POST the file to that URL as `multipart/form-data`: first all fields, then the file as `file`.
+3. `GET /uploads/{upload_id}` until `status` is `Committed`, `Unchanged` or `Failed`.
+
+### Errors
+
+An error is `{"error": {"code", "message"}}`: codes are stable, messages are for people. With
+`Accept: application/problem+json`, it has the members of RFC 9457, too.
+"""
+_WHAT_TO_DO = {
+    "forbidden": "Send a valid key in the header `x-api-key`; check the path, too.",
+    "idempotency_key_reused": "Use a new `Idempotency-Key` for another request.",
+    "internal_error": "Try again later; tell the operators, whose logs have the details.",
+    "invalid_request": "Correct the field or parameter that the message names.",
+    "malformed_report_id": "Use the `report_id` that `POST /trigger_report` returned.",
+    "method_not_allowed": "Use a method that the header `Allow` names.",
+    "no_polls": "Upload a file of polls first, or name an `as_of`.",
+    "no_report": "Make a report of all stores first.",
+    "not_found": "Check the path: `GET /` lists the calls.",
+    "quota_exceeded": "Wait until tomorrow, or ask the operators for a higher quota.",
+    "refused": "Check the key or signature, and the format of the request.",
+    "report_failed": "See `error` in `GET /get_report/{report_id}`, and retry if `can_retry`.",
+    "report_not_failed": "Only failed reports are retried.",
+    "report_running": "Wait until the report is Complete.",
+    "request_too_large": "Send at most 1 MiB.",
+    "response_too_large": "Ask for a part by `from` and `to`.",
+    "too_many_requests": "Wait a moment, and send less at a time.",
+    "too_many_stores": "Download the report, or make one with `where`.",
+    "unavailable": "Try again after the seconds in `Retry-After`.",
+    "unknown_report": "Check the id; reports expire.",
+    "unknown_store": "Find the store by `GET /stores?q=`, which suggests similar ids.",
+    "unknown_upload": "Check the id; uploads expire.",
+}
+"""What callers can do about each error code."""
+
+_GATEWAY_STATUSES = {
+    **{"forbidden": "403", "method_not_allowed": "405", "refused": "4xx"},
+    **{"quota_exceeded": "429", "too_many_requests": "429"},
+}
+
+
+def _errors() -> str:
+    """Return a table of the error codes in Markdown, by status."""
+    statuses = _GATEWAY_STATUSES | {"internal_error": "500"}
+    statuses |= {code: str(status.value) for status, code in ERROR_RESPONSES.values()}
+    rows = sorted((statuses[code], code) for code in statuses)
+    lines = [f"| {status} | `{code}` | {_WHAT_TO_DO[code]} |" for status, code in rows]
+    return "\n".join(["| status | code | what to do |", "|---|---|---|", *lines])
+
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document of all calls."""
@@ -69,19 +139,13 @@ def document() -> dict[str, Any]:
         title="Store monitoring",
         version="1.0.0",
         summary="How long each store was up and down during its own business hours.",
-        description=(
-            "Trigger a report, poll its status, download it. Timestamps are ISO 8601 in UTC."
-            ' Errors are `{"error": {"code", "message"}}`: codes are stable, messages are for'
-            " people. With `Accept: application/problem+json`, errors have the members of RFC 9457"
-            " too. An unsupported method returns 405 with the code `method_not_allowed` and the"
-            " header `Allow`."
-        ),
+        description=f"{_GUIDES}\n{_errors()}",
         servers=[Server(url=".")],
         tags=[Tag(name="reports"), Tag(name="uploads"), Tag(name="service")],
         on_conflict="error",
     )
     for function in API_FUNCTIONS:
-        schema = _app(function).get_openapi_schema(security_schemes=_SECURITY_SCHEMES)
+        schema = load_app(function).get_openapi_schema(security_schemes=_SECURITY_SCHEMES)
         merge.add_schema(schema.model_dump(by_alias=True, exclude_none=True))
     merged: dict[str, Any] = json.loads(merge.get_openapi_json_schema())
     schemas: dict[str, Any] = merged["components"]["schemas"]
@@ -106,7 +170,7 @@ def main() -> None:
     DOCUMENT.write_text(text(), encoding="utf-8")
 
 
-def _app(function: str) -> APIGatewayRestResolver:
+def load_app(function: str) -> APIGatewayRestResolver:
     """Load a function's handler and return its app."""
     name, path = f"function_{function}", FUNCTIONS / function / "app.py"
     spec = importlib.util.spec_from_file_location(name, path)

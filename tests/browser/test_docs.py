@@ -1,0 +1,85 @@
+"""The page of the API, served by its handler, with responses of calls that are made up."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from playwright.sync_api import Page, Route, expect
+
+from local import openapi
+
+STAGE = "https://api.example/v1"
+KEY = "open-sesame"
+REPORT_ID = "6b0f3c1c-9d0e-4d52-8f0a-0d6c3f6f3c11"
+LISTS: dict[str, Any] = {
+    "/reports": {"reports": [{"report_id": REPORT_ID}]},
+    "/stores": {"stores": [{"store_id": "store 7"}]},
+    "/uploads": {"uploads": []},
+}
+COMPLETE = {"report_id": REPORT_ID, "status": "Complete"}
+
+expect.set_options(timeout=30_000)  # Swagger UI is a megabyte of script
+pages = openapi.load_app("pages")
+
+
+@pytest.fixture
+def calls(page: Page) -> list[tuple[str, str | None]]:
+    """The calls of the page: paths, and keys. Without the key, they are refused."""
+    made: list[tuple[str, str | None]] = []
+
+    def respond(route: Route) -> None:
+        path = urlsplit(route.request.url).path.removeprefix("/v1")
+        if path.startswith("/docs") or path == "/openapi.json":
+            event = {"httpMethod": "GET", "path": path, "headers": {}}
+            response = pages.resolve(event, LambdaContext())
+            headers = {name: values[0] for name, values in response["multiValueHeaders"].items()}
+            route.fulfill(status=response["statusCode"], headers=headers, body=response["body"])
+            return
+        key = route.request.headers.get("x-api-key")
+        made.append((path, key))
+        body = LISTS.get(path, COMPLETE) if key == KEY else {"error": {"code": "forbidden"}}
+        route.fulfill(
+            status=200 if key == KEY else 403,
+            content_type="application/json",
+            body=json.dumps(body),
+        )
+
+    page.route("**/*", respond)
+    page.add_init_script(f"sessionStorage.setItem('api-key', '{KEY}')")
+    return made
+
+
+def test_a_call_is_tried_with_an_id_that_exists(
+    page: Page, calls: list[tuple[str, str | None]]
+) -> None:
+    page.goto(f"{STAGE}/docs#/reports/get_report")
+    call = page.locator("#operations-reports-get_report")
+    expect(call.get_by_placeholder("report_id")).to_have_value(REPORT_ID)
+    expect(page.locator(".servers")).to_contain_text(STAGE)
+    call.get_by_role("button", name="Execute").click()
+    expect(call.locator(".live-responses-table td.response-col_status").last).to_have_text("200")
+    assert calls[-1] == (f"/get_report/{REPORT_ID}", KEY)
+    assert {path for path, _ in calls[:-1]} == set(LISTS)
+
+
+def test_the_page_has_guides_and_errors(page: Page, calls: list[tuple[str, str | None]]) -> None:
+    page.goto(f"{STAGE}/docs")
+    expect(page.get_by_role("heading", name="Make a report")).to_be_visible()
+    row = page.get_by_role("row").filter(has_text="unknown_report")
+    expect(row).to_contain_text("404")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_page_follows_the_colour_scheme(
+    scheme: Any, page: Page, calls: list[tuple[str, str | None]]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{STAGE}/docs")
+    title = page.locator(".swagger-ui .info .title")
+    expect(title).to_be_visible()
+    brightness = title.evaluate(
+        "element => Number(getComputedStyle(element).color.match(/\\d+/)[0])"
+    )
+    assert (brightness > 127) == (scheme == "dark")
