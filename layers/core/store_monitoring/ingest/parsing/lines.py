@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from isal import igzip, isal_zlib
 
+from store_monitoring.domain.model import Int64s
 from store_monitoring.errors import UnreadableFileError
 
 BLOCK_BYTES = 16 * 1024 * 1024
@@ -40,9 +41,19 @@ class Block:
     data: bytes
 
     @cached_property
+    def _newlines(self) -> Int64s:
+        """The positions of the newlines."""
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n"))
+
+    @property
     def line_count(self) -> int:
         """Number of lines."""
-        return self.data.count(b"\n")
+        return len(self._newlines)
+
+    @property
+    def has_empty_lines(self) -> bool:
+        """Whether a line consists of its newline only."""
+        return bool((np.diff(self._newlines, prepend=-1) == 1).any())
 
     @cached_property
     def lines(self) -> pa.BinaryArray:
@@ -51,8 +62,7 @@ class Block:
         >>> Block(2, b"a\nb,c\n").lines.to_pylist()
         [b'a\n', b'b,c\n']
         """
-        newline = np.frombuffer(self.data, np.uint8) == ord("\n")
-        starts = np.append(0, np.flatnonzero(newline) + 1).astype(np.int32)
+        starts = np.append(0, self._newlines + 1).astype(np.int32)
         buffers = [None, pa.py_buffer(starts), pa.py_buffer(self.data)]
         return pa.Array.from_buffers(pa.binary(), len(starts) - 1, buffers)
 

@@ -69,6 +69,8 @@ class Rows:
 
     def rejects(self, reasons: dict[int, str]) -> list[Reject]:
         """Return rejected rows, given reasons by row index."""
+        if not reasons:
+            return []
         rows = sorted(reasons)
         lines = self.block.lines.take(pa.array(self.line[rows] - self.block.first_line))
         return [
@@ -94,7 +96,7 @@ def read_rows(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
     """
     indices = np.arange(block.line_count)
     data = block.data
-    if not _is_plain(data):
+    if not _is_plain(block):
         well_formed = _are_well_formed(block)
         indices = indices[well_formed]
         data = _joined(block.lines.filter(pa.array(well_formed)))
@@ -109,11 +111,12 @@ def read_rows(block: Block, header: Header) -> tuple[Rows, list[Reject]]:
     return (rows.merged_with(others) if len(others.line) else rows), rejects
 
 
-def _is_plain(data: bytes) -> bool:
+def _is_plain(block: Block) -> bool:
     """Return, quickly, whether Arrow can parse all lines of a block."""
+    data = block.data
     if b'"' in data or b"\r" in data:
         return False
-    if b"\n\n" in data or data.startswith((b"\n", BOM_UTF8)):  # Arrow drops these
+    if block.has_empty_lines or data.startswith(BOM_UTF8):  # Arrow drops these
         return False
     try:
         return data.isascii() or pa.scalar(data).cast(pa.string()).is_valid

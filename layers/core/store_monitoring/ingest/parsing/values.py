@@ -1,7 +1,7 @@
 """Parse whole text columns, strictly: invalid text becomes null."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,9 @@ _INSTANT = (
     r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?( ?UTC| ?Z|\+00:00)?$"
 )
 
+_USUAL_ZONE = " UTC"
+_LENGTH_WITH_SECONDS = len("1970-01-01 00:00:00")
+_YEAR_1970, _YEAR_2200 = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _DATE = r"^(19[7-9]\d|2[01]\d\d)-\d\d-\d\d$"
 _TEXT_CHARACTERS = 255
 _PERCENT = r"^\d{1,3}(\.\d{1,4})?$"
@@ -31,6 +34,10 @@ def instants(text: pa.StringArray) -> pa.TimestampArray:
     >>> instants(column).cast(pa.int64()).to_pylist()
     [1728713708155080, 1728713708000000, None]
     """
+    if pc.all(pc.ends_with(text, _USUAL_ZONE)).as_py():
+        usual = _usual_instants(text)
+        if usual is not None:
+            return usual
     valid = pc.match_substring_regex(text, _INSTANT)
     bare = pc.ascii_rtrim(pc.if_else(valid, text, None), " UTCZ")
     offset = pc.ends_with(bare, "+00:00")
@@ -41,6 +48,23 @@ def instants(text: pa.StringArray) -> pa.TimestampArray:
     except pa.ArrowInvalid:  # the format is valid but not the date, such as 30 February
         parsed = pa.array([_instant(value) for value in bare.to_pylist()], pa.timestamp("us"))
     return parsed.cast(pa.timestamp("us", tz="UTC"))
+
+
+def _usual_instants(text: pa.StringArray) -> pa.TimestampArray | None:
+    """Parse timestamps that end in `_USUAL_ZONE`; None if one is not valid.
+
+    Arrow is as strict as `_INSTANT`, but for the year and for texts without minutes or seconds.
+    Without the expression, parsing takes a third of the time.
+    """
+    bare = pc.utf8_slice_codeunits(text, 0, -len(_USUAL_ZONE))
+    try:
+        parsed = bare.cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+    except pa.ArrowInvalid:
+        return None
+    has_seconds = pc.greater_equal(pc.binary_length(bare), _LENGTH_WITH_SECONDS)
+    in_years = pc.and_(pc.greater_equal(parsed, _YEAR_1970), pc.less(parsed, _YEAR_2200))
+    is_valid = pc.all(pc.and_(has_seconds, in_years)).as_py()
+    return parsed if is_valid else None
 
 
 def _instant(text: str | None) -> datetime | None:
