@@ -20,6 +20,7 @@ from store_monitoring.errors import MissingObjectError, TransientError
 from store_monitoring.ingest.parsing import lines as lines_module
 from store_monitoring.ingest.parsing import spill as spill_module
 from store_monitoring.instants import to_us
+from store_monitoring.storage import polls as polls_module
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, STORES
 from testing.fakes import CountingBucket, FolderTables
@@ -137,7 +138,7 @@ def test_a_large_bucket_has_a_row_group_per_chunk_and_week(
 def test_a_week_of_many_polls_has_several_row_groups(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 2)
+    monkeypatch.setattr(polls_module, "ROW_GROUP_ROWS", 2)
     pipeline.ingest("polls/a.csv", polls_csv(THREE_WEEKS))
     file = only_file(pipeline)
     assert list(map(len, row_groups(pipeline.folder / file.key))) == [1, 2, 1, 2, 1]
@@ -239,7 +240,7 @@ def test_for_one_store_only_its_row_groups_are_read(
     since: datetime,
     groups: list[int],
 ) -> None:
-    monkeypatch.setattr(arrow_tables_module, "_ROW_GROUP_ROWS", 3_000)
+    monkeypatch.setattr(polls_module, "ROW_GROUP_ROWS", 3_000)
     pipeline.ingest("polls/a.csv", polls_csv(SIX_STORES))
     file = only_file(pipeline)
     metadata = pq.ParquetFile(pipeline.folder / file.key).metadata

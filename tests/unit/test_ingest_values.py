@@ -116,6 +116,26 @@ def test_a_date_that_does_not_exist_does_not_affect_the_others() -> None:
     assert parsed == [None, utc("2024-10-14 23:55:18.7"), None, utc("2024-10-14 00:00:00")]
 
 
+@given(
+    at=st.datetimes(datetime(1960, 1, 1), datetime(2210, 1, 1)),
+    separator=st.sampled_from(" Tt"),
+    form=st.sampled_from(["auto", "hours", "minutes", "milliseconds"]),
+    place=st.integers(0, 26),
+    removed=st.integers(0, 2),
+    inserted=st.sampled_from(
+        ["", "", "0", ":", ".", "-", "+", " ", "Z", "+00:00", " UTC", "\u0663"]
+    ),
+)
+def test_the_usual_form_is_parsed_as_strictly(
+    at: datetime, separator: str, form: str, place: int, removed: int, inserted: str
+) -> None:
+    """If all texts end in " UTC", they are parsed in another way."""
+    text = at.isoformat(separator, form)
+    usual = f"{text[:place]}{inserted}{text[place + removed :]} UTC"
+    with_other = values.instants(pa.array([usual, "another form"]))
+    assert values.instants(pa.array([usual])).to_pylist() == with_other[:1].to_pylist()
+
+
 # --- times of day ---------------------------------------------------------------------------
 
 

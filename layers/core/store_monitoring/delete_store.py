@@ -141,9 +141,9 @@ def _delete_polls(key: str, bucket: int, store_id: str, tables: Tables, log: Ing
     kept = polls.filter(pc.invert(is_of_store))
     name = PurePosixPath(key).stem
     ingest_id = name.partition(".")[0]
-    deleted = Counter(
-        {week_us: len(group) for week_us, group in row_groups(polls.filter(is_of_store))}
-    )
+    deleted: Counter[int] = Counter()
+    for week_us, group in row_groups(polls.filter(is_of_store)):
+        deleted[week_us] += len(group)
     written = None
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
         snapshot = log.snapshot()

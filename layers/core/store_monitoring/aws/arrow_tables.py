@@ -25,7 +25,7 @@ from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
 _COPY_BYTES = 8 * 1024 * 1024
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
 _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its row groups
-_ROW_GROUP_ROWS = 16 * 1024  # the unit that is read for one store: about 100 kB of polls
+_ROW_GROUP_ROWS = 16 * 1024  # of stores: the unit that is read for one of them
 _BATCH_ROW_GROUPS = 32  # half a million polls
 _PART_ROW_GROUP_ROWS = 1_000  # a merge of a thousand parts holds two row groups of each
 _REPEATING = [
@@ -148,8 +148,8 @@ class ArrowTables:
         return self._write(key, tables, _ROW_GROUP_ROWS, use_dictionary=_REPEATING)
 
     def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
-        """Write polls as one Parquet object; return its size. A group is one or more row groups."""
-        return self._write(key, groups, _ROW_GROUP_ROWS, **POLLS_ENCODING)
+        """Write polls as one Parquet object, a row group for each table; return its size."""
+        return self._write(key, groups, None, **POLLS_ENCODING)
 
     def write_part(self, key: str, part: pa.Table) -> None:
         """Write the result of one shard, in row groups small enough for a merge of all parts."""
@@ -160,7 +160,7 @@ class ArrowTables:
         self._write(key, outages, _PART_ROW_GROUP_ROWS, use_dictionary=["store_id"])
 
     def _write(
-        self, key: str, groups: Iterable[pa.Table], row_group_rows: int, **encoding: Any
+        self, key: str, groups: Iterable[pa.Table], row_group_rows: int | None, **encoding: Any
     ) -> int:
         with self.open_output(key) as output:
             with ExitStack() as stack:

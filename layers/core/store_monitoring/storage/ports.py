@@ -182,7 +182,7 @@ class Tables(Protocol):
         """Write tables of one schema, at least one, as one object; return its size in bytes."""
 
     def write_polls(self, key: str, groups: Iterable["pa.Table"]) -> int:
-        """Write one Parquet object, one or more row groups per table; return its size in bytes."""
+        """Write one Parquet object, a row group for each table; return its size in bytes."""
 
     def write_part(self, key: str, part: "pa.Table") -> None:
         """Write what one shard computed."""
