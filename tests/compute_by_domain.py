@@ -226,10 +226,11 @@ def _windows(case: Case, stores: Stores) -> Windows:
     now_us = _instant_us(_now(case))
     if case.period is None:
         return classic_windows(stores.count, now_us)
-    return period_windows(stores.zone, stores.zone_names, _period(case.period), now_us)
+    return period_windows(stores.zone, stores.zone_names, domain_period(case.period), now_us)
 
 
-def _period(period: oracle.Period) -> Period:
+def domain_period(period: oracle.Period) -> Period:
+    """Return a period as the domain has it."""
     start, end = (
         _instant_us(at) if isinstance(at, datetime) else at for at in (period.start, period.end)
     )

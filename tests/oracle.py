@@ -26,6 +26,10 @@ HEADER = (
     "downtime_last_day(in hours)",
     "downtime_last_week(in hours)",
 )
+PERIOD_HEADER = (
+    *("store_id", "window_start", "window_end", "uptime(in hours)", "downtime(in hours)"),
+    *("no_data(in hours)", "excluded(in hours)", "uptime_percent"),
+)
 DEFAULT_ZONE = "America/Chicago"
 WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
 DAY = timedelta(days=1)
@@ -202,14 +206,31 @@ def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
     return out.getvalue()
 
 
+def period_csv_text(case: Case) -> str:
+    """Write the report of a period as CSV (20)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(PERIOD_HEADER)
+    for store_id, totals in report(case).items():
+        zone = _zone(case.zones.get(store_id, DEFAULT_ZONE))
+        all_us = (totals.uptime_us, totals.downtime_us, totals.no_data_us, totals.excluded_us)
+        for window, *lengths_us in zip(windows(case, store_id), *all_us, strict=True):
+            edges = (at.astimezone(zone).isoformat() for at in (window.start, window.end))
+            hours = (_decimals(Fraction(each, HOUR_US), 2) for each in lengths_us)
+            up, known = lengths_us[0], lengths_us[0] + lengths_us[1]
+            percent = _decimals(Fraction(100 * up, known), 3) if known else ""
+            writer.writerow([store_id, *edges, *hours, percent])
+    return out.getvalue()
+
+
 def _figures(lengths_us: Lengths) -> list[str]:
     units_us = (MINUTE_US, HOUR_US, HOUR_US)
-    return [_two_decimals(n, unit) for n, unit in zip(lengths_us, units_us, strict=True)]
+    return [_decimals(Fraction(n, unit), 2) for n, unit in zip(lengths_us, units_us, strict=True)]
 
 
-def _two_decimals(length_us: int, unit_us: int) -> str:
-    hundredths = round(Fraction(100 * length_us, unit_us))  # a Fraction rounds half to even
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
+def _decimals(number: Fraction, digits: int) -> str:
+    units = round(number * 10**digits)  # a Fraction rounds half to even
+    return f"{units // 10**digits}.{units % 10**digits:0{digits}d}"
 
 
 def _store_ids(case: Case) -> list[str]:

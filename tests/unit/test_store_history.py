@@ -25,8 +25,8 @@ from store_monitoring.errors import (
 from store_monitoring.history import HistoryRequest
 from store_monitoring.instants import to_text, to_us
 from testing.pipeline import Pipeline
-from tests import oracle
 from tests.cases import utc
+from tests.compute_by_domain import domain_period
 from tests.oracle import Case, details, report
 from tests.property.test_uptime import period_cases
 from tests.unit.test_uptime_through_files import as_uploaded, files_of
@@ -44,13 +44,6 @@ def pipeline(tmp_path: Path) -> Pipeline:
     pipeline = Pipeline(tmp_path)
     assert pipeline.ingest("polls/a.csv", POLLS).rejected == 0
     return pipeline
-
-
-def period_of(asked: oracle.Period) -> Period:
-    start, end = (
-        to_us(each) if isinstance(each, datetime) else each for each in (asked.start, asked.end)
-    )
-    return Period(start, end, PeriodUnit(asked.by))
 
 
 def expected_windows(case: Case, store_id: str) -> list[dict[str, Any]]:
@@ -95,7 +88,7 @@ def test_the_history_from_any_files_is_the_oracle_s(
             assert pipeline.ingest(file.key, file.content).rejected == 0
         for store_id in report(case):
             body = pipeline.history(
-                store_id, period_of(case.period), poll_filter=PollFilter(case.poll_filter)
+                store_id, domain_period(case.period), poll_filter=PollFilter(case.poll_filter)
             )
             for window in body["windows"]:
                 local = {name: window.pop(f"{name}_local") for name in ("start", "end")}

@@ -19,8 +19,19 @@ from store_monitoring.instants import to_us
 from store_monitoring.reports.request import ReportRequest
 from testing.pipeline import Pipeline
 from tests.cases import EVERY_DAY, opens, utc
-from tests.oracle import Case, Exclusion, HoursRow, Poll, SpecialRow, csv_text, report
-from tests.property.test_uptime import cases
+from tests.compute_by_domain import domain_period
+from tests.oracle import (
+    Case,
+    Exclusion,
+    HoursRow,
+    Period,
+    Poll,
+    SpecialRow,
+    csv_text,
+    period_csv_text,
+    report,
+)
+from tests.property.test_uptime import cases, period_cases
 
 # Ids like those of known data sets, and some that a CSV must quote.
 NAMES = {
@@ -45,15 +56,16 @@ class File:
 
 
 def expected_of(case: Case) -> str:
-    return csv_text(report(case))
+    return period_csv_text(case) if case.period else csv_text(report(case))
 
 
 def report_of(
     case: Case, files: Iterable[File], bucket_count: int = 4, shard_polls: int = 50_000_000
 ) -> str:
     """Ingest the files, in this order, and make the case's report of them."""
-    as_of_us = None if case.now is None else to_us(case.now)
-    request = ReportRequest(as_of_us, PollFilter(case.poll_filter))
+    as_of_us = None if case.now is None or case.period else to_us(case.now)
+    period = None if case.period is None else domain_period(case.period)
+    request = ReportRequest(as_of_us, PollFilter(case.poll_filter), period=period)
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Path(folder), bucket_count)
         for file in files:
@@ -201,6 +213,21 @@ def test_the_report_of_any_files_is_the_oracle(
     assert report_of(case, files, bucket_count, shard_polls) == expected_of(case)
 
 
+@settings(max_examples=settings().max_examples // 4)
+@given(
+    period_cases().map(as_uploaded).filter(lambda case: case.polls),
+    seeds,
+    st.sampled_from(BUCKET_COUNTS),
+    st.sampled_from(SHARD_POLLS),
+)
+def test_the_report_of_a_period_is_the_oracle(
+    case: Case, seed: int, bucket_count: int, shard_polls: int
+) -> None:
+    case = replace(case, now=None)  # the newest poll
+    files = files_of(case, Random(seed))
+    assert report_of(case, files, bucket_count, shard_polls) == expected_of(case)
+
+
 # --- one case of more stores ----------------------------------------------------------------
 
 NOW = utc("2024-11-04 12:00")  # the clocks of the United States went back the day before
@@ -243,6 +270,15 @@ def test_buckets_and_shards_do_not_matter(
 def test_the_order_of_files_does_not_matter(city: Case, city_report: str) -> None:
     files = files_of(city, Random(1))
     assert report_of(city, reversed(files)) == city_report
+
+
+@pytest.mark.parametrize("by", ["day", "week", "month", "total"])
+def test_files_buckets_and_shards_do_not_matter_for_a_period(city: Case, by: str) -> None:
+    case = replace(city, period=Period(date(2024, 10, 20), date(2024, 11, 5), by))
+    expected = expected_of(case)
+    files = files_of(case, Random(by))
+    assert report_of(case, files) == expected
+    assert report_of(case, reversed(files), 64, 1) == expected
 
 
 def test_polls_in_one_file_or_a_file_a_day(city: Case, city_report: str) -> None:

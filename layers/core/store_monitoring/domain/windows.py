@@ -7,7 +7,7 @@ import numpy as np
 
 from store_monitoring.domain.business_time import Span
 from store_monitoring.domain.model import Bools, Int64s
-from store_monitoring.domain.parameters import DAY_US, WINDOWS_US, Period, PeriodUnit
+from store_monitoring.domain.parameters import DAY_US, WEEK_US, WINDOWS_US, Period, PeriodUnit
 from store_monitoring.domain.time_zones import ZoneOffsets, zone_offsets
 
 _EPOCH = date(1970, 1, 1)
@@ -85,6 +85,28 @@ def classic_windows(store_count: int, now_us: int) -> Windows:
     start_us = now_us - np.array(sorted(WINDOWS_US, reverse=True))
     store = np.repeat(np.arange(store_count), len(WINDOWS_US))
     return Windows(store, np.tile(start_us, store_count), np.full(len(store), now_us))
+
+
+def trend_edges_us(now_us: int, memory_us: int) -> Int64s:
+    """Return the edges of the last seven days, each 24 hours, and the start of the week before.
+
+    The week before is left out if the poll memory does not contain all of it.
+
+    >>> edges_us = trend_edges_us(20_000 * DAY_US, memory_us=14 * DAY_US)
+    >>> (edges_us // DAY_US).tolist()
+    [19986, 19993, 19994, 19995, 19996, 19997, 19998, 19999, 20000]
+    >>> (trend_edges_us(20_000 * DAY_US, memory_us=13 * DAY_US)[0] // DAY_US).tolist()
+    19993
+    """
+    ago = np.arange(7, -1, -1) * DAY_US
+    return now_us - (np.append(2 * WEEK_US, ago) if memory_us >= 2 * WEEK_US else ago)
+
+
+def trend_windows(store_count: int, now_us: int, memory_us: int) -> Windows:
+    """Return each store's windows between `trend_edges_us`."""
+    edges_us = trend_edges_us(now_us, memory_us)
+    store = np.repeat(np.arange(store_count), len(edges_us) - 1)
+    return Windows(store, np.tile(edges_us[:-1], store_count), np.tile(edges_us[1:], store_count))
 
 
 def period_windows(

@@ -866,6 +866,32 @@ class ZoneOutages(TypedDict):
     outages: Count
 
 
+class TrendWindow(TypedDict):
+    """All stores together in a day or week."""
+
+    start: Instant
+    end: Instant
+    uptime_hours: Hours
+    downtime_hours: Hours
+    uptime_percent: Percent | None
+
+
+class Trend(TypedDict):
+    """All stores together in the last seven days and the week before."""
+
+    days: Annotated[
+        list[TrendWindow],
+        Field(min_length=7, max_length=7, description="Each 24 hours; together they are the week."),
+    ]
+    week_before: Annotated[
+        TrendWindow | None,
+        Field(description="Null if the poll memory does not contain all of it."),
+    ]
+    change_percent_points: Annotated[
+        float | None, Field(ge=-100, le=100, description="Of the week against the week before.")
+    ]
+
+
 class Summary(TypedDict):
     """The summary of a report."""
 
@@ -890,6 +916,9 @@ class Summary(TypedDict):
         Field(description="By local weekday, Monday first, and hour of their start."),
     ]
     outages_by_zone: list[ZoneOutages]
+    trend: Annotated[
+        Trend | None, Field(description="Null unless the formats of the report contain `html`.")
+    ]
     groups: NotRequired[
         Annotated[
             list[dict[str, Any]],

@@ -227,6 +227,7 @@ _SUMMARY: models.Summary = {
     "last_poll_age": [{"label": "≤ 1 h", "stores": 2}, {"label": "no data", "stores": 1}],
     "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],
     "outages_by_zone": [{"timezone": "America/Chicago", "stores": 3, "outages": 3}],
+    "trend": None,
 }
 _PERIOD_WINDOW: models.PeriodWindow = {
     **_WINDOW,

@@ -97,7 +97,8 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
     """Write all rows, check that they are all, and return their aggregates."""
     parts = [Part(plan, shard, tables) for shard in plan.shards]
     schema = _schema_of(plan)
-    summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
+    classic = SummaryBuilder(plan)
+    summary = classic if plan.period is None else PeriodSummaryBuilder(plan)
     groups = GroupsBuilder(plan.group_by, plan.period) if plan.group_by else None
     rows = 0
     merged = merge_sorted([part.read() for part in parts], schema)
@@ -117,6 +118,8 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
         part.check_complete()
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
+    for part in parts:
+        classic.add_trend(part.trend_us)
     return Aggregates(summary.summary(groups), None if groups is None else Rows(groups.table()))
 
 

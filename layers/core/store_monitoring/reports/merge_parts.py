@@ -21,7 +21,9 @@ class Part:
     Attributes
     ----------
     unknown_store_ids : tuple of str
-        Requested stores that it did not find. Known when it is read.
+        Requested stores that it did not find. Known when it is read, as is the next.
+    trend_us : tuple of (int, int)
+        See `PartInfo`.
     """
 
     def __init__(self, plan: Plan, shard: Shard, tables: Tables) -> None:
@@ -32,6 +34,7 @@ class Part:
         self._tables = tables
         self._stores_read = 0
         self.unknown_store_ids: tuple[str, ...] = ()
+        self.trend_us: tuple[tuple[int, int], ...] = ()
 
     def read(self) -> Iterator[pa.Table]:
         """Yield its rows, piece by piece."""
@@ -46,6 +49,7 @@ class Part:
         self._stores_read = rows_read
         if info is not None:
             self.unknown_store_ids = info.unknown_store_ids
+            self.trend_us = info.trend_us
             if not self._rows_are_stores:
                 self._stores_read = info.stores_read
 

@@ -88,10 +88,13 @@ class PartInfo:
         Number of requested stores, before `Plan.where` leaves some out.
     unknown_store_ids : tuple of str
         Requested stores that are in none of the files.
+    trend_us : tuple of (int, int)
+        If `Plan.has_trend`: uptime and downtime of all its stores in each of `trend_windows`.
     """
 
     stores_read: int
     unknown_store_ids: tuple[str, ...] = ()
+    trend_us: tuple[tuple[int, int], ...] = ()
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """Return what `from_metadata` reads."""
@@ -103,7 +106,11 @@ class PartInfo:
         if metadata is None or _PART_INFO not in metadata:
             return None
         info = json.loads(metadata[_PART_INFO])
-        return cls(info["stores_read"], tuple(info["unknown_store_ids"]))
+        return cls(
+            info["stores_read"],
+            tuple(info["unknown_store_ids"]),
+            tuple((uptime_us, downtime_us) for uptime_us, downtime_us in info.get("trend_us", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,11 @@ class Plan:
             return self.now_us - self.memory_us
         start_us, _ = self.period.span_us
         return min(start_us - (self.memory_us - WEEK_US), self.now_us)
+
+    @property
+    def has_trend(self) -> bool:
+        """Whether the uptime of all stores day by day is computed, too: for the classic page."""
+        return self.period is None and Format.HTML in self.formats
 
     @property
     def max_windows(self) -> int:

@@ -11,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Polls, Stores
+from store_monitoring.domain.model import Int64s, Polls, Stores
 from store_monitoring.domain.outages import NO_OUTAGES, Outages, by_store
 from store_monitoring.domain.parameters import WEEK_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
-from store_monitoring.domain.uptime import (
-    Figures,
-    Piece,
-    compute_uptime,
-    compute_uptime_by_pieces,
+from store_monitoring.domain.uptime import Figures, Piece, compute_uptime_by_pieces
+from store_monitoring.domain.windows import (
+    Windows,
+    classic_windows,
+    period_windows,
+    trend_edges_us,
+    trend_windows,
 )
-from store_monitoring.domain.windows import Windows, classic_windows, period_windows
 from store_monitoring.reports.plan import PartInfo, Plan, Shard, read_plan
 from store_monitoring.reports.request import Condition
 from store_monitoring.storage.arrays import (
@@ -138,6 +139,7 @@ def compute_shard(
         return Receipt(shard, info.stores_read, polls_read=0)
     parts = [(PART if plan.period is None else PERIOD_PART).empty_table()]
     outages, ends = [NO_OUTAGES], [_NO_ENDS]
+    trends: list[Int64s] = []
     polls_read = stores_read = 0
     unknown = set(files.store_ids or ())
     read = partial(_read, plan, files, tables, max_polls)
@@ -145,7 +147,8 @@ def compute_shard(
         stores_read += len(batch.stores)
         polls_read += batch.polls_read
         unknown.difference_update(batch.stores.column("store_id").to_pylist() if unknown else ())
-        for stores, windows, figures in _compute(plan, batch, tables, max_polls):
+        for stores, windows, figures, trend in _compute(plan, batch, tables, max_polls):
+            trends.append(trend)
             if figures.all_outages is not None:
                 row = sum(map(len, ends)) + figures.all_outages.store
                 outages.append(replace(figures.all_outages, store=row))
@@ -159,32 +162,59 @@ def compute_shard(
         tables.write_outages(outages_key(report_id, shard), of_shard)
     # Stable: the windows of a store stay in order of time.
     part = pa.concat_tables(parts).sort_by("store_id")
-    info = PartInfo(stores_read, tuple(sorted(unknown)))
+    trend_us = tuple((int(up), int(down)) for up, down in sum(trends, start=_no_trend(plan)))
+    info = PartInfo(stores_read, tuple(sorted(unknown)), trend_us)
     tables.write_part(key, part.replace_schema_metadata(info.to_metadata()))
     return Receipt(shard, stores_read, polls_read)
 
 
 def _compute(
     plan: Plan, batch: _Batch, tables: Tables, max_polls: int
-) -> Iterator[tuple[pa.Table, Windows, Figures]]:
-    """Yield the wanted stores of a batch, their windows and figures, some stores at a time."""
+) -> Iterator[tuple[pa.Table, Windows, Figures, Int64s]]:
+    """Yield the wanted stores of a batch, some stores at a time.
+
+    Besides their windows and figures, it yields their trend, as `_trend` returns it.
+    """
     wanted = _where(plan.where, batch.stores)
     for begin, end in _store_ranges(plan, wanted):
         stores = wanted.slice(begin, end - begin)
         store_ids = stores.column("store_id").combine_chunks()
         of_stores = stores_of(stores)
         windows = _windows(plan, of_stores)
-        if batch.polls is not None:
-            polls = polls_of(batch.polls, store_ids)
-            figures = compute_uptime(
-                of_stores, polls, windows, plan.parameters, keep_outages=plan.include_outages
-            )
-        else:
-            pieces = _pieces(plan, store_ids, batch.polls_files, tables, max_polls)
-            figures = compute_uptime_by_pieces(
-                of_stores, pieces, windows, plan.parameters, keep_outages=plan.include_outages
-            )
-        yield stores, windows, figures
+        polls = None if batch.polls is None else polls_of(batch.polls, store_ids)
+
+        def pieces(polls: Polls | None = polls, ids: pa.Array = store_ids) -> Iterable[Piece]:
+            if polls is not None:
+                return [Piece(polls, plan.now_us + 1)]
+            return _pieces(plan, ids, batch.polls_files, tables, max_polls)
+
+        figures = compute_uptime_by_pieces(
+            of_stores, pieces(), windows, plan.parameters, keep_outages=plan.include_outages
+        )
+        yield stores, windows, figures, _trend(plan, of_stores, pieces)
+
+
+def _trend(plan: Plan, stores: Stores, pieces: Callable[[], Iterable[Piece]]) -> Int64s:
+    """Return the uptime and downtime of all stores together: int64 (`trend_windows`, 2).
+
+    It has the known polls of the report, also for the week before: so its days are its week.
+    """
+    if not plan.has_trend:
+        return _no_trend(plan)
+    windows = trend_windows(stores.count, plan.now_us, plan.memory_us)
+    known = (
+        replace(piece, polls=piece.polls.where(piece.polls.timestamp_us >= plan.known_since_us))
+        for piece in pieces()
+    )
+    totals = compute_uptime_by_pieces(stores, known, windows, plan.parameters).totals
+    of_stores = np.stack([totals.uptime_us, totals.downtime_us], axis=1)
+    trend: Int64s = of_stores.reshape(stores.count, -1, 2).sum(axis=0)
+    return trend
+
+
+def _no_trend(plan: Plan) -> Int64s:
+    count = len(trend_edges_us(plan.now_us, plan.memory_us)) - 1 if plan.has_trend else 0
+    return np.zeros((count, 2), np.int64)
 
 
 def _windows(plan: Plan, stores: Stores) -> Windows:
@@ -245,6 +275,8 @@ def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
     by_hours = plan.poll_filter is PollFilter.BUSINESS_HOURS
     known_us = plan.now_us - plan.known_since_us
     span_us = known_us if by_hours else known_us - plan.memory_us + WEEK_US
+    if plan.has_trend:
+        known_us, span_us = known_us + WEEK_US, span_us + WEEK_US
     return cut_by_store(rows, span_us, known_us, plan.max_windows)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from store_monitoring.domain.model import Int64s
 from store_monitoring.domain.parameters import DAY_US, HOUR_US
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
+from store_monitoring.domain.windows import trend_edges_us
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.measures import State, Sums, hours, percent, summands
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
 
 WORST_STORES = 20
+_DAYS_OF_TREND = 7
 NO_DATA = "no data"
 
 _TENTHS = 10
@@ -109,6 +112,38 @@ class ZoneOutages:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendWindow:
+    """All stores together in a day or week; `uptime_percent` is None if nothing is known."""
+
+    start: str
+    end: str
+    uptime_hours: float
+    downtime_hours: float
+    uptime_percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """All stores together, day by day.
+
+    Attributes
+    ----------
+    days : tuple of TrendWindow
+        The last seven days, each 24 hours; together they are the week.
+    week_before : TrendWindow or None
+        The week before these; None if the poll memory does not contain all of it. It is computed
+        from the polls that the report knows (rule 9).
+    change_percent_points : float or None
+        The week's percentage of uptime minus that of the week before, three decimals; None if one
+        of them is unknown.
+    """
+
+    days: tuple[TrendWindow, ...]
+    week_before: TrendWindow | None
+    change_percent_points: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The summary of a report.
 
@@ -133,6 +168,8 @@ class Summary:
         Outages of the week by local weekday, Monday first, and hour of their start.
     outages_by_zone : tuple of ZoneOutages
         By number of outages, descending, and name.
+    trend : Trend or None
+        None unless the report's formats contain HTML.
     """
 
     stores: int
@@ -150,6 +187,7 @@ class Summary:
     last_poll_age: tuple[Bin, ...]
     outages_by_hour: tuple[tuple[int, ...], ...]
     outages_by_zone: tuple[ZoneOutages, ...]
+    trend: Trend | None = None
 
     def headline(self) -> dict[str, Any]:
         """Return the JSON object of the figures that lists of reports show."""
@@ -184,6 +222,11 @@ class SummaryBuilder:
         self._by_longest_outage = np.zeros(len(_OUTAGE_LABELS), np.int64)
         self._by_last_poll_age = np.zeros(len(_AGE_LABELS), np.int64)
         self._by_outage_hour = np.zeros(7 * 24, np.int64)
+        self._trends_us: list[Sequence[tuple[int, int]]] = []
+
+    def add_trend(self, trend_us: Sequence[tuple[int, int]]) -> None:
+        """Add the `PartInfo.trend_us` of a part."""
+        self._trends_us.append(trend_us)
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that `measures` returned."""
@@ -221,7 +264,38 @@ class SummaryBuilder:
             last_poll_age=_bins(_AGE_LABELS, self._by_last_poll_age),
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
             outages_by_zone=outages_by_zone(self._zones, "outages_last_week"),
+            trend=self._trend(),
         )
+
+    def _trend(self) -> Trend | None:
+        if not self._plan.has_trend or not all(self._trends_us):  # a part of an older version
+            return None
+        edges_us = trend_edges_us(self._plan.now_us, self._plan.memory_us).tolist()
+        sums_us = [
+            (sum(up for up, _ in window), sum(down for _, down in window))
+            for window in zip(*self._trends_us, strict=True)
+        ]
+        windows = [
+            TrendWindow(
+                to_text(start_us), to_text(end_us), hours(up), hours(down), percent(up, up + down)
+            )
+            for (start_us, end_us), (up, down) in zip(pairwise(edges_us), sums_us, strict=True)
+        ]
+        week = _share(sums_us[-_DAYS_OF_TREND:])
+        before = _share(sums_us[:-_DAYS_OF_TREND])
+        return Trend(
+            days=tuple(windows[-_DAYS_OF_TREND:]),
+            week_before=windows[0] if len(windows) > _DAYS_OF_TREND else None,
+            change_percent_points=(
+                None if week is None or before is None else float(round(100 * (week - before), 3))
+            ),
+        )
+
+
+def _share(windows_us: Sequence[tuple[int, int]]) -> Fraction | None:
+    """Return the share of uptime in the known time of windows, given uptime and downtime."""
+    uptime_us, known_us = sum(up for up, _ in windows_us), sum(map(sum, windows_us))
+    return Fraction(uptime_us, known_us) if known_us else None
 
 
 def outages_by_zone(sums: Sums, outages: str) -> tuple[ZoneOutages, ...]:
