@@ -77,7 +77,7 @@ ALLOWED = {
 _ONE_MODULE = {
     "delete_store": {*_CAPABILITIES, "ingest", "reports"},
     "find_stores": {*_CAPABILITIES, "page_tokens", "reports"},
-    "history": {*_CAPABILITIES, "ingest.ports", "timeline"},
+    "history": {*_CAPABILITIES, "ingest.ports", "reports", "timeline"},
     "page_tokens": set(),
     "publish_tables": {*_CAPABILITIES, "ingest", "reports"},
     "store_ids": {"errors"},

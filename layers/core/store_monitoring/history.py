@@ -14,6 +14,7 @@ from store_monitoring.domain.uptime import Figures, compute_uptime
 from store_monitoring.domain.windows import Windows, period_windows
 from store_monitoring.errors import InvalidRequestError, NoPollsError, ResponseTooLargeError
 from store_monitoring.ingest.ports import IngestLog
+from store_monitoring.reports.request import MAX_PERIOD_DAYS
 from store_monitoring.storage.arrays import polls_of, stores_of
 from store_monitoring.storage.keys import bucket_of
 from store_monitoring.storage.ports import PollsFile, Tables
@@ -21,7 +22,6 @@ from store_monitoring.store_ids import unknown_stores
 from store_monitoring.timeline import poll_tables, store_row
 
 MAX_WINDOWS = 400
-MAX_DAYS = 400
 MAX_POLLS = 2_000_000
 """A poll every 17 seconds of the longest period; each takes up to 100 bytes of memory."""
 
@@ -51,8 +51,8 @@ class HistoryRequest:
         """
         if self.period.days <= 0:
             raise InvalidRequestError("to: not after from")
-        if self.period.days > MAX_DAYS:
-            raise InvalidRequestError(f"to: more than {MAX_DAYS} days after from")
+        if self.period.days > MAX_PERIOD_DAYS:
+            raise InvalidRequestError(f"to: more than {MAX_PERIOD_DAYS} days after from")
 
 
 @dataclass(frozen=True, slots=True)
