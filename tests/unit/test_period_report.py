@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from store_monitoring.domain.parameters import Period, PeriodUnit
-from store_monitoring.errors import InvalidRequestError, NoPollsError
+from store_monitoring.errors import InvalidRequestError, NoPollsError, TooManyStoresError
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import (
@@ -193,6 +193,17 @@ def test_only_files_with_polls_that_may_be_known_are_read(pipeline: Pipeline) ->
     long_ago = Period(date(2024, 8, 1), date(2024, 8, 30), PeriodUnit.TOTAL)
     plan = pipeline.plan(request=replace(NOVEMBER, period=long_ago))
     assert not any(shard.polls_files for shard in plan.shards)
+
+
+def test_more_rows_than_fit_into_memory_are_refused(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store_monitoring.reports.planner.MAX_BUCKET_ROWS", 8)
+    pipeline.plan(request=replace(NOVEMBER, store_ids=("a", "c")))
+    month = Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY)
+    with pytest.raises(TooManyStoresError, match="8 rows"):
+        pipeline.plan(request=replace(NOVEMBER, period=month))
+    pipeline.plan(request=replace(NOVEMBER, period=replace(month, unit=PeriodUnit.TOTAL)))
 
 
 def test_a_stored_request_and_plan_keep_the_period(pipeline: Pipeline) -> None:

@@ -182,12 +182,8 @@ class Plan:
 
     @property
     def max_windows(self) -> int:
-        """Greatest number of rows that a store may have, before `windows` tells it exactly."""
-        if self.period is None:
-            return 1
-        days = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 28}
-        length = days.get(self.period.unit)
-        return 1 if length is None else math.ceil(self.period.days / length) + 1
+        """Greatest number of rows that a store may have."""
+        return 1 if self.period is None else max_windows(self.period)
 
     @property
     def parameters(self) -> Parameters:
@@ -274,6 +270,16 @@ class Plan:
             where=where,
             period=None if period is None else period_from_json(period),
         )
+
+
+def max_windows(period: Period) -> int:
+    """Return the greatest number of windows that a store may have in a period.
+
+    >>> max_windows(Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY))
+    32
+    """
+    days = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 28}.get(period.unit)
+    return 1 if days is None else math.ceil(period.days / days) + 1
 
 
 def read_plan(report_id: str, tables: Tables) -> Plan:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from store_monitoring.domain.parameters import WEEK_US
-from store_monitoring.errors import NoPollsError, NoStoresError
+from store_monitoring.errors import NoPollsError, NoStoresError, TooManyStoresError
 from store_monitoring.ingest.ports import IngestLog, ManifestEntry, Snapshot
-from store_monitoring.reports.plan import Plan, Shard
+from store_monitoring.reports.plan import Plan, Shard, max_windows
 from store_monitoring.reports.report import check_formats_hold
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import bucket_of, plan_key, request_key, shards_key
@@ -18,6 +18,8 @@ from store_monitoring.store_ids import unknown_stores
 # Costs of what a shard reads, in polls (docs/performance.md, "What a size costs").
 FILE_COST_POLLS = 100_000  # mostly waiting for S3
 STORE_COST_POLLS = 150  # computing its business time
+WINDOW_COST_POLLS = 50  # so a shard of the default size has at most a million rows of a period
+MAX_BUCKET_ROWS = 1_500_000  # a shard holds its rows in memory, and has at least one bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def plan_report(
     UnknownStoreError
         If the buckets of all requested stores are empty.
     TooManyStoresError
-        If a requested format cannot hold the report.
+        If a requested format or memory cannot hold the report.
     """
     request = ReportRequest.from_json(files.read_json(request_key(report_id)))
     snapshot = log.snapshot()
@@ -89,7 +91,11 @@ def plan_report(
             raise unknown_stores(unknown)
     if not stores:
         raise NoStoresError("no store is known yet: upload a file first")
-    groups = _groups(_buckets(stores, entries, known_since_us, now_us), shard_polls)
+    windows = 1 if request.period is None else max_windows(request.period)
+    if windows > 1:
+        _check_rows(stores, requested, windows)
+    buckets = _buckets(stores, entries, known_since_us, now_us, windows)
+    groups = _groups(buckets, shard_polls)
     plan = Plan(
         report_id,
         snapshot.version,
@@ -152,8 +158,31 @@ def _in_empty_buckets(requested: dict[int, list[str]], snapshot: Snapshot) -> tu
     )
 
 
+def _check_rows(
+    stores: Iterable[StoresFile], requested: dict[int, list[str]] | None, windows: int
+) -> None:
+    """Check that the rows of each bucket fit into memory.
+
+    Raises
+    ------
+    TooManyStoresError
+    """
+    for file in stores:
+        count = file.stores if requested is None else len(requested[file.bucket])
+        if count * windows > MAX_BUCKET_ROWS:
+            raise TooManyStoresError(
+                f"{count:,} stores of a bucket times {windows} windows are more than"
+                f" {MAX_BUCKET_ROWS:,} rows: name longer windows, a shorter period or fewer"
+                " store_ids, or deploy with more buckets"
+            )
+
+
 def _buckets(
-    stores: Iterable[StoresFile], entries: Iterable[ManifestEntry], since_us: int, now_us: int
+    stores: Iterable[StoresFile],
+    entries: Iterable[ManifestEntry],
+    since_us: int,
+    now_us: int,
+    windows: int,
 ) -> list[_Bucket]:
     """Return what the report reads of each bucket, in order of bucket numbers."""
     polls_files: dict[int, list[PollsFile]] = defaultdict(list)
@@ -163,11 +192,12 @@ def _buckets(
         for file in entry.files_within(since_us, now_us):
             polls_files[file.bucket].append(file)
             cost_polls[file.bucket] += FILE_COST_POLLS + share * file.rows
+    store_cost_polls = STORE_COST_POLLS + WINDOW_COST_POLLS * (windows - 1)
     return [
         _Bucket(
             file,
             tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
-            FILE_COST_POLLS + STORE_COST_POLLS * file.stores + cost_polls[file.bucket],
+            FILE_COST_POLLS + store_cost_polls * file.stores + cost_polls[file.bucket],
         )
         for file in sorted(stores, key=lambda file: file.bucket)
     ]
