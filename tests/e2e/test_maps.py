@@ -134,5 +134,6 @@ def test_a_distributed_map_reads_the_list_of_shards_again(trials: Trials, user: 
     _, error = failed(trials, Fault(Kind.BROKEN, read))
     assert error == {
         "code": "States.ItemReaderFailed",
-        "message": f"compute the shards: {public_message('States.ItemReaderFailed')}",
+        "message": public_message("States.ItemReaderFailed"),
+        "step": "compute the shards",
     }
