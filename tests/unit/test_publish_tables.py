@@ -236,11 +236,13 @@ def test_report_rows_are_those_of_the_csv(analyst: Analyst) -> None:
         found: dict[str, dict[str, str]] = {}
         for row in read:
             window = row["window_name"]
-            unit, length_us = ("minutes", MINUTE_US) if window == "hour" else ("hours", HOUR_US)
+            unit, length_us = (
+                ("minutes", MINUTE_US) if window == "last_hour" else ("hours", HOUR_US)
+            )
             texts = found.setdefault(row["store_id"], {"store_id": row["store_id"]})
             for measure in ("uptime", "downtime"):
                 length = Decimal(row[f"{measure}_us"]) / length_us
-                name = f"{measure}_last_{window}(in {unit})"
+                name = f"{measure}_{window}(in {unit})"
                 texts[name] = str(length.quantize(Decimal("0.01"), ROUND_HALF_EVEN))
         assert [found[store_id] for store_id in sorted(found)] == expected
 

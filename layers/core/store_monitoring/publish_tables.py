@@ -27,7 +27,7 @@ from store_monitoring.storage.schemas import (
 SCHEMAS = {"polls": PUBLISHED_POLLS, "stores": PUBLISHED_STORES, "report_rows": REPORT_ROWS}
 """The tables. Columns may be added to a schema, with new field ids."""
 
-_WINDOWS_US = dict(zip(("hour", "day", "week"), WINDOWS_US, strict=True))
+_WINDOWS_US = dict(zip(("last_hour", "last_day", "last_week"), WINDOWS_US, strict=True))
 _ALL_TIME_US = (-(2**62), 2**62)
 _PAGE_REPORTS = 1000
 _REPORTS_AT_ONCE = 100  # per version, so that a call that times out has published some
@@ -241,7 +241,7 @@ def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
     windows = []
     for window, length_us in _WINDOWS_US.items():
         # A measure is named like "uptime_last_week_us"; not all are measured in each window.
-        suffix = f"_last_{window}"
+        suffix = f"_{window}"
         measures = {
             name.replace(suffix, ""): values for name, values in columns.items() if suffix in name
         }
