@@ -40,6 +40,7 @@ from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.publish_tables import publish_tables
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.ports import PollsFile
+from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, PUBLISHED_POLLS
 from testing.fakes import FolderObjects, MemoryReports
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
@@ -444,3 +445,9 @@ def test_ten_thousand_files_are_published_in_seconds(analyst: Analyst) -> None:
     )
     assert time.process_time() - began < 10
     assert len(published.open("polls").keys) == 10_000
+
+
+@pytest.mark.parametrize("table", [POLLS, POLLS_AS_READ])
+def test_files_of_polls_are_written_with_the_field_ids_of_the_table(table: pa.Schema) -> None:
+    ids = [each.metadata[b"PARQUET:field_id"] for each in table]
+    assert ids == [each.metadata[b"PARQUET:field_id"] for each in PUBLISHED_POLLS]

@@ -21,7 +21,7 @@ POLLS = pa.schema(
 
 POLLS_AS_READ = POLLS.set(
     POLLS.get_field_index("store_id"),
-    pa.field("store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+    _field(1, "store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
 )
 """The same when read: with a dictionary, each of a row group's few ids is stored once."""
 
