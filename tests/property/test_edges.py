@@ -205,7 +205,7 @@ CONDITIONS: dict[str, Condition] = {
     "an exclusion at an opening": an_exclusion(at_an_opening),
     "an exclusion of now": an_exclusion(over_now),
     "an exclusion over a transition": an_exclusion(over_a_transition),
-    **{f"a day of {hours} hours": a_day_of(hours) for hours in (23, 23.5, 24.5, 25)},
+    **{f"a day of {hours} hours": a_day_of(hours) for hours in (23, 25)},
     **{
         f"a poll at the {edge} of a period's window, {beside} beside": a_poll_at_a_window(
             edge, beside

@@ -119,6 +119,17 @@ def starts_and_hours(spans: tuple[Span, ...]) -> list[tuple[str, float]]:
             period("2024-03-09", "2024-03-12", "day"),
             [("03-09 05:00", 24), ("03-10 05:00", 23), ("03-11 04:00", 24)],
         ),
+        (
+            "America/Sao_Paulo",
+            period("2018-11-04", "2018-11-05", "day"),
+            [("11-04 03:00", 23)],
+        ),
+        # The hour before midnight twice.
+        (
+            "America/Sao_Paulo",
+            period("2018-02-17", "2018-02-18", "day"),
+            [("02-17 02:00", 25)],
+        ),
         # Two midnights: the date begins at the first.
         (
             "America/Havana",
