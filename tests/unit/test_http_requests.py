@@ -459,7 +459,7 @@ def test_a_query_for_stores(parameters: dict[str, str], query: StoreQuery) -> No
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("q", "x" * 256),
+        *(("q", value) for value in ("x" * 256, "\ud800")),
         *(("where", value) for value in ("", "brand", "[]", "null", "1", '{"brand": 1}')),
         ("where", '{"brand": []}'),
         ("where", json.dumps({str(number): "x" for number in range(11)})),

@@ -137,6 +137,12 @@ def _conditions(where: Mapping[str, list[str]]) -> tuple[Condition, ...]:
     return tuple(Condition(name, tuple(sorted(set(where[name])))) for name in sorted(where))
 
 
+def _search_text(text: str) -> str:
+    if SURROGATE.search(text):
+        raise ValueError("not Unicode")
+    return text
+
+
 def _states(text: str) -> tuple[str, ...]:
     states = text.split(",")
     for state in states:
@@ -222,6 +228,7 @@ PageToken = Annotated[
 ]
 SearchText = Annotated[
     str,
+    AfterValidator(_search_text),
     Query(
         max_length=255,
         description=(
