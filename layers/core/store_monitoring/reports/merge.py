@@ -97,8 +97,7 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
     """Write all rows, check that they are all, and return their aggregates."""
     parts = [Part(plan, shard, tables) for shard in plan.shards]
     schema = _schema_of(plan)
-    classic = SummaryBuilder(plan)
-    summary = classic if plan.period is None else PeriodSummaryBuilder(plan)
+    summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
     groups = GroupsBuilder(plan.group_by, plan.period) if plan.group_by else None
     rows = 0
     merged = merge_sorted([part.read() for part in parts], schema)
@@ -118,8 +117,9 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
         part.check_complete()
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
-    for part in parts:
-        classic.add_trend(part.trend_us)
+    if isinstance(summary, SummaryBuilder):
+        for part in parts:
+            summary.add_trend(part.trend_us)
     return Aggregates(summary.summary(groups), None if groups is None else Rows(groups.table()))
 
 

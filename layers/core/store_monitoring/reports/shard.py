@@ -197,7 +197,7 @@ def _compute(
 def _trend(plan: Plan, stores: Stores, pieces: Callable[[], Iterable[Piece]]) -> Int64s:
     """Return the uptime and downtime of all stores together: int64 (`trend_windows`, 2).
 
-    It has the known polls of the report, also for the week before: so its days are its week.
+    It knows the same polls as the report, so its last seven days add up to the week.
     """
     if not plan.has_trend:
         return _no_trend(plan)
