@@ -9,10 +9,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.domain.time_zones import local_time
+from store_monitoring.instants import to_us
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
-from store_monitoring.reports.request import IdempotencyKey, ReportRequest
+from store_monitoring.reports.request import IdempotencyKey, ScheduledRequest
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 
 
@@ -25,6 +27,8 @@ class Settings(EnvironmentSettings):
     state_machine_arn: str
     data_bucket: str
     download_link_seconds: DownloadLinkSeconds
+    scheduled_request: str
+    schedule_zone: str
 
 
 settings = Settings.from_environment()
@@ -36,7 +40,9 @@ files = S3ReportFiles(settings.data_bucket, settings.download_link_seconds)
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Start the report of one scheduled time. A repeated call starts no second report."""
-    request, now = ReportRequest(), datetime.now(UTC)
+    scheduled_us = to_us(datetime.fromisoformat(event["scheduled_time"]))
+    today = local_time(settings.schedule_zone, scheduled_us).date()
+    request, now = ScheduledRequest(settings.scheduled_request).on(today), datetime.now(UTC)
     key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
     report = start_report(request, now, reports, executions, files, key)
     with about(report_id=report.report_id):

@@ -48,6 +48,8 @@ def user() -> Iterator[User]:
         "StoreEventLimit": "3",
         "NotificationTopicArn": TOPIC,
         "ReportSchedule": "rate(1 hour)",
+        "ScheduledRequest": "last_day",
+        "ScheduleZone": "America/Chicago",
     }
     with LocalCloud(parameter_overrides=overrides) as cloud:
         cloud.client("sns").create_topic(Name="readers")
@@ -172,6 +174,9 @@ def test_the_schedule_starts_one_report_per_scheduled_time(user: User) -> None:
             FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
         )
         assert "FunctionError" not in response
-    after = {report["report_id"] for report in user.get("/reports").json()["reports"]}
-    [report_id] = after - before
+    after = {report["report_id"]: report for report in user.get("/reports").json()["reports"]}
+    [report_id] = after.keys() - before
     assert user.ended(report_id)["status"] == "Complete"
+    # In Chicago, the scheduled time is still on the 14th.
+    expected = {"from": "2024-10-13", "to": "2024-10-14", "by": "day"}
+    assert after[report_id]["request"]["period"] == expected

@@ -49,6 +49,8 @@ CHANGED = {
     "ApiDailyQuota": "100001",
     "LogRetentionDays": "7",
     "ReportSchedule": "rate(1 hour)",
+    "ScheduledRequest": "last_month",
+    "ScheduleZone": "America/Chicago",
     "NotificationTopicArn": "arn:aws:sns:us-east-1:123456789012:readers",
     "StoreEventLimit": "1000",
     "FuturePollToleranceMinutes": "61",
@@ -208,7 +210,8 @@ def _longest(parameter: Mapping[str, Any]) -> str:
         return max(map(str, parameter["AllowedValues"]), key=len)
     if parameter["Type"] == "Number":
         return str(parameter["MaxValue"])
-    for beginning in ("https://a", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a", "99.9"):
+    arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a"
+    for beginning in ("https://a", arn, "99.9", "America/Chicago"):
         value = beginning.ljust(parameter["MaxLength"], beginning[-1])
         if re.fullmatch(parameter["AllowedPattern"], value):
             return value
@@ -290,6 +293,7 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "TakeBackIngestFunction",
                 "PublishStoreChangesFunction",
                 "PublishTablesFunction",
+                "StartScheduledReportFunction",
             },
         ),
         ("tables", {"PublishTablesFunction"}),
@@ -380,8 +384,10 @@ def test_tables_are_published_if_requested(wanted: str, state: str) -> None:
     [("", ("DISABLED", "rate(1 day)")), ("cron(0 6 * * ? *)", ("ENABLED", "cron(0 6 * * ? *)"))],
 )
 def test_reports_are_started_on_the_schedule(schedule: str, expected: tuple[str, str]) -> None:
-    timer = only(translated(ReportSchedule=schedule), "AWS::Scheduler::Schedule").properties
+    template = translated(ReportSchedule=schedule, ScheduleZone="America/Chicago")
+    timer = only(template, "AWS::Scheduler::Schedule").properties
     assert (timer["State"], timer["ScheduleExpression"]) == expected
+    assert timer["ScheduleExpressionTimezone"] == "America/Chicago"
     sample = json.loads((ROOT / "events" / "start_scheduled_report.json").read_text())
     assert json.loads(timer["Target"]["Input"]).keys() == sample.keys()
     assert timer["FlexibleTimeWindow"] == {"Mode": "OFF"}

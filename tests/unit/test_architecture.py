@@ -17,8 +17,7 @@ FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
     *("create_upload", "end_report", "fail_upload", "get_report", "get_upload", "healthz"),
-    *("list_reports", "pages", "plan", "retry_report", "start_scheduled_report"),
-    "trigger_report",
+    *("list_reports", "pages", "plan", "retry_report", "trigger_report"),
 ]
 # The functions that no HTTP request with parameters reaches.
 WITHOUT_PYDANTIC = [
@@ -29,7 +28,7 @@ WITHOUT_PYDANTIC = [
 WITHOUT_BOTO3 = ["compute_shard", "merge"]
 WITH_ALL = [
     *("compact", "delete_store", "get_timeline", "ingest", "list_stores", "publish_store_changes"),
-    *("publish_tables", "take_back_ingest"),
+    *("publish_tables", "start_scheduled_report", "take_back_ingest"),
 ]
 
 # The settings of all functions together.
@@ -53,6 +52,8 @@ SETTINGS = {
     "STORE_EVENT_LIMIT": "0",
     "FUTURE_POLL_TOLERANCE_MINUTES": "60",
     "TABLES_DATABASE": "store_monitoring",
+    "SCHEDULED_REQUEST": "last_month",
+    "SCHEDULE_ZONE": "America/Chicago",
 }
 
 # What each part of the library may import of the library.

@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import Period, PeriodUnit, PollFilter
@@ -176,6 +177,39 @@ def checked_period(period: Period) -> Period:
     if period.days > MAX_PERIOD_DAYS:
         raise InvalidRequestError(f"period.to: more than {MAX_PERIOD_DAYS} days after from")
     return period
+
+
+class ScheduledRequest(StrEnum):
+    """What reports on a schedule are about: now, or the last whole day, week or month."""
+
+    NOW = "now"
+    LAST_DAY = "last_day"
+    LAST_WEEK = "last_week"
+    LAST_MONTH = "last_month"
+
+    def on(self, today: date) -> ReportRequest:
+        """Return the request for a report that is started on a date.
+
+        A period is one window, so the report has one row for each store.
+
+        >>> ScheduledRequest.LAST_MONTH.on(date(2024, 3, 1)).to_json()["period"]
+        {'from': '2024-02-01', 'to': '2024-03-01', 'by': 'month'}
+        >>> ScheduledRequest.LAST_WEEK.on(date(2024, 10, 16)).to_json()["period"]
+        {'from': '2024-10-07', 'to': '2024-10-14', 'by': 'week'}
+        """
+        match self:
+            case ScheduledRequest.NOW:
+                return ReportRequest()
+            case ScheduledRequest.LAST_DAY:
+                period = Period(today - timedelta(days=1), today, PeriodUnit.DAY)
+            case ScheduledRequest.LAST_WEEK:
+                monday = today - timedelta(days=today.weekday())
+                period = Period(monday - timedelta(days=7), monday, PeriodUnit.WEEK)
+            case ScheduledRequest.LAST_MONTH:
+                first = today.replace(day=1)
+                last_first = (first - timedelta(days=1)).replace(day=1)
+                period = Period(last_first, first, PeriodUnit.MONTH)
+        return ReportRequest(period=period)
 
 
 def period_edge(text: str) -> date | int:
