@@ -5,14 +5,15 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import pytest
 import requests
 
 from tests.e2e.conftest import User, until
-from tests.oracle import Case, HoursRow, Poll, csv_text, report
+from tests.oracle import Case, HoursRow, Period, Poll, csv_text, period_csv_text, report
 
 LATEST = "2024-10-14T23:55:18.727055Z"
 
@@ -122,6 +123,12 @@ def test_as_of_moves_the_windows(user: User, sample: dict[str, bytes]) -> None:
     as_of = datetime(2024, 9, 30, 12, 0, 0, 250, tzinfo=UTC)
     case = _case(sample, now=as_of)
     assert user.report(as_of=as_of.isoformat()).decode() == csv_text(report(case))
+
+
+def test_a_report_on_a_period_equals_the_oracles(user: User, sample: dict[str, bytes]) -> None:
+    period = Period(date(2024, 9, 28), date(2024, 10, 1), "day")
+    made = user.report(period={"from": "2024-09-28", "to": "2024-10-01", "by": "day"})
+    assert made.decode() == period_csv_text(replace(_case(sample), period=period))
 
 
 def test_unknown_and_malformed_ids(user: User) -> None:
