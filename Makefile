@@ -96,6 +96,12 @@ check-report: $(READY)  ## Check the small sample's report with nothing but awk.
 	$(MAKE) run SAMPLE=small BUILT=1 OUT=.data/report-built.csv
 	cmp .data/report.csv .data/report-built.csv
 
+SEEDS ?= 10000
+
+.PHONY: simulate
+simulate: $(READY)  ## Simulate schedules of the whole system: SEEDS=10000, or SEEDS=20-29 for some.
+	@$(BIN)/python -m tests.simulation.simulate $(SEEDS)
+
 .PHONY: soak
 soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
 	$(BIN)/python -m pytest -m soak

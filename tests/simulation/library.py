@@ -1,0 +1,258 @@
+"""The library as the simulation runs it: in one thread, in virtual time, with pure results kept.
+
+What has no part in a schedule is replaced in every module that uses it: threads, clocks, random
+ids, log lines, the types of DynamoDB's values. Functions without side effects are real, but a
+result is kept and returned again for equal arguments: worlds are small, so most have been computed
+before.
+"""
+
+import io
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cache, wraps
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+from uuid import UUID, uuid4
+
+import boto3
+import pyarrow as pa
+import pytest
+
+from store_monitoring import logs, metrics
+from store_monitoring.aws import dynamodb_items
+from store_monitoring.domain import uptime
+from store_monitoring.errors import UnreadableFileError
+from store_monitoring.ingest import deadline, ingest_file
+from store_monitoring.ingest.parsing import content as parsing
+from store_monitoring.ingest.parsing.content import Content
+from store_monitoring.ingest.parsing.kinds import Kind
+from store_monitoring.reports import measures, merge_parts, summary
+from store_monitoring.reports.formats import csv
+from store_monitoring.storage import arrays, polls, stores
+from tests.simulation.scheduler import Scheduler
+
+_PURE = (
+    uptime.compute_uptime,
+    arrays.part_of,
+    csv.csv_lines,
+    measures.measures,
+    merge_parts.rebatched,
+    polls.row_groups,
+    stores.last_rows,
+    stores.with_attributes,
+    stores.with_restored,
+    stores.with_rows,
+    stores.with_stores,
+    stores.with_zones,
+)
+
+
+_read_content = parsing.read_content
+
+
+@dataclass
+class Surroundings:
+    """The clock and the clients of AWS of the schedule that is running."""
+
+    scheduler: Scheduler
+    clients: Mapping[str, Any]
+    uuids: Iterator[int] = field(default_factory=count)
+
+
+_now: list[Surroundings] = []
+
+
+def surround(surroundings: Surroundings) -> None:
+    """Let what runs from now on belong to a schedule."""
+    _now[:] = [surroundings]
+
+
+@contextmanager
+def other_surroundings() -> Iterator[None]:
+    """Let another schedule run, and then this one go on."""
+    before = list(_now)
+    try:
+        yield
+    finally:
+        _now[:] = before
+
+
+@contextmanager
+def library_in_memory() -> Iterator[None]:
+    """Let the library run in simulated surroundings until the context ends."""
+    replaced: list[tuple[Any, Any]] = [
+        (ThreadPoolExecutor, _SameThread),
+        (uuid4, lambda: UUID(int=next(_now[0].uuids) | 4 << 76)),
+        (dynamodb_items.to_item, _without_none),
+        (dynamodb_items.from_item, dict),
+        (logs.logger, _SILENT),
+        (metrics.emit, lambda values: None),
+        (_read_content, _read_kept_content),
+        (summary.SummaryBuilder, _NoSummary),
+        *((function, _kept(function)) for function in _PURE),
+    ]
+    deadline_time = SimpleNamespace(
+        sleep=lambda seconds: _now[0].scheduler.sleep(seconds),
+        monotonic=lambda: _now[0].scheduler.now,
+    )
+    threads = pa.cpu_count()
+    pa.set_cpu_count(1)
+    with pytest.MonkeyPatch.context() as patch:
+        for original, ours in replaced:
+            for module, name in _uses(original):
+                patch.setattr(module, name, ours)
+        patch.setattr(deadline, "time", deadline_time)
+        patch.setattr(
+            deadline, "random", SimpleNamespace(Random=lambda: _now[0].scheduler.task.rng)
+        )
+        patch.setattr(
+            ingest_file, "tempfile", SimpleNamespace(TemporaryDirectory=lambda: nullcontext("none"))
+        )
+        patch.setattr(boto3, "client", lambda name, **_: _now[0].clients[name])
+        yield
+    pa.set_cpu_count(threads)
+
+
+def _uses(original: Any) -> list[tuple[Any, str]]:
+    """Return the modules of the library that have an object, and its name there."""
+    return [
+        (module, name)
+        for module_name, module in sorted(sys.modules.items())
+        if module_name.startswith("store_monitoring.")
+        for name, value in vars(module).items()
+        if value is original
+    ]
+
+
+class _SameThread:
+    """A thread pool without threads."""
+
+    def __init__(self, *_: object) -> None:
+        """Take what a thread pool takes."""
+
+    def __enter__(self) -> "_SameThread":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End nothing."""
+
+    def map(self, function: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
+        return list(map(function, *arguments))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(function(*arguments))
+        return done
+
+
+class _NoSummary:
+    """The summary of a report, of which only the number of stores has a part in schedules."""
+
+    def __init__(self, *_: object) -> None:
+        self.stores = 0
+
+    def add(self, rows: pa.Table) -> None:
+        self.stores += len(rows)
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *_: None  # what else is added
+
+    def summary(self, *_: object) -> "_NoSummary":
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        return {"stores": self.stores}
+
+    def headline(self) -> dict[str, Any]:
+        return {}
+
+
+_SILENT: Any = SimpleNamespace(
+    **dict.fromkeys(("info", "warning", "error", "exception", "append_keys"), lambda *_, **__: None)
+)
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, pa.RecordBatch):
+            return bytes, (value.serialize().to_pybytes(),)
+        if isinstance(value, pa.Table):
+            batches = value.combine_chunks().to_batches()
+            return tuple, (value.schema.names, *batches)
+        return NotImplemented
+
+
+def _digest(arguments: Any) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file, protocol=5).dump(arguments)
+    return file.getvalue()
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, Iterator) else value
+
+
+@cache
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a pure function that keeps its results."""
+    results: dict[bytes, Any] = {}
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        arguments = tuple(map(_listed, arguments))
+        key = _digest((arguments, named))
+        if key not in results:
+            results[key] = _listed(function(*arguments, **named))
+        return results[key]
+
+    return call
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a file by bucket, as `Spill` has them on disk."""
+
+    chunks_of: dict[int, list[pa.Table]]
+
+    def buckets(self) -> list[int]:
+        return list(self.chunks_of)
+
+    def chunks(self, bucket: int) -> Iterator[pa.Table]:
+        return iter(self.chunks_of.get(bucket, ()))
+
+
+_FOLDER = tempfile.TemporaryDirectory()
+
+
+@cache
+def _parsed(kind: Kind, text: bytes, bucket_count: int, latest_us: int | None) -> Content | str:
+    folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
+    try:
+        content = _read_content(kind, io.BytesIO(text), bucket_count, folder, latest_us=latest_us)
+    except UnreadableFileError as error:
+        return str(error)
+    spills: Any = [
+        _Rows({bucket: list(spill.chunks(bucket)) for bucket in spill.buckets()})
+        for spill in (content.spill, content.rejected_stores)
+    ]
+    return replace(content, spill=spills[0], rejected_stores=spills[1])
+
+
+def _read_kept_content(
+    kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path, latest_us: int | None = None
+) -> Content:
+    content = _parsed(kind, stream.read(), bucket_count, latest_us)
+    if isinstance(content, str):
+        raise UnreadableFileError(content)
+    return content

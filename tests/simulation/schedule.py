@@ -1,0 +1,239 @@
+"""What happens in one schedule: a number becomes a world, its faults, and what clients do in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from store_monitoring.instants import from_text
+from store_monitoring.reports.report import Status
+from store_monitoring.reports.request import ReportRequest
+from tests.simulation.cloud import FunctionError
+from tests.simulation.scheduler import Fault
+from tests.simulation.world import Settings, World
+
+_POLLS = "store_id,status,timestamp_utc\n"
+_HOURS = "store_id,day_of_week,start_time_local,end_time_local\n"
+_ZONES = "store_id,timezone_str\n"
+
+FILES = {
+    "polls 1": _POLLS
+    + "a,active,2024-10-10 12:00:00 UTC\nb,inactive,2024-10-13 01:00:00 UTC\n"
+    + "d,active,2024-10-01 00:00:00 UTC\n",
+    "polls 2": _POLLS + "a,inactive,2024-10-13 12:00:00 UTC\nb,active,2024-10-13 13:00:00 UTC\n",
+    "polls 3": _POLLS + "b,inactive,2024-10-14 12:00:00 UTC\nd,active,2024-10-14 00:00:00 UTC\n",
+    "polls 4": _POLLS + "a,active,2024-10-14 09:00:00 UTC\nx,active,not a time\n",
+    "business_hours 1": _HOURS
+    + "".join(f"a,{day},09:00,17:00\nb,{day},10:00,20:00\n" for day in range(7)),
+    "business_hours 2": _HOURS + "".join(f"b,{day},08:00,23:59\n" for day in range(7)),
+    "business_hours 3": _HOURS + "a,0,10:00,12:00\nd,1,00:00,06:00\nd,9,00:00,06:00\n",
+    "timezones 1": _ZONES + "a,Asia/Tokyo\nb,America/New_York\n",
+    "timezones 2": _ZONES + "b,UTC\nd,Asia/Kolkata\n",
+    "special_hours 1": "store_id,date,start_time_local,end_time_local\na,2024-10-13,,\n",
+    "exclusions 1": "store_id,start_utc,end_utc,reason\n"
+    + "b,2024-10-12 00:00:00,2024-10-13 06:00:00,storm\n",
+    "attributes 1": "store_id,brand\na,Nori\nd,Oka\n",
+    "timezones bad": "store,zone\na,UTC\n",
+    "polls bad": "",
+}
+"""Small files by kind: each changes something that reports show; bad ones fail."""
+
+REQUESTS = {
+    "default": ReportRequest(),
+    "as of": ReportRequest(as_of_us=from_text("2024-10-13T20:00:00Z")),
+    "one store": ReportRequest(store_ids=("b",)),
+}
+
+
+def is_bad(name: str) -> bool:
+    """Return whether a file fails."""
+    return name.endswith("bad")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a client does.
+
+    Attributes
+    ----------
+    name
+        The name of a function in `CLIENTS`.
+    after
+        When it begins, in seconds.
+    of
+        What it is about: a file, a request, a store.
+    key
+        The key of an uploaded object, or an idempotency key.
+    """
+
+    name: str
+    after: float
+    of: str = ""
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.after:8.1f} s  {self.name} {self.of} {self.key}".rstrip()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A number, and what follows from it."""
+
+    seed: int
+    steps: tuple[Step, ...]
+    faults: tuple[tuple[Fault, float], ...]
+    settings: Settings
+    slowness: float
+
+    @classmethod
+    def of(cls, seed: int, focus: Sequence[str] = ()) -> "Schedule":
+        """Make the schedule of a number; some have no faults, and some only a few kinds.
+
+        With `focus`, it has only these kinds of steps.
+        """
+        rng = Random(seed)
+        kinds = [kind for kind in Fault if rng.random() < 0.4] if rng.random() < 0.75 else []
+        settings = Settings(
+            concurrency=rng.choice((2, 6, 20)),
+            ingest_concurrency=rng.choice((2, 8)),
+            lateness=rng.choice((0.1, 3.0, 100.0)),
+            duplicates=rng.choice((0.0, 0.0, 0.2)),
+            inline_shards=rng.choice((40, 40, 0)),
+        )
+        gap = rng.choice((0.2, 2.0, 10.0, 3000.0))
+        # Most schedules are about a few kinds of steps.
+        weights: dict[str, float] = {
+            name: rng.choice((0, 1, 4)) * weight for name, weight in _WEIGHTS.items()
+        }
+        weights["upload"] += 1
+        if focus:
+            weights = {name: _WEIGHTS[name] for name in focus}
+        at, steps = 0.0, []
+        for _ in range(rng.randint(2, 6)):
+            steps.append(_step(rng, weights, at))
+            at += gap * rng.randint(1, 3)
+        faults = tuple((kind, rng.choice((0.005, 0.02, 0.1))) for kind in kinds)
+        return cls(seed, tuple(steps), faults, settings, rng.choice((0.01, 0.1, 2.0)))
+
+    def smaller(self) -> list["Schedule"]:
+        """Return schedules with a step, a kind of fault, or a difficulty less."""
+        calm = Settings()
+        return [
+            *(replace(self, steps=_without(self.steps, i)) for i in range(len(self.steps))),
+            *(replace(self, faults=_without(self.faults, i)) for i in range(len(self.faults))),
+            *(
+                replace(self, settings=replace(self.settings, **{name: value}))
+                for name, value in vars(calm).items()
+                if getattr(self.settings, name) != value
+            ),
+        ]
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{kind} {chance:.1%}" for kind, chance in self.faults) or "none"
+        lines = [f"seed {self.seed}: {self.settings}, faults: {faults}", *map(str, self.steps)]
+        return "\n".join(lines)
+
+
+def _without(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    return values[:index] + values[index + 1 :]
+
+
+_WEIGHTS = {
+    "upload": 12,
+    "report": 4,
+    "compact": 3,
+    "take back": 2,
+    "schedule": 1,
+    "stop": 1,
+    "delete store": 1,
+}
+
+
+def _step(rng: Random, weights: dict[str, float], at: float) -> Step:
+    [name] = rng.choices(list(weights), list(weights.values()))
+    match name:
+        case "upload":
+            file = rng.choice([*FILES, "polls 1", "polls 2", "polls 3"])
+            return Step(name, at, file, f"{file.split()[0]}/{rng.choice('ppq')}.csv")
+        case "report":
+            return Step(name, at, rng.choice([*REQUESTS, "default"]), rng.choice(("", "", "k")))
+        case "delete store":
+            return Step(name, at, "b")
+        case "schedule":
+            return Step(name, at, "06:00")
+    return Step(name, at)
+
+
+# What clients do.
+
+
+def _upload(world: World, step: Step) -> None:
+    upload = world.upload(step.key, FILES[step.of].encode())
+    world.acknowledged.append((upload, step.of))
+
+
+def _report(world: World, step: Step) -> None:
+    key = f"{step.key} {step.of}" if step.key else None
+    report_id = _persist(world, "trigger_report", (REQUESTS[step.of], key))
+    if report_id is None:
+        return
+    if key is not None:
+        world.by_key.setdefault(key, set()).add(report_id)
+    rng, retries = world.scheduler.task.rng, 0
+    for _ in range(5):
+        world.scheduler.sleep(rng.expovariate(1 / 100))
+        report = _persist(world, "get_report", report_id)
+        if report is None or report.status is Status.COMPLETE:
+            return
+        if report.status is Status.FAILED and retries < 2:
+            retries += 1
+            _persist(world, "retry_report", report_id)
+
+
+def _compact(world: World, step: Step) -> None:
+    world.functions.invoke_later("compact", None)
+
+
+def _schedule(world: World, step: Step) -> None:
+    world.functions.invoke_later("start_scheduled_report", step.of)
+    world.functions.invoke_later("start_scheduled_report", step.of)
+
+
+def _take_back(world: World, step: Step) -> None:
+    outcomes = world.dynamodb.tables["ingests"].values()
+    committed = sorted({item["ingest_id"] for item in outcomes if "ingest_id" in item})
+    if committed:
+        ingest_id = world.scheduler.task.rng.choice(committed)
+        _persist(world, "take_back_ingest", ingest_id)
+
+
+def _delete_store(world: World, step: Step) -> None:
+    world.deleted.add(step.of)
+    _persist(world, "delete_store", step.of)
+
+
+def _stop(world: World, step: Step) -> None:
+    for execution in list(world.executions.executions.values()):
+        world.executions.stop(execution)
+
+
+def _persist(world: World, function: str, event: Any) -> Any:
+    """Invoke a function, again if it fails for a while; return None if it does to the end."""
+    for attempt in range(4):
+        try:
+            return world.functions.invoke(function, event)
+        except FunctionError as error:
+            world.scheduler.say(f"{function}: {error.name}")
+            world.scheduler.sleep(2**attempt)
+    return None
+
+
+CLIENTS: dict[str, Callable[[World, Step], None]] = {
+    "upload": _upload,
+    "report": _report,
+    "compact": _compact,
+    "schedule": _schedule,
+    "take back": _take_back,
+    "delete store": _delete_store,
+    "stop": _stop,
+}
