@@ -21,6 +21,7 @@ from store_monitoring.errors import (
     OutcomeRecordedError,
     SupersededUploadError,
     TransientError,
+    UnknownReportError,
 )
 from store_monitoring.ingest.outcomes import (
     UnusedForm,
@@ -505,6 +506,8 @@ class MemoryReports:
                 )
 
     def restart(self, failed: Report, now: datetime) -> Report:
+        if failed.report_id not in self.reports:
+            raise UnknownReportError(f"there is no report {failed.report_id}")
         if self.reports[failed.report_id] == failed:
             self.reports[failed.report_id] = replace(
                 failed,

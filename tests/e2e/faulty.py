@@ -114,7 +114,9 @@ class Trials:
             )
             if response.status_code == 202:
                 report_id: str = response.json()["report_id"]
-                while self._is_executing(report_id):
+                is_executing = True
+                while is_executing:
+                    is_executing = self._is_executing(report_id)
                     self._check_response(self.user.get(f"/get_report/{report_id}"))
                 return report_id
             assert response.status_code in (502, 503), response.text

@@ -16,7 +16,7 @@ from tests.simulation.simulate import explained, first_wrong, shrunk, trace_of, 
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 300
-MANY_SEEDS = 20_000
+MANY_SEEDS = 5_000
 
 
 @pytest.fixture(autouse=True, scope="module")

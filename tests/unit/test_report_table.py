@@ -151,6 +151,12 @@ def test_a_failed_report_is_restarted_once(reports: Reports, failed: Report) -> 
     assert reports.restart(failed, LATER + timedelta(seconds=1)) == restarted
 
 
+def test_a_report_that_was_deleted_is_not_restarted(reports: Reports, failed: Report) -> None:
+    reports.delete(REPORT_ID)
+    with pytest.raises(UnknownReportError):
+        reports.restart(failed, LATER)
+
+
 def test_an_earlier_execution_cannot_fail_a_restarted_report(
     reports: Reports, failed: Report
 ) -> None:

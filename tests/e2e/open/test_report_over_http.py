@@ -189,6 +189,7 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     assert document["report"]["report_id"] == report_id
     assert document["summary"]["stores"] == 5
     summary = user.get(f"/reports/{report_id}/summary").json()
+    assert summary.pop("groups") == json.loads(files["groups.json"])["groups"]
     assert summary == {"report": document["report"]} | document["summary"]
     assert files["parquet"].startswith(b"PAR1")
     assert files["xlsx"].startswith(b"PK")

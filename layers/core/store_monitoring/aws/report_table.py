@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from store_monitoring.aws.clients import FAIL_FAST, transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.domain.parameters import PollFilter
-from store_monitoring.errors import IdempotencyKeyReusedError
+from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
 from store_monitoring.instants import to_text, to_us, utc_now
 from store_monitoring.logs import logger
 from store_monitoring.reports.failures import error_code, has_public_message, public_message
@@ -176,6 +176,11 @@ class ReportTable:
         """Mark a Failed report as Running, with its next attempt; return it.
 
         If it was restarted since it was read, return its current status.
+
+        Raises
+        ------
+        UnknownReportError
+            If it was deleted since it was read.
         """
         attempt = failed.attempt + 1
         values = {
@@ -203,6 +208,8 @@ class ReportTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
+            if "Item" not in error.response:
+                raise UnknownReportError(f"there is no report {failed.report_id}") from None
             return _report(_existing_item(error))
         return _report(from_item(response["Attributes"]))
 

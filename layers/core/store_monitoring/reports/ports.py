@@ -100,6 +100,11 @@ class Reports(Protocol):
         """Mark a Failed report Running, with the next attempt number, and return it.
 
         If it was restarted since it was read, return its current state.
+
+        Raises
+        ------
+        UnknownReportError
+            If it was deleted since it was read.
         """
 
     def newest_of_all_stores(self) -> Report | None:
