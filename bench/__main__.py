@@ -51,7 +51,7 @@ def main() -> None:
             client = ApiClient(cloud.api_url)
             cold.append(_seconds(lambda: _report(client), runs=1))  # noqa: B023  # called at once
             warm.append(_seconds(lambda: _report(client), runs=3))  # noqa: B023  # so too
-            by_day.append(_seconds(lambda: _report(client, period=_PERIOD), runs=3))  # noqa: B023
+            by_day.append(_seconds(lambda: _report(client, period=_PERIOD), runs=3))  # noqa: B023  # so too
     _show("ingest of the four files", statistics.median(ingest))
     _show("trigger to Complete, first report", statistics.median(cold))
     _show("trigger to Complete, later ones", statistics.median(warm))

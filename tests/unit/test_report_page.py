@@ -67,6 +67,7 @@ def test_the_fields_of_each_report() -> None:
                 "poll_filter": "business_hours",
                 "formats": ["csv", "json"],
                 "error": {"code": "NoPolls", "message": "no polls yet"},
+                "can_retry": True,
             },
             {
                 "report_id": "s",

@@ -91,7 +91,7 @@ def cut_by_store(
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 14 * DAY_US)
     [(0, 8000)]
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)
-    [(0, 3520), (3520, 7041), (7041, 8000)]
+    [(0, 3502), (3502, 7004), (7004, 8000)]
     """
     of_axis = 2 * (max(known_us, WEEK_US) + 1) / AXIS_US  # at most half the axis, to be safe
     # A window takes about as much memory as an opening.

@@ -60,7 +60,7 @@ def failure(error: str, detail: str | None = None) -> Failure:
     """Return a failure whose message is safe to show to callers.
 
     >>> failure("States.Timeout", "task timed out")
-    Failure(error='States.Timeout', message='it took longer than allowed')
+    Failure(error='States.Timeout', message='it took longer than allowed', step=None)
     """
     return Failure(error, public_message(error), detail)
 

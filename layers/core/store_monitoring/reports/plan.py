@@ -275,6 +275,7 @@ class Plan:
 def max_windows(period: Period) -> int:
     """Return the greatest number of windows that a store may have in a period.
 
+    >>> from datetime import date
     >>> max_windows(Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY))
     32
     """
