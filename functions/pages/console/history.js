@@ -2,14 +2,15 @@
 
 import { ask, messageOf } from "./api.js";
 import { element, problemText, refill, showMessage } from "./dom.js";
+import { series } from "./series.js";
 import { plainTable } from "./tables.js";
 import { inUnits, percent, toField } from "./texts.js";
-import { hideTipSoon, showTip } from "./tip.js";
 
 const HOUR_US = 3_600_000_000;
 const DAY_MS = 86_400_000;
 // How far back each series goes, in days: at most 400.
 const SPANS = { day: 28, week: 7 * 13, month: 365 };
+const LABEL = "Uptime, window by window; the table has the numbers";
 // "." and ".." cannot be in a path: browsers resolve them.
 const UNREACHABLE = [".", ".."];
 
@@ -32,7 +33,7 @@ export function historySection({ store_id: id, as_of: asOf, time_zone: zone, pol
     const query = new URLSearchParams({ ...span(asOf, zone.name, select.value), by: select.value, poll_filter: filter });
     try {
       const { windows } = await ask("GET", `stores/${encodeURIComponent(id)}/history?${query}`);
-      refill(place, [series(windows), element("details", {}, element("summary", {}, "The history as a table"), table(windows))]);
+      refill(place, [series(LABEL, windows.map(bar)), element("details", {}, element("summary", {}, "The history as a table"), table(windows))]);
     } catch (error) {
       showMessage(problem, messageOf(error));
     }
@@ -48,24 +49,10 @@ function span(asOf, zone, unit) {
   return { from: date(last - (SPANS[unit] - 1) * DAY_MS), to: date(last + DAY_MS) };
 }
 
-/** One bar for each window: green up to its percentage, the rest red; none without data. */
-function series(windows) {
-  const chart = element("div", { class: "series", role: "img", "aria-label": "Uptime, window by window; the table has the numbers" });
-  const bars = windows.map((window) => {
-    const { uptime_percent: uptime } = window;
-    const bar = element("span", { class: uptime === null ? "bar-none" : "bar-known" });
-    bar.style.setProperty("--up", `${uptime ?? 0}%`);
-    const show = () => showTip(text(window), bar, chart, () => {});
-    bar.addEventListener("pointerenter", show);
-    bar.addEventListener("pointerdown", show);
-    return bar;
-  });
-  chart.append(...bars);
-  chart.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && hideTipSoon());
-  return chart;
-}
-
-const text = (window) => `${window.start_local.slice(0, 10)}: ${percent(window.uptime_percent)} up, ${hours(window.downtime_us)} h down`;
+const bar = ({ start_local: start, uptime_percent: uptime, downtime_us: down }) => ({
+  percent: uptime,
+  text: `${start.slice(0, 10)}: ${percent(uptime)} up, ${hours(down)} h down`,
+});
 const hours = (microseconds) => inUnits(microseconds, HOUR_US);
 
 function table(windows) {

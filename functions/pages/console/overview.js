@@ -5,9 +5,11 @@ import { storeAddress, storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
+import { periodParts } from "./period_overview.js";
 import { openReport } from "./report_files.js";
+import { whichTime } from "./report_request.js";
 import { locallySortedTable } from "./tables.js";
-import { count, instant, money, number, percent, points } from "./texts.js";
+import { count, money, number, percent, points } from "./texts.js";
 import { makeWeekBefore, weekBefore } from "./week_before.js";
 
 const WORST = 10;
@@ -43,7 +45,8 @@ async function update(reportId, signal) {
   if (id === shownReport) return;
   if (id) {
     const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
-    const isOfAll = !summary.report.request.store_ids && !summary.report.request.where;
+    const { store_ids: ids, where, period } = summary.report.request;
+    const isOfAll = !ids && !where && !period;
     const before = isOfAll ? await weekBefore(summary.report, signal) : null;
     const compare = isOfAll && !before && (async () => {
       await makeWeekBefore(summary.report);
@@ -80,14 +83,14 @@ async function newestReport(signal) {
  * @param {(() => Promise<void>)|false} [compare] makes that report
  */
 function figures(summary, before, compare = false) {
-  const { report, stores, warnings, now } = summary;
-  const rows = (query) => storesAddress(query, report.report_id);
+  const { report, stores, warnings } = summary;
   const problem = problemText();
+  const { tiles, sections } = report.request.period ? periodParts(summary) : weekParts(summary, before);
   return [
     element(
       "div",
       { class: "head" },
-      element("p", { class: "facts" }, `${count(stores, "store")}, week to ${instant(report.as_of)}`),
+      element("p", { class: "facts" }, `${count(stores, "store")}, ${whichTime(report)}`),
       element(
         "div",
         { class: "buttons" },
@@ -97,9 +100,17 @@ function figures(summary, before, compare = false) {
     ),
     problem,
     ...warnings.map(({ message }) => element("p", { class: "warning" }, `Warning: ${message}`)),
-    element(
-      "dl",
-      { class: "tiles" },
+    element("dl", { class: "tiles" }, ...tiles),
+    element("div", { class: "halves" }, ...sections.map(([title, ...content]) => section(title, ...content))),
+  ];
+}
+
+/** The parts of a report on the week up to an instant. */
+function weekParts(summary, before) {
+  const { now } = summary;
+  const rows = (query) => storesAddress(query, summary.report.report_id);
+  return {
+    tiles: [
       tile("Down now", now.down, rows({ state: "down" }), now.down > 0 && "down"),
       tile("Up now", now.up, rows({ state: "up" }), "up"),
       tile("Closed now", now.closed, rows({ state: "closed" })),
@@ -107,19 +118,13 @@ function figures(summary, before, compare = false) {
       targetTile(summary.last_week, rows),
       ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary[window], before, window, name, rows)),
       ...outageTiles(summary, rows),
-    ),
-    element(
-      "div",
-      { class: "halves" },
-      section(
-        "Worst stores of the week",
-        worstStores(summary),
-        element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first"),
-      ),
-      section("When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))),
-      groupsSection(summary, rows),
-    ),
-  ];
+    ],
+    sections: [
+      ["Worst stores of the week", worstStores(summary), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
+      ["When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))],
+      ["Groups", ...groups(summary, rows)],
+    ],
+  };
 }
 
 function section(title, ...content) {
@@ -187,12 +192,11 @@ function worstStores({ worst_stores: stores, report }) {
 }
 
 /** The groups of the report, each with a link to its stores. */
-function groupsSection({ groups, report }, rows) {
-  const title = "Groups";
+function groups({ groups, report }, rows) {
   if (!groups) {
     const isAsked = report.request.group_by?.length > 0;
     const hint = isAsked ? "There are too many to show them here; the report’s files have them all." : "A report by an attribute, such as brand, has its groups here.";
-    return section(title, element("p", { class: "facts" }, hint, " ", !isAsked && element("a", { href: "#reports" }, "Make one")));
+    return [element("p", { class: "facts" }, hint, " ", !isAsked && element("a", { href: "#reports" }, "Make one"))];
   }
   const names = Object.keys(groups[0].group);
   const where = (group) => JSON.stringify(Object.fromEntries(Object.entries(group).map(([name, value]) => [name, value ?? ""])));
@@ -208,5 +212,5 @@ function groupsSection({ groups, report }, rows) {
     figure("outages_last_week", "Outages", number),
     hasRevenue && { ...figure("lost_revenue_last_week", "Lost, week", money), value: (row) => Number(row.lost_revenue_last_week) },
   ].filter(Boolean);
-  return section(title, locallySortedTable({ caption: title, sort: "uptime_percent_last_week", rows: groups, columns }));
+  return [locallySortedTable({ caption: "Groups", sort: "uptime_percent_last_week", rows: groups, columns })];
 }

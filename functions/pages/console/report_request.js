@@ -2,7 +2,7 @@
 
 import { halfTyped } from "./forms.js";
 import { displayZone, targetPercent } from "./settings.js";
-import { count, instant, toInstant } from "./texts.js";
+import { clock, count, instant, toInstant } from "./texts.js";
 
 const MOST_GROUPS = 3;
 
@@ -15,12 +15,15 @@ const MOST_GROUPS = 3;
  */
 export function requested(form) {
   const fields = new FormData(form);
-  const asOf = fields.get("as_of");
+  const isPeriod = fields.get("time") === "period";
+  const [from, last] = [fields.get("from"), fields.get("last")];
+  const asOf = isPeriod ? "" : fields.get("as_of");
   const ids = listed(fields.get("store_ids"));
   const groups = listed(fields.get("group_by"));
   const target = fields.get("target_percent") || targetPercent();
   const body = {
     ...(asOf && { as_of: toInstant(asOf, displayZone()) }),
+    ...(isPeriod && from && last && { period: { from, to: dayAfter(last), by: fields.get("by") } }),
     ...(ids.length > 0 && { store_ids: ids }),
     ...(groups.length > 0 && { group_by: groups }),
     ...(target && { target_percent: Number(target) }),
@@ -29,12 +32,23 @@ export function requested(form) {
     formats: ["csv", ...fields.getAll("formats")],
   };
   const problems = {
+    ...(isPeriod && periodProblems(from, last)),
     ...(target && !(Number(target) > 0 && Number(target) <= 100) && { target_percent: "A target is above 0 and at most 100." }),
     ...(groups.length > MOST_GROUPS && { group_by: `At most ${MOST_GROUPS} attributes.` }),
     ...halfTyped(form),
   };
   return { body, problems };
 }
+
+function periodProblems(from, last) {
+  if (!from) return { from: "Choose the first day." };
+  if (!last) return { last: "Choose the last day." };
+  return last < from ? { last: "The last day is before the first." } : {};
+}
+
+const DAY_MS = 86_400_000;
+const shifted = (date, days) => new Date(Date.parse(date) + days * DAY_MS).toISOString().slice(0, 10);
+const dayAfter = (date) => shifted(date, 1);
 
 /**
  * Split a list that was typed or pasted; quotes protect commas, as in CSV.
@@ -49,8 +63,8 @@ export function listed(text) {
 const trimmed = (text) => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
 
 /** A request in words: "2 stores, week to 14 October 2024, 23:55 UTC". */
-export function inWords({ request = {}, as_of: asOf, stores, status }) {
-  return [whichStores(request, stores), whichTime(asOf ?? request.as_of, status)].join(", ");
+export function inWords(entry) {
+  return [whichStores(entry.request ?? {}, entry.stores), whichTime(entry)].join(", ");
 }
 
 function whichStores({ store_ids: ids, store_count: requestedCount, where }, stores) {
@@ -66,10 +80,23 @@ const conditions = (where) =>
     .map(([name, values]) => `${name} ${[values].flat().map((value) => value || "none").join(" or ")}`)
     .join(", ");
 
-const whichTime = (asOf, status) => {
+/** The time that a report is about: "week to 14 October 2024, 23:55 UTC". */
+export function whichTime({ request = {}, as_of: planned, status }) {
+  if (request.period) return periodInWords(request.period);
+  const asOf = planned ?? request.as_of;
   if (asOf) return `week to ${instant(asOf)}`;
   return status === "Failed" ? "week to the last poll, which was not planned" : "week to the last poll";
-};
+}
+
+/** Dates are midnights of each store, and the end is not part of the period. */
+function periodInWords({ from, to, by }) {
+  const isDate = (edge) => edge.length === "2024-10-01".length;
+  const first = isDate(from) ? longDate(from) : instant(from);
+  const last = isDate(to) ? longDate(shifted(to, -1)) : instant(to);
+  return `${first} to ${last}${by === "total" ? "" : `, by ${by}`}`;
+}
+
+const longDate = (date) => clock("UTC").longDate(Date.parse(date));
 
 /** What else a request asked for, each in words. */
 export function extras({ request = {}, poll_filter: filter }) {

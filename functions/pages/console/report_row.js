@@ -144,6 +144,7 @@ function facts(entry) {
 function headline({ headline: figures }) {
   if (!figures) return null;
   const { now, uptime_percent: uptime, stores_missed: missed, lost_revenue_last_week: lost } = figures;
+  if (!now) return periodHeadline(figures);
   const facts = [
     `${number(now.down)} down now`,
     now.no_data > 0 && `${number(now.no_data)} without data`,
@@ -156,6 +157,12 @@ function headline({ headline: figures }) {
     element("strong", {}, percent(uptime.last_week)),
     ` up in the week · ${facts.filter(Boolean).join(" · ")}`,
   );
+}
+
+/** The figures of a report on a period. */
+function periodHeadline({ uptime_percent: uptime, outages, lost_revenue: lost }) {
+  const facts = [count(outages, "outage"), lost && `${money(lost)} lost`].filter(Boolean);
+  return element("p", { class: "headline" }, element("strong", {}, percent(uptime)), ` up · ${facts.join(" · ")}`);
 }
 
 const warningElements = (warnings = []) =>

@@ -31,9 +31,16 @@ async function makeReport() {
   }
 }
 
+/** Show the fields of the chosen kind of time. */
+function showTime() {
+  for (const part of form.querySelectorAll("[data-time]")) part.hidden = part.dataset.time !== form.elements.time.value;
+}
+
 form.querySelector(".zone").textContent = displayZone();
 form.elements.target_percent.placeholder = targetPercent();
 keepDraft(form);
+showTime();
+form.elements.time.addEventListener("change", showTime);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   busy(event.submitter, makeReport);

@@ -72,6 +72,30 @@ def test_a_report_follows_the_form(reports: Page, user: User) -> None:
     popup.value.close()
 
 
+def test_a_report_on_a_period(reports: Page, user: User) -> None:
+    form = reports.locator("#request")
+    form.get_by_label("Time").select_option("period")
+    form.get_by_label("First day").fill("2024-10-14")
+    form.get_by_label("Last day").fill("2024-10-01")
+    button = reports.get_by_role("button", name="Make the report")
+    button.click()
+    expect(reports.locator("#last-problem")).to_be_visible()
+    form.get_by_label("First day").fill("2024-10-01")
+    form.get_by_label("Last day").fill("2024-10-14")
+    form.get_by_label("Rows").select_option("week")
+    form.get_by_label("Groups").fill("brand")
+    report_id = make_report(reports)
+    title = newest(reports).get_by_role("heading")
+    expect(title).to_contain_text("1 October 2024 to 14 October 2024, by week")
+    summary = user.get(f"/reports/{report_id}/summary").json()
+    assert summary["report"]["request"]["period"]["to"] == "2024-10-15"
+    uptime = f"{summary['total']['uptime_percent']:.1f}%"
+    expect(newest(reports).locator(".headline")).to_contain_text(f"{uptime} up")
+    newest(reports).get_by_role("link", name="Figures").click()
+    expect(reports.locator(".tile").first).to_contain_text(uptime)
+    expect(reports.locator(".series span")).to_have_count(len(summary["windows"]))
+
+
 def test_the_figures_of_a_report_are_in_the_list(reports: Page, user: User) -> None:
     report_id = make_report(reports)
     summary = user.get(f"/reports/{report_id}/summary").json()

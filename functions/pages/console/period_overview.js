@@ -1,0 +1,81 @@
+// The figures of a report on a period: in all, window by window, and by group.
+
+import { element } from "./dom.js";
+import { series } from "./series.js";
+import { locallySortedTable, plainTable } from "./tables.js";
+import { count, money, number, percent } from "./texts.js";
+
+/** Return the parts of the overview: tiles, and sections. */
+export function periodParts(summary) {
+  const { total, outages, windows, groups, silent_stores: silent } = summary;
+  const missed = windows.length > 1 ? "Missed targets" : "Below target";
+  return {
+    tiles: [
+      tile("Uptime", percent(total.uptime_percent), total.coverage_percent === null ? "closed" : `${percent(total.coverage_percent)} of the time seen`),
+      tile("Down, hours", hours(total.downtime_hours)),
+      tile(missed, number(total.stores_missed), `${number(total.stores_met)} met`),
+      tile("Outages", number(outages)),
+      tile("Silent at its end", number(silent), "stores without a poll in the last day"),
+      total.lost_revenue === null ? null : tile("Lost revenue", money(total.lost_revenue)),
+    ],
+    sections: [
+      ["Window by window", series("Uptime, window by window; the table has the numbers", windows.map(bar)), windowsTable(windows)],
+      groups.length > 0 && ["Groups", groupsTable(groups)],
+    ].filter(Boolean),
+  };
+}
+
+function tile(name, value, note = null) {
+  return element(
+    "div",
+    { class: "tile" },
+    element("dt", {}, name),
+    element("dd", { class: "value" }, value),
+    note && element("dd", { class: "note" }, note),
+  );
+}
+
+const hours = (value) => value.toFixed(2);
+const bar = ({ window_start: start, uptime_percent: uptime, downtime_hours: down }) => ({
+  percent: uptime,
+  text: `${start}: ${percent(uptime)} up, ${hours(down)} h down`,
+});
+
+function windowsTable(windows) {
+  const lines = windows.map((window) => [
+    window.window_start,
+    percent(window.uptime_percent),
+    hours(window.uptime_hours),
+    hours(window.downtime_hours),
+    hours(window.no_data_hours),
+    number(window.outages),
+  ]);
+  return plainTable(["From", "Uptime", "Up, h", "Down, h", "No data, h", "Outages"], lines);
+}
+
+/** Each group with the sums of its windows. */
+function groupsTable(groups) {
+  const names = Object.keys(groups[0].group);
+  const rows = groups.map(({ group, windows }) => {
+    const sum = (name) => windows.reduce((total, window) => total + window[name], 0);
+    const [up, down] = [sum("uptime_hours"), sum("downtime_hours")];
+    return {
+      name: names.map((name) => group[name] || "none").join(", "),
+      uptime: up + down ? (100 * up) / (up + down) : null,
+      down,
+      outages: sum("outages"),
+    };
+  });
+  const column = (name, head, cell) => ({ name, head, value: (row) => row[name], cell: (row) => (row[name] === null ? null : cell(row[name])) });
+  return locallySortedTable({
+    caption: count(groups.length, "group"),
+    sort: "uptime",
+    rows,
+    columns: [
+      { ...column("name", names.join(", "), (text) => text), isText: true },
+      column("uptime", "Uptime", percent),
+      column("down", "Down, h", hours),
+      column("outages", "Outages", number),
+    ],
+  });
+}
