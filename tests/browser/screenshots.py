@@ -63,7 +63,7 @@ def _console(browser: Browser) -> None:
         by_day = week[week.sum(axis="columns") < _HOURS_BY_DAY]
         store_id = by_day.min(axis="columns").idxmax()  # with much uptime and much downtime
         for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 1280, "height": 1130}, color_scheme=scheme)
+            page = browser.new_page(viewport={"width": 1280, "height": 1200}, color_scheme=scheme)
             page.goto(api)
             page.get_by_text("against the week before").first.wait_for()
             page.screenshot(path=_IMAGES / f"console-overview-{scheme}.png")

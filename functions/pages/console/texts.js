@@ -19,7 +19,11 @@ export function count(value, one, many = `${one}s`) {
 export const percent = (value) => (value == null ? "no data" : `${value.toFixed(1)}%`);
 
 /** A difference of percentages: 1.25 → "+1.3 points" */
-export const points = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)} points`;
+export function points(value) {
+  const rounded = Math.round(10 * value) / 10;
+  const sign = rounded < 0 ? "−" : rounded > 0 ? "+" : "±";
+  return `${sign}${Math.abs(rounded).toFixed(1)} points`;
+}
 
 /** Money as the API writes it: "1234.50" → "1,234.50" */
 export function money(text) {
