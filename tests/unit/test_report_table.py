@@ -152,9 +152,9 @@ def test_a_failed_report_is_restarted_once(reports: Reports, failed: Report) -> 
 
 
 def test_a_report_that_was_deleted_is_not_restarted(reports: Reports, failed: Report) -> None:
-    reports.delete(REPORT_ID)
+    deleted = replace(failed, report_id="01234567-89ab-4cde-8f01-23456789abce")
     with pytest.raises(UnknownReportError):
-        reports.restart(failed, LATER)
+        reports.restart(deleted, LATER)
 
 
 def test_an_earlier_execution_cannot_fail_a_restarted_report(
