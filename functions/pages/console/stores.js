@@ -145,4 +145,5 @@ async function changed({ target }) {
 }
 
 form.addEventListener("input", changed);
+addEventListener("hashchange", () => typing.abort()); // a view that was left does not come back
 form.addEventListener("submit", (event) => event.preventDefault());

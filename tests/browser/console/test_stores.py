@@ -64,9 +64,21 @@ def test_nothing_found_suggests_ids_close_to_it(console: Page, user: User) -> No
     store_id = listed(user)[20]
     visit(console, "Stores")
     search(console).fill(f"{store_id[:-1]}~")
+    expect(console.locator("#stores tbody")).to_have_count(0)
     console.locator("#stores").get_by_role("link", name=store_id).click()
     expect(console).to_have_title(f"{store_id} · Store monitoring")
     expect(console.locator(".strip")).to_be_visible()
+
+
+def test_a_click_while_typing_goes_to_its_store(console: Page, user: User) -> None:
+    store_id = listed(user)[20]
+    visit(console, "Stores")
+    link = console.locator("#stores").get_by_role("link", name=store_id)
+    expect(link).to_be_visible()
+    search(console).fill("something else")
+    link.click()
+    expect(console.locator(".strip")).to_be_visible()
+    expect(console).to_have_title(f"{store_id} · Store monitoring")
 
 
 def test_markup_is_text(console: Page, user: User) -> None:

@@ -183,14 +183,10 @@ def _instant_us(edge: date | int, offsets: ZoneOffsets) -> int:
 
 def _begins_unit(dates: Int64s, unit: PeriodUnit) -> Bools:
     """Return which dates begin a unit."""
-    match unit:
-        case PeriodUnit.TOTAL:
-            return np.zeros(len(dates), np.bool_)
-        case PeriodUnit.DAY:
-            return np.ones(len(dates), np.bool_)
-        case PeriodUnit.WEEK | PeriodUnit.MONTH:
-            begins: Bools = unit_dates(dates, unit) == dates
-            return begins
+    if unit is PeriodUnit.TOTAL:
+        return np.zeros(len(dates), np.bool_)
+    begins: Bools = unit_dates(dates, unit) == dates
+    return begins
 
 
 def unit_dates(dates: Int64s, unit: PeriodUnit) -> Int64s:
@@ -211,13 +207,11 @@ def unit_dates(dates: Int64s, unit: PeriodUnit) -> Int64s:
     >>> [str(unit_dates(days, unit).astype("datetime64[D]")[0]) for unit in ("week", "month")]
     ['2024-10-14', '2024-10-01']
     """
-    match unit:
-        case PeriodUnit.TOTAL:
-            return np.zeros_like(dates)
-        case PeriodUnit.DAY:
-            return dates
-        case PeriodUnit.WEEK:
-            return dates - (dates + _EPOCH_WEEKDAY) % 7
-        case PeriodUnit.MONTH:
-            months = dates.astype("datetime64[D]").astype("datetime64[M]")
-            return months.astype("datetime64[D]").astype(np.int64)
+    if unit is PeriodUnit.TOTAL:
+        return np.zeros_like(dates)
+    if unit is PeriodUnit.DAY:
+        return dates
+    if unit is PeriodUnit.WEEK:
+        return dates - (dates + _EPOCH_WEEKDAY) % 7
+    months = dates.astype("datetime64[D]").astype("datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64)
