@@ -138,12 +138,11 @@ async function changed({ target }) {
   typing = new AbortController();
   const { signal } = typing;
   if (target.name === "q") await pause(TYPING_PAUSE_MS, signal);
-  if (signal.aborted) return;
+  if (signal.aborted || !location.hash.startsWith("#stores")) return; // the view may have been left
   const address = storesAddress({ ...query, [target.name]: target.value.trim() });
   history.replaceState(null, "", address); // not one entry a letter
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
 form.addEventListener("input", changed);
-addEventListener("hashchange", () => typing.abort()); // a view that was left does not come back
 form.addEventListener("submit", (event) => event.preventDefault());
