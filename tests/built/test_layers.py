@@ -27,6 +27,7 @@ WITH_ARROW = {
     *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
     *("CompactFunction", "DeleteStoreFunction", "TakeBackIngestFunction"),
     *("ListStoresFunction", "PublishStoreChangesFunction", "PublishTablesFunction"),
+    "StartScheduledReportFunction",  # parses periods
 }
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 

@@ -26,6 +26,7 @@ async function route() {
   const { signal } = leaving;
   reveal(shown);
   const { show } = await loaded(shown);
+  byId(`${shown}-view`).ariaBusy = "false";
   if (!signal.aborted) await show(rest, signal);
 }
 

@@ -74,5 +74,6 @@ def refused(context: BrowserContext, user: User) -> Page:
 
 
 def visit(console: Page, view: str) -> None:
-    """Go to a view by its link."""
+    """Go to a view by its link, and wait until it responds."""
     console.get_by_role("navigation").get_by_role("link", name=view).click()
+    expect(console.locator(f"#{view.lower()}-view")).to_have_attribute("aria-busy", "false")
