@@ -63,6 +63,7 @@ def test_pages(console: Page, user: User) -> None:
 def test_nothing_found_suggests_ids_close_to_it(console: Page, user: User) -> None:
     store_id = listed(user)[20]
     visit(console, "Stores")
+    assert shown(console)
     search(console).fill(f"{store_id[:-1]}~")
     expect(console.locator("#stores tbody")).to_have_count(0)
     console.locator("#stores").get_by_role("link", name=store_id).click()
@@ -84,6 +85,7 @@ def test_a_click_while_typing_goes_to_its_store(console: Page, user: User) -> No
 def test_markup_is_text(console: Page, user: User) -> None:
     user.report()
     visit(console, "Stores")
+    assert shown(console)
     search(console).fill("<img")
     expect(console.locator("#stores tbody th")).to_have_text([HOSTILE])
     expect(console.locator("img")).to_have_count(0)
