@@ -60,7 +60,7 @@ help:  ## List all targets.
 setup: $(COMMAND)  ## Create the virtual environment, with the command .venv/bin/store-monitoring.
 
 .PHONY: pr
-pr: lint validate test-all check-report  ## Run everything that CI runs: about 15 minutes.
+pr: lint validate test-all check-report  ## Run everything that CI runs: about half an hour.
 
 .PHONY: run
 run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.html FORMATS=csv,html AS_OF=instant BUILT=1.
