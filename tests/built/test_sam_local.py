@@ -68,7 +68,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A running cloud that has ingested the small sample."""
     folder = tmp_path_factory.mktemp("sample") / "small"
     write_sample(folder, shape=SMALL)
-    with LocalCloud() as cloud:
+    with LocalCloud(parameter_overrides={"PublishTables": "true"}) as cloud:
         upload_all(find_inputs(folder), cloud)
         yield cloud
 
