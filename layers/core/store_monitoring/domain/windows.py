@@ -204,7 +204,8 @@ def unit_dates(dates: Int64s, unit: PeriodUnit) -> Int64s:
     2024-10-15 was a Tuesday:
 
     >>> days = np.array(["2024-10-15"], "datetime64[D]").astype(np.int64)
-    >>> [str(unit_dates(days, unit).astype("datetime64[D]")[0]) for unit in ("week", "month")]
+    >>> units = (PeriodUnit.WEEK, PeriodUnit.MONTH)
+    >>> [str(unit_dates(days, unit).astype("datetime64[D]")[0]) for unit in units]
     ['2024-10-14', '2024-10-01']
     """
     if unit is PeriodUnit.TOTAL:
