@@ -143,21 +143,15 @@ class OutageTracker:
         changes : Statuses
             Those of `status_changes`.
         """
-        is_first = changes.poll == known.border[changes.store]
-        is_last = np.append(is_first[1:], True)[: len(is_first)]
-        # For an inactive status, the poll before it is active, and so is the next status.
-        poll_before_us = known.at_us(changes.poll - 1, changes.store)
-        last_up_us = np.where(is_first, self._last_up_us[changes.store], poll_before_us)
-        next_us = np.append(changes.poll_us[1:], NO_POLL)[: len(is_last)]
-        next_up_us = np.where(is_last, NO_POLL, next_us)
-        run = np.arange(len(is_first))  # index of the first status of a run of the same ones
-        repeats = ~is_first & ~np.diff(changes.active, prepend=~changes.active[:1])
-        if repeats.any():  # the status before it ended for lack of polls (rule 21)
-            run = np.maximum.accumulate(np.where(repeats, 0, run))
-            last_up_us = last_up_us[run]
-            last = np.append(np.flatnonzero(~repeats)[1:], len(run)) - 1
-            next_up_us = np.repeat(next_up_us[last], np.diff(last, prepend=-1))
+        found = self._found(known, changes)
+        has_ended = found.next_up_us != NO_POLL
+        self._pending = found.where(~has_ended)
+        self._record(found.where(has_ended))
 
+    def _found(self, known: KnownPolls, changes: Statuses) -> Outages:
+        """Return the pending outages and those of the next stretch."""
+        is_first = changes.poll == known.border[changes.store]
+        run, last_up_us, next_up_us = self._runs(known, changes, is_first)
         resumes = is_first & ~changes.active
         pending = self._resumed(changes.store[resumes], next_up_us[resumes])
         down = np.flatnonzero(~changes.active & (changes.since < changes.until))
@@ -178,13 +172,41 @@ class OutageTracker:
             last_up_us[status],
             next_up_us[status],
         )
-        found = _joined(pending, new)
-        has_ended = found.next_up_us != NO_POLL
-        self._record(found.where(has_ended))
-        self._pending = found.where(~has_ended)
-
         # Read only of stores whose last status is inactive: the next stretch continues it.
+        is_last = np.append(is_first[1:], True)[: len(is_first)]
         self._last_up_us[changes.store[is_last]] = last_up_us[is_last]
+        return _joined(pending, new)
+
+    def _runs(
+        self, known: KnownPolls, changes: Statuses, is_first: Bools
+    ) -> tuple[Int64s, Int64s, Int64s]:
+        """Return for each status the run of equal statuses it is in, and the polls around that.
+
+        Parameters
+        ----------
+        is_first : bool (statuses,)
+            Whether a status is the first one of its store.
+
+        Returns
+        -------
+        run : int64 (statuses,)
+            Index of the first status of the run.
+        last_up_us, next_up_us : int64 (statuses,)
+            If the status is inactive, the instants of the active polls before and after the run.
+        """
+        # The poll before an inactive status is active, and so is the next status.
+        last_up_us = known.at_us(changes.poll - 1, changes.store)
+        last_up_us[is_first] = self._last_up_us[changes.store[is_first]]
+        next_up_us = np.append(changes.poll_us[1:], NO_POLL)[: len(is_first)]
+        next_up_us[:-1][is_first[1:]] = NO_POLL
+        run = np.arange(len(is_first))
+        repeats = ~is_first & ~np.diff(changes.active, prepend=~changes.active[:1])
+        if repeats.any():  # the status before it ended for lack of polls (rule 21)
+            run = np.maximum.accumulate(np.where(repeats, 0, run))
+            last_up_us = last_up_us[run]
+            last = np.append(np.flatnonzero(~repeats)[1:], len(run)) - 1
+            next_up_us = np.repeat(next_up_us[last], np.diff(last, prepend=-1))
+        return run, last_up_us, next_up_us
 
     def finish(self) -> OutageFigures:
         """Return the figures of all outages, after the last stretch."""
