@@ -39,7 +39,7 @@ from store_monitoring.storage.schemas import PART, PERIOD_PART
 from store_monitoring.storage.stores import attribute_values
 
 _BATCH_POLLS = 500_000  # smaller batches are not worth a call
-_POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "What a size costs"
+_POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "Limits"
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
 _AHEAD = 1  # batches that are read while one is computed
 _NO_ENDS = pa.schema(
