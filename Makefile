@@ -102,6 +102,15 @@ SEEDS ?= 10000
 simulate: $(READY)  ## Simulate schedules of the whole system: SEEDS=10000, or SEEDS=20-29 for some.
 	@$(BIN)/python -m tests.simulation.simulate $(SEEDS)
 
+# The key stays out of the list of processes.
+conformance: export CONFORMANCE_URL := $(URL)
+conformance: export CONFORMANCE_KEY := $(KEY)
+conformance: export CONFORMANCE_STACK := $(STACK)
+
+.PHONY: conformance
+conformance: $(READY)  ## Test a deployment from outside: URL=https://… KEY=secret, with STACK=name to take back what it uploads.
+	@$(BIN)/python -m pytest tests/e2e/guarded/conformance
+
 .PHONY: soak
 soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
 	$(BIN)/python -m pytest -m soak

@@ -8,7 +8,6 @@ breaks something for good or counts everything.
 import gzip
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,38 +31,20 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class User:
-    """Uploads files and calls the API, as README describes."""
+class Api:
+    """A client with nothing but HTTP and presigned URLs, of any deployment."""
 
-    cloud: LocalCloud
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def s3(self) -> Any:
-        return self.cloud.client("s3")
-
-    @cached_property
-    def dynamodb(self) -> Any:
-        return self.cloud.client("dynamodb")
-
-    def upload(self, key: str, content: bytes) -> dict[str, Any]:
-        """Upload a file and wait for its outcome."""
-        version_id = self.put(key, content)
-        return until(lambda: self.outcome(key, version_id))
-
-    def put(self, key: str, content: bytes) -> str:
-        """Upload a file; return its version."""
-        bucket = self.cloud.outputs["InboxBucketName"]
-        version_id: str = self.s3.put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
-        return version_id
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.headers = headers or {}
 
     def request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **arguments: Any
     ) -> requests.Response:
-        url = f"{self.cloud.api_url}{path}"
         headers = {**self.headers, **(headers or {})}
-        return requests.request(method, url, headers=headers, timeout=30, **arguments)
+        return requests.request(
+            method, f"{self.url}{path}", headers=headers, timeout=30, **arguments
+        )
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
         return self.request("GET", path, **arguments)
@@ -91,6 +72,54 @@ class User:
         response = self.ended(self.trigger(**body))
         assert response["status"] == "Complete", response
         return requests.get(response["url"], timeout=30).content
+
+    def create_upload(self, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
+        """Return a form with which one file can be uploaded."""
+        response = self.post("/uploads", json={"kind": kind, "filename": filename})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def ended_upload(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Wait until an upload has its outcome; return the response."""
+
+        def poll() -> dict[str, Any] | None:
+            response = self.get(f"/uploads/{form['upload_id']}").json()
+            return None if response["status"] in ("Pending", "Retrying") else response
+
+        return until(poll)
+
+
+def send_form(form: Mapping[str, Any], content: bytes, **changes: str) -> requests.Response:
+    """Upload a file with a form, of which fields may be changed."""
+    fields, file = form["fields"] | changes, {"file": ("polls.csv", content)}
+    return requests.post(form["url"], data=fields, files=file, timeout=30)
+
+
+class User(Api):
+    """A user of a local cloud, who also has AWS credentials."""
+
+    def __init__(self, cloud: LocalCloud, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(cloud.api_url, headers)
+        self.cloud = cloud
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.cloud.client("s3")
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        return self.cloud.client("dynamodb")
+
+    def upload(self, key: str, content: bytes) -> dict[str, Any]:
+        """Upload a file and wait for its outcome."""
+        version_id = self.put(key, content)
+        return until(lambda: self.outcome(key, version_id))
+
+    def put(self, key: str, content: bytes) -> str:
+        """Upload a file; return its version."""
+        bucket = self.cloud.outputs["InboxBucketName"]
+        version_id: str = self.s3.put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+        return version_id
 
     def outcome(self, key: str, version_id: str) -> dict[str, Any] | None:
         """Return the final outcome of an upload, or None while there is none."""

@@ -32,23 +32,6 @@ def test_the_key_gives_access(guarded: User, method: str, path: str, status: int
     assert guarded.request(method, path).status_code == status
 
 
-@pytest.mark.parametrize(("method", "path", "status"), WITH_KEY)
-@pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"x-api-key": ""}])
-def test_calls_without_the_key_are_forbidden(
-    stranger: User, method: str, path: str, status: int, headers: dict[str, str]
-) -> None:
-    response = stranger.request(method, path, headers=headers)
-    assert response.status_code == 403
-    message = "the header x-api-key has no valid key"
-    assert response.json() == {"error": {"code": "forbidden", "message": message}}
-    assert response.headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.parametrize("path", OPEN)
-def test_open_paths_need_no_key(stranger: User, path: str) -> None:
-    assert stranger.get(path).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

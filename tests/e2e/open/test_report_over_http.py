@@ -7,34 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from uuid import uuid4
 
-import pytest
 import requests
 
 from tests.e2e.conftest import User, until
 from tests.oracle import Case, HoursRow, Period, Poll, csv_text, period_csv_text, report
 
-LATEST = "2024-10-14T23:55:18.727055Z"
-
 
 def test_a_report_equals_the_oracles(user: User, sample: dict[str, bytes]) -> None:
     assert user.report().decode() == csv_text(report(_case(sample)))
-
-
-def test_a_complete_report_has_its_url_and_its_scope(user: User) -> None:
-    report_id = user.trigger()
-    response = user.ended(report_id)
-    assert response["report_id"] == report_id
-    assert response["as_of"] == LATEST
-    assert response["stores"] == 91
-    left = datetime.fromisoformat(response["expires_at"]) - datetime.now(UTC)
-    assert 0 < left.total_seconds() <= 900
-    download = requests.get(response["url"], timeout=30)
-    assert download.headers["Content-Disposition"] == (
-        f'attachment; filename="store-report-{report_id}.csv"'
-    )
-    assert "AWS4-HMAC-SHA256" in response["url"]
 
 
 def test_both_variants_of_every_endpoint(user: User) -> None:
@@ -65,18 +46,6 @@ def test_a_running_report_shows_progress_and_no_url(user: User) -> None:
     assert done == sorted(done)
     assert {step["shards_total"] for step in progress} == {progress[0]["shards_total"]}
     assert max(done) <= progress[0]["shards_total"]
-
-
-@pytest.mark.parametrize(
-    "variant", [{"headers": {"Accept": "text/csv"}}, {"params": {"download": "true"}}]
-)
-def test_the_file_itself_can_be_requested(user: User, variant: dict[str, dict[str, str]]) -> None:
-    report_id = user.trigger()
-    user.ended(report_id)
-    moved = user.get(f"/get_report/{report_id}", allow_redirects=False, **variant)
-    assert moved.status_code == 303
-    followed = user.get(f"/get_report/{report_id}", **variant)
-    assert followed.content.startswith(b"store_id,uptime_last_hour(in minutes),")
 
 
 def test_a_shard_that_fails_fails_the_report(user: User, sample: dict[str, bytes]) -> None:
@@ -131,39 +100,6 @@ def test_a_report_on_a_period_equals_the_oracles(user: User, sample: dict[str, b
     assert made.decode() == period_csv_text(replace(_case(sample), period=period))
 
 
-def test_unknown_and_malformed_ids(user: User) -> None:
-    unknown = user.get(f"/get_report/{uuid4()}")
-    assert unknown.status_code == 404
-    assert unknown.json()["error"]["code"] == "unknown_report"
-    for text in ("nonsense", "1", "../etc", "%00", "a" * 500):
-        response = user.get("/get_report", params={"report_id": text})
-        assert response.status_code == 400, text
-        assert response.json()["error"]["code"] == "malformed_report_id"
-    assert user.get("/get_report").status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"{", "not JSON"),
-        (b"[]", "not a JSON object"),
-        (b"[" * 100_000, "not JSON"),
-        (b'{"store_ids": [' + b"9" * 5000 + b"]}", "not JSON"),
-        (b'{"as_of": 5}', "as_of"),
-        (b'{"as_of": "yesterday"}', "as_of"),
-        (b'{"poll_filter": "some"}', "poll_filter"),
-        (b'{"asof": null}', "asof"),
-    ],
-)
-def test_an_invalid_request_is_refused_with_the_reason(
-    user: User, body: bytes, reason: str
-) -> None:
-    response = user.post("/trigger_report", data=body)
-    assert response.status_code == 400
-    assert response.json()["error"]["code"] == "invalid_request"
-    assert reason in response.json()["error"]["message"]
-
-
 def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) -> None:
     of_all = report(_case(sample))
     chosen = sorted(of_all)[:5]
@@ -200,13 +136,6 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     assert opened.headers["Content-Disposition"] == "inline"
 
 
-def test_an_unknown_store_fails_the_report_and_is_named(user: User) -> None:
-    response = user.ended(user.trigger(store_ids=["no-such-store"]))
-    assert response["status"] == "Failed"
-    assert response["error"]["code"] == "UnknownStore"
-    assert "'no-such-store'" in response["error"]["message"]
-
-
 def test_stores_are_selected_by_their_attributes(user: User, sample: dict[str, bytes]) -> None:
     attributes = csv.DictReader(io.StringIO(sample["attributes/stores.csv"].decode()))
     wanted = [
@@ -232,12 +161,6 @@ def test_a_report_of_no_store_fails(user: User) -> None:
     response = user.ended(user.trigger(where={"brand": "Nobody's"}))
     assert (response["status"], response["error"]["code"]) == ("Failed", "NoStores")
     assert "brand" in response["error"]["message"]
-
-
-def test_index_and_health(user: User) -> None:
-    assert "POST /trigger_report" in user.get("/").json()["endpoints"]
-    health = user.get("/healthz")
-    assert (health.status_code, health.json()) == (200, {"ok": True})
 
 
 def test_an_unreadable_file_changes_nothing(user: User) -> None:
