@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -16,9 +17,14 @@ from store_monitoring.storage.keys import report_key
 from testing.pipeline import Pipeline
 from tests.browser.accessibility import serious_problems
 from tests.browser.conftest import DESKTOP
+from tests.unit.test_html_report import many, page_of_part
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
-PHONE = ViewportSize(width=390, height=844)
+PAINTED = """() => new Promise((resolve) => {
+  const observer = new PerformanceObserver((list) => resolve(list.getEntries()[0].startTime));
+  observer.observe({ type: "paint", buffered: true });
+})"""
+PHONE = ViewportSize(width=360, height=740)
 
 Rows = dict[str, dict[str, str]]
 
@@ -111,8 +117,17 @@ def test_a_column_sorts_both_ways(report: Page, rows: Rows) -> None:
     expect(header).to_have_attribute("aria-sort", "descending")
     assert [float(text) for text in shown(report, column)] == hours[::-1]
     report.get_by_role("button", name="Store").click()
-    expect(report.locator("[aria-sort]")).to_have_count(1)
+    expect(report.locator("thead [aria-sort]:not([aria-sort=none])")).to_have_count(1)
     assert shown(report, "store_id") == sorted(rows)
+
+
+def test_headers_say_that_the_worst_stores_come_first(report: Page) -> None:
+    heads = report.locator("#stores-table thead th")
+    states = heads.evaluate_all("heads => heads.map(head => [head.dataset.name, head.ariaSort])")
+    worst_first = {"uptime_percent_last_week": "ascending"}
+    assert states == [[name, worst_first.get(name, "none")] for name, _ in states]
+    report.get_by_role("button", name="Uptime % of week").click()
+    expect(report.locator("[aria-sort=descending]")).to_have_count(1)
 
 
 def test_unknown_values_are_sorted_last(report: Page) -> None:
@@ -131,7 +146,41 @@ def test_search(report: Page, rows: Rows) -> None:
     expect(report.locator("#place")).to_have_text(f"1–1 of 1 stores, of {len(rows)} in all")
     assert shown(report, "store_id") == [wanted]
     report.get_by_label("Search").fill("no such store")
-    expect(report.locator("#place")).to_have_text("No such store")
+    expect(report.locator("#place")).to_contain_text(f"{len(rows)} stores")
+    assert shown(report, "store_id") == []
+
+
+def test_columns_keep_their_widths(report: Page) -> None:
+    def widths() -> list[float]:
+        return report.locator("#stores-table thead th").evaluate_all(
+            "heads => heads.map(head => Math.round(head.getBoundingClientRect().width))"
+        )
+
+    before = widths()
+    report.get_by_label("Show").select_option("no data")
+    assert widths() == before
+    report.get_by_label("Search").fill("no such store")
+    assert widths() == before
+
+
+def test_an_id_is_in_one_line(report: Page) -> None:
+    report.get_by_label("Search").fill("onerror")
+    cell = report.locator("#stores-table tbody th")
+    expect(cell).to_have_attribute("title", HOSTILE)
+    hostile = cell.bounding_box()
+    report.get_by_label("Search").fill("")
+    usual = cell.first.bounding_box()
+    assert hostile
+    assert usual
+    assert hostile["height"] < 1.5 * usual["height"]
+
+
+def test_figures_lead_to_the_stores_behind_them(report: Page) -> None:
+    report.get_by_label("Search").fill("typed before")
+    down = report.locator(".alarm .figure a")
+    down.click()
+    expect(report.locator("#place")).to_contain_text(f"of {down.text_content()} stores")
+    assert set(shown(report, "state")) == {"down"}
 
 
 def test_stores_that_are_down_now(report: Page) -> None:
@@ -206,6 +255,21 @@ def test_accessibility(
     assert serious_problems(report) == []
 
 
+@pytest.mark.exhaustive
+def test_a_page_of_50000_stores_is_painted_at_once(context: BrowserContext, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(page_of_part(many(50_000)))
+
+    def painted_ms() -> float:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        milliseconds: float = page.evaluate(PAINTED)
+        page.close()
+        return milliseconds
+
+    assert min(painted_ms() for _ in range(5)) <= 500
+
+
 def test_a_phone_scrolls_down_only(report: Page) -> None:
     report.set_viewport_size(PHONE)
     assert report.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -217,6 +281,15 @@ def test_print_has_no_controls_and_dark_ink(report: Page) -> None:
     expect(report.get_by_role("button", name="Next")).to_be_hidden()
     ink = report.locator("h1").evaluate("head => getComputedStyle(head).color")
     assert ink == "rgb(28, 32, 36)"
+
+
+def test_the_first_printed_page_is_what_a_manager_reads(report: Page) -> None:
+    """A4 at 96 dots an inch, less the margins: what changed, what to act on, by group and hour."""
+    report.set_viewport_size({"width": 688, "height": 1016})
+    report.emulate_media(media="print")
+    box = report.locator(".heat").bounding_box()
+    assert box
+    assert box["y"] + box["height"] <= 1016
 
 
 def test_without_script_everything_but_the_table_is_shown(browser: Browser, address: str) -> None:

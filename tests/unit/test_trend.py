@@ -130,7 +130,7 @@ def test_the_change_against_the_week_before(pipeline: Pipeline) -> None:
     assert trend["week_before"]["uptime_percent"] == 50.0
     assert trend["change_percent_points"] == 50.0
     assert "+50.0" in page(pipeline)
-    assert page(pipeline).count("<meter") == 7
+    assert page(pipeline).count("<meter") == 8  # the days, and the week before
 
 
 def test_a_memory_of_less_than_two_weeks_has_no_week_before(pipeline: Pipeline) -> None:

@@ -11,7 +11,7 @@ from pygal.style import Style
 from store_monitoring.reports.html.texts import days
 from store_monitoring.reports.summary import NO_DATA, Bin, Summary
 
-_WIDTH, _HEIGHT = 360, 190  # pixels, about the displayed size
+_WIDTH, _HEIGHT = 420, 220  # pixels, about the displayed size
 _TEXT = 11
 
 

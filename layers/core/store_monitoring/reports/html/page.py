@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
-from typing import IO, Self
+from math import ceil, sqrt
+from typing import IO, Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,10 +23,10 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.request import period_to_json
 from store_monitoring.reports.summary import Summary
 
-WHOLE_TABLE_STORES = 20_000
-WORST_STORES = 5_000  # rows of the table if the report has more than `WHOLE_TABLE_STORES`
-LONGEST_OUTAGES = 200
-GROUPS = 100  # of a period's page, each with a table of its own
+TABLE_STORES = 5_000  # so that a page has less than 1 MB
+WORST_STORES = 10  # on the first printed page
+LONGEST_OUTAGES = 50
+GROUPS = 100
 _LEVELS = 4  # of colour, in the table of outages by hour
 _PACKAGE = "store_monitoring.reports.html"
 
@@ -248,30 +249,40 @@ def write_html(
     summary = aggregates.summary
     assert isinstance(summary, Summary)
     table = stores_table(rows)
-    is_whole = len(table) <= WHOLE_TABLE_STORES
+    groups = [] if aggregates.groups is None else _worst_groups(aggregates.groups.table)
     page = _environment().get_template("page.html.j2")
     text = page.render(
         about=about,
         summary=summary,
-        groups=None if aggregates.groups is None else aggregates.groups.records,
+        groups=groups,
+        group_count=0 if aggregates.groups is None else len(aggregates.groups.table),
         outages=None if outages is None else outages.rows.to_pylist(),
         outage_count=0 if outages is None else outages.count,
         outage_levels=_levels(summary.outages_by_hour),
         charts=charts(summary, about.memory_us),
-        worst=[store for store in summary.worst_stores if store.downtime_hours > 0],
+        worst=[store for store in summary.worst_stores if store.downtime_hours > 0][:WORST_STORES],
         columns=COLUMNS,
-        is_whole=is_whole,
-        table=(table if is_whole else table[:WORST_STORES]).to_pydict(),
+        is_whole=len(table) <= TABLE_STORES,
+        table=table[:TABLE_STORES].to_pydict(),
         styles=[_inlined("theme.css", "store_monitoring"), _inlined("page.css")],
         scripts=[_inlined("chart_tips.mjs"), _inlined("stores_table.mjs")],
     )
     output.write(text.encode())
 
 
+def _worst_groups(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the groups with the lowest percentages of uptime in the week, the lowest first."""
+    rows: list[dict[str, Any]] = table.sort_by("uptime_percent_last_week")[:GROUPS].to_pylist()
+    return rows
+
+
 def _levels(counts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return numbers as levels of colour: 0 for none, up to `_LEVELS` for the greatest."""
-    greatest = max(max(row) for row in counts)
-    return [[-(-_LEVELS * count // greatest) if count else 0 for count in row] for row in counts]
+    """Return numbers as levels of colour: 0 for none, up to `_LEVELS` for the greatest.
+
+    They grow with the square root: a peak leaves differences between the other hours visible.
+    """
+    greatest = max(max(max(row) for row in counts), 1)
+    return [[ceil(_LEVELS * sqrt(count / greatest)) for count in row] for row in counts]
 
 
 def _environment() -> Environment:
@@ -287,10 +298,13 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "decimals": texts.decimals,
         "percent": texts.percent,
+        "points": texts.points,
         "hours": texts.hours,
         "days": texts.days,
         "date": texts.date,
         "minute": texts.minute,
+        "weekday": texts.weekday,
+        "clock_time": texts.clock_time,
         "iso": to_text,
     }
     return environment

@@ -3,10 +3,11 @@
 const element = (id) => document.getElementById(id);
 const data = JSON.parse(element("stores-data").textContent);
 const stores = data.store_id.map((_, store) => store); // by their index, the worst first
-const searched = data.store_id.map((id) => id.toLowerCase());
+const searched = data.store_id.map((id, store) => `${id}\n${data.name[store] ?? ""}`.toLowerCase());
 const table = element("stores-table");
 const columns = [...table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset }));
 const whole = new Intl.NumberFormat("en-US");
+const allStores = whole.format(stores.length);
 
 const shownAs = {
   text: (value) => value,
@@ -23,7 +24,7 @@ const filters = {
   missed: (store) => data.target_last_week[store] === "missed",
 };
 
-let sorted = null; // the column that it is sorted by; null: as it comes
+let sorted = columns.find(({ name }) => name === "uptime_percent_last_week");
 let descending = false;
 let matching = stores;
 let page = 0;
@@ -37,7 +38,7 @@ function select() {
     (store) =>
       isShown(store) && isBelow(data.uptime_percent_last_week[store]) && searched[store].includes(text),
   );
-  if (sorted) matching.sort(comparison(data[sorted.name]));
+  matching.sort(comparison(data[sorted.name]));
   page = 0;
   render();
 }
@@ -59,23 +60,27 @@ function render() {
   const first = page * pageRows;
   const shown = matching.slice(first, first + pageRows);
   table.tBodies[0].replaceChildren(...shown.map(row));
-  const of = matching.length === stores.length ? "" : `, of ${whole.format(stores.length)} in all`;
   element("place").textContent = shown.length
     ? `${whole.format(first + 1)}–${whole.format(first + shown.length)} of ` +
-      `${whole.format(matching.length)} stores${of}`
-    : "No such store";
+      `${whole.format(matching.length)} stores${matching.length < stores.length ? `, of ${allStores} in all` : ""}`
+    : `Not among these ${allStores} stores`;
   element("previous").disabled = first === 0;
   element("next").disabled = first + shown.length >= matching.length;
 }
 
 function row(store) {
-  const cells = columns.map(({ name, kind }, index) => {
+  return line(columns.map(({ name }) => data[name][store]));
+}
+
+function line(values) {
+  const cells = columns.map(({ kind }, index) => {
     const cell = document.createElement(index === 0 ? "th" : "td");
     if (index === 0) cell.scope = "row";
-    const value = data[name][store];
+    const value = values[index];
     cell.className = index === 0 ? "id" : kind;
     if (kind === "state" || kind === "status") cell.dataset.state = value;
     cell.textContent = value === null ? "–" : shownAs[kind](value);
+    if (index === 0) cell.title = value;
     return cell;
   });
   const line = document.createElement("tr");
@@ -83,11 +88,23 @@ function row(store) {
   return line;
 }
 
+// A collapsed row with the longest values: columns keep their widths, whatever is shown.
+function widest({ name, kind }) {
+  const length = (value) => (value === null ? 0 : shownAs[kind](value).length);
+  return data[name].reduce((longest, value) => (length(value) > length(longest) ? value : longest), null);
+}
+
 function sortBy(column) {
   descending = sorted === column && !descending;
-  sorted?.head.removeAttribute("aria-sort");
+  sorted.head.setAttribute("aria-sort", "none");
   sorted = column;
   column.head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  select();
+}
+
+function filterBy(name) {
+  element("show").value = name;
+  element("search").value = element("below").value = "";
   select();
 }
 
@@ -103,10 +120,15 @@ for (const column of columns) {
 for (const id of ["search", "show", "below", "page-rows"]) {
   element(id).addEventListener("input", select);
 }
+for (const link of document.querySelectorAll("[data-show]")) {
+  link.addEventListener("click", () => filterBy(link.dataset.show));
+}
 element("previous").addEventListener("click", () => turn(-1));
 element("next").addEventListener("click", () => turn(1));
 element("without-script").remove();
 for (const id of ["stores-controls", "stores-region", "stores-pages"]) {
   element(id).hidden = false;
 }
+table.tFoot.append(line(columns.map(widest)));
+sorted.head.setAttribute("aria-sort", "ascending");
 select();

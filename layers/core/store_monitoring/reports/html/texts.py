@@ -17,6 +17,17 @@ def percent(percentage: float | None) -> str:
     return NO_DATA if percentage is None else f"{percentage:.1f}%"
 
 
+def points(difference: float) -> str:
+    """Return a difference of percentages.
+
+    >>> points(0.25), points(-1.44), points(-0.04)
+    ('+0.2', '−1.4', '±0.0')
+    """
+    size = f"{abs(difference):.1f}"
+    sign = "±" if size == "0.0" else "+" if difference > 0 else "−"
+    return f"{sign}{size}"
+
+
 def hours(duration: float) -> str:
     """Return a duration in whole hours.
 
@@ -52,6 +63,25 @@ def minute(instant: str) -> str:
     '2024-10-14 23:55'
     """
     return f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"
+
+
+def weekday(instant: str) -> str:
+    """Return the day of an instant in ISO 8601.
+
+    >>> weekday("2024-10-14T23:55:18.727055Z")
+    'Mon 14 Oct'
+    """
+    at = datetime.fromisoformat(instant)
+    return f"{at:%a} {at.day} {at:%b}"
+
+
+def clock_time(instant: str) -> str:
+    """Return the time of day of an instant in ISO 8601.
+
+    >>> clock_time("2024-10-14T23:55:18.727055Z")
+    '23:55'
+    """
+    return f"{datetime.fromisoformat(instant):%H:%M}"
 
 
 def decimals(number: float | Decimal | None) -> str:
