@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
 
 from store_monitoring.errors import TooManyStoresError, UnknownStoreError
 from store_monitoring.reports import report
@@ -342,6 +343,19 @@ def test_store_ids_are_text_in_every_format(tmp_path: Path) -> None:
     assert [(cell.value, cell.data_type, cell.hyperlink) for cell in cells] == [
         (store_id, "s", None) for store_id in ids
     ]
+
+
+def test_names_may_have_any_characters(pipeline: Pipeline) -> None:
+    """Also those that JSON or XML escape, and texts that look like an escape of a workbook."""
+    names = {"down": 'é < & > " \\', "never": "_x0041_", "old": "\uffff", "up": "\U0001f355"}
+    rows = io.StringIO()
+    csv.writer(rows).writerows([("store_id", "name"), *names.items()])
+    assert pipeline.ingest("attributes/x.csv", rows.getvalue()).status == "Committed"
+    assert {store_id: each["name"] for store_id, each in _records(pipeline).items()} == names
+    pipeline.report(ReportRequest(formats=(Format.XLSX,)))
+    sheet = load_workbook(pipeline.folder / report_key("r", "xlsx"))["Stores"]
+    cells = [unescape(row[1].value) for row in sheet.iter_rows(min_row=2)]
+    assert cells == list(names.values())
 
 
 def test_the_csv_is_the_same_with_other_formats(pipeline: Pipeline) -> None:

@@ -1,7 +1,7 @@
 """The CSV report."""
 
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from store_monitoring.reports.formats.rows import (
     TOTALS,
     classic_totals_us,
     hundredths,
+    joined,
     thousandths_of_percent,
 )
 from store_monitoring.reports.formats.writers import Batch, Writer
@@ -64,12 +65,12 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
     >>> csv_lines(pa.RecordBatch.from_pydict(row))
     b'"a,b",0.75,0.01,0.01,1.50,0.02,0.02\n'
     """
-    columns = [_quoted(batch.column("store_id"))]
+    columns = [quoted(batch.column("store_id"))]
     classic_us = classic_totals_us({name: batch.column(name).to_numpy() for name in TOTAL_COLUMNS})
     for name, unit_us in TOTALS.items():
         rounded = hundredths(classic_us[name], unit_us)
         columns.append(_NUMBERS.take(pa.array(rounded)))
-    return _lines(columns)
+    return lines(columns)
 
 
 def period_csv_lines(batch: pa.RecordBatch) -> bytes:
@@ -89,14 +90,14 @@ def period_csv_lines(batch: pa.RecordBatch) -> bytes:
     """
     lengths_us = {name: batch.column(f"{name}_us").to_numpy() for name in _PERIOD_MEASURES}
     columns = [
-        _quoted(batch.column("store_id")),
+        quoted(batch.column("store_id")),
         *(batch.column(name) for name in ("window_start", "window_end")),
         *(_decimals(hundredths(each, HOUR_US), 2) for each in lengths_us.values()),
     ]
     known_us = lengths_us["uptime"] + lengths_us["downtime"]
     percents = _decimals(thousandths_of_percent(lengths_us["uptime"], known_us), 3)
     columns.append(pc.if_else(known_us > 0, percents, ""))
-    return _lines(columns)
+    return lines(columns)
 
 
 def _decimals(numbers: Int64s, digits: int) -> pa.StringArray:
@@ -105,16 +106,15 @@ def _decimals(numbers: Int64s, digits: int) -> pa.StringArray:
     return pc.binary_join_element_wise(whole, pc.utf8_lpad(rest, digits, "0"), ".")
 
 
-def _lines(columns: Sequence[pa.Array]) -> bytes:
-    """Return the cells of columns, as text, as lines."""
-    lines = pc.binary_join_element_wise(*columns, ",")
-    all_lines = pa.ListArray.from_arrays([0, len(lines)], lines)
-    text: bytes = pc.binary_join(all_lines, "\n")[0].as_buffer().to_pybytes()
-    return text + b"\n" if len(lines) else b""
+def lines(columns: Sequence[Any]) -> bytes:
+    """Return the cells of columns, as text, as lines; null is an empty cell."""
+    texts = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
+    text = joined(texts, "\n")
+    return f"{text}\n".encode() if len(texts) else b""
 
 
-def _quoted(store_ids: pa.StringArray) -> pa.StringArray:
-    """Quote ids where RFC 4180 requires it."""
-    doubled = pc.replace_substring(store_ids, '"', '""')
-    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
-    return pc.if_else(pc.match_substring_regex(store_ids, '[",]'), quoted, store_ids)
+def quoted(texts: Any) -> Any:
+    """Quote texts where RFC 4180 requires it."""
+    doubled = pc.replace_substring(texts, '"', '""')
+    in_quotes = pc.binary_join_element_wise('"', doubled, '"', "")
+    return pc.if_else(pc.match_substring_regex(texts, '[",\r\n]'), in_quotes, texts)

@@ -5,7 +5,13 @@ from datetime import date
 from decimal import Decimal
 from typing import IO, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store_monitoring.reports.formats.rows import TEXT_ROWS, joined, plain_text
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
+
+_ESCAPED = r"[^ !#-\[\]-~]"  # what JSON's encoder escapes
 
 
 class JsonWriter(Writer):
@@ -72,14 +78,38 @@ class JsonRows:
 
     def write(self, rows: Rows) -> None:
         """Write one object per row."""
-        for record in rows.records:
-            self._output.write(f"{self._separator}{to_json(record)}".encode())
+        for batch in rows.table.to_batches(TEXT_ROWS):
+            lines = joined(_objects(batch), ",\n")
+            self._output.write(f"{self._separator}{lines}".encode())
             self._separator = ",\n"
 
 
 def to_json(value: Any) -> str:
     """Return a value as JSON: instants in ISO 8601, money as text."""
     return _ENCODER.encode(value)
+
+
+def _objects(rows: pa.RecordBatch) -> Any:
+    """Return rows as JSON objects, column by column: many times as fast as one by one."""
+    parts: list[Any] = []
+    for name, values in zip(rows.schema.names, rows.columns, strict=True):
+        parts += [f"{', ' if parts else '{'}{to_json(name)}: ", _json_values(values)]
+    return pc.binary_join_element_wise(
+        *parts, "}", "", null_handling="replace", null_replacement="null"
+    )
+
+
+def _json_values(values: Any) -> Any:
+    """Return values as JSON; null stays null."""
+    kind = values.type
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return plain_text(values)
+    if pa.types.is_nested(kind) or (
+        pa.types.is_string(kind) and pc.any(pc.match_substring_regex(values, _ESCAPED)).as_py()
+    ):
+        each = values.to_pylist(maps_as_pydicts="strict")
+        return pa.array([None if value is None else to_json(value) for value in each], pa.string())
+    return pc.binary_join_element_wise('"', plain_text(values), '"', "")
 
 
 def _encode(value: object) -> str:

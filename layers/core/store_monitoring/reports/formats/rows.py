@@ -13,6 +13,9 @@ from store_monitoring.domain.parameters import HOUR_US, SECOND_US
 from store_monitoring.domain.targets import divide, to_cents
 from store_monitoring.reports.measures import CLASSIC_UNITS, units_of
 
+TEXT_ROWS = 8192
+"""As many rows are made text at a time, so that memory stays bounded."""
+
 Float64s = NDArray[np.float64]
 
 PERCENT, CURRENCY = "percent", "currency"  # units that are no length of time
@@ -116,6 +119,34 @@ def table_with_units(columns: Iterable[tuple[str, Any, str | None]]) -> pa.Table
         for name, values, unit in zip(names, arrays, units, strict=True)
     ]
     return pa.table(list(arrays), schema=pa.schema(fields))
+
+
+def plain_text(values: Any) -> Any:
+    """Return values as CSV and JSON write them: instants in ISO 8601, numbers as Python does.
+
+    >>> plain_text(pa.array([41_400.0, 0.25, None])).to_pylist()
+    ['41400.0', '0.25', None]
+    >>> plain_text(pa.array([0, 250_000], pa.timestamp("us", "UTC"))).to_pylist()
+    ['1970-01-01T00:00:00+00:00', '1970-01-01T00:00:00.250000+00:00']
+    """
+    if pa.types.is_timestamp(values.type):
+        # Without a zone, Arrow needs no time zone database, which Lambda does not have.
+        naive = values.cast(pa.int64()).cast(pa.timestamp("us")).cast(pa.string())
+        with_t = pc.replace_substring(naive, " ", "T")
+        whole_seconds = pc.replace_substring(with_t, ".000000", "")
+        return pc.binary_join_element_wise(whole_seconds, "+00:00", "")
+    text = values.cast(pa.string())
+    if pa.types.is_floating(values.type):
+        whole = pc.binary_join_element_wise(text, ".0", "")
+        return pc.if_else(pc.match_substring_regex(text, "[.e]"), text, whole)
+    return text
+
+
+def joined(texts: Any, separator: str) -> str:
+    """Return texts as one text."""
+    as_list = pa.ListArray.from_arrays([0, len(texts)], texts)
+    text: str = pc.binary_join(as_list, separator)[0].as_py()
+    return text
 
 
 def classic_totals_us(totals_us: Mapping[str, Int64s]) -> dict[str, Int64s]:

@@ -1,16 +1,15 @@
 """The further tables of a report, such as its groups, as files of their own."""
 
-import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from store_monitoring.reports.formats.csv import lines, quoted
 from store_monitoring.reports.formats.json import JsonRows, to_json
+from store_monitoring.reports.formats.rows import TEXT_ROWS, joined, plain_text
 from store_monitoring.reports.formats.writers import Rows
 from store_monitoring.reports.report import Format, TableName
 
@@ -60,24 +59,12 @@ class _CsvTable:
 
     def __init__(self, schema: pa.Schema, output: IO[bytes]) -> None:
         self._output = output
-        names = [
-            name
-            for field in schema
-            for name in (
-                [each.name for each in field.type]
-                if pa.types.is_struct(field.type)
-                else [field.name]
-            )
-        ]
-        self._write_lines([names])
+        names = pa.array(_flattened(schema.empty_table()).schema.names)
+        output.write(f"{joined(quoted(names), ',')}\n".encode())
 
     def write(self, rows: Rows) -> None:
-        self._write_lines(_cells(row) for row in rows.records)
-
-    def _write_lines(self, lines: Any) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        self._output.write(text.getvalue().encode())
+        for batch in _flattened(rows.table).to_batches(TEXT_ROWS):
+            self._output.write(lines([quoted(plain_text(values)) for values in batch.columns]))
 
 
 class _ParquetTable:
@@ -88,14 +75,14 @@ class _ParquetTable:
         self._file.write_table(rows.table)
 
 
-def _cells(row: dict[str, Any]) -> Iterator[Any]:
-    for value in row.values():
-        match value:
-            case dict():
-                yield from value.values()
-            case datetime():
-                yield value.isoformat()
-            case bool():
-                yield str(value).lower()
-            case _:
-                yield value
+def _flattened(table: pa.Table) -> pa.Table:
+    """Return a table with the fields of structs in columns of their own, without their prefix."""
+    flat = table.flatten()
+    names = [
+        name
+        for field in table.schema
+        for name in (
+            [each.name for each in field.type] if pa.types.is_struct(field.type) else [field.name]
+        )
+    ]
+    return flat.rename_columns(names)
