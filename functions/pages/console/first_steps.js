@@ -1,19 +1,15 @@
 // What the overview shows while there is no report: three steps to the first one.
 
 import { actionButton } from "./action_button.js";
-import { ask } from "./api.js";
-import { element, pause, problemText } from "./dom.js";
+import { element, problemText } from "./dom.js";
+import { makeReport } from "./make_report.js";
 import { sampleOffer } from "./sample.js";
-
-const ASK_EVERY_MS = 500;
 
 /** @param {() => Promise<void>} onReport called when the first report has ended */
 export function firstSteps(onReport) {
   const problem = problemText();
   const make = async (request = {}) => {
-    const headers = { "Idempotency-Key": crypto.randomUUID() };
-    const { report_id: id } = await ask("POST", "trigger_report", { body: { formats: ["csv", "html"], ...request }, headers });
-    while ((await ask("GET", `get_report/${id}`)).status === "Running") await pause(ASK_EVERY_MS);
+    await makeReport({ formats: ["csv", "html"], ...request });
     await onReport();
   };
   const place = element(

@@ -6,11 +6,12 @@ import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
 import { periodParts } from "./period_overview.js";
+import { makeReport } from "./make_report.js";
 import { openReport } from "./report_files.js";
 import { whichTime } from "./report_request.js";
+import { series } from "./series.js";
 import { locallySortedTable } from "./tables.js";
-import { count, money, number, percent, points } from "./texts.js";
-import { makeWeekBefore, weekBefore } from "./week_before.js";
+import { count, instant, money, number, percent, points } from "./texts.js";
 
 const WORST = 10;
 const REFRESH_EVERY_MS = 15_000;
@@ -45,20 +46,25 @@ async function update(reportId, signal) {
   if (id === shownReport) return;
   if (id) {
     const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
-    const { store_ids: ids, where, period } = summary.report.request;
-    const isOfAll = !ids && !where && !period;
-    const before = isOfAll ? await weekBefore(summary.report, signal) : null;
-    const compare = isOfAll && !before && (async () => {
-      await makeWeekBefore(summary.report);
-      refill(place, figures(summary, await weekBefore(summary.report)));
-    });
-    refill(place, figures(summary, before, compare));
+    refill(place, figures(summary, canHaveTrend(summary) && (() => addTrend(summary.report, reportId))));
   } else {
     const { firstSteps } = await import("./first_steps.js");
     refill(place, [firstSteps(firstReport)]);
   }
   shownReport = id;
   place.removeAttribute("aria-busy");
+}
+
+/** Only reports with HTML have a trend, since it costs as much again as all other figures. */
+function canHaveTrend({ trend, report: { request } }) {
+  return !trend && !request.period && !request.store_ids && !request.where;
+}
+
+/** Make the same report again, with a trend, and show it. */
+async function addTrend({ as_of, request: { poll_filter, group_by, formats = [] } }, reportId) {
+  const id = await makeReport({ as_of, poll_filter, group_by, formats: [...formats, "html"] });
+  if (reportId) location.hash = `overview/${id}`;
+  else await update("");
 }
 
 /** The first report has ended. One that failed is in the list of reports, with the reason. */
@@ -79,13 +85,12 @@ async function newestReport(signal) {
 
 /**
  * @param {object} summary
- * @param {object|null} before the report of the week before
- * @param {(() => Promise<void>)|false} [compare] makes that report
+ * @param {(() => Promise<void>)|false} compare makes the same report with a comparison to the week before
  */
-function figures(summary, before, compare = false) {
+function figures(summary, compare) {
   const { report, stores, warnings } = summary;
   const problem = problemText();
-  const { tiles, sections } = report.request.period ? periodParts(summary) : weekParts(summary, before);
+  const { tiles, sections } = report.request.period ? periodParts(summary) : weekParts(summary);
   return [
     element(
       "div",
@@ -106,8 +111,8 @@ function figures(summary, before, compare = false) {
 }
 
 /** The parts of a report on the week up to an instant. */
-function weekParts(summary, before) {
-  const { now } = summary;
+function weekParts(summary) {
+  const { now, trend } = summary;
   const rows = (query) => storesAddress(query, summary.report.report_id);
   return {
     tiles: [
@@ -116,16 +121,22 @@ function weekParts(summary, before) {
       tile("Closed now", now.closed, rows({ state: "closed" })),
       tile("No data", now.no_data, rows({ state: "no data" }), now.no_data > 0 && "warned"),
       targetTile(summary.last_week, rows),
-      ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary[window], before, window, name, rows)),
+      ...Object.entries(WINDOWS).map(([window, name]) => uptimeTile(summary, window, name, rows)),
       ...outageTiles(summary, rows),
     ],
     sections: [
       ["Worst stores of the week", worstStores(summary), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
       ["When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))],
+      trend && ["The last seven days", series("Uptime, day by day", trend.days.map(dayOfTrend))],
       ["Groups", ...groups(summary, rows)],
-    ],
+    ].filter(Boolean),
   };
 }
+
+const dayOfTrend = ({ end, uptime_percent: uptime, downtime_hours: down }) => ({
+  percent: uptime,
+  text: `24 hours to ${instant(end)}: ${percent(uptime)} up, ${count(Math.round(down), "hour")} down`,
+});
 
 function section(title, ...content) {
   return element("section", {}, element("h2", {}, title), ...content);
@@ -143,14 +154,15 @@ function tile(name, value, address, kind = null, ...notes) {
   );
 }
 
-function uptimeTile({ uptime_percent: uptime, coverage_percent: coverage, business_time_hours: open }, before, window, name, rows) {
-  const earlier = before?.headline.uptime_percent[window];
+function uptimeTile(summary, window, name, rows) {
+  const { uptime_percent: uptime, coverage_percent: coverage, business_time_hours: open } = summary[window];
+  const change = window === "last_week" ? summary.trend?.change_percent_points : null;
   return tile(
     `Uptime, last ${name}`,
     percent(uptime),
     rows({ sort: `uptime_percent_${window}` }),
     null,
-    uptime != null && earlier != null && `${points(uptime - earlier)} against the week before`,
+    change != null && `${points(change)} against the week before`,
     open > 0 ? `${percent(coverage)} of the time seen` : "closed",
   );
 }

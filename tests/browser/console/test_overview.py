@@ -49,6 +49,24 @@ def test_an_hour_of_the_heat_map_leads_to_its_stores(console: Page, user: User) 
     expect(console.locator("#stores")).not_to_contain_text("in all")
 
 
+def test_the_change_against_the_week_before(console: Page, user: User) -> None:
+    """It is the trend of the newest report; one without a trend can be made again with one."""
+    report_id = user.get("/stores").json()["report"]["report_id"]
+    trend = user.get(f"/reports/{report_id}/summary").json()["trend"]
+    compare = console.get_by_role("button", name="Compare with the week before")
+    expect(console.get_by_role("img", name="Uptime, day by day").locator("span")).to_have_count(7)
+    expect(compare).to_have_count(0)
+    note = console.locator(".tile .note", has_text="against the week before")
+    expect(note).to_contain_text(f"{abs(trend['change_percent_points']):.1f} points")
+    bare = user.trigger(formats=["csv"], group_by=["brand"])
+    user.ended(bare)
+    console.goto(f"{user.cloud.api_url}/#overview/{bare}")
+    expect(note).to_have_count(0)
+    compare.click()
+    expect(note).to_have_count(1)
+    expect(compare).to_have_count(0)
+
+
 def test_the_heat_map_by_keyboard(console: Page) -> None:
     links = console.get_by_role("grid").get_by_role("link")
     links.first.focus()

@@ -19,6 +19,7 @@ ConsolePart = Literal[
     "heat_map.js",
     "history.js",
     "live_list.js",
+    "make_report.js",
     "overview.js",
     "period_overview.js",
     "report_files.js",
@@ -41,7 +42,6 @@ ConsolePart = Literal[
     "upload_row.js",
     "uploads.js",
     "week.js",
-    "week_before.js",
 ]
 DocsPart = Literal["docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"]
 
