@@ -59,6 +59,15 @@ def test_an_error_that_is_meant_for_the_caller(error: Exception, status: int, co
     assert response["multiValueHeaders"]["Content-Type"] == ["application/json"]
 
 
+def test_an_error_about_a_field_names_it() -> None:
+    error = json.loads(call(InvalidRequestError.about("period.to", "not after from"))["body"])
+    assert error["error"] == {
+        "code": "invalid_request",
+        "message": "period.to: not after from",
+        "field": "period.to",
+    }
+
+
 @pytest.mark.parametrize(
     ("error", "status", "title"),
     [

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from base64 import urlsafe_b64encode
 from datetime import date
 from decimal import Decimal
@@ -146,7 +147,10 @@ def get(path: str, **query: str) -> tuple[int, Any]:
 
 
 def invalid(message: str) -> tuple[int, Any]:
-    return 400, {"code": "invalid_request", "message": message}
+    """Return the response to an invalid request: `field` is what the message begins with."""
+    found = re.match(r"([\w.-]+): |unknown field '(.*)'", message)
+    about = {"field": found[1] or found[2]} if found else {}
+    return 400, {"code": "invalid_request", "message": message, **about}
 
 
 # --- the body of a report -----------------------------------------------------------------------

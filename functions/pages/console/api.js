@@ -14,11 +14,12 @@ const ADVICE = {
   internal_error: "Something went wrong on the API’s side. Try again; if it fails again, look at the API’s log.",
 };
 
-/** An error of a call: `code` for programs, `message` for people. */
+/** An error of a call: `code` for programs, `message` for people, `field` if it is about one. */
 export class ApiError extends Error {
-  constructor(code, message) {
+  constructor(code, message, field = null) {
     super(ADVICE[code] ?? message);
     this.code = code;
+    this.field = field;
   }
 }
 
@@ -93,7 +94,7 @@ async function isTransient(response) {
 async function errorOf(response) {
   try {
     const { error } = await response.json();
-    return new ApiError(error.code, error.message);
+    return new ApiError(error.code, error.message, error.field);
   } catch {
     return new ApiError("unexpected", `The API responded with status ${response.status}.`);
   }

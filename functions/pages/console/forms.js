@@ -38,16 +38,18 @@ export function halfTyped(form) {
 }
 
 /**
- * The problems of a form, from an error of the API, whose messages begin with the field's name.
+ * The problems of a form, from an error of the API.
  *
  * @param {HTMLFormElement} form
  * @param {Error} error
+ * @param {Object<string, string>} names of the form's fields, by those of the API, where they differ
  */
-export function problemsOf(form, error) {
+export function problemsOf(form, error, names = {}) {
   const message = messageOf(error);
-  const [, name, reason] = /^(\w+): (.+)$/s.exec(message) ?? [];
-  const hasPlace = name && form.querySelector(`[data-problem-of="${name}"]`);
-  return hasPlace ? { [name]: `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.` } : { "": message };
+  const name = names[error.field] ?? error.field;
+  if (!name || !form.querySelector(`[data-problem-of="${name}"]`)) return { "": message };
+  const reason = message.replace(`${error.field}: `, "");
+  return { [name]: `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.` };
 }
 
 /** Keep what is typed into a form for this tab, and fill it in again after a reload. */

@@ -20,11 +20,13 @@ export function requested(form) {
   const asOf = isPeriod ? "" : fields.get("as_of");
   const ids = listed(fields.get("store_ids"));
   const groups = listed(fields.get("group_by"));
+  const { where, problem } = conditionsIn(fields.get("where"));
   const target = fields.get("target_percent") || targetPercent();
   const body = {
     ...(asOf && { as_of: toInstant(asOf, displayZone()) }),
     ...(isPeriod && from && last && { period: { from, to: dayAfter(last), by: fields.get("by") } }),
     ...(ids.length > 0 && { store_ids: ids }),
+    ...(Object.keys(where).length > 0 && { where }),
     ...(groups.length > 0 && { group_by: groups }),
     ...(target && { target_percent: Number(target) }),
     ...(fields.has("include") && { include: fields.getAll("include") }),
@@ -34,6 +36,7 @@ export function requested(form) {
   const problems = {
     ...(isPeriod && periodProblems(from, last)),
     ...(target && !(Number(target) > 0 && Number(target) <= 100) && { target_percent: "A target is above 0 and at most 100." }),
+    ...(problem && { where: problem }),
     ...(groups.length > MOST_GROUPS && { group_by: `At most ${MOST_GROUPS} attributes.` }),
     ...halfTyped(form),
   };
@@ -58,6 +61,19 @@ const dayAfter = (date) => shifted(date, 1);
 export function listed(text) {
   const values = text.matchAll(/"((?:[^"]|"")*)"|[^",\n\r\t]+/g);
   return [...new Set([...values].map(([value, quoted]) => quoted?.replaceAll('""', '"') ?? trimmed(value)))].filter(Boolean);
+}
+
+/** Read conditions, one a line: "brand: Nori, Oka"; no value means stores without one. */
+function conditionsIn(text) {
+  const lines = text.split(/[\r\n]+/).filter((line) => line.trim());
+  const wrong = lines.find((line) => !/^[^:]*\S[^:]*:/.test(line));
+  if (wrong) return { where: {}, problem: `“${wrong.trim()}” has no attribute with a colon, such as brand: Nori.` };
+  const pairs = lines.map((line) => {
+    const [name, ...values] = line.split(":");
+    const wanted = listed(values.join(":"));
+    return [name.trim(), wanted.length ? wanted : [""]];
+  });
+  return { where: Object.fromEntries(pairs) };
 }
 
 const trimmed = (text) => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");

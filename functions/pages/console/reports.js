@@ -1,12 +1,15 @@
 // The latest reports, and the form for a new one.
 
-import { ask } from "./api.js";
-import { busy, byId } from "./dom.js";
+import { ask, messageOf } from "./api.js";
+import { busy, byId, element, showMessage } from "./dom.js";
 import { keepDraft, problemsOf, showProblems } from "./forms.js";
 import { LiveList } from "./live_list.js";
-import { requested } from "./report_request.js";
+import { listed, requested } from "./report_request.js";
 import { ReportRow } from "./report_row.js";
 import { displayZone, targetPercent } from "./settings.js";
+
+const FIELDS = { "period.from": "from", "period.to": "last" }; // of the form, by the API's names
+const EXAMPLES = 100; // stores whose attributes are offered
 
 const form = byId("request");
 const list = new LiveList(
@@ -27,7 +30,7 @@ async function makeReport() {
     const started = await ask("POST", "trigger_report", { body, headers });
     list.prepend({ ...started, request: body, formats: body.formats, started_at: new Date().toISOString() });
   } catch (error) {
-    showProblems(form, problemsOf(form, error));
+    showProblems(form, problemsOf(form, error, FIELDS));
   }
 }
 
@@ -36,11 +39,35 @@ function showTime() {
   for (const part of form.querySelectorAll("[data-time]")) part.hidden = part.dataset.time !== form.elements.time.value;
 }
 
+/** Offer the attributes of the newest report of all stores. */
+async function offerAttributes() {
+  let rows = [];
+  try {
+    rows = (await ask("GET", `stores?limit=${EXAMPLES}`)).stores;
+  } catch (error) {
+    messageOf(error); // there is nothing to offer yet
+  }
+  const names = [...new Set(rows.flatMap(({ attributes }) => Object.keys(attributes ?? {})))].toSorted();
+  if (!names.length) return;
+  showMessage(byId("known-attributes"), `Stores have: ${names.join(", ")}.`);
+  const { group_by: field } = form.elements;
+  const offer = () => {
+    const typed = listed(field.value.replace(/[^,]*$/, ""));
+    const further = names.filter((name) => !typed.includes(name));
+    byId("attributes").replaceChildren(
+      ...further.map((name) => element("option", { value: [...typed, name].join(", ") })),
+    );
+  };
+  field.addEventListener("input", offer);
+  offer();
+}
+
 form.querySelector(".zone").textContent = displayZone();
 form.elements.target_percent.placeholder = targetPercent();
 keepDraft(form);
 showTime();
 form.elements.time.addEventListener("change", showTime);
+form.querySelector("details").addEventListener("toggle", offerAttributes, { once: true });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   busy(event.submitter, makeReport);

@@ -84,7 +84,9 @@ def delete_store(
         If the id is not a valid store id.
     """
     if not 1 <= len(store_id) <= _MAX_STORE_ID_CHARACTERS:
-        raise InvalidRequestError(f"store_id: not 1 to {_MAX_STORE_ID_CHARACTERS} characters")
+        raise InvalidRequestError.about(
+            "store_id", f"not 1 to {_MAX_STORE_ID_CHARACTERS} characters"
+        )
     bucket = bucket_of(store_id, bucket_count)
     polls_prefix, stores_prefix = f"polls/bucket={bucket:03d}/", f"stores/bucket={bucket:03d}/"
     polls_files = [

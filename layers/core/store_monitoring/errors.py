@@ -89,7 +89,27 @@ class IncompleteReportError(StoreMonitoringError):
 
 
 class InvalidRequestError(StoreMonitoringError):
-    """A request is malformed; the message names the field or parameter."""
+    """A request is malformed.
+
+    Attributes
+    ----------
+    field : str or None
+        The field or parameter that it is about, which the message names, too; None if it is about
+        the request as a whole.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @classmethod
+    def about(cls, field: str, reason: str) -> Self:
+        """Return the error about a field or parameter.
+
+        >>> InvalidRequestError.about("to", "not after from")
+        InvalidRequestError('to: not after from')
+        """
+        return cls(f"{field}: {reason}", field)
 
 
 class RequestTooLargeError(StoreMonitoringError):

@@ -222,7 +222,7 @@ def find_stores(
     try:
         cursor = None if page_token is None else _Cursor.of(page_token, report_id, query)
     except ValueError as error:
-        raise InvalidRequestError(f"page_token: {error}") from None
+        raise InvalidRequestError.about("page_token", f"{error}") from None
     if report_id is None:
         report_id = _newest(reports) if cursor is None else cursor.report_id
     report = report_rows.of(report_id, reports)
@@ -286,7 +286,7 @@ def _sort_values(name: str, report: _ReportRows) -> pa.ChunkedArray:
         return pc.if_else(pc.equal(values, ""), None, values)
     field = name.partition("(")[0]
     if name not in (field, _SORTABLE.get(field)) or field not in _SORTABLE:
-        raise InvalidRequestError(f"sort: rows have no field {name!r} to sort by")
+        raise InvalidRequestError.about("sort", f"rows have no field {name!r} to sort by")
     if field in _RATIOS:
         part, whole = (rows.column(column).cast(pa.float64()) for column in _RATIOS[field])
         return pc.divide(part, pc.if_else(pc.equal(whole, 0), None, whole))

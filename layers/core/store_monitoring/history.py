@@ -50,9 +50,9 @@ class HistoryRequest:
             If the period is empty or too long.
         """
         if self.period.days <= 0:
-            raise InvalidRequestError("to: not after from")
+            raise InvalidRequestError.about("to", "not after from")
         if self.period.days > MAX_PERIOD_DAYS:
-            raise InvalidRequestError(f"to: more than {MAX_PERIOD_DAYS} days after from")
+            raise InvalidRequestError.about("to", f"more than {MAX_PERIOD_DAYS} days after from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def read_history(
     store = stores_of(row)
     windows = period_windows(store.zone, store.zone_names, request.period, newest_us)
     if len(windows.store) > MAX_WINDOWS:
-        raise InvalidRequestError(f"by: more than {MAX_WINDOWS} windows")
+        raise InvalidRequestError.about("by", f"more than {MAX_WINDOWS} windows")
     known = KnownTime.of(*windows.bounds_us(store.count), memory_us).span
     files = log.polls(snapshot.version, known.start_us, known.end_us)
     of_bucket = [file for file in files if file.bucket == bucket]

@@ -64,9 +64,11 @@ class TimelineRequest:
         """
         from_us, to_us = self.from_us, self.to_us
         if from_us is not None and to_us is not None and from_us >= to_us:
-            raise InvalidRequestError("to: not after from")
+            raise InvalidRequestError.about("to", "not after from")
         if self.report_id is not None and (self.as_of_us, self.poll_filter) != (None, None):
-            raise InvalidRequestError("report_id: a report has its own as_of and poll_filter")
+            raise InvalidRequestError.about(
+                "report_id", "a report has its own as_of and poll_filter"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,19 @@ def test_a_report_on_a_period(reports: Page, user: User) -> None:
     form.get_by_label("First day").fill("2024-10-01")
     form.get_by_label("Last day").fill("2024-10-14")
     form.get_by_label("Rows").select_option("week")
-    form.get_by_label("Groups").fill("brand")
+    form.get_by_label("Groups").fill("region, ")
+    offered = reports.locator("#attributes option[value='region, brand']")  # known from the stores
+    form.get_by_label("Groups").fill(offered.get_attribute("value") or "")
+    form.get_by_label("Conditions").fill("brand: Nori, none such\n\nregion:West")
     report_id = make_report(reports)
     title = newest(reports).get_by_role("heading")
+    expect(title).to_contain_text("brand Nori or none such, region West")
     expect(title).to_contain_text("1 October 2024 to 14 October 2024, by week")
     summary = user.get(f"/reports/{report_id}/summary").json()
-    assert summary["report"]["request"]["period"]["to"] == "2024-10-15"
+    request = summary["report"]["request"]
+    assert request["period"]["to"] == "2024-10-15"
+    assert request["where"] == {"brand": ["Nori", "none such"], "region": ["West"]}
+    assert request["group_by"] == ["region", "brand"]
     uptime = f"{summary['total']['uptime_percent']:.1f}%"
     expect(newest(reports).locator(".headline")).to_contain_text(f"{uptime} up")
     newest(reports).get_by_role("link", name="Figures").click()
@@ -144,18 +151,28 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(tolerant: Pa
     as_of, groups = form.get_by_label("Week up to"), form.get_by_label("Groups")
     as_of.press_sequentially("10142024")  # a date without a time
     groups.fill("franchise")
+    where = form.get_by_label("Conditions")
+    where.fill("brand Nori")
     target = form.get_by_label("Target")
     target.fill("0")
     button = reports.get_by_role("button", name="Make the report")
     button.click()
     expect(reports.locator("#as-of-problem")).to_be_visible()
     expect(reports.locator("#target-percent-problem")).to_be_visible()
+    expect(reports.locator("#where-problem")).to_contain_text("brand Nori")
     expect(as_of).to_be_focused()
     as_of.fill("2024-10-14T12:00")
     target.fill("")
+    where.fill("brnd: Nori")
     with reports.expect_response("**/trigger_report"):
         button.click()
-    expect(reports.locator("#group-by-problem")).to_contain_text("brand")  # the API names those
+    expect(reports.locator("#where-problem")).to_contain_text("brand")  # the API names those
+    expect(where).to_be_focused()
+    where.fill("brand: Nori")
+    with reports.expect_response("**/trigger_report"):
+        button.click()
+    expect(reports.locator("#where-problem")).to_be_hidden()
+    expect(reports.locator("#group-by-problem")).to_contain_text("brand")
     expect(reports.locator("#as-of-problem")).to_be_hidden()
     expect(groups).to_be_focused()
     reports.reload()

@@ -193,6 +193,8 @@ class Api(APIGatewayRestResolver):
 def new_app(cors_origin: str, *, validates: bool = False) -> Api:
     """Return an app whose error responses are ``{"error": {"code", "message"}}``.
 
+    An error about one field or parameter has its name, too: `field`.
+
     To clients that accept `application/problem+json`, errors are problem details (RFC 9457) too.
 
     Parameters
@@ -210,9 +212,14 @@ def new_app(cors_origin: str, *, validates: bool = False) -> Api:
     )
 
     def error_response(
-        status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        field: str | None = None,
     ) -> Response[str]:
-        body: dict[str, object] = {"error": {"code": code, "message": message}}
+        about = {} if field is None else {"field": field}
+        body: dict[str, object] = {"error": {"code": code, "message": message, **about}}
         headers = headers or {}
         if PROBLEM_JSON in app.current_event.headers.get("Accept", "").lower():
             body = problem_members(status, message) | body
@@ -225,7 +232,8 @@ def new_app(cors_origin: str, *, validates: bool = False) -> Api:
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = _RETRY_AFTER_SECONDS
             logger.exception("an upstream service failed")
-        return error_response(status, code, str(error), headers)
+        field = error.field if isinstance(error, InvalidRequestError) else None
+        return error_response(status, code, str(error), headers, field)
 
     def invalid_request(error: RequestValidationError) -> Response[str]:
         return known_error(_request_error(error.errors()[0], app.current_event.path))
@@ -260,17 +268,17 @@ def _request_error(error: Mapping[str, Any], path: str) -> StoreMonitoringError:
     if field == "period":  # an object with fields of its own
         field = ".".join([field, *within[:1]])
     match error["type"]:
-        case "missing" if place == "query":
-            message = f"{field}: missing; this is GET {path}?{field}="
-        case "missing":
-            message = f"{field}: missing"
         case "extra_forbidden":
-            message = f"unknown field {field!r}"
+            return InvalidRequestError(f"unknown field {field!r}", field)
+        case "missing" if place == "query":
+            reason = f"missing; this is GET {path}?{field}="
+        case "missing":
+            reason = "missing"
         case "value_error":
-            message = f"{field}: {error['ctx']['error']}"
+            reason = str(error["ctx"]["error"])
         case _:
-            message = f"{field}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return InvalidRequestError(message)
+            reason = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return InvalidRequestError.about(field, reason)
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -153,6 +153,13 @@ def error_schemas(codes: frozenset[str]) -> dict[str, Any]:
         "properties": {
             "code": {"type": "string", "enum": sorted(codes | GATEWAY_CODES)},
             "message": {"type": "string", "description": "For people; it may change."},
+            "field": {
+                "type": "string",
+                "description": (
+                    "The field or parameter that an `invalid_request` is about, if it is about one."
+                    " That of a field in an object is `period.to`."
+                ),
+            },
         },
     }
     return {

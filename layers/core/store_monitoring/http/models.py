@@ -523,7 +523,7 @@ class ReportBody(BaseModel):
             If fields exclude each other, or the period is empty or too long.
         """
         if self.period is not None and self.as_of is not None:
-            raise InvalidRequestError("period: excludes as_of, name one of them")
+            raise InvalidRequestError.about("period", "excludes as_of, name one of them")
         formats = self.formats or [Format.CSV]
         return ReportRequest(
             self.as_of,

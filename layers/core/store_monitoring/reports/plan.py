@@ -311,5 +311,7 @@ def read_complete_plan(report_id: str, reports: Reports, tables: Tables) -> Plan
     except MissingObjectError:  # the plan may be deleted before the report's record
         raise UnknownReportError(f"the report {report_id} has expired") from None
     if plan.period is not None:
-        raise InvalidRequestError("report_id: this report is on a period; use its files or summary")
+        raise InvalidRequestError.about(
+            "report_id", "this report is on a period; use its files or summary"
+        )
     return plan

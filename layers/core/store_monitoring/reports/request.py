@@ -173,9 +173,9 @@ def checked_period(period: Period) -> Period:
         If it is empty, or longer than `MAX_PERIOD_DAYS`.
     """
     if period.days <= 0:
-        raise InvalidRequestError("period.to: not after from")
+        raise InvalidRequestError.about("period.to", "not after from")
     if period.days > MAX_PERIOD_DAYS:
-        raise InvalidRequestError(f"period.to: more than {MAX_PERIOD_DAYS} days after from")
+        raise InvalidRequestError.about("period.to", f"more than {MAX_PERIOD_DAYS} days after from")
     return period
 
 
@@ -282,9 +282,8 @@ def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -
     for name in names:
         if name not in known:
             known_names = f"known are {', '.join(sorted(known))}" if known else "none are known"
-            raise InvalidRequestError(
-                f"{field}: no store has the attribute {name!r}; {known_names}"
-            )
+            reason = f"no store has the attribute {name!r}; {known_names}"
+            raise InvalidRequestError.about(field, reason)
 
 
 def no_matching_stores(where: Iterable[Condition]) -> NoStoresError:
