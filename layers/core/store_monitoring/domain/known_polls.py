@@ -64,20 +64,18 @@ class KnownPolls:
     ----------
     span : Span
         The known time of all stores together.
-    key : int64 (instants,)
-        Position on the span's axis, times two, plus one if the poll says active. Ascending.
+    position : int64 (instants,)
+        Positions on the span's axis, ascending.
+    active : bool (instants,)
+        Whether each poll says active.
     border : int64 (stores + 1,)
-        Index in `key` where each store's instants begin; the last element is the length of `key`.
+        Index where each store's instants begin; the last element is the number of instants.
     """
 
     span: Span
-    key: Int64s
+    position: Int64s
+    active: Bools
     border: Int64s
-
-    @property
-    def active(self) -> Bools:
-        """Whether each poll says active: bool (instants,)."""
-        return (self.key & 1).astype(np.bool_)
 
     @property
     def is_polled(self) -> Bools:
@@ -90,13 +88,13 @@ class KnownPolls:
         return self.border[:-1][self.is_polled]
 
     def store(self, poll: Int64s) -> Int64s:
-        """Return the stores of some polls, given by their indices in `key`, ascending."""
+        """Return the stores of some polls, given by their indices, ascending."""
         count = np.diff(np.searchsorted(poll, self.border))
         return np.repeat(np.arange(len(count)), count)
 
     def at_us(self, poll: Int64s, store: Int64s) -> Int64s:
         """Return when some polls of some stores were taken, microseconds UTC."""
-        at_us: Int64s = (self.key[poll] >> 1) - store * self.span.length_us + self.span.start_us
+        at_us: Int64s = self.position[poll] - store * self.span.length_us + self.span.start_us
         return at_us
 
 
@@ -158,13 +156,21 @@ def sort_and_dedupe(polls: Polls, known: KnownTime) -> KnownPolls:
     """
     store_count, span = len(known.since_us), known.span
     span.check_room(store_count)
-    key = (span.position(polls.store, polls.timestamp_us) << 1) | polls.active
-    key = _selected(key, known.contains(polls))
+    key = span.position(polls.store, polls.timestamp_us)
+    key <<= 1  # in place: allocating memory takes longer
+    key |= polls.active
+    is_known = known.contains(polls)
+    if not is_known.all():
+        key = key[is_known]
     key.sort(kind="stable")
-    instant = key >> 1
-    key = _selected(key, np.append(True, instant[1:] != instant[:-1])[: len(key)])
+    active = (key & 1).astype(np.bool_)
+    position = np.right_shift(key, 1, out=key)
+    is_first = np.ones(len(position), np.bool_)
+    np.not_equal(position[1:], position[:-1], out=is_first[1:])
+    if not is_first.all():
+        position, active = position[is_first], active[is_first]
     starts = span.position(np.arange(store_count + 1), span.start_us)
-    return KnownPolls(span, key, np.searchsorted(key, starts << 1))
+    return KnownPolls(span, position, active, np.searchsorted(position, starts))
 
 
 def last_polls(known: KnownPolls) -> LastPolls:
@@ -175,10 +181,5 @@ def last_polls(known: KnownPolls) -> LastPolls:
     store = np.flatnonzero(known.is_polled)
     last = known.border[1:][store] - 1
     at_us[store] = known.at_us(last, store)
-    active[store] = known.key[last] & 1
+    active[store] = known.active[last]
     return LastPolls(at_us, active)
-
-
-def _selected(values: Int64s, mask: Bools) -> Int64s:
-    """Return the values that a mask selects; no copy is made in the usual case that all are."""
-    return values if mask.all() else values[mask]

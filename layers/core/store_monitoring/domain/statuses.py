@@ -80,11 +80,11 @@ def status_changes(known: KnownPolls, memory_us: int) -> Int64s:
     Polls that repeat the store's previous status change nothing while that holds. So uptime is
     computed from these only, which are few.
     """
-    active = known.active
-    changes = np.append(True, active[1:] != active[:-1])[: len(active)]
+    changes = np.ones(len(known.active), np.bool_)
+    np.not_equal(known.active[1:], known.active[:-1], out=changes[1:])
     changes[known.first] = True
     if _may_end(known, memory_us):
-        changes[1:] |= np.diff(known.key >> 1) > memory_us
+        changes[1:] |= np.diff(known.position) > memory_us
     return np.flatnonzero(changes)
 
 
@@ -133,10 +133,10 @@ def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch, memory_us: int) 
     last = np.append(first[1:] - 1, len(poll) - 1)[: len(first)]
     until[last] = stretch.end[store[last]]
     if _may_end(known, memory_us):
-        last_poll = np.append(poll[1:], len(known.key))[: len(poll)] - 1
+        last_poll = np.append(poll[1:], len(known.position))[: len(poll)] - 1
         ends_us = known.at_us(last_poll, store) + memory_us
         until = np.minimum(until, stretch.position(store, ends_us))
-    return Statuses(poll, store, poll_us, (known.key[poll] & 1).astype(np.bool_), since, until)
+    return Statuses(poll, store, poll_us, known.active[poll], since, until)
 
 
 def _may_end(known: KnownPolls, memory_us: int) -> bool:
@@ -166,11 +166,11 @@ def covered(known: KnownPolls, coverage_us: int, stretch: Stretch) -> tuple[Int6
     ([2, 12], [9, 15])
     """
     # A run is polls of a store of which each is covered by the one before it.
-    position = known.key >> 1
-    begins = np.append(True, position[1:] - position[:-1] > coverage_us)[: len(position)]
+    begins = np.ones(len(known.position), np.bool_)
+    np.greater(np.diff(known.position), coverage_us, out=begins[1:])
     begins[known.first] = True
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(position))[: len(first)] - 1
+    last = np.append(first[1:], len(begins))[: len(first)] - 1
     store = known.store(first)
     since = stretch.position(store, known.at_us(first, store))
     until = stretch.position(store, known.at_us(last, store) + coverage_us)

@@ -142,11 +142,11 @@ def timeline(store: Stores, polls: Polls, now_us: int, parameters: Parameters) -
 def _status_line(counting: Polls, week: Span, memory_us: int) -> StatusLine:
     first_us, last_us = np.array([week.start_us]), np.array([week.end_us])
     known = sort_and_dedupe(counting, KnownTime.of(first_us, last_us, memory_us))
-    if not len(known.key):
+    if not len(known.position):
         start, end = np.array([0]), np.array([week.length_us])
         return StatusLine(start, end, np.array([False]), np.array([NO_POLL]))
     stretch = Stretch.between(week, first_us, last_us)
-    held = statuses(known, np.arange(len(known.key)), stretch, memory_us)
+    held = statuses(known, np.arange(len(known.position)), stretch, memory_us)
     holds = held.since < held.until
     return StatusLine(held.since[holds], held.until[holds], held.active[holds], held.poll_us[holds])
 

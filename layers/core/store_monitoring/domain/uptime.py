@@ -239,7 +239,7 @@ def _polls_in(windows: Windows, known: KnownPolls, last_us: Int64s) -> Int64s:
 
     def before(windows_: Bools | slice, instant_us: Int64s) -> Int64s:
         position = known.span.position(windows.store[windows_], instant_us[windows_])
-        return np.searchsorted(known.key, position << 1)
+        return np.searchsorted(known.position, position)
 
     until = known.border[windows.store + 1]
     inner = windows.end_us < last_us[windows.store]

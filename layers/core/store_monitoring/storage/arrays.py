@@ -26,6 +26,7 @@ from store_monitoring.domain.windows import Windows, unit_dates
 from store_monitoring.storage.schemas import OUTAGES, PART, PERIOD_PART, TOTAL_COLUMNS
 
 _TABLE_OUTAGES = 100_000
+_OTHER_STORE = -1
 
 
 def stores_of(table: pa.Table) -> Stores:
@@ -66,15 +67,14 @@ def _rows_of(table: pa.Table, column: str) -> tuple[Int64s, pa.StructArray]:
 def polls_of(table: pa.Table, store_ids: pa.StringArray) -> Polls:
     """Return the polls of some stores in a table of schema `POLLS_AS_READ`, in the same order."""
     column = table.column("store_id").combine_chunks()
-    store_of_id = pc.index_in(column.dictionary, store_ids).cast(pa.int64())
-    store = store_of_id.take(column.indices)
-    if store.null_count:  # polls of other stores
-        table, store = table.filter(pc.is_valid(store)), store.drop_null()
-    return Polls(
-        store=store.to_numpy(),
+    store_of_id = pc.fill_null(pc.index_in(column.dictionary, store_ids), _OTHER_STORE).to_numpy()
+    polls = Polls(
+        # By numpy, which takes half the time of Arrow.
+        store=store_of_id.astype(np.int64)[column.indices.to_numpy()],
         timestamp_us=table.column("timestamp").cast(pa.int64()).to_numpy(),
         active=table.column("active").to_numpy(),
     )
+    return polls.where(polls.store != _OTHER_STORE) if _OTHER_STORE in store_of_id else polls
 
 
 def total_columns(totals: Totals) -> dict[str, Int64s]:
