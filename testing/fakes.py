@@ -290,7 +290,7 @@ class MemoryLog:
         if self.replaced_in.keys() & set(ingest_ids):
             raise CommitConflictError("an ingest is already replaced")
         self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
-        self._add(compacted)
+        self._add(compacted, is_compaction=True)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.snapshots[-1].version)
         self.compaction_of |= dict.fromkeys(ingest_ids, compacted.ingest_id)
         self.replacements[compacted.committed_at, compacted.ingest_id] = list(ingest_ids)
@@ -317,7 +317,7 @@ class MemoryLog:
             self.replaced_in.setdefault(reversal.ingest_id, snapshot.version + 1)
         if reversal.compacted is not None:
             last_stale_id = reversal.stale_ids[-1]
-            self._add(reversal.compacted)
+            self._add(reversal.compacted, is_compaction=True)
             self.replaced_in[last_stale_id] = snapshot.version + 1
             self.compaction_of[last_stale_id] = reversal.compacted.ingest_id
             compaction = reversal.compacted.committed_at, reversal.compacted.ingest_id
@@ -420,12 +420,13 @@ class MemoryLog:
             raise CommitConflictError(f"version {snapshot.version} is not current")
         self.snapshots.append(after)
 
-    def _add(self, commit: Commit) -> None:
+    def _add(self, commit: Commit, is_compaction: bool = False) -> None:
         if commit.kind == Kind.POLLS:
             self._drop([commit.ingest_id])
         self.commits.append(commit)
         self.versions.append(self.snapshots[-1].version)
-        self.known[commit.kind, commit.ingest_id] = Committed(commit.left_out_from_us)
+        committed = Committed(commit.left_out_from_us, is_compaction)
+        self.known[commit.kind, commit.ingest_id] = committed
 
     def _drop(self, ingest_ids: Sequence[str]) -> None:
         kept = [

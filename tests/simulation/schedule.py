@@ -200,10 +200,11 @@ def _schedule(world: World, step: Step) -> None:
 
 
 def _take_back(world: World, step: Step) -> None:
-    outcomes = world.dynamodb.tables["ingests"].values()
-    committed = sorted({item["ingest_id"] for item in outcomes if "ingest_id" in item})
-    if committed:
-        ingest_id = world.scheduler.task.rng.choice(committed)
+    items = world.dynamodb.tables["ingests"].values()
+    ids = {item["ingest_id"] for item in items if "ingest_id" in item}
+    ids |= {item["entry"] for item in items if item["log"] == "replaced"}  # compactions: refused
+    if ids:
+        ingest_id = world.scheduler.task.rng.choice(sorted(ids))
         _persist(world, "take_back_ingest", ingest_id)
 
 

@@ -19,6 +19,7 @@ from store_monitoring.domain.parameters import WEEK_US
 from store_monitoring.errors import BucketCountChangedError, CommitConflictError, TransientError
 from store_monitoring.ingest.ports import (
     Commit,
+    Committed,
     IngestLog,
     ManifestEntry,
     Replacement,
@@ -157,7 +158,8 @@ def test_a_compaction_replaces_ingests_from_its_version_on(log: IngestLog) -> No
     assert {ingest.ingest_id for ingest in log.manifest(4, 0, 1000)} == {"c", "x"}
     assert sorted(log.polls(4, 0, 1000), key=str) == [files["c"], files["x"]]
     assert sorted(log.polls(3, 0, 1000), key=str) == [files["a"], files["b"], files["c"]]
-    assert log.committed("polls", "a")
+    assert log.committed("polls", "a") == Committed()
+    assert log.committed("polls", "x") == Committed(is_compaction=True)
 
 
 def test_a_replacement_is_listed_until_it_is_deleted(log: IngestLog) -> None:

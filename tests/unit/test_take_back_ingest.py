@@ -10,13 +10,14 @@ from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.errors import CannotTakeBackError, UnknownIngestError
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
-from store_monitoring.ingest.ports import StoresChange
+from store_monitoring.ingest.ports import Committed, StoresChange
 from store_monitoring.ingest.take_back import TakenBack, take_back_ingest
 from store_monitoring.instants import to_us
 from testing.fakes import FolderObjects, MemoryLog
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
 
+ALL_TIME_US = (-(2**62), 2**62)
 HOURS = {day: f"{day},09:00,17:00" for day in range(7)}
 
 
@@ -196,6 +197,22 @@ def test_compacted_polls_whose_files_are_deleted_cannot_be_taken_back(pipeline: 
     with pytest.raises(CannotTakeBackError):
         take_back(pipeline, outcomes[1])
     assert pipeline.log.snapshot().version == version
+
+
+def test_a_compaction_cannot_be_taken_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a new one, nor one from before compactions were marked."""
+    for minute in range(3):
+        polls(pipeline, minute)
+    compact(pipeline)
+    log, known = pipeline.log, pipeline.polls()
+    [compacted] = log.manifest(log.snapshot().version, *ALL_TIME_US)
+    for _ in range(2):
+        with pytest.raises(UnknownIngestError):
+            take_back_ingest(compacted.ingest_id, lambda: CLOCK_TIME, pipeline.tables, log)
+        monkeypatch.setattr(log, "committed", lambda kind, ingest_id: Committed())
+    assert pipeline.polls() == known
 
 
 # --- hours and zones ------------------------------------------------------------------------

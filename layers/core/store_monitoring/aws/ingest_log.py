@@ -12,7 +12,8 @@ Key `log`, `entry`:
   uploaded again.
 - ``taken_back/`` and a kind, an ingest id: its commits that were taken back.
 - ``replaced``, the id of a compaction: the ingests that it replaced. The compaction also has an
-  entry of polls, like an ingest. From its version on, the replaced entries do not count.
+  entry of polls, like an ingest, with the mark ``is_compaction``. From its version on, the replaced
+  entries do not count.
 
 A commit writes its entry and the head in one transaction, conditional on the head's version. So a
 version names a snapshot: all entries up to it, and none of later ones. The same transaction records
@@ -108,7 +109,7 @@ class DynamoDbIngestLog:
             item = self._get({"log": f"{kind}/{ingest_id}", "entry": _REPLACED})
         if item is None or "taken_back_in" in item:
             return None
-        return Committed(item.get("left_out_from_us"))
+        return Committed(item.get("left_out_from_us"), item.get("is_compaction", False))
 
     def commit(
         self,
@@ -166,7 +167,8 @@ class DynamoDbIngestLog:
             }
             for ingest_id in ingest_ids
         ]
-        return [self._put(_entry(compacted, version)), self._put(replaced), *mark]
+        entry = {**_entry(compacted, version), "is_compaction": True}
+        return [self._put(entry), self._put(replaced), *mark]
 
     def take_back(
         self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal

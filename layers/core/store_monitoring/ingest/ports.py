@@ -128,9 +128,12 @@ class Committed:
     ----------
     left_out_from_us : int or None
         See `Commit`.
+    is_compaction : bool
+        Whether it replaced ingests. False, too, if it did so before this was recorded.
     """
 
     left_out_from_us: int | None = None
+    is_compaction: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def take_back_ingest(
     Raises
     ------
     UnknownIngestError
-        If the ingest is not committed, or was already taken back.
+        If the ingest is not committed, was already taken back, or is a compaction.
     CannotTakeBackError
         If the data needed to take it back was not recorded, or is deleted.
     """
@@ -102,7 +102,11 @@ def take_back_ingest(
 
 def _kind_of(ingest_id: str, log: IngestLog) -> Kind:
     for kind in Kind:
-        if log.committed(kind, ingest_id) is not None:
+        if (committed := log.committed(kind, ingest_id)) is not None:
+            if committed.is_compaction or log.compacted(ingest_id) is not None:
+                raise UnknownIngestError(
+                    f"{ingest_id!r} is a compaction: take back the ingests that it replaced"
+                )
             return kind
     raise UnknownIngestError(f"no ingest {ingest_id!r} is committed; it may have been taken back")
 
