@@ -76,11 +76,16 @@ IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 IN_THREE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(READY)  ## Run the tests; unit tests cover 95 % of the library, all of the domain.
+ifneq ($(BUILT),)
+test: $(READY)
+	$(BIN)/python -m pytest -m exhaustive tests/built/test_rules.py
+else
+test: $(READY)  ## Run the tests; unit tests cover 95 % of the library, all of the domain. BUILT=1: golden and property tests, as built.
 	$(BIN)/python -m pytest $(IN_TWO) tests/unit layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
 	$(BIN)/python -m pytest $(IN_THREE) tests --ignore tests/unit --prove-permissions
+endif
 
 .PHONY: test-all
 test-all: test  ## Run the tests, and those that take minutes: every zone, thousands of examples.

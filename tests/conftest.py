@@ -18,7 +18,6 @@ from tests.compute_by_domain import (
     everything_by_pieces,
 )
 from tests.oracle import report
-from tests.permissions import OPTION, Proof
 
 # In the last, the tests share builds; in the others, a cloud.
 _SHARED_FOLDERS = (
@@ -36,7 +35,7 @@ settings.load_profile(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        OPTION,
+        "--prove-permissions",
         action="store_true",
         help="fail if a role allows what no test used, or refuses what one called",
     )
@@ -45,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # A shell starts background jobs with Ctrl-C ignored, and programs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.getoption(OPTION) and not hasattr(config, "workerinput"):
+    if config.getoption("--prove-permissions") and not hasattr(config, "workerinput"):
+        from tests.permissions import Proof  # needs the local cloud, which layers do not have
+
         config.pluginmanager.register(Proof())
 
 

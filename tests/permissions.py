@@ -21,7 +21,6 @@ from local.emulator.settings import ACCOUNT, REGION, STACK_NAME
 from local.emulator.template import Stack, Template
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
-OPTION = "--prove-permissions"
 
 # The parameters with which the end-to-end tests make roles allow more than by default.
 _PARAMETERS = {"NotificationTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:readers"}

@@ -159,27 +159,23 @@ def test_report(builder: Builder, lambda_python: Path, tmp_path: Path) -> None:
         zones={"plain": "America/New_York", "overnight": "Asia/Kathmandu"},
     )
     write_inputs(case, tmp_path / "inputs")
-    text = run_on_layers(
-        lambda_python,
-        builder(NATIVE),
-        "tests.built.report_of_folder",
-        str(tmp_path / "inputs"),
-        str(tmp_path / "objects"),
-    )
-    assert text == csv_text(report(case))
+    folders = (str(tmp_path / "inputs"), str(tmp_path / "objects"))
+    command = on_layers(lambda_python, builder(NATIVE), "tests.built.report_of_folder", *folders)
+    done = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == csv_text(report(case))
     assert (tmp_path / "objects" / report_key("r", "html")).stat().st_size > 0
 
 
-def run_on_layers(interpreter: Path, build: Path, module: str, *arguments: str) -> str:
-    """Run a module of the tests with only the built layers on the path."""
+def on_layers(
+    interpreter: Path, build: Path, module: str, *arguments: str, tools: Sequence[Path] = ()
+) -> list[str]:
+    """Return a command: run a module with only the built layers, tests and tools on the path."""
     start = "import json, runpy, sys; sys.path[:0] = json.loads(sys.argv.pop(1)); " + (
         "runpy.run_module(sys.argv.pop(1), run_name='__main__')"
     )
-    path = [*(str(layer / "python") for layer in layer_folders(build)), str(ROOT)]
+    path = [*(str(layer / "python") for layer in layer_folders(build)), *map(str, (ROOT, *tools))]
     flags = ("-I", "-S", "-B", "-c")
-    command = [str(interpreter), *flags, start, json.dumps(path), module, *arguments]
-    process = subprocess.run(command, env={}, check=True, stdout=subprocess.PIPE, text=True)
-    return process.stdout
+    return [str(interpreter), *flags, start, json.dumps(path), module, *arguments]
 
 
 def layer_folders(build: Path) -> list[Path]:
