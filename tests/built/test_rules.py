@@ -31,7 +31,7 @@ def tools(lambda_python: Path, tmp_path: Path) -> Path:
 
 def test_golden_and_property_tests_pass(builder: Builder, lambda_python: Path, tools: Path) -> None:
     # The library is in the layers only: without pythonpath. Unit tests' conftest.py needs moto.
-    options = "-o pythonpath= --noconftest -p tests.conftest -p no:cacheprovider".split()
+    options = ("-opythonpath=", "--noconftest", "-ptests.conftest", "-pno:cacheprovider")
     tests = (*GOLDEN, str(ROOT / "tests/property"))
     command = on_layers(lambda_python, builder(NATIVE), "pytest", *options, *tests, tools=[tools])
     done = subprocess.run(

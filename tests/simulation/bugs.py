@@ -11,7 +11,8 @@ import pytest
 
 from store_monitoring.aws import ingest_log, report_table, upload_table
 from store_monitoring.errors import SupersededUploadError
-from store_monitoring.ingest import compaction, ingest_file, outcomes
+from store_monitoring.ingest import compaction, ingest_file, outcomes, take_back
+from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.notifications import store_changes
 from store_monitoring.reports import lifecycle, merge_parts, shard
 from tests.simulation import objects, world
@@ -200,6 +201,16 @@ def _reports_share_parts(patch: Patch) -> None:
         patch.setattr(module, "part_key", lambda _, number: f"parts/{number}")
 
 
+def _compactions_are_taken_back(patch: Patch) -> None:
+    original = take_back._kind_of
+
+    def kind_of(ingest_id: str, log: Any) -> Kind:
+        known = log.committed(Kind.POLLS, ingest_id)
+        return original(ingest_id, log) if known is None else Kind.POLLS
+
+    patch.setattr(take_back, "_kind_of", kind_of)
+
+
 BUGS = (
     Bug(
         "commits overwrite each other",
@@ -243,5 +254,11 @@ BUGS = (
         _the_request_is_written_last,
         ("upload", "report"),
         seed=31,
+    ),
+    Bug(
+        "a compaction is taken back",
+        _compactions_are_taken_back,
+        ("upload", "compact", "take back"),
+        seed=108,
     ),
 )
