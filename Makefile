@@ -20,6 +20,7 @@ AS_OF ?=
 PORT ?= 3000
 API_KEY ?=
 BUILT ?=
+STATE ?=
 
 # Setting of `make build`.
 ARCH ?= arm64
@@ -41,6 +42,7 @@ run: export STORE_MONITORING_RUN_BUILT := $(if $(BUILT),true)
 serve: export STORE_MONITORING_SERVE_DATA := $(DATA)
 serve: export STORE_MONITORING_SERVE_SAMPLE := $(SAMPLE)
 serve: export STORE_MONITORING_SERVE_PORT := $(PORT)
+serve: export STORE_MONITORING_SERVE_STATE := $(STATE)
 serve: export STORE_MONITORING_SERVE_BUILT := $(if $(BUILT),true)
 serve: export API_KEY := $(API_KEY)
 
@@ -67,7 +69,7 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 	@$(BIN)/python -m local run
 
 .PHONY: serve
-serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small.
+serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small; STATE=folder keeps the data.
 	@$(BIN)/python -m local serve
 
 # Processes share the test files, in their order: tests of a file may share a cloud and add to it, and

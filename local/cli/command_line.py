@@ -210,6 +210,7 @@ def run_command(
     epilog=_examples(
         "store-monitoring serve --sample small",
         "API_KEY=secret store-monitoring serve --data folder --port 4000",
+        "store-monitoring serve --state folder",
     ),
 )
 @_cloud_options
@@ -220,11 +221,19 @@ def run_command(
     show_default=True,
     help="Port of the API; AWS's services use the next one. 0: any.",
 )
-def serve_command(data: Path | None, sample: str | None, built: bool, port: int) -> None:
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps the data for the next time; default: they are lost.",
+)
+def serve_command(
+    data: Path | None, sample: str | None, built: bool, port: int, state: Path | None
+) -> None:
     """Start the local cloud and keep it running, until Ctrl-C.
 
     It starts empty, or with a report of --data or --sample, and prints commands to try. If the
-    environment variable API_KEY is set, callers of the API need that key. All data are in memory.
+    environment variable API_KEY is set, callers of the API need that key. All data are in memory
+    without --state.
     """
     from local.cli.serve import serve
     from local.emulator.ports import check_ports
@@ -234,7 +243,7 @@ def serve_command(data: Path | None, sample: str | None, built: bool, port: int)
         check_ports(port)
     # Not an option: every user of the machine can see options.
     api_key = os.environ.get("API_KEY") or None
-    serve(_artefacts(built), _data(data, sample), _sample("small"), port, api_key)
+    serve(_artefacts(built), _data(data, sample), _sample("small"), port, api_key, state)
 
 
 @commands.command(

@@ -16,11 +16,17 @@ from local.emulator.cloud import LocalCloud
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 
 _CHECK_EVERY_SECONDS = 0.5
+_DATA_IN_MEMORY = "All data are kept in memory and are lost when this ends."
 _EXAMPLE_POLLS = r"store_id,status,timestamp_utc\nexample,active,2024-10-14 12:00:00 UTC\n"
 
 
 def serve(
-    artefacts: Artefacts, data: Path | None, sample: Path, port: int, api_key: str | None
+    artefacts: Artefacts,
+    data: Path | None,
+    sample: Path,
+    port: int,
+    api_key: str | None,
+    state: Path | None,
 ) -> None:
     """Start the local cloud, make a report of a folder if one is given, and run until stopped.
 
@@ -36,6 +42,8 @@ def serve(
         Port of the API; AWS's services use the next one. 0: any free ports.
     api_key : str or None
         The key that callers of the API need; None: they need none.
+    state : Path or None
+        Folder that keeps the data for the next time; None: they are lost.
 
     Raises
     ------
@@ -43,7 +51,8 @@ def serve(
         If the cloud ends before it is stopped.
     """
     inputs = find_inputs(data) if data else []
-    console.print("All data are kept in memory and are lost when this ends.")
+    data_place = _DATA_IN_MEMORY if state is None else f"All data are kept in {state.resolve()}."
+    console.print(data_place)
     with LocalCloud(
         artefacts.template,
         {"PublishTables": "true"},
@@ -52,13 +61,14 @@ def serve(
         runtime=artefacts.runtime,
         api_key=api_key,
         sample={file.key: file.path for file in find_inputs(sample)},
+        keep=state,
     ) as cloud:
         upload_all(inputs, cloud)
         report_id = _first_report(cloud, api_key) if inputs else None
         stopped = Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        console.print(_help(cloud, inputs, report_id, api_key))
+        console.print(_help(cloud, inputs, report_id, api_key, data_place))
         while not stopped.wait(_CHECK_EVERY_SECONDS):
             cloud.check()
         cloud.abandon()
@@ -78,7 +88,11 @@ def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
 
 
 def _help(
-    cloud: LocalCloud, inputs: Sequence[InputFile], report_id: str | None, api_key: str | None
+    cloud: LocalCloud,
+    inputs: Sequence[InputFile],
+    report_id: str | None,
+    api_key: str | None,
+    data_place: str,
 ) -> str:
     """Return help on what to do next. Its commands work without changes, at any time."""
     api = cloud.api_url
@@ -95,9 +109,9 @@ def _help(
             f"curl {key}-L -H 'Accept: text/csv' -o report.csv {report}",
         ]
     paragraphs = [
-        f"The API is at {api}, AWS's services are at {cloud.endpoint_url}. All data are kept in\n"
-        "memory and are lost when this ends. Stop it with Ctrl-C. Open the API's address in a\n"
-        "browser, or try:",
+        f"The API is at {api}, AWS's services are at {cloud.endpoint_url}.\n"
+        f"{data_place}\n"
+        "Stop it with Ctrl-C. Open the API's address in a browser, or try:",
         _indented([*commands, f"curl {api}/healthz"]),
         f"The functions' logs are in {cloud.state}.",
     ]

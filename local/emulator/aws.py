@@ -4,6 +4,7 @@ moto needs Docker for Lambda. Here invocations and S3's notifications go to `Lam
 moto keeps each function's configuration, so an update through boto3 applies to the next call.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -31,7 +32,8 @@ from local.emulator.execution_environment import (
     InvocationResult,
 )
 from local.emulator.fault_points import FaultyServices
-from local.emulator.faults import Injector, Kind
+from local.emulator.faults import Injector
+from local.emulator.faults import Kind as FaultKind
 from local.emulator.glue import check_versions
 from local.emulator.http_server import serve
 from local.emulator.lambda_service import LambdaService, RequestTooLargeError
@@ -39,6 +41,7 @@ from local.emulator.patching import replace
 from local.emulator.permissions import GuardedServices, Permissions
 from local.emulator.s3_versions import add_versions_to_events, serialize_puts
 from local.emulator.settings import ACCOUNT, HOST, REGION
+from local.emulator.state_folder import Kind, StateFolder
 from local.emulator.upload_forms import enforce_form_policies
 
 _ARN_PARTS = 7  # of a function; one more names an alias
@@ -76,8 +79,15 @@ class Functions:
         """Queue an event for a function; it can be delivered twice, as on AWS."""
         function = self._configuration(name_or_arn)
         self._service.invoke_event(function, payload)
-        if self._injector.fault_for(f"Lambda lambda:Deliver {function.name}", {Kind.TWICE}):
+        if self._injector.fault_for(f"Lambda lambda:Deliver {function.name}", {FaultKind.TWICE}):
             self._service.invoke_event(function, payload)
+
+    def resume_events(self, kept: StateFolder) -> None:
+        """Queue the events again that an earlier cloud accepted and did not finish."""
+        for record in kept.records(Kind.EVENT, ""):
+            if record.value["function"] in self._code:
+                self.invoke_event(record.value["function"], record.value["payload"].encode())
+            kept.write(dataclasses.replace(record, value=None))
 
     def _configuration(self, name_or_arn: str) -> FunctionConfiguration:
         # An alias means the function itself: there are no versions here.
@@ -148,11 +158,12 @@ def route_invocations(functions: Functions) -> None:
 
     def invoke(request: LambdaResponse) -> tuple[int, dict[str, str], bytes]:
         name = unquote(request.path.rsplit("/", 2)[-2])
+        payload = request.body.encode() if isinstance(request.body, str) else request.body
         try:
             if request.headers.get("X-Amz-Invocation-Type") == "Event":
-                functions.invoke_event(name, request.body)
+                functions.invoke_event(name, payload)
                 return HTTPStatus.ACCEPTED, {"status": "202"}, b""
-            result = functions.invoke(name, request.body)
+            result = functions.invoke(name, payload)
         except RequestTooLargeError as error:
             raise _RequestEntityTooLargeException(str(error)) from error
         except EnvironmentStartError as error:

@@ -69,6 +69,8 @@ class LocalCloud:
         at least two.
     sample
         Files that the console offers to upload while there is no report, by key.
+    keep
+        Folder that keeps buckets, tables and queues for the next cloud; None: they are lost.
 
     Attributes
     ----------
@@ -103,8 +105,10 @@ class LocalCloud:
         faults: Faults = Faults(),  # noqa: B008  # frozen
         environments: int | None = None,
         sample: Mapping[str, Path] | None = None,
+        keep: Path | None = None,
     ) -> None:
         runtime = runtime or this_python()
+        self._kept = keep
         parameters = dict(parameter_overrides or {})
         if template == _TEMPLATE:
             # It would take a processor after each commit, and few need it here.
@@ -125,6 +129,7 @@ class LocalCloud:
                 f"--aws-port={aws_port}",
                 f"--parameters={json.dumps(parameters)}",
                 f"--sample={json.dumps({key: str(file) for key, file in (sample or {}).items()})}",
+                *(() if keep is None else (f"--keep={keep.resolve()}",)),
                 f"--faults={json.dumps(faults.to_json())}",
             ],
             cwd=_ROOT,
@@ -210,7 +215,8 @@ class LocalCloud:
             If it has ended without being closed.
         """
         if self._process.poll() is not None:
-            raise LocalCloudError("the local cloud has stopped unexpectedly, and its data are lost")
+            data = "its data are lost" if self._kept is None else f"its data are in {self._kept}"
+            raise LocalCloudError(f"the local cloud has stopped unexpectedly, and {data}")
 
     def close(self) -> None:
         """End all processes and delete their files. Closing again does nothing."""

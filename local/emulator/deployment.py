@@ -65,6 +65,8 @@ def deploy(
     deployment.make_queues(list(template.resources("AWS::SQS::Queue")))
     for bucket in template.resources("AWS::S3::Bucket"):
         deployment.make_bucket(bucket)
+        # At once: an upload in between would not be ingested.
+        deployment.make_notifications(bucket)
     for table in template.resources("AWS::DynamoDB::Table"):
         deployment.make_table(table)
     for database in template.resources("AWS::Glue::Database"):
@@ -77,8 +79,6 @@ def deploy(
         deployment.make_rule(rule)
     for mapping in template.resources("AWS::Lambda::EventSourceMapping"):
         _start_polling(mapping, functions, permissions, injector)
-    for bucket in template.resources("AWS::S3::Bucket"):
-        deployment.make_notifications(bucket)
 
 
 def api_definition(template: Template) -> Mapping[str, Any] | None:

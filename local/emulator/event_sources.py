@@ -193,9 +193,8 @@ def _start_message_move_task(self: SQSResponse) -> ActionResult:
     """Move all messages of a dead-letter queue to another queue, as new messages."""
     source = _queue(self._get_param("SourceArn"))
     destination = _queue(self._get_param("DestinationArn"))
-    with source._messages_lock:
-        moved = source.messages
-        source._messages = [message for message in source._messages if message not in moved]
-    for message in moved:
+    for message in source.messages:
+        message.mark_received()
         self.sqs_backend.send_message(destination.name, message.body)
+        source.delete_message(cast(str, message.receipt_handle))
     return ActionResult({"TaskHandle": "done"})

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 from local.emulator.execution_environment import (
     EnvironmentStartError,
@@ -17,6 +18,7 @@ from local.emulator.execution_environment import (
     log_path,
 )
 from local.emulator.runtime import Runtime
+from local.emulator.state_folder import Kind, Record, StateFolder
 
 SYNCHRONOUS_PAYLOAD_BYTES = 6_291_456
 ASYNCHRONOUS_PAYLOAD_BYTES = 1_048_576
@@ -48,6 +50,8 @@ class LambdaService:
     environments
         The maximum number of execution environments of a function; None: the number of cores, but
         at least two.
+    kept
+        Where events are kept until they are processed; None: in memory.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class LambdaService:
         variables: Mapping[str, str],
         runtime: Runtime,
         environments: int | None = None,
+        kept: StateFolder | None = None,
     ) -> None:
+        self._kept = kept
         self._environments = environments or max(2, os.cpu_count() or 1)
         self._state = state
         self._variables = variables
@@ -74,7 +80,8 @@ class LambdaService:
         EnvironmentStartError
             If no execution environment could be started.
         """
-        return self._submit(function, payload, SYNCHRONOUS_PAYLOAD_BYTES).result()
+        _check_size(payload, SYNCHRONOUS_PAYLOAD_BYTES)
+        return self._submit(function, payload).result()
 
     def invoke_event(self, function: FunctionConfiguration, payload: bytes) -> None:
         """Queue an event and return; run the function later, and again if it fails.
@@ -84,29 +91,39 @@ class LambdaService:
         RequestTooLargeError
             If the payload is larger than Lambda accepts.
         """
-        first = self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES)
+        _check_size(payload, ASYNCHRONOUS_PAYLOAD_BYTES)
+        event_id = uuid4().hex
+        self._keep(event_id, {"function": function.name, "payload": payload.decode()})
+        first = self._submit(function, payload)
         threading.Thread(
-            target=self._retry_failures, args=(function, payload, first), daemon=True
+            target=self._retry_failures, args=(function, payload, first, event_id), daemon=True
         ).start()
 
+    def _keep(self, event_id: str, event: Mapping[str, str] | None) -> None:
+        if self._kept is not None:
+            self._kept.write(Record(Kind.EVENT, "", event_id, event))
+
     def _retry_failures(
-        self, function: FunctionConfiguration, payload: bytes, first: "Future[InvocationResult]"
+        self,
+        function: FunctionConfiguration,
+        payload: bytes,
+        first: "Future[InvocationResult]",
+        event_id: str,
     ) -> None:
         result = _outcome(first)
         for delay_seconds in _RETRY_DELAYS_SECONDS:
             if not result.failed:
-                return
+                break
             time.sleep(delay_seconds)
-            result = _outcome(self._submit(function, payload, ASYNCHRONOUS_PAYLOAD_BYTES))
+            result = _outcome(self._submit(function, payload))
         if result.failed:
             with log_path(self._state, function.name).open("a", encoding="utf-8") as log:
                 log.write(f"Event dropped after the last attempt: {result.payload.decode()}\n")
+        self._keep(event_id, None)
 
     def _submit(
-        self, function: FunctionConfiguration, payload: bytes, limit_bytes: int
+        self, function: FunctionConfiguration, payload: bytes
     ) -> "Future[InvocationResult]":
-        if len(payload) > limit_bytes:
-            raise RequestTooLargeError(limit_bytes)
         with self._lock:
             pool = self._pools.get(function.name)
             if pool is None or pool.function != function:
@@ -116,6 +133,11 @@ class LambdaService:
                     function, self._runtime, self._variables, self._state, self._environments
                 )
             return pool.submit(payload)
+
+
+def _check_size(payload: bytes, limit_bytes: int) -> None:
+    if len(payload) > limit_bytes:
+        raise RequestTooLargeError(limit_bytes)
 
 
 def _outcome(future: "Future[InvocationResult]") -> InvocationResult:

@@ -11,7 +11,10 @@ import os
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+
+from moto.stepfunctions.parser.backend.execution import Execution
 
 from local.emulator.api_gateway import start_api
 from local.emulator.api_keys import ApiKeys
@@ -22,10 +25,17 @@ from local.emulator.event_sources import patch_queues
 from local.emulator.fault_points import inject_into_executions
 from local.emulator.faults import Faults, Injector
 from local.emulator.intrinsics import TemplateError
+from local.emulator.kept_services import (
+    end_interrupted_executions,
+    forget_execution,
+    keep_services,
+    names_of_data,
+)
 from local.emulator.lambda_service import LambdaService
 from local.emulator.permissions import Permissions, record_path
 from local.emulator.runtime import Runtime
 from local.emulator.settings import ACCOUNT, API_KEY_VARIABLE, REGION, STACK_NAME
+from local.emulator.state_folder import StateError, StateFolder
 from local.emulator.step_functions import patch_interpreter
 from local.emulator.template import Stack, Template
 
@@ -38,6 +48,8 @@ def main() -> None:
             ready = _start(arguments)
     except TemplateError as error:
         raise SystemExit(f"{arguments.template}: {error}") from error
+    except StateError as error:
+        raise SystemExit(str(error)) from error
     print(json.dumps(ready), flush=True)
     signal.pause()
 
@@ -48,6 +60,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=Path, required=True, help="folder for logs and temporary files"
     )
+    parser.add_argument("--keep", type=Path, help="folder that keeps the data; default: memory")
     parser.add_argument("--python", type=Path, required=True, help="interpreter of the handlers")
     parser.add_argument("--python-version", required=True)
     parser.add_argument("--packages", type=Path, help="folder of the runtime's own packages")
@@ -66,6 +79,12 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     injector = Injector(Faults.from_json(arguments.faults))
     permissions = Permissions(template, record_path())
     secret_key = secrets.token_urlsafe()
+    kept = None
+    if arguments.keep is not None:
+        kept = StateFolder.open(arguments.keep, names_of_data(template))
+        # Presigned URLs and forms of the earlier cloud stay valid.
+        secret_key = kept.setting("secret_key", secret_key)
+        keep_services(kept)
     endpoint_url = start_server(arguments.aws_port, injector, permissions, secret_key)
     variables = {
         "AWS_SECRET_ACCESS_KEY": secret_key,
@@ -75,14 +94,18 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     }
     runtime = Runtime(arguments.python, arguments.python_version, arguments.packages)
     functions = Functions(
-        LambdaService(arguments.state, variables, runtime, arguments.environments), injector
+        LambdaService(arguments.state, variables, runtime, arguments.environments, kept), injector
     )
     route_invocations(functions)
     route_events(functions)
     patch_queues()
-    patch_interpreter(endpoint_url, publish_execution_ended)
+    on_end = publish_execution_ended if kept is None else partial(_end_execution, kept)
+    patch_interpreter(endpoint_url, on_end)
     inject_into_executions(injector)
     deploy(template, functions, permissions, injector, endpoint_url)
+    if kept is not None:
+        functions.resume_events(kept)
+        end_interrupted_executions(kept, on_end)
     definition = api_definition(template)
     api_key = os.environ.get(API_KEY_VARIABLE)
     requires_key = any(template.resources("AWS::ApiGateway::ApiKey"))
@@ -104,3 +127,8 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
         ),
         "outputs": template.outputs(),
     }
+
+
+def _end_execution(kept: StateFolder, execution: Execution) -> None:
+    publish_execution_ended(execution)
+    forget_execution(kept, execution)

@@ -18,6 +18,7 @@ _MESSAGES = {
     "Lambda.ClientExecutionTimeoutException": _NO_RESPONSE,
     "Lambda.TooManyRequestsException": "too many functions ran at a time; try again",
     "Lambda.Unknown": _NO_RESPONSE,
+    "LocalCloudStopped": "the local cloud stopped while the report was made; try it again",
     "NotStarted": "the report's execution could not be started",
     "Runtime.ExitError": _NO_RESPONSE,
     "Runtime.OutOfMemory": _NO_RESPONSE,
