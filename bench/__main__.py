@@ -11,7 +11,7 @@ import pyarrow.csv
 
 from local.cli.client import ApiClient
 from local.cli.inputs import find_inputs
-from local.cli.run import upload_all
+from local.cli.run import FEW_BUCKETS, upload_all
 from local.cli.sample_data import cached_sample
 from local.emulator.cloud import LocalCloud
 from store_monitoring.domain.model import Polls, Stores, WeeklyHours
@@ -44,7 +44,7 @@ def main() -> None:
     )
     ingest, cold, warm, by_day = [], [], [], []
     for _ in range(_RUNS):
-        with LocalCloud() as cloud:
+        with LocalCloud(parameter_overrides=FEW_BUCKETS) as cloud:
             began = time.perf_counter()
             upload_all(find_inputs(folder), cloud)
             ingest.append(time.perf_counter() - began)

@@ -21,6 +21,9 @@ from local.emulator.cloud import LocalCloud
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.ingest.outcomes import UploadStatus
 
+FEW_BUCKETS = {"BucketCount": "16"}
+"""Parameters of a local stack: each bucket costs requests, which this machine has to serve."""
+
 
 def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str | None) -> None:
     """Make a report of the files in a folder and save it.
@@ -52,7 +55,7 @@ def run(artefacts: Artefacts, data: Path, outputs: Sequence[Output], as_of: str 
     seconds: dict[str, float] = {}
     with _stage("start of the local cloud", seconds):
         # Accept all timestamps: the data may be from any time.
-        parameters = {"FuturePollToleranceMinutes": "0"}
+        parameters = {"FuturePollToleranceMinutes": "0"} | FEW_BUCKETS
         cloud = LocalCloud(artefacts.template, parameters, runtime=artefacts.runtime)
     with cloud:
         with _stage("ingest", seconds):

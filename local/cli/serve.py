@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from local.cli.client import ApiClient, RunFailedError
 from local.cli.inputs import InputFile, find_inputs
-from local.cli.run import upload_all
+from local.cli.run import FEW_BUCKETS, upload_all
 from local.cli.terminal import console
 from local.emulator.artefacts import Artefacts
 from local.emulator.cloud import LocalCloud
@@ -55,7 +55,7 @@ def serve(
     console.print(data_place)
     with LocalCloud(
         artefacts.template,
-        {"PublishTables": "true"},
+        {"PublishTables": "true"} | FEW_BUCKETS,
         api_port=port,
         aws_port=port and port + 1,
         runtime=artefacts.runtime,
