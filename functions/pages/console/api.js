@@ -2,6 +2,7 @@
 
 import { answered, reconnecting } from "./connection.js";
 import { askForKey, currentKey } from "./settings.js";
+import { sentence } from "./texts.js";
 
 const PATIENCE_MS = 35_000; // API Gateway itself gives up after 29 s
 const ATTEMPTS = 5; // if the API responds, but with a status of TRANSIENT
@@ -26,7 +27,7 @@ export class ApiError extends Error {
 /** The message of an API's error, for people; other errors are mistakes of this code, and go on. */
 export function messageOf(error) {
   if (!(error instanceof ApiError)) throw error;
-  return error.message;
+  return sentence(error.message);
 }
 
 /**

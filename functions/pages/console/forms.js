@@ -2,6 +2,7 @@
 
 import { messageOf } from "./api.js";
 import { showMessage } from "./dom.js";
+import { sentence } from "./texts.js";
 
 /**
  * Show what is wrong, each message beside its field; the first such field gets the focus.
@@ -48,8 +49,7 @@ export function problemsOf(form, error, names = {}) {
   const message = messageOf(error);
   const name = names[error.field] ?? error.field;
   if (!name || !form.querySelector(`[data-problem-of="${name}"]`)) return { "": message };
-  const reason = message.replace(`${error.field}: `, "");
-  return { [name]: `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.` };
+  return { [name]: sentence(error.message.replace(`${error.field}: `, "")) };
 }
 
 /** Keep what is typed into a form for this tab, and fill it in again after a reload. */

@@ -19,7 +19,8 @@ export function heatMap(counts, linkTo) {
   const cells = (day) =>
     links[day].map((link, hour) => {
       const cell = element("td", { role: "gridcell" }, link);
-      cell.style.setProperty("--share", counts[day][hour] / most); // not an attribute: the policy forbids inline styles
+      const share = Math.sqrt(counts[day][hour] / most); // so that a peak leaves the others visible
+      cell.style.setProperty("--share", share); // not an attribute: the policy forbids inline styles
       return cell;
     });
   const head = (text, scope) => element("th", { scope, role: scope === "col" ? "columnheader" : "rowheader" }, text);

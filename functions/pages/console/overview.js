@@ -10,8 +10,8 @@ import { makeReport } from "./make_report.js";
 import { openReport } from "./report_files.js";
 import { whichTime } from "./report_request.js";
 import { series } from "./series.js";
-import { locallySortedTable } from "./tables.js";
-import { count, instant, money, number, percent, points } from "./texts.js";
+import { locallySortedTable, plainTable } from "./tables.js";
+import { count, hours, instant, money, number, percent, points } from "./texts.js";
 
 const WORST = 10;
 const REFRESH_EVERY_MS = 15_000;
@@ -100,7 +100,7 @@ function figures(summary, compare) {
         "div",
         { class: "buttons" },
         compare && actionButton("Compare with the week before", problem, compare),
-        report.request.formats?.includes("html") && openReport(report.report_id, problem),
+        report.request.formats?.includes("html") && openReport(report.report_id, problem, "Open the HTML report"),
       ),
     ),
     problem,
@@ -127,7 +127,7 @@ function weekParts(summary) {
     sections: [
       ["Worst stores of the week", worstStores(summary), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
       ["When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))],
-      trend && ["The last seven days", series("Uptime, day by day", trend.days.map(dayOfTrend))],
+      trend && ["The last seven days", series("Uptime, day by day; the table has the numbers", trend.days.map(dayOfTrend)), trendTable(trend)],
       ["Groups", ...groups(summary, rows)],
     ].filter(Boolean),
   };
@@ -137,6 +137,12 @@ const dayOfTrend = ({ end, uptime_percent: uptime, downtime_hours: down }) => ({
   percent: uptime,
   text: `24 hours to ${instant(end)}: ${percent(uptime)} up, ${count(Math.round(down), "hour")} down`,
 });
+
+function trendTable({ days, week_before: before }) {
+  const line = (name, { uptime_percent: uptime, uptime_hours: up, downtime_hours: down }) => [name, percent(uptime), hours(up), hours(down)];
+  const lines = days.map((day) => line(instant(day.end), day));
+  return plainTable(["24 hours to", "Uptime", "Up, h", "Down, h"], before ? [...lines, line("Week before", before)] : lines);
+}
 
 function section(title, ...content) {
   return element("section", {}, element("h2", {}, title), ...content);
@@ -197,7 +203,7 @@ function worstStores({ worst_stores: stores, report }) {
       },
       { name: "uptime_percent", head: "Uptime", ...value("uptime_percent"), cell: (row) => percent(row.uptime_percent) },
       { name: "target_percent", head: "Target", ...value("target_percent"), cell: (row) => `${row.target_percent}%` },
-      { name: "downtime_hours", head: "Down, h", ...value("downtime_hours"), cell: (row) => row.downtime_hours.toFixed(2) },
+      { name: "downtime_hours", head: "Down, h", ...value("downtime_hours"), cell: (row) => hours(row.downtime_hours) },
       { name: "outages", head: "Outages", ...value("outages"), cell: (row) => number(row.outages) },
     ],
   });

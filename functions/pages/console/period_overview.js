@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { series } from "./series.js";
 import { locallySortedTable, plainTable } from "./tables.js";
-import { count, money, number, percent } from "./texts.js";
+import { count, hours, money, number, percent } from "./texts.js";
 
 /** Return the parts of the overview: tiles, and sections. */
 export function periodParts(summary) {
@@ -35,7 +35,6 @@ function tile(name, value, note = null) {
   );
 }
 
-const hours = (value) => value.toFixed(2);
 const bar = ({ window_start: start, uptime_percent: uptime, downtime_hours: down }) => ({
   percent: uptime,
   text: `${start}: ${percent(uptime)} up, ${hours(down)} h down`,

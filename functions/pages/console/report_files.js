@@ -10,8 +10,8 @@ export async function download(reportId, file) {
 }
 
 /** A button that opens the HTML report in a tab of its own. */
-export function openReport(reportId, problem) {
-  return actionButton("Open", problem, () => openInTab(reportId), { class: "primary", "aria-label": "Open the HTML report" });
+export function openReport(reportId, problem, text = "Open") {
+  return actionButton(text, problem, () => openInTab(reportId), { class: "primary", "aria-label": "Open the HTML report" });
 }
 
 /** The tab must be opened at once: later, browsers call it a pop-up. */

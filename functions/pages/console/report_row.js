@@ -5,7 +5,7 @@ import { ask, messageOf } from "./api.js";
 import { announce, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { download, openReport } from "./report_files.js";
 import { extras, inWords } from "./report_request.js";
-import { count, exactInstant, length, money, number, percent } from "./texts.js";
+import { count, exactInstant, length, money, number, percent, sentence } from "./texts.js";
 
 const ASK_EVERY_MS = 1000;
 
@@ -177,5 +177,5 @@ function running() {
 
 function failure({ error }) {
   if (!error) return "The report failed; the reason is not known.";
-  return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
+  return sentence(error.message);
 }

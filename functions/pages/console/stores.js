@@ -4,7 +4,7 @@ import { parsed, storeAddress, storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, refill, showMessage } from "./dom.js";
 import { sortableTable } from "./tables.js";
-import { count, exactInstant, instant, money, percent } from "./texts.js";
+import { count, exactInstant, hours, instant, money, percent } from "./texts.js";
 
 const PAGE = 50;
 const TYPING_PAUSE_MS = 300;
@@ -114,7 +114,7 @@ function storesTable(stores, report) {
     plain("uptime_percent_last_day", "Up, day", percent),
     plain("uptime_percent_last_week", "Up, week", percent),
     plain("target_percent", "Target", (value) => `${value}%`),
-    plain("downtime_last_week(in hours)", "Down, week, h", (value) => value.toFixed(2)),
+    plain("downtime_last_week(in hours)", "Down, week, h", hours),
     plain("outages_last_week", "Outages", String),
     plain("coverage_percent_last_week", "Seen, week", percent),
     hasRevenue && plain("lost_revenue_last_week", "Lost, week", money),

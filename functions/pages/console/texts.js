@@ -3,6 +3,7 @@
 import { displayZone } from "./settings.js";
 
 const NUMBER = new Intl.NumberFormat("en-GB");
+const HOURS = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const SHORT_NUMBER = new Intl.NumberFormat("en-GB", { notation: "compact" });
 const SIZES = ["bytes", "kB", "MB", "GB"];
 
@@ -14,6 +15,12 @@ export const shortNumber = (value) => SHORT_NUMBER.format(value);
 export function count(value, one, many = `${one}s`) {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
+
+/** A message of the API as a sentence: "no such file" → "No such file." */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
+
+/** Hours with two decimals: 1234.5 → "1,234.50" */
+export const hours = (value) => HOURS.format(value);
 
 /** 45.671 → "45.7%"; there is no percentage of nothing */
 export const percent = (value) => (value == null ? "no data" : `${value.toFixed(1)}%`);

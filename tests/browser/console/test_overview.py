@@ -54,7 +54,11 @@ def test_the_change_against_the_week_before(console: Page, user: User) -> None:
     report_id = user.get("/stores").json()["report"]["report_id"]
     trend = user.get(f"/reports/{report_id}/summary").json()["trend"]
     compare = console.get_by_role("button", name="Compare with the week before")
-    expect(console.get_by_role("img", name="Uptime, day by day").locator("span")).to_have_count(7)
+    expect(
+        console.get_by_role("img", name="Uptime, day by day; the table has the numbers").locator(
+            "span"
+        )
+    ).to_have_count(7)
     expect(compare).to_have_count(0)
     note = console.locator(".tile .note", has_text="against the week before")
     expect(note).to_contain_text(f"{abs(trend['change_percent_points']):.1f} points")
