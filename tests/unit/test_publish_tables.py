@@ -37,10 +37,15 @@ from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, Perio
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.ports import ManifestEntry, Snapshot
 from store_monitoring.ingest.take_back import take_back_ingest
-from store_monitoring.publish_tables import publish_tables
+from store_monitoring.publish_tables import SCHEMAS, publish_tables
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.ports import PollsFile
-from store_monitoring.storage.schemas import POLLS, POLLS_AS_READ, PUBLISHED_POLLS
+from store_monitoring.storage.schemas import (
+    POLLS,
+    POLLS_AS_READ,
+    PUBLISHED_POLLS,
+    REPORT_ROWS,
+)
 from testing.fakes import FolderObjects, MemoryReports
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
@@ -248,21 +253,24 @@ def test_report_rows_are_those_of_the_csv(analyst: Analyst) -> None:
         assert [found[store_id] for store_id in sorted(found)] == expected
 
 
-def test_rows_of_a_period_are_those_of_its_csv(analyst: Analyst) -> None:
+@pytest.mark.parametrize("unit", [PeriodUnit.DAY, PeriodUnit.TOTAL])
+def test_rows_of_a_period_are_those_of_its_csv(analyst: Analyst, unit: PeriodUnit) -> None:
     pipeline = analyst.pipeline
     pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 400))
     newest = max(at for _, at, _ in pipeline.polls()).date()
-    period = Period(newest - timedelta(days=3), newest + timedelta(days=1), PeriodUnit.DAY)
+    period = Period(newest - timedelta(days=3), newest + timedelta(days=1), unit)
     made = pipeline.report(ReportRequest(period=period), report_id=REPORT_ID).decode()
     analyst.publish()
     expected = list(csv.DictReader(made.splitlines()))
     for read in analyst.read("report_rows"):
         rows = sorted(read, key=lambda row: (row["store_id"], row["window_start"]))
-        assert {row["window_name"] for row in rows} == {"day"}
+        assert {row["window_name"] for row in rows} == {unit.value}
         for row, line in zip(rows, expected, strict=True):
             assert row["store_id"] == line["store_id"]
             for name in ("window_start", "window_end"):
                 assert row[name] == datetime.fromisoformat(line[name])
+            day = date.fromisoformat(line["window_start"][:10])
+            assert row["window_date"] == (day if unit is PeriodUnit.DAY else None)
             assert f"{Decimal(row['uptime_us']) / HOUR_US:.2f}" == line["uptime(in hours)"]
 
 
@@ -429,6 +437,21 @@ def test_tables_whose_metadata_are_deleted_are_made_anew(analyst: Analyst) -> No
     assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [4]
     for read in analyst.read("polls"):
         assert rows_of(read) == pipeline.polls()
+
+
+def test_a_table_without_a_new_column_is_made_anew_with_it(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyst.pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 40))
+    analyst.pipeline.report(report_id=REPORT_ID)
+    with monkeypatch.context() as earlier:
+        columns = list(REPORT_ROWS)[:-1]
+        earlier.setitem(SCHEMAS, "report_rows", pa.schema(columns))
+        analyst.publish()
+        before = analyst.read("report_rows")[0]
+    analyst.publish()
+    after = analyst.read("report_rows")[0]
+    assert [{**row, REPORT_ROWS.names[-1]: None} for row in before] == after
 
 
 def test_ten_thousand_files_are_published_in_seconds(analyst: Analyst) -> None:

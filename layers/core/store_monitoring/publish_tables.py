@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from store_monitoring.domain.parameters import WINDOWS_US
+from store_monitoring.domain.parameters import WINDOWS_US, PeriodUnit
 from store_monitoring.errors import CommitConflictError, MissingObjectError
 from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.ports import IngestLog
@@ -237,6 +237,8 @@ def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
     """Return what a shard computed, with one row for each window of a store."""
     columns = dict(zip(part.column_names, part.columns, strict=True))
     if plan.period is not None:  # they are such rows; their local times have offsets
+        if plan.period.unit is PeriodUnit.TOTAL:
+            del columns["window_date"]  # it begins on no date that all stores share
         return _of_window(columns, plan, window_name=plan.period.unit.value)
     windows = []
     for window, length_us in _WINDOWS_US.items():

@@ -295,10 +295,12 @@ REPORT_ROWS = pa.schema(
                 _field(22, "key", pa.string(), nullable=False), _field(23, "value", pa.string())
             ),
         ),
+        _field(24, "window_date", pa.date32()),
     ]
 )
 """The Iceberg table of complete reports: one row per report, window and store.
 
 The measures are those of `PART`, exact. Outages are null in windows that are not measured for them.
+`window_date` is that of `PERIOD_PART`, and null where a window is no day, week or month.
 Attributes are those of the report's snapshot.
 """
