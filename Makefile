@@ -122,10 +122,13 @@ conformance: $(READY)  ## Test a deployment from outside: URL=https://… KEY=se
 soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of them: about half an hour.
 	$(BIN)/python -m pytest -m soak
 
+OF ?= domain
+
 .PHONY: mutants
-mutants: $(READY)  ## Change the domain in every small way (mutants); list the changes that no test detects.
+mutants: $(READY)  ## Change OF=domain or OF=reports in every small way (mutants); list the changes that no test detects.
 	rm -rf .mutants && mkdir .mutants
-	cp -r layers/core/store_monitoring local testing tests pyproject.toml .mutants
+	cp -r layers/core/store_monitoring local testing tests .mutants
+	cat pyproject.toml tests/mutants/$(OF).toml > .mutants/pyproject.toml
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
 		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results
 

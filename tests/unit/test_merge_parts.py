@@ -75,6 +75,11 @@ def test_batches_do_not_depend_on_the_input_tables(cuts: list[int]) -> None:
     assert pa.concat_tables(batches).equals(whole)
 
 
+def test_batches_that_come_out_even_are_all() -> None:
+    whole = pa.table([list("abcdefgh"), list(range(8))], schema=SCHEMA)
+    assert [len(batch) for batch in rebatched(iter([whole]), SCHEMA, 4)] == [4, 4]
+
+
 def test_no_rows_are_one_empty_batch() -> None:
     [batch] = rebatched(iter([]), SCHEMA, 4)
     assert batch.equals(SCHEMA.empty_table())

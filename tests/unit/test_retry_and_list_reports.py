@@ -92,7 +92,7 @@ def test_a_retry_that_cannot_be_started_leaves_the_report_failed() -> None:
         retry_report("r", LATER, reports, THROTTLED)
     report = reports.get("r")
     assert report is not None
-    assert (report.status, report.attempt) == (Status.FAILED, 2)
+    assert (report.status, report.attempt, report.ended_at) == (Status.FAILED, 2, LATER)
     assert report.failure is not None
     assert report.failure.error == "NotStarted"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import (
     IdempotencyKeyReusedError,
     ReportFailedError,
@@ -28,7 +29,7 @@ from store_monitoring.reports.report import (
     checked_report_id,
 )
 from store_monitoring.reports.request import IdempotencyKey, ReportRequest
-from store_monitoring.storage.keys import part_key, summary_key
+from store_monitoring.storage.keys import part_key, request_key, summary_key
 from testing.fakes import FolderFiles, MemoryExecutions, MemoryReports
 from tests.cases import utc
 
@@ -63,10 +64,22 @@ def test_a_report_is_recorded_after_its_request_so_that_it_can_be_retried(tmp_pa
 
 
 def test_a_report_is_recorded_as_running_and_its_execution_started(tmp_path: Path) -> None:
-    reports, executions = MemoryReports(), MemoryExecutions()
-    report = start_report(ReportRequest(), STARTED_AT, reports, executions, FolderFiles(tmp_path))
+    reports, executions, files = MemoryReports(), MemoryExecutions(), FolderFiles(tmp_path)
+    request = ReportRequest(
+        poll_filter=PollFilter.BUSINESS_HOURS,
+        formats=(Format.CSV, Format.JSON),
+        include_outages=True,
+    )
+    report = start_report(request, STARTED_AT, reports, executions, files)
     assert checked_report_id(report.report_id) == report.report_id
     assert (report.status, report.started_at) == (Status.RUNNING, STARTED_AT)
+    assert (report.poll_filter, report.formats, report.tables) == (
+        request.poll_filter,
+        request.formats,
+        request.tables,
+    )
+    stored = files.read_json(request_key(report.report_id))
+    assert ReportRequest.from_json(stored) == request
     assert reports.reports == {report.report_id: report}
     assert executions.started == [report.report_id]
 
@@ -84,7 +97,7 @@ def test_a_report_that_cannot_be_started_is_marked_failed(tmp_path: Path) -> Non
     with pytest.raises(TransientError):
         start_report(ReportRequest(), STARTED_AT, reports, THROTTLED, FolderFiles(tmp_path))
     [report] = reports.reports.values()
-    assert report.status is Status.FAILED
+    assert (report.status, report.ended_at) == (Status.FAILED, STARTED_AT)
     assert report.failure is not None
     assert report.failure.error == "NotStarted"
 
