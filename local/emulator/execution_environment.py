@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,9 @@ from pathlib import Path
 from local.emulator.ports import free_ports, random_loopback_host
 from local.emulator.runtime import Runtime
 
-_AS_IN_LAMBDA = Path(__file__).parent / "as_in_lambda"
+REPLACED_MODULES = Path(__file__).parent / "as_in_lambda"
+"""Folder of modules that handlers from source import instead of the interpreter's."""
+
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 _START_SECONDS = 10
 _START_ATTEMPTS = 3
@@ -67,6 +69,8 @@ class ExecutionEnvironment:
     ----------
     function
         The function to run. The first invocation imports its code: that is the cold start.
+    command
+        Returns the command that starts the runtime client with a handler.
     runtime
         The Python that runs it.
     variables
@@ -83,6 +87,7 @@ class ExecutionEnvironment:
     def __init__(
         self,
         function: FunctionConfiguration,
+        command: Callable[[str], list[str]],
         runtime: Runtime,
         variables: Mapping[str, str],
         state: Path,
@@ -90,7 +95,7 @@ class ExecutionEnvironment:
         self._scratch = Path(tempfile.mkdtemp(dir=state, prefix=f"{function.name}-"))
         self._process, self._connection = _start(
             function,
-            runtime,
+            command(function.handler),
             _process_environment(function, runtime, variables, self._scratch),
             log_path(state, function.name),
         )
@@ -140,7 +145,7 @@ def _failure(error_type: str, message: str) -> InvocationResult:
 
 
 def _start(
-    function: FunctionConfiguration, runtime: Runtime, variables: Mapping[str, str], log: Path
+    function: FunctionConfiguration, command: list[str], variables: Mapping[str, str], log: Path
 ) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
     for _ in range(_START_ATTEMPTS):
         # Another program can take a free port before the emulator does; then the emulator ends.
@@ -154,10 +159,7 @@ def _start(
                     "--log-level=error",
                     f"--runtime-api-address={host}:{runtime_port}",
                     f"--runtime-interface-emulator-address={host}:{emulator_port}",
-                    str(runtime.python),
-                    # The handlers' path has Lambda's packages and no others.
-                    *([] if runtime.packages is None else ["-S"]),
-                    *("-m", "awslambdaric", function.handler),
+                    *command,
                 ],
                 cwd=function.task_root,
                 env=variables,
@@ -199,7 +201,7 @@ def _process_environment(
     scratch: Path,
 ) -> dict[str, str]:
     """Return the environment variables that Lambda documents for a function."""
-    imported = (*function.layers, runtime.packages or _AS_IN_LAMBDA)
+    imported = (*function.layers, runtime.packages or REPLACED_MODULES)
     return {
         "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": ":".join(str(folder) for folder in imported),

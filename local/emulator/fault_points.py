@@ -169,4 +169,8 @@ def _kill_environment(name: str) -> None:
     for variables in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):  # it has ended, or is not ours
             if mark in variables.read_bytes():
-                os.kill(int(variables.parent.name), signal.SIGKILL)
+                pid = int(variables.parent.name)
+                # A handler's process is forked: only its group says where it belongs.
+                if (group := os.getpgid(pid)) != os.getpgrp():
+                    os.killpg(group, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)

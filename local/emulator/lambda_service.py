@@ -5,18 +5,21 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from local.emulator.execution_environment import (
+    REPLACED_MODULES,
     EnvironmentStartError,
     ExecutionEnvironment,
     FunctionConfiguration,
     InvocationResult,
     log_path,
 )
+from local.emulator.fork_server import ForkServer
 from local.emulator.runtime import Runtime
 from local.emulator.state_folder import Kind, Record, StateFolder
 
@@ -65,8 +68,17 @@ class LambdaService:
         self._kept = kept
         self._environments = environments or max(2, os.cpu_count() or 1)
         self._state = state
-        self._variables = variables
-        self._runtime = runtime
+        if runtime.packages is None:
+            command = ForkServer(runtime.python, REPLACED_MODULES, state).command
+        else:
+            command = runtime.command
+        self._start = partial(
+            ExecutionEnvironment,
+            command=command,
+            runtime=runtime,
+            variables=variables,
+            state=state,
+        )
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.Lock()
 
@@ -129,9 +141,7 @@ class LambdaService:
             if pool is None or pool.function != function:
                 if pool is not None:
                     pool.retire()
-                pool = self._pools[function.name] = _Pool(
-                    function, self._runtime, self._variables, self._state, self._environments
-                )
+                pool = self._pools[function.name] = _Pool(function, self._start, self._environments)
             return pool.submit(payload)
 
 
@@ -158,15 +168,11 @@ class _Pool:
     def __init__(
         self,
         function: FunctionConfiguration,
-        runtime: Runtime,
-        variables: Mapping[str, str],
-        state: Path,
+        start: Callable[[FunctionConfiguration], ExecutionEnvironment],
         environments: int,
     ) -> None:
         self.function = function
-        self._runtime = runtime
-        self._variables = variables
-        self._state = state
+        self._start = start
         self._executor = ThreadPoolExecutor(environments)
         self._idle: deque[ExecutionEnvironment] = deque()
         self._retired = False
@@ -184,9 +190,7 @@ class _Pool:
         try:
             environment = self._idle.pop()
         except IndexError:
-            environment = ExecutionEnvironment(
-                self.function, self._runtime, self._variables, self._state
-            )
+            environment = self._start(self.function)
         result = environment.invoke(payload)
         if environment.usable:
             self._idle.append(environment)

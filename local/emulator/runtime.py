@@ -39,6 +39,10 @@ class Runtime:
     version: str
     packages: Path | None = None
 
+    def command(self, handler: str) -> list[str]:
+        """Return the command that starts the runtime client, which sees no other packages."""
+        return [str(self.python), "-S", "-m", "awslambdaric", handler]
+
 
 def this_python() -> Runtime:
     """Return this Python with all its packages, to run handlers from source."""

@@ -86,7 +86,7 @@ def test_handlers_can_import_their_code_their_layers_and_the_runtime(
         memory_mb=128,
     )
     names = ["app", "layer_module", "awslambdaric", "boto3", "moto", "numpy", "pip", "local"]
-    environment = ExecutionEnvironment(function, runtime, {}, tmp_path)
+    environment = ExecutionEnvironment(function, runtime.command, runtime, {}, tmp_path)
     try:
         result = environment.invoke(json.dumps(names).encode())
     finally:

@@ -136,7 +136,7 @@ def test_a_time_out_ends_the_environment(invoke: Invoke) -> None:
     assert result.error == "Unhandled"
     assert result.value["errorType"] == "Sandbox.Timedout"
     assert result.value["errorMessage"] == "Task timed out after 1.00 seconds"
-    assert not Path(f"/proc/{pid}").exists()
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
     assert invoke("MisbehaveFunction").error is None
 
 

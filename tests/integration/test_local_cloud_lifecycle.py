@@ -43,21 +43,23 @@ def eventually(look: Callable[[], bool], seconds: float = 600) -> None:
         time.sleep(0.02)
 
 
-def is_running(pid: int) -> bool:
+def stat(pid: int) -> list[str]:
+    """Return the fields of a process after its name: state, parent, group, session and others."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        return ["Z", *4 * [""]]
 
 
-def ancestors(pid: int) -> list[int]:
-    """Return a handler's process, its emulator, the server and the supervisor."""
-    family = [pid]
-    for _ in range(3):
-        stat = Path(f"/proc/{family[-1]}/stat").read_text()
-        family.append(int(stat.rpartition(")")[2].split()[1]))
-    return family
+def is_running(pid: int) -> bool:
+    return stat(pid)[0] != "Z"
+
+
+def cloud_of(handler: int) -> set[int]:
+    """Return all processes of the cloud that runs a handler: they share a session."""
+    session = stat(handler)[3]
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return {pid for pid in pids if stat(pid)[3] == session}
 
 
 def test_nothing_is_left_when_the_program_is_killed() -> None:
@@ -70,39 +72,41 @@ def test_nothing_is_left_when_the_program_is_killed() -> None:
     ) as program:
         assert program.stdout is not None
         found = json.loads(program.stdout.readline())
-        family = {member for pid in found["pids"] for member in ancestors(pid)}
+        processes = cloud_of(found["pids"][0])
         state = Path(found["folder"]).parent
-        assert len(family) == 6
-        assert all(is_running(pid) for pid in family)
+        assert processes.issuperset(found["pids"])
+        # Besides two handlers, the programs that stand for them and their emulators.
+        assert len(processes) == len(["supervisor", "server", "fork server"]) + 2 * 3
         assert state.name.startswith("local-cloud-")
         program.kill()
 
-    eventually(lambda: not any(is_running(pid) for pid in family))
+    eventually(lambda: not any(is_running(pid) for pid in processes))
     eventually(lambda: not state.exists())
 
 
-def describe(cloud: LocalCloud) -> tuple[list[int], Path]:
-    """Run a handler; return its process, its ancestors and the cloud's folder."""
+def describe(cloud: LocalCloud) -> tuple[set[int], Path]:
+    """Run a handler; return the cloud's processes and folder."""
     response = cloud.client("lambda").invoke(FunctionName="local-DescribeFunction", Payload=b"{}")
     found = json.load(response["Payload"])
-    return ancestors(found["pid"]), Path(found["temporary_folder"]).parent
+    return cloud_of(found["pid"]), Path(found["temporary_folder"]).parent
 
 
 def test_nothing_is_left_when_it_is_closed() -> None:
     with LocalCloud(TEMPLATE) as cloud:
-        family, state = describe(cloud)
+        processes, state = describe(cloud)
     cloud.close()
 
-    assert not any(is_running(pid) for pid in family)
+    assert not any(is_running(pid) for pid in processes)
     assert not state.exists()
 
 
 def test_nothing_is_left_when_its_server_is_killed() -> None:
     with LocalCloud(TEMPLATE) as cloud:
-        family, state = describe(cloud)
-        _handler, _emulator, server, _supervisor = family
+        processes, state = describe(cloud)
+        # The supervisor leads the session, and its only child is the server.
+        [server] = [pid for pid in processes if stat(pid)[1] == stat(pid)[3]]
         os.kill(server, signal.SIGKILL)
-        eventually(lambda: not any(is_running(pid) for pid in family))
+        eventually(lambda: not any(is_running(pid) for pid in processes))
 
     assert not state.exists()
 
