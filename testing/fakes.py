@@ -226,7 +226,7 @@ class MemoryInbox:
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    def open(self, upload: Upload) -> IO[bytes]:
+    def open(self, upload: Upload) -> io.BufferedIOBase:
         try:
             return io.BytesIO(self.objects[upload.key, upload.version])
         except KeyError:

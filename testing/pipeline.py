@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -59,7 +59,7 @@ class Pipeline:
     def ingest(
         self,
         key: str,
-        content: str | bytes | IO[bytes],
+        content: str | bytes | io.BufferedIOBase,
         etag: str = "etag",
         uploaded_at: datetime = CLOCK_TIME,
         version_id: str | None = None,

@@ -18,7 +18,7 @@ from functools import cache, wraps
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import boto3
@@ -250,7 +250,11 @@ def _parsed(kind: Kind, text: bytes, bucket_count: int, latest_us: int | None) -
 
 
 def _read_kept_content(
-    kind: Kind, stream: IO[bytes], bucket_count: int, folder: Path, latest_us: int | None = None
+    kind: Kind,
+    stream: io.BufferedIOBase,
+    bucket_count: int,
+    folder: Path,
+    latest_us: int | None = None,
 ) -> Content:
     content = _parsed(kind, stream.read(), bucket_count, latest_us)
     if isinstance(content, str):

@@ -237,7 +237,7 @@ class MemoryInbox:
         versions.append(content)
         return str(len(versions) - 1)
 
-    def open(self, upload: Upload) -> IO[bytes]:
+    def open(self, upload: Upload) -> io.BufferedIOBase:
         def get() -> bytes | None:
             versions = self._bucket.versions.get(upload.key, [])
             content = versions[int(upload.version)] if int(upload.version) < len(versions) else None

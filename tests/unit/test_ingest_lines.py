@@ -7,7 +7,7 @@ import io
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -189,7 +189,7 @@ def polls(count: int, bad: bool) -> Iterator[bytes]:
 def test_a_reader_is_at_most_two_blocks_ahead() -> None:
     stream = Lines(iter([LINE] * 10_000))
     taken = 0
-    for block in LineReader(cast(IO[bytes], stream), BLOCK_BYTES).blocks():
+    for block in LineReader(cast(io.BufferedIOBase, stream), BLOCK_BYTES).blocks():
         taken += len(block.data)
         assert stream.given - taken <= BLOCK_BYTES + io.DEFAULT_BUFFER_SIZE
     assert taken == 10_000 * len(LINE)
@@ -201,7 +201,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, bad: bool) -> None:
         stream = Lines(polls(count, bad))
         tracemalloc.start()
         before = pa.total_allocated_bytes()
-        content = read_content(Kind.POLLS, cast(IO[bytes], stream), 4, tmp_path, BLOCK_BYTES)
+        content = read_content(
+            Kind.POLLS, cast(io.BufferedIOBase, stream), 4, tmp_path, BLOCK_BYTES
+        )
         tracemalloc.stop()
         assert content.rows + content.rejected == count
         return stream.peak_bytes - before

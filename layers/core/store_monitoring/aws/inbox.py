@@ -1,7 +1,7 @@
 """The inbox: the bucket that files are uploaded to, with presigned POSTs."""
 
 import io
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -25,7 +25,7 @@ class S3Inbox:
         self._bucket = bucket
         self._client = boto3.client("s3", config=config)
 
-    def open(self, upload: Upload) -> IO[bytes]:
+    def open(self, upload: Upload) -> io.BufferedIOBase:
         """Return an upload's content as a stream.
 
         Raises

@@ -1,9 +1,10 @@
 """Deliveries from the upload queue: ingest an upload, or record the failed attempt."""
 
+import io
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import IO, Protocol
+from typing import Protocol
 
 from store_monitoring.errors import SupersededUploadError, TransientError
 from store_monitoring.ingest.deadline import Deadline
@@ -16,7 +17,7 @@ from store_monitoring.storage.ports import Tables
 class Inbox(Protocol):
     """The uploaded objects."""
 
-    def open(self, upload: Upload) -> IO[bytes]:
+    def open(self, upload: Upload) -> io.BufferedIOBase:
         """Return an upload's content as a stream.
 
         Raises

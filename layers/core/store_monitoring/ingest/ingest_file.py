@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,7 +50,7 @@ _WRITERS = 8  # most of the time is spent waiting for S3
 
 def ingest_file(
     upload: Upload,
-    stream: IO[bytes],
+    stream: io.BufferedIOBase,
     bucket_count: int,
     deadline: Deadline,
     clock: Callable[[], datetime],
@@ -308,7 +308,7 @@ def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.
 class _DeadlineStream(io.RawIOBase):
     """A stream that fails after the deadline."""
 
-    def __init__(self, stream: IO[bytes], deadline: Deadline) -> None:
+    def __init__(self, stream: io.BufferedIOBase, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
@@ -317,10 +317,7 @@ class _DeadlineStream(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         self._deadline.check_file()
-        view = memoryview(buffer)
-        chunk = self._stream.read(len(view))
-        view[: len(chunk)] = chunk
-        return len(chunk)
+        return self._stream.readinto(buffer)
 
 
 def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:

@@ -3,13 +3,13 @@
 import csv
 import errno
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,7 +64,7 @@ class Content:
 
 def read_content(
     kind: Kind,
-    stream: IO[bytes],
+    stream: io.BufferedIOBase,
     bucket_count: int,
     folder: Path,
     block_bytes: int = BLOCK_BYTES,

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +101,7 @@ class LineReader:
         Size of a block and of the longest line; bounds memory.
     """
 
-    def __init__(self, stream: IO[bytes], block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, stream: io.BufferedIOBase, block_bytes: int = BLOCK_BYTES) -> None:
         self._stream = _decompressed(stream)
         self._block_bytes = block_bytes
         self._digest = hashlib.sha256()
@@ -150,7 +150,7 @@ class LineReader:
         return chunk
 
 
-def _decompressed(stream: IO[bytes]) -> io.BufferedIOBase:
+def _decompressed(stream: io.BufferedIOBase) -> io.BufferedIOBase:
     buffered = io.BufferedReader(cast(io.RawIOBase, stream))  # needs readinto() only
     if buffered.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
         return cast(io.BufferedIOBase, igzip.IGzipFile(fileobj=buffered))
