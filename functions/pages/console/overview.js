@@ -61,8 +61,10 @@ function canHaveTrend({ trend, report: { request } }) {
 }
 
 /** Make the same report again, with a trend, and show it. */
-async function addTrend({ as_of, request: { poll_filter, group_by, formats = [] } }, reportId) {
-  const id = await makeReport({ as_of, poll_filter, group_by, formats: [...formats, "html"] });
+async function addTrend({ as_of, request }, reportId) {
+  const { poll_filter, group_by, include, formats, target_percent: target } = request;
+  const target_percent = target && Number(target); // stored as text
+  const id = await makeReport({ as_of, poll_filter, group_by, include, target_percent, formats: [...formats, "html"] });
   if (reportId) location.hash = `overview/${id}`;
   else await update("");
 }

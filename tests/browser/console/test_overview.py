@@ -54,21 +54,23 @@ def test_the_change_against_the_week_before(console: Page, user: User) -> None:
     report_id = user.get("/stores").json()["report"]["report_id"]
     trend = user.get(f"/reports/{report_id}/summary").json()["trend"]
     compare = console.get_by_role("button", name="Compare with the week before")
-    expect(
-        console.get_by_role("img", name="Uptime, day by day; the table has the numbers").locator(
-            "span"
-        )
-    ).to_have_count(7)
+    days = console.get_by_role("img", name="Uptime, day by day").locator("span")
+    expect(days).to_have_count(7)
     expect(compare).to_have_count(0)
     note = console.locator(".tile .note", has_text="against the week before")
     expect(note).to_contain_text(f"{abs(trend['change_percent_points']):.1f} points")
-    bare = user.trigger(formats=["csv"], group_by=["brand"])
+    bare = user.trigger(formats=["csv"], group_by=["brand"], target_percent=99)
     user.ended(bare)
     console.goto(f"{user.cloud.api_url}/#overview/{bare}")
     expect(note).to_have_count(0)
     compare.click()
     expect(note).to_have_count(1)
     expect(compare).to_have_count(0)
+    made, asked = (
+        user.get(f"/reports/{made_id}/summary").json()["report"]["request"]
+        for made_id in (console.url.rpartition("/")[2], bare)
+    )
+    assert made == asked | {"as_of": made["as_of"], "formats": ["csv", "html"]}
 
 
 def test_the_heat_map_by_keyboard(console: Page) -> None:

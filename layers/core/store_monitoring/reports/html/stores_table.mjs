@@ -69,10 +69,10 @@ function render() {
 }
 
 function row(store) {
-  return line(columns.map(({ name }) => data[name][store]));
+  return rowOf(columns.map(({ name }) => data[name][store]));
 }
 
-function line(values) {
+function rowOf(values) {
   const cells = columns.map(({ kind }, index) => {
     const cell = document.createElement(index === 0 ? "th" : "td");
     if (index === 0) cell.scope = "row";
@@ -80,7 +80,7 @@ function line(values) {
     cell.className = index === 0 ? "id" : kind;
     if (kind === "state" || kind === "status") cell.dataset.state = value;
     cell.textContent = value === null ? "–" : shownAs[kind](value);
-    if (index === 0) cell.title = value;
+    if (index === 0) cell.title = cell.textContent;
     return cell;
   });
   const line = document.createElement("tr");
@@ -129,6 +129,6 @@ element("without-script").remove();
 for (const id of ["stores-controls", "stores-region", "stores-pages"]) {
   element(id).hidden = false;
 }
-table.tFoot.append(line(columns.map(widest)));
+table.tFoot.append(rowOf(columns.map(widest)));
 sorted.head.setAttribute("aria-sort", "ascending");
 select();
