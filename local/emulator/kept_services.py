@@ -1,7 +1,7 @@
 """Services whose data outlive the cloud: patches of moto that keep them in a `StateFolder`.
 
 A resource that is created gets the data that are kept for its name, and from then on every change
-is kept before it can be seen. What a restart ends, as a crash of AWS would not:
+is kept before it can be seen. What a restart changes:
 
 - A running execution is aborted, with an error of its own.
 - All messages of queues are visible, with no deliveries counted; events for functions that were
@@ -26,9 +26,7 @@ from moto.s3.utils import _VersionedKeyStore
 from moto.sqs.models import Message, Queue, SQSBackend
 from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
-from moto.stepfunctions.parser.models import (
-    stepfunctions_parser_backends,
-)
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.emulator.patching import replace
 from local.emulator.settings import ACCOUNT, REGION

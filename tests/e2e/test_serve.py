@@ -100,7 +100,8 @@ def check_commands(printed: list[str], folder: Path) -> None:
 def test_without_a_key_every_command_works_and_ctrl_c_ends_it_within_two_seconds(
     tmp_path: Path,
 ) -> None:
-    with serving(API_KEY="") as (program, printed):
+    kept = tmp_path / "kept"
+    with serving("--state", str(kept), API_KEY="") as (program, printed):
         assert len(commands(printed)) == 4
         check_commands(printed, tmp_path)
         [supervisor] = children(program.pid)
@@ -111,6 +112,7 @@ def test_without_a_key_every_command_works_and_ctrl_c_ends_it_within_two_seconds
     assert program.returncode in (0, INTERRUPTED)
     assert errors == ""
     until(lambda: None if Path(f"/proc/{supervisor}").exists() else True)
+    assert any(path.is_file() for path in kept.iterdir())
 
 
 @pytest.mark.parametrize("offset", [0, 1])
