@@ -192,6 +192,14 @@ bench-ingest: $(READY)  ## Measure ingest: the sample's polls, 18 copies of them
 bench-small-files: $(READY)  ## Measure a report after 336 hourly ingests, before and after compaction.
 	@$(BIN)/python -m bench.small_files
 
+.PHONY: bench-history
+bench-history: $(READY)  ## Measure a report with ten years of stored polls, and reports on periods.
+	@$(BIN)/python -m bench.history
+
+.PHONY: bench-million
+bench-million: $(READY)  ## Make a report of a million stores in the local cloud (20 minutes, 10 GB).
+	@$(BIN)/python -m bench.sizes.million
+
 $(BENCH_READY): bench/requirements.txt $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
 		--target $(BENCH) -r bench/requirements.txt

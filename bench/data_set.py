@@ -1,7 +1,8 @@
 """Data sets of any size as they lie in the data bucket, made bucket by bucket.
 
 They are what ingest would have made of the sample's kind of data: 4,560 stores and 1.85 million
-polls a unit of scale, nearly all of them in the last two weeks, so that a report reads them.
+polls a unit of scale, or a quarter of these polls (`SPARSE`), nearly all of them in the last two
+weeks, so that a report reads them.
 """
 
 import sys
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from local.cli.sample_data import (
     FULL,
+    SampleShape,
     draw_polls,
     is_in_outage,
     make_hours,
@@ -39,6 +41,7 @@ BUCKETS = 64
 MEMORY_US = 14 * DAY_US
 SHARD_POLLS = 50_000_000  # the template's default
 DENSE = replace(FULL, polls_last_fortnight=1_800_000, polls_last_week=900_000)
+SPARSE = replace(FULL, polls=459_678, polls_last_fortnight=456_000, polls_last_week=228_000)
 _SEED = 20241014
 UPLOADED_AT = datetime(2024, 10, 15, tzinfo=UTC)
 
@@ -83,13 +86,15 @@ def compute_anew(report_id: str, shard: int, tables: FolderTables) -> Receipt:
     return compute_shard(report_id, shard, tables)
 
 
-def make_data_set(folder: Path, scale: float, buckets: int = BUCKETS) -> DataSet:
-    """Write a data set; the same scale and number of buckets are the same bytes."""
+def make_data_set(
+    folder: Path, scale: float, buckets: int = BUCKETS, sample: SampleShape = DENSE
+) -> DataSet:
+    """Write a data set of so many samples; the same arguments are the same bytes."""
     tables = FolderTables(folder)
     rng = np.random.default_rng(_SEED)
     stores, polls = [], []
     for bucket, store_ids in enumerate(_store_ids(round(FULL.stores * scale), buckets, rng)):
-        stores_table, polls_table = _bucket(store_ids, rng)
+        stores_table, polls_table = _bucket(store_ids, sample, rng)
         stores.append(write_stores(bucket, "00000001-bench", stores_table, tables))
         polls.append(write_polls(bucket, "bench", [polls_table], tables))
     log = MemoryLog()
@@ -107,9 +112,11 @@ def _store_ids(stores: int, buckets: int, rng: np.random.Generator) -> Iterator[
         yield every_id.take(np.flatnonzero(bucket == number))
 
 
-def _bucket(store_ids: pa.Array, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+def _bucket(
+    store_ids: pa.Array, sample: SampleShape, rng: np.random.Generator
+) -> tuple[pa.Table, pa.Table]:
     """Return a bucket's stores and polls."""
-    shape = replace(scaled_down(DENSE, FULL.stores / len(store_ids)), stores=len(store_ids))
+    shape = replace(scaled_down(sample, FULL.stores / len(store_ids)), stores=len(store_ids))
     hours = make_hours(shape, store_ids, rng)
     hours = pa.table(
         {

@@ -5,6 +5,8 @@ import runpy
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +36,12 @@ def cpu_seconds(call: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def peak_mb() -> float:
-    """Return the most memory that this program had so far.
+def peak_mb(process: str = "self") -> float:
+    """Return the most memory that this program, or another process, had so far.
 
     `getrusage` returns it, too, but counts what the process was before it became this program.
     """
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc", process, "status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
@@ -50,3 +52,43 @@ def medians(calls: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, floa
         for name, call in calls.items():
             took[name].append(cpu_seconds(call))
     return {name: statistics.median(seconds[1:]) for name, seconds in took.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionUse:
+    """What a function's execution environments in a local cloud used so far.
+
+    Attributes
+    ----------
+    environments : int
+    cpu_seconds : float
+        Of all of them, their start included.
+    peak_mb : float
+        Of the largest.
+    """
+
+    environments: int
+    cpu_seconds: float
+    peak_mb: float
+
+
+def function_uses(state: Path) -> dict[str, FunctionUse]:
+    """Return what each function of a local cloud used, by its name; `state` is the cloud's."""
+    processes: dict[str, list[tuple[float, float]]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            environment = (folder / "environ").read_bytes().decode(errors="replace")
+            variables = dict(each.partition("=")[::2] for each in environment.split("\0"))
+            if variables.get("TMPDIR", "").startswith(f"{state}/"):
+                used = _cpu_seconds(folder), peak_mb(folder.name)
+                name = variables["AWS_LAMBDA_FUNCTION_NAME"]
+                processes.setdefault(name, []).append(used)
+    return {
+        name: FunctionUse(len(used) // 2, sum(cpu for cpu, _ in used), max(mb for _, mb in used))
+        for name, used in processes.items()
+    }
+
+
+def _cpu_seconds(folder: Path) -> float:
+    user, system = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

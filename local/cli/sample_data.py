@@ -199,12 +199,13 @@ def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sample-") as scratch:
         made = Path(scratch) / folder.name
         made.mkdir()
-        for name, table in _make_tables(shape, seed).items():
+        for name, table in make_tables(shape, seed).items():
             csv.write_csv(table, made / name, unquoted)
         made.rename(folder)
 
 
-def _make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
+def make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
+    """Return the rows of all files, by file name; the polls' come first."""
     # One generator for each table, so that a change to one table does not change the others.
     id_rng, zone_rng, hours_rng, poll_rng, attribute_rng = np.random.default_rng(seed).spawn(5)
     # Ids are random, so a store's position in this array can determine its data: the first
