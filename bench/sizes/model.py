@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from bench.data_set import SHARD_POLLS, DataSet
@@ -34,7 +35,8 @@ _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).
 INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.21, "merge": 0.21}
-CALL_SECONDS = 0.02  # of any function, besides what it is called for
+CALL_SECONDS = 0.01  # of any function, besides what it is called for
+REQUEST_SECONDS = 1e-3  # for each request to S3
 INGEST_ROW_SECONDS = 1e-6
 INGEST_FILE_SECONDS = 0.3  # most of it for the objects of 64 buckets
 INGEST_MB = 690  # of files with millions of rows
@@ -52,7 +54,7 @@ CSV_ROW_BYTES = 75
 TRIGGER_REQUESTS = 3  # with the start of the execution
 PLAN_REQUESTS = 5
 INGEST_REQUESTS = 5  # with a commit
-OWN_REQUESTS = 4  # of a shard: for the plan, and for its part
+OWN_REQUESTS = 5  # of a shard: for the plan, and for its part; 4 if the plan is small
 MERGE_REQUESTS = 6  # for plan, request, report and summary
 PART_REQUESTS = 2  # besides one for each row group
 PART_GROUP_ROWS = 1000  # as `aws/arrow_tables.py` has it
@@ -333,6 +335,7 @@ def shard_polls(shard: Shard) -> int:
 def shard_cpu_seconds(costs: ShardCosts, shard: Shard, size: Size) -> float:
     """Return the processor time of a shard, as measured here."""
     computation = costs.cpu_seconds(shard_files(shard), shard.stores, shard_polls(shard))
+    computation += shard_requests(shard) * REQUEST_SECONDS
     return computation + size.files * READ_PLAN_FILE_SECONDS
 
 
@@ -344,7 +347,8 @@ def plan_cpu_seconds(size: Size) -> float:
 def merge_cpu_seconds(size: Size, shards: int) -> float:
     """Return the processor time of merging, as measured here."""
     takes = shards * math.ceil(size.stores / MERGE_TAKE_STORES)
-    return size.stores * MERGE_STORE_SECONDS + takes * MERGE_TAKE_SECONDS
+    requests = merge_requests(size, shards) * REQUEST_SECONDS
+    return size.stores * MERGE_STORE_SECONDS + takes * MERGE_TAKE_SECONDS + requests
 
 
 def merge_requests(size: Size, shards: int) -> int:
@@ -401,6 +405,7 @@ def _dollars(size: Size, shards: int, gb_seconds: float) -> float:
     )
 
 
+@cache
 def planned(size: Size) -> Plan:
     """Let the planner plan a report of this size, from a made-up log."""
     rows = round(size.bucket_polls / size.files_of_bucket)
