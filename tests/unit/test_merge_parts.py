@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store_monitoring.reports import merge_parts
-from store_monitoring.reports.merge_parts import merge_sorted, rebatched
+from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
 
 SCHEMA = pa.schema([("store_id", pa.string()), ("shard", pa.int64())])
 
@@ -73,6 +75,16 @@ def test_batches_do_not_depend_on_the_input_tables(cuts: list[int]) -> None:
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert all(batch.column("store_id").num_chunks == 1 for batch in batches)
     assert pa.concat_tables(batches).equals(whole)
+
+
+def test_the_stores_of_a_part_are_counted_over_all_its_pieces() -> None:
+    plan: Any = SimpleNamespace(report_id="r", shards=[None], period=None, where=())
+    shard: Any = SimpleNamespace(shard=0, stores=5)
+    tables: Any = SimpleNamespace(read_part=lambda key: part_of(list("abcde"), 0, 2))
+    part = Part(plan, shard, tables)
+    assert ids_of(list(part.read())) == list("abcde")
+    part.check_complete()
+    assert part.trend_us == ()  # as in parts from before trends
 
 
 def test_batches_that_come_out_even_are_all() -> None:
