@@ -63,11 +63,13 @@ def _print_parts(costs: ShardCosts) -> None:
     print("|---" + "|---:" * len(Start) + "|")
     reports = [[estimate(SAMPLE, costs, aws, start) for aws in (LOW, HIGH)] for start in Start]
     for name in reports[0][0].spent_seconds:
-        cells = (
-            f" {low.spent_seconds[name]:.2f}-{high.spent_seconds[name]:.2f} |"
-            for low, high in reports
-        )
-        print(f"| {name} |" + "".join(cells))
+        spent = ((low.spent_seconds[name], high.spent_seconds[name]) for low, high in reports)
+        print(f"| {name} |" + "".join(f" {low:.2f}-{high:.2f} |" for low, high in spent))
+    print(
+        "| **until Complete** |"
+        + "".join(f" {a.seconds:.1f}-{b.seconds:.1f} |" for a, b in reports)
+    )
+    print("| dollars |" + "".join(f" {a.dollars:.5f}-{b.dollars:.5f} |" for a, b in reports))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,11 @@ def main() -> None:
         shard_polls=1,  # as many shards as buckets, for the Distributed Map
     )
     _, costs = measure(_SHAPES)
-    parameters = {"FuturePollToleranceMinutes": "0", "ShardPolls": str(size.shard_polls)}
+    parameters = {
+        "BucketCount": str(size.bucket_count),
+        "FuturePollToleranceMinutes": "0",
+        "ShardPolls": str(size.shard_polls),
+    }
     with tempfile.TemporaryDirectory() as name, LocalCloud(parameter_overrides=parameters) as cloud:
         cloud.inject(_COUNTED)
         began = time.monotonic()

@@ -257,10 +257,12 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         name: str, cpu_seconds: float, waits: float, memory_mb: int, transfer: float = 0
     ) -> _Call:
         slower = aws.slower * max(1, _FULL_CPU_MB / memory_mb)
-        restored = start is Start.SNAPSHOT and name != "merge"
-        init = 0 if start is Start.WARM or restored else aws.slower * INIT_SECONDS[name]
-        begin = {Start.WARM: 0.0, Start.COLD: aws.environment, Start.SNAPSHOT: aws.environment}
-        began = aws.restore if restored else begin[start] + init
+        began = init = 0.0
+        if start is Start.SNAPSHOT and name != "merge":
+            began = aws.restore
+        elif start is not Start.WARM:
+            init = aws.slower * INIT_SECONDS[name]
+            began = aws.environment + init
         work = max(slower * (CALL_SECONDS + cpu_seconds), transfer)
         return _Call(began, work, waits, init, memory_mb)
 
@@ -300,7 +302,9 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
     calls = [trigger, planning, longest, merge]
     gb_seconds = sum(each.gb_seconds for each in (trigger, planning, merge, *parts))
     dollars = _dollars(size, shards, gb_seconds)
-    dollars += sum(part.seconds for part in parts) * 64 / 1024 * _EXPRESS_GB_SECOND
+    if shards > _INLINE_SHARDS:
+        children_seconds = sum(part.seconds for part in parts)
+        dollars += shards * _EXPRESS + children_seconds * 64 / 1024 * _EXPRESS_GB_SECOND
     if start is Start.SNAPSHOT:
         restored = [trigger, planning, *parts[: size.map_concurrency]]
         dollars += sum(each.memory_mb for each in restored) / 1024 * _RESTORED_GB
@@ -390,14 +394,13 @@ def waiting_seconds(files: int, request_seconds: float) -> float:
 
 
 def _dollars(size: Size, shards: int, gb_seconds: float) -> float:
-    """Return what all but restored snapshots and the duration of Express children cost."""
+    """Return what all but restored snapshots and Express children cost."""
     reads = 2 * size.files + OWN_REQUESTS * shards + merge_requests(size, shards)
     return (
         gb_seconds * _GB_SECOND
         + (shards + 4) * _CALL  # with end_report
         + _API_CALL
         + (_STATES + shards) * _TRANSITION  # a child's start counts as one
-        + (shards * _EXPRESS if shards > _INLINE_SHARDS else 0)
         + reads * _S3_READ
         + (shards + 5) * _S3_WRITE
         + 4 * _DYNAMODB_WRITE
