@@ -4,6 +4,7 @@ import os
 import runpy
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,20 +74,32 @@ class FunctionUse:
 
 
 def function_uses(state: Path) -> dict[str, FunctionUse]:
-    """Return what each function of a local cloud used, by its name; `state` is the cloud's."""
-    processes: dict[str, list[tuple[float, float]]] = {}
+    """Return what each function of a local cloud used, by its name; `state` is the cloud's.
+
+    A handler's process may be forked: only its group, that of the program which asked for it, says
+    whose it is.
+    """
+    names: dict[int, str] = {}  # by process group
+    members: dict[int, list[Path]] = defaultdict(list)
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
+            group = os.getpgid(int(folder.name))
+            members[group].append(folder)
             environment = (folder / "environ").read_bytes().decode(errors="replace")
             variables = dict(each.partition("=")[::2] for each in environment.split("\0"))
-            if variables.get("TMPDIR", "").startswith(f"{state}/"):
-                used = _cpu_seconds(folder), peak_mb(folder.name)
-                name = variables["AWS_LAMBDA_FUNCTION_NAME"]
-                processes.setdefault(name, []).append(used)
-    return {
-        name: FunctionUse(len(used) // 2, sum(cpu for cpu, _ in used), max(mb for _, mb in used))
-        for name, used in processes.items()
-    }
+            leads_group = group == int(folder.name)
+            if leads_group and variables.get("TMPDIR", "").startswith(f"{state}/"):
+                names[group] = variables["AWS_LAMBDA_FUNCTION_NAME"]
+    uses = {}
+    for name in names.values():
+        groups = [group for group in names if names[group] == name]
+        processes = [folder for group in groups for folder in members[group]]
+        uses[name] = FunctionUse(
+            len(groups),
+            sum(_cpu_seconds(folder) for folder in processes),
+            max(peak_mb(folder.name) for folder in processes),
+        )
+    return uses
 
 
 def _cpu_seconds(folder: Path) -> float:

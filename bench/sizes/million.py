@@ -45,8 +45,8 @@ from store_monitoring.reports.shard import read_ahead
 
 POLLS = "store_status.csv"
 _OTHER_FILES = 3
-_SHAPES = ((1, 8), (1, 64), (4, 64), (4, 256))  # small ones: the forecast is for a larger one
-_START_SECONDS = 0.35  # of processor time, for an execution environment of the local cloud
+_SHAPES = ((1, 8), (1, 64), (4, 16))  # small ones: the forecast is for a larger one
+_START_SECONDS = 0.15  # of processor time, for an execution environment of the local cloud
 _UNQUOTED = csv.WriteOptions(quoting_style="none", quoting_header="none")
 _COUNTED = Fault(Kind.SLOW, "local-* *", seconds=0)  # records each request of a function
 _CALL = re.compile(r"^slow: (local-\w+)-\w+ (?:s3|dynamodb):", re.MULTILINE)
