@@ -157,6 +157,7 @@ def test_deleting_a_store_leaves_no_version_with_it(user: User) -> None:
         "polls/gone.csv", b"store_id,status,timestamp_utc\ngone,active,2024-10-14 00:00 UTC\n"
     )
     user.upload("timezones/gone.csv", b"store_id,timezone_str\ngone,UTC\n")
+    wait_until_published(user)  # else the uploads' version may be published after the deletion
     user.cloud.client("lambda").invoke(
         FunctionName="local-DeleteStoreFunction", Payload=json.dumps({"store_id": "gone"}).encode()
     )
