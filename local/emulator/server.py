@@ -81,7 +81,8 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
     secret_key = secrets.token_urlsafe()
     kept = None
     if arguments.keep is not None:
-        kept = StateFolder.open(arguments.keep, names_of_data(template))
+        names = {**names_of_data(template), "parameters": arguments.parameters}
+        kept = StateFolder.open(arguments.keep, names)
         # Presigned URLs and forms of the earlier cloud stay valid.
         secret_key = kept.setting("secret_key", secret_key)
         keep_services(kept)
