@@ -20,10 +20,16 @@ from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.domain.uptime import compute_uptime
 from store_monitoring.domain.windows import classic_windows
 from store_monitoring.ingest.parsing.values import instants, times_of_day
+from store_monitoring.reports.report import Format
 
 _RUNS = 5
 _PERIOD_DAYS = 75
 _PERIOD = {"from": "2024-08-01", "to": "2024-10-15", "by": "day"}  # all of the sample's polls
+_ALL_FORMATS = {
+    "formats": [format_.value for format_ in Format],
+    "group_by": ["brand", "region"],
+    "include": ["outages"],
+}
 _DATA = Path(__file__).resolve().parent.parent / ".data"
 
 
@@ -42,28 +48,36 @@ def main() -> None:
         "computing uptime, all polls in eight days",
         _seconds(lambda: compute_uptime(stores, dense, windows, parameters)),
     )
-    ingest, cold, warm, by_day = [], [], [], []
+    ingest, first, later, by_day, in_all_formats = [], [], [], [], []
     for _ in range(_RUNS):
         with LocalCloud(parameter_overrides=FEW_BUCKETS) as cloud:
             began = time.perf_counter()
             upload_all(find_inputs(folder), cloud)
             ingest.append(time.perf_counter() - began)
-            client = ApiClient(cloud.api_url)
-            cold.append(_seconds(lambda: _report(client), runs=1))  # noqa: B023  # called at once
-            warm.append(_seconds(lambda: _report(client), runs=3))  # noqa: B023  # so too
-            by_day.append(_seconds(lambda: _report(client, period=_PERIOD), runs=3))  # noqa: B023  # so too
-    _show("ingest of the four files", statistics.median(ingest))
-    _show("trigger to Complete, first report", statistics.median(cold))
-    _show("trigger to Complete, later ones", statistics.median(warm))
+            first.append(_report_seconds(cloud, runs=1))
+            later.append(_report_seconds(cloud))
+            by_day.append(_report_seconds(cloud, period=_PERIOD))
+        with LocalCloud(parameter_overrides=FEW_BUCKETS) as cloud:
+            upload_all(find_inputs(folder), cloud)
+            in_all_formats.append(_report_seconds(cloud, runs=1, **_ALL_FORMATS))
+    _show("ingest of all files", statistics.median(ingest))
+    _show("trigger to Complete, first report", statistics.median(first))
+    _show("trigger to Complete, later ones", statistics.median(later))
+    _show("trigger to Complete, first report, all formats", statistics.median(in_all_formats))
     seconds = statistics.median(by_day)
     _show(f"trigger to Complete, {_PERIOD_DAYS} days by day", seconds)
     rows = stores.count * _PERIOD_DAYS
-    print(f"{1e6 * (seconds - statistics.median(warm)) / rows:8.1f} µs a row of that period")
+    print(f"{1e6 * (seconds - statistics.median(later)) / rows:8.1f} µs a row of that period")
 
 
-def _report(client: ApiClient, **request: object) -> None:
-    for _ in client.follow(client.trigger(**request)):
-        pass
+def _report_seconds(cloud: LocalCloud, runs: int = 3, **request: object) -> float:
+    client = ApiClient(cloud.api_url)
+
+    def report() -> None:
+        for _ in client.follow(client.trigger(**request)):
+            pass
+
+    return _seconds(report, runs)
 
 
 def _arrays(folder: Path) -> tuple[Stores, Polls]:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 # Part of a cached sample's name: increase it with every change of the bytes.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 DEFAULT_SEED = 20241014
 
 SECOND_US = 1_000_000
@@ -90,6 +90,15 @@ WITHOUT_TARGET_SHARE = 0.15
 WITHOUT_REVENUE_SHARE = 0.1
 REVENUE_MEDIAN_PER_HOUR = 140
 REVENUE_SIGMA = 0.6
+
+# Holidays, and times that do not count. None is in the two weeks before the latest poll, so the
+# classic report does not depend on them.
+SHORT_HOLIDAY, CLOSED_HOLIDAY = "2024-09-02", "2024-11-28"
+SHORT_SHARE, CLOSED_SHARE = 0.6, 0.85
+OUTAGE_OF_PLATFORM = ("2024-09-17 17:05:00 UTC", "2024-09-17 18:40:00 UTC")
+PLATFORM_SHARE = 0.25
+RENOVATION = ("2024-09-09 05:00:00 UTC", "2024-09-12 05:00:00 UTC")
+RENOVATED_ONE_IN = 200
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -175,9 +184,9 @@ def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_
 
 
 def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_SEED) -> None:
-    """Write polls, business hours, time zones and attributes into a new folder.
+    """Write a file of each kind of input into a new folder.
 
-    The folder is created atomically with all four files. The same shape and seed give the same
+    The folder is created atomically with all files. The same shape and seed give the same
     bytes.
 
     Parameters
@@ -207,16 +216,21 @@ def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT
 def make_tables(shape: SampleShape, seed: int) -> dict[str, pa.Table]:
     """Return the rows of all files, by file name; the polls' come first."""
     # One generator for each table, so that a change to one table does not change the others.
-    id_rng, zone_rng, hours_rng, poll_rng, attribute_rng = np.random.default_rng(seed).spawn(5)
+    id_rng, zone_rng, hours_rng, poll_rng, attribute_rng, special_rng, exclusion_rng = (
+        np.random.default_rng(seed).spawn(7)
+    )
     # Ids are random, so a store's position in this array can determine its data: the first
     # `stores_polled` stores have polls; all but the first few and some at the end have hours.
     store_ids = pa.array(str(UUID(bytes=id_rng.bytes(16), version=4)) for _ in range(shape.stores))
     zones = make_zones(shape, store_ids, zone_rng)
+    hours = make_hours(shape, store_ids, hours_rng)
     return {
         "store_status.csv": _make_polls(shape, store_ids, poll_rng),
-        "menu_hours.csv": make_hours(shape, store_ids, hours_rng),
+        "menu_hours.csv": hours,
         "store_timezones.csv": zones,
         "stores.csv": _make_attributes(zones, attribute_rng),
+        "special_hours.csv": _make_special_hours(hours["store_id"], special_rng),
+        "exclusions.csv": _make_exclusions(store_ids, exclusion_rng),
     }
 
 
@@ -271,6 +285,43 @@ def _make_attributes(zones: pa.Table, rng: np.random.Generator) -> pa.Table:
                 [f"{each:.2f}" for each in revenue],
                 mask=rng.random(listed.size) < WITHOUT_REVENUE_SHARE,
             ),
+        }
+    )
+
+
+def _make_special_hours(store_ids: pa.ChunkedArray, rng: np.random.Generator) -> pa.Table:
+    """Return the rows of the special hours' file: a holiday with short hours, and one closed."""
+    stores = pc.unique(store_ids)
+    short, closed = (
+        stores.take(np.flatnonzero(rng.random(len(stores)) < share))
+        for share in (SHORT_SHARE, CLOSED_SHARE)
+    )
+
+    dates = [SHORT_HOLIDAY] * len(short) + [CLOSED_HOLIDAY] * len(closed)
+    is_closed = np.array(dates) == CLOSED_HOLIDAY
+    return pa.table(
+        {
+            "store_id": pa.concat_arrays([short, closed]),
+            "date": dates,
+            "start_time_local": pa.array(np.full(len(dates), "11:00:00"), mask=is_closed),
+            "end_time_local": pa.array(np.full(len(dates), "20:00:00"), mask=is_closed),
+        }
+    )
+
+
+def _make_exclusions(store_ids: pa.Array, rng: np.random.Generator) -> pa.Table:
+    """Return the rows of the exclusions' file: an outage of a platform, and renovations."""
+    offline = np.flatnonzero(rng.random(len(store_ids)) < PLATFORM_SHARE)
+    renovated = rng.permutation(len(store_ids))[: max(1, len(store_ids) // RENOVATED_ONE_IN)]
+    start, end = zip(
+        *[OUTAGE_OF_PLATFORM] * offline.size, *[RENOVATION] * renovated.size, strict=True
+    )
+    return pa.table(
+        {
+            "store_id": store_ids.take(np.append(offline, renovated)),
+            "start_utc": start,
+            "end_utc": end,
+            "reason": ["ordering platform down"] * offline.size + ["renovation"] * renovated.size,
         }
     )
 

@@ -11,9 +11,9 @@ import pytest
 from local.cli import sample_data
 from local.cli.sample_data import SMALL, cached_sample, write_sample
 
-STATUS, HOURS, ZONES, STORES = FILES = (
+STATUS, HOURS, ZONES, STORES, SPECIAL_HOURS, EXCLUSIONS = FILES = (
     *("store_status.csv", "menu_hours.csv", "store_timezones.csv"),
-    "stores.csv",
+    *("stores.csv", "special_hours.csv", "exclusions.csv"),
 )
 LATEST = pd.Timestamp("2024-10-14 23:55:18.727055")
 
@@ -52,6 +52,8 @@ def test_files_begin_as_the_real_ones_and_end_lines_with_newline(sample: Path) -
         HOURS: b"store_id,dayOfWeek,start_time_local,end_time_local",
         ZONES: b"store_id,timezone_str",
         STORES: b"store_id,name,brand,region,franchisee,target_percent,revenue_per_hour",
+        SPECIAL_HOURS: b"store_id,date,start_time_local,end_time_local",
+        EXCLUSIONS: b"store_id,start_utc,end_utc,reason",
     }
     for path in sample.iterdir():
         content = path.read_bytes()
@@ -161,6 +163,22 @@ def test_the_classic_report_of_the_sample_stays_the_same(sample: Path) -> None:
         HOURS: "56409c76871a071a4faedbdcf1e63eb186cdb95b9e1d1d9a0de472125d966524",
         ZONES: "96b06b50292ceeef1458b67b2bc97b63318026b481bcbf975146ae49e5c2e7d1",
     }
+
+
+def test_special_hours_and_exclusions_change_no_report_of_the_last_week(
+    sample: Path, hours: pd.DataFrame
+) -> None:
+    special = pd.read_csv(sample / SPECIAL_HOURS)
+    exclusions = pd.read_csv(sample / EXCLUSIONS)
+    assert set(special["store_id"]) <= set(hours["store_id"])
+    assert special["start_time_local"].isna().any()
+    assert exclusions["reason"].nunique() == 2
+    dates = pd.to_datetime(special["date"])
+    ends = pd.to_datetime(exclusions["end_utc"].str.removesuffix(" UTC"))
+    known = LATEST - pd.Timedelta(days=14), LATEST
+    days_around = pd.Timedelta(days=2)
+    assert not dates.between(known[0] - days_around, known[1] + days_around).any()
+    assert (ends < known[0]).all()
 
 
 def test_most_known_stores_have_attributes(stores: pd.DataFrame, zones: pd.DataFrame) -> None:
