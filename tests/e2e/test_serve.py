@@ -1,6 +1,7 @@
 """`python -m local serve`, which `make serve` calls."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -117,15 +118,27 @@ def test_without_a_key_every_command_works_and_ctrl_c_ends_it_within_two_seconds
 
 @pytest.mark.parametrize("offset", [0, 1])
 def test_a_port_in_use_is_reported_as_it_was_given(offset: int) -> None:
-    with socket.create_server((HOST, 0)) as server:
-        taken: int = server.getsockname()[1]
-        port = taken - offset
+    port = two_free_ports()
+    with socket.create_server((HOST, port + offset)):
         done = refused(port)
-    assert re.fullmatch(rf"error: .*\b{port}\b.*\b{taken}\b.*\n", done.stderr)
+    assert re.fullmatch(rf"error: .*\b{port}\b.*\b{port + offset}\b.*\n", done.stderr)
 
 
 def test_an_invalid_port_is_refused() -> None:
     assert re.fullmatch(r"error: .*\b65535\b.*\b65534\b.*\n", refused(65_535).stderr)
+
+
+def two_free_ports() -> int:
+    """Return a free port followed by a free one, below those that the kernel gives others."""
+    first, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    while True:
+        port = random.randrange(1024, int(first) - 1)
+        with (
+            suppress(OSError),
+            socket.create_server((HOST, port)),
+            socket.create_server((HOST, port + 1)),
+        ):
+            return port
 
 
 def refused(port: int) -> "subprocess.CompletedProcess[str]":
