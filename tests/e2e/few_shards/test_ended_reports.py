@@ -135,11 +135,13 @@ def test_a_retry_resumes_where_the_report_failed(
         assert retried.status_code == 202
         assert retried.json() == {"report_id": failed, "status": "Running"}
         response = user.ended(failed)
-        [written] = user.cloud.injected_faults()
+        # A shard may be computed twice, and a report of an earlier test may still run.
+        calls = user.cloud.injected_faults()
+        written = {call.rpartition("/")[2] for call in calls if f"/reports/{failed}/" in call}
     assert response["status"] == "Complete", response
     assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
     assert trials.row(failed)["attempt"]["N"] == "2"
-    assert written.endswith(f"/reports/{failed}/parts/v2-00001.parquet")
+    assert written == {"v2-00001.parquet"}
 
 
 def test_a_report_can_be_retried_until_it_is_complete(
