@@ -186,8 +186,7 @@ def cached_sample(root: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_
 def write_sample(folder: Path, *, shape: SampleShape = FULL, seed: int = DEFAULT_SEED) -> None:
     """Write a file of each kind of input into a new folder.
 
-    The folder is created atomically with all files. The same shape and seed give the same
-    bytes.
+    The folder is created atomically with all files. The same shape and seed give the same bytes.
 
     Parameters
     ----------
@@ -296,7 +295,6 @@ def _make_special_hours(store_ids: pa.ChunkedArray, rng: np.random.Generator) ->
         stores.take(np.flatnonzero(rng.random(len(stores)) < share))
         for share in (SHORT_SHARE, CLOSED_SHARE)
     )
-
     dates = [SHORT_HOLIDAY] * len(short) + [CLOSED_HOLIDAY] * len(closed)
     is_closed = np.array(dates) == CLOSED_HOLIDAY
     return pa.table(

@@ -3,7 +3,7 @@
 Importing boto3, pyarrow and Powertools takes most of a cold start. So the emulator of an execution
 environment starts this file as a small program instead of the runtime client. The program asks the
 fork server for a process, passes on its working directory, environment variables and output, and
-ends as that process ends. Both are in one process group: what kills it, kills both.
+exits as that process does. Both are in one process group, so that a signal to the group ends both.
 
 Usage: ``python fork_server.py SOCKET HANDLER``
 """
@@ -38,7 +38,7 @@ class ForkServer:
     path : Path
         Folder of modules that replace the interpreter's.
     folder : Path
-        Folder for the server's socket. Whoever can open that can run programs as this user.
+        Folder for the server's socket. Only this user may open it: it runs programs.
     """
 
     def __init__(self, python: Path, path: Path, folder: Path) -> None:

@@ -55,7 +55,7 @@ def names_of_data(template: Template) -> dict[str, list[str]]:
 
 
 def keep_services(state: StateFolder) -> None:
-    """Make moto keep the data of its services; call it before any resource is created."""
+    """Make moto keep the data of its services. Call this before any resource is created."""
     _keep_objects(state)
     _keep_items(state)
     _keep_messages(state)
@@ -97,8 +97,8 @@ def end_interrupted_executions(state: StateFolder, on_end: Callable[[Execution],
             on_end(execution)
 
 
-def forget_execution(state: StateFolder, execution: Execution) -> None:
-    """Delete the record of an execution that has ended; call it after all that follows from it."""
+def delete_execution_record(state: StateFolder, execution: Execution) -> None:
+    """Delete the record of an ended execution; call it after the end has been published."""
     state.write(Record(Kind.EXECUTION, execution.state_machine.arn, execution.name, None))
 
 

@@ -26,8 +26,8 @@ from local.emulator.fault_points import inject_into_executions
 from local.emulator.faults import Faults, Injector
 from local.emulator.intrinsics import TemplateError
 from local.emulator.kept_services import (
+    delete_execution_record,
     end_interrupted_executions,
-    forget_execution,
     keep_services,
     names_of_data,
 )
@@ -132,4 +132,4 @@ def _start(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _end_execution(kept: StateFolder, execution: Execution) -> None:
     publish_execution_ended(execution)
-    forget_execution(kept, execution)
+    delete_execution_record(kept, execution)

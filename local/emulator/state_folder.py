@@ -80,7 +80,7 @@ class StateFolder:
     Raises
     ------
     StateError
-        If it contains something else or another layout, or another local cloud uses it.
+        If it has other files or another version of the layout, or another local cloud uses it.
 
     Examples
     --------

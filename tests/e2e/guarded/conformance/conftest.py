@@ -75,7 +75,7 @@ class Deployment(Api):
         return uploads + reports
 
     def take_back(self, outputs: Mapping[str, str], client: Any) -> None:
-        """Take back all uploads of this run, as operators do; then nobody knows its stores."""
+        """Take back all uploads of this run, as operators do; afterwards its stores are unknown."""
         dynamodb, functions = client("dynamodb"), client("lambda")
         ingest_ids = set()
         for key in (UploadTarget.from_id(each).key for each in self.upload_ids):
