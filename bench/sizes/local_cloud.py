@@ -104,7 +104,7 @@ def _run(cut: int) -> Run:
 
 def _report(cloud: LocalCloud) -> Run:
     """Make a report; what its shards took is what their functions' logs say."""
-    before = len(_durations(cloud))
+    before = _durations(cloud)
     client = ApiClient(cloud.api_url)
     report_id = client.trigger()
     *_, answer = client.follow(report_id)
@@ -115,9 +115,9 @@ def _report(cloud: LocalCloud) -> Run:
         )["Body"]
     )
     files = sum(len(shard["stores_files"]) + len(shard["polls_files"]) for shard in plan["shards"])
-    durations = _durations(cloud)[before:]
-    assert len(durations) == len(plan["shards"])
-    return Run(len(durations), files, digest, seconds=sum(durations))
+    after = _durations(cloud)
+    assert len(after) - len(before) == len(plan["shards"])
+    return Run(len(plan["shards"]), files, digest, seconds=sum(after) - sum(before))
 
 
 def _durations(cloud: LocalCloud) -> list[float]:

@@ -81,7 +81,7 @@ class LocalCloud:
     outputs
         The stack's outputs.
     state
-        Folder with the functions' logs, one file each.
+        Folder with the functions' logs, one file for each execution environment.
 
     Raises
     ------
@@ -181,15 +181,18 @@ class LocalCloud:
         )
 
     def logs(self, function: str) -> str:
-        """Return what a function has logged so far, in all its execution environments.
+        """Return what a function has logged so far: one execution environment after the other.
 
         Parameters
         ----------
         function
             The function's logical id in the template, or its name.
         """
-        logs = [self.state / f"{function}.log", self.state / f"{STACK_NAME}-{function}.log"]
-        return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+        return "".join(
+            log.read_text(errors="replace")
+            for name in (function, f"{STACK_NAME}-{function}")
+            for log in (*self.state.glob(f"{name}.log"), *self.state.glob(f"{name}-*.log"))
+        )
 
     def inject(self, *faults: Fault, seed: int = 0) -> None:
         """Inject these faults from now on, and no others; without arguments: none."""

@@ -57,11 +57,6 @@ class InvocationResult:
     failed: bool
 
 
-def log_path(state: Path, function: str) -> Path:
-    """Return the path of a function's log."""
-    return state / f"{function}.log"
-
-
 class ExecutionEnvironment:
     """A running emulator and runtime client for one function; runs one request at a time.
 
@@ -76,7 +71,8 @@ class ExecutionEnvironment:
     variables
         Environment variables that override the function's own.
     state
-        Folder for the function's log and for this environment's temporary folder.
+        Folder for this environment's log and its temporary folder. Environments share no log:
+        handlers write a line and its end separately, so lines of two handlers could mix.
 
     Raises
     ------
@@ -97,7 +93,7 @@ class ExecutionEnvironment:
             function,
             command(function.handler),
             _process_environment(function, runtime, variables, self._scratch),
-            log_path(state, function.name),
+            state / f"{self._scratch.name}.log",
         )
         self.usable = True
         """False when the environment cannot be used again: its process ended or hung."""

@@ -17,7 +17,6 @@ from local.emulator.execution_environment import (
     ExecutionEnvironment,
     FunctionConfiguration,
     InvocationResult,
-    log_path,
 )
 from local.emulator.fork_server import ForkServer
 from local.emulator.runtime import Runtime
@@ -129,7 +128,7 @@ class LambdaService:
             time.sleep(delay_seconds)
             result = _outcome(self._submit(function, payload))
         if result.failed:
-            with log_path(self._state, function.name).open("a", encoding="utf-8") as log:
+            with (self._state / f"{function.name}.log").open("a", encoding="utf-8") as log:
                 log.write(f"Event dropped after the last attempt: {result.payload.decode()}\n")
         self._keep(event_id, None)
 

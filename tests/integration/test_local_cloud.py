@@ -113,6 +113,16 @@ def test_a_pool_grows_to_a_limit_and_then_queues(invoke: Invoke) -> None:
     assert len(pids) == limit
 
 
+def test_lines_of_calls_at_the_same_time_do_not_mix(cloud: LocalCloud, invoke: Invoke) -> None:
+    request = {"do": "print", "lines": 2_000, "length": 500}
+    with ThreadPoolExecutor(2) as callers:
+        for call in [callers.submit(invoke, "MisbehaveFunction", **request) for _ in range(2)]:
+            assert call.result().error is None
+    lines = [line for line in cloud.logs("MisbehaveFunction").splitlines() if "a line of" in line]
+
+    assert lines == 4_000 * [f"a line of {500 * 'x'}"]
+
+
 def test_a_raised_exception_is_reported_by_its_name(cloud: LocalCloud, invoke: Invoke) -> None:
     result = invoke("MisbehaveFunction", do="raise")
 

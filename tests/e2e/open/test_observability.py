@@ -21,7 +21,8 @@ REPORT_FUNCTIONS = [
 
 def lines(user: User, function: str) -> Lines:
     """Return the lines that a function has logged so far."""
-    return [json.loads(line) for line in user.cloud.logs(function).splitlines() if line[:1] == "{"]
+    logged = user.cloud.logs(function).splitlines(keepends=True)
+    return [json.loads(line) for line in logged if line.startswith("{") and line.endswith("\n")]
 
 
 def of_report(user: User, report_id: str) -> dict[str, Lines]:
@@ -166,9 +167,10 @@ def _metrics_of_upload(user: User, content: bytes) -> tuple[float, ...]:
     before = values(lines(user, "IngestFunction"))
     user.upload("polls/observed.csv", content)
 
-    def new() -> dict[str, list[float]] | None:
-        after = values(lines(user, "IngestFunction"))
-        added = {name: after[name][len(before.get(name, ())) :] for name in names}
-        return added if all(added.values()) else None
+    def after() -> dict[str, list[float]] | None:
+        found = values(lines(user, "IngestFunction"))
+        more = all(len(found[name]) > len(before.get(name, ())) for name in names)
+        return found if more else None
 
-    return tuple(sum(found) for found in until(new).values())
+    found = until(after)
+    return tuple(sum(found[name]) - sum(before.get(name, ())) for name in names)
