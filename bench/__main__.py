@@ -73,11 +73,7 @@ def main() -> None:
 def _report_seconds(cloud: LocalCloud, runs: int = 3, **request: object) -> float:
     client = ApiClient(cloud.api_url)
 
-    def report() -> None:
-        for _ in client.follow(client.trigger(**request)):
-            pass
-
-    return _seconds(report, runs)
+    return _seconds(lambda: client.wait(client.trigger(**request)), runs)
 
 
 def _arrays(folder: Path) -> tuple[Stores, Polls]:

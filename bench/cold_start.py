@@ -107,8 +107,8 @@ def cold_start(function: BuiltFunction, interpreter: Path, runtime: Path) -> Col
         check=True,
         stdout=subprocess.PIPE,
     )
-    answer = json.loads(process.stdout)
-    return ColdStart(answer["seconds"], frozenset(answer["modules"]))
+    measured = json.loads(process.stdout)
+    return ColdStart(measured["seconds"], frozenset(measured["modules"]))
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def main(service: str, operation: str, *words: str) -> None:
         )
         for option, values in options.items()
     }
-    answer = getattr(client, method)(**arguments)
-    answer.pop("ResponseMetadata", None)
-    found = answer if query is None else jmespath.search(query, answer)
+    response = getattr(client, method)(**arguments)
+    response.pop("ResponseMetadata", None)
+    found = response if query is None else jmespath.search(query, response)
     print("\n".join(_lines(found)) if output == "text" else json.dumps(found, default=str))
 
 

@@ -107,8 +107,8 @@ def _report(cloud: LocalCloud) -> Run:
     before = _durations(cloud)
     client = ApiClient(cloud.api_url)
     report_id = client.trigger()
-    *_, answer = client.follow(report_id)
-    digest = hashlib.sha256(requests.get(answer["url"], timeout=30).content).hexdigest()
+    report = client.wait(report_id)
+    digest = hashlib.sha256(requests.get(report["url"], timeout=30).content).hexdigest()
     plan = json.load(
         cloud.client("s3").get_object(
             Bucket=cloud.outputs["DataBucketName"], Key=f"reports/{report_id}/plan.json"

@@ -79,7 +79,7 @@ def main() -> None:
         rows = ingest(Path(name), shape, chosen.files, cloud)
         ingested = time.monotonic()
         client = ApiClient(cloud.api_url)
-        *_, report = client.follow(client.trigger(formats=["csv"]))
+        report = client.wait(client.trigger(formats=["csv"]))
         ended = time.monotonic()
         assert report["stores"] == chosen.stores
         requests = Counter(_CALL.findall("\n".join(cloud.injected_faults())))

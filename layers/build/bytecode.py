@@ -25,10 +25,10 @@ def find_interpreter(version: str) -> Path | None:
     tag = f"cpython-{version.replace('.', '')}"
     report_tag = "import sys; print(sys.implementation.cache_tag)"
     for path in _candidates(version):
-        answer = subprocess.run(  # noqa: S603  # a Python that was found
+        process = subprocess.run(  # noqa: S603  # a Python that was found
             [path, "-I", "-c", report_tag], capture_output=True, text=True, check=False
         )
-        if answer.stdout.strip() == tag:
+        if process.stdout.strip() == tag:
             return path
     return None
 

@@ -108,6 +108,17 @@ class ApiClient:
             if report["status"] == Status.COMPLETE:
                 return
 
+    def wait(self, report_id: str) -> dict[str, Any]:
+        """Wait until the report is complete, and return it.
+
+        Raises
+        ------
+        RunFailedError
+            If the report failed, or takes too long.
+        """
+        *_, report = self.follow(report_id)
+        return report
+
     def upload(self, file: InputFile, on_sent: Callable[[int], None]) -> Ingested:
         """Upload a file and wait until it is ingested.
 

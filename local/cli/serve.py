@@ -79,8 +79,7 @@ def _first_report(cloud: LocalCloud, api_key: str | None) -> str | None:
     client = ApiClient(cloud.api_url, api_key)
     report_id = client.trigger()
     try:
-        for _ in client.follow(report_id):
-            pass
+        client.wait(report_id)
     except RunFailedError as error:
         console.print(f"{error}")
         return None

@@ -77,8 +77,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 def report_id(cloud: LocalCloud) -> str:
     client = ApiClient(cloud.api_url)
     report_id = client.trigger(as_of=None)
-    for _ in client.follow(report_id):
-        pass
+    client.wait(report_id)
     return report_id
 
 
@@ -163,7 +162,7 @@ def test_start_api(options: list[str], tmp_path: Path) -> None:
             wait_for(api, service, log)
             client = ApiClient(api)
             report_id = client.trigger(as_of=None)
-            *_, report = client.follow(report_id)
+            report = client.wait(report_id)
             assert report["stores"] == STORES
             response = requests.get(
                 f"{api}/get_report/{report_id}", headers={"Accept": "text/csv"}, timeout=60

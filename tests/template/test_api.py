@@ -122,9 +122,9 @@ def test_a_page_of_the_cors_origin_may_call() -> None:
     assert {path for path, _ in preflights} == set(definition["paths"]) - OPEN
     for operation in preflights.values():
         assert "security" not in operation  # browsers ask without a key
-        answer = operation["x-amazon-apigateway-integration"]["responses"]["default"]
+        response = operation["x-amazon-apigateway-integration"]["responses"]["default"]
         name = "method.response.header.Access-Control-Allow-Origin"
-        assert answer["responseParameters"][name] == "'https://example.com'"
+        assert response["responseParameters"][name] == "'https://example.com'"
 
 
 def test_that_page_may_read_gateway_errors() -> None:
@@ -153,13 +153,13 @@ def test_unsupported_methods_return_405_and_the_allowed_ones(origin: str) -> Non
         integration = refusal["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["passthroughBehavior"]) == ("mock", "never")
         assert set(integration["requestTemplates"].values()) == {'{"statusCode": 405}'}
-        answer = integration["responses"]["default"]
-        assert answer["statusCode"] == "405"
-        code = json.loads(answer["responseTemplates"]["application/json"])["error"]["code"]
+        response = integration["responses"]["default"]
+        assert response["statusCode"] == "405"
+        code = json.loads(response["responseTemplates"]["application/json"])["error"]["code"]
         assert code == "method_not_allowed"
         headers = {
             name.removeprefix("method.response.header."): value.strip("'")
-            for name, value in answer["responseParameters"].items()
+            for name, value in response["responseParameters"].items()
         }
         assert headers.keys() <= refusal["responses"]["405"]["headers"].keys()
         assert headers.get("Access-Control-Allow-Origin", "") == origin

@@ -243,9 +243,9 @@ def test_api_functions_know_the_cors_origin() -> None:
     template = translated(CorsOrigin="https://example.com")
     body = json.dumps(only(template, "AWS::ApiGateway::RestApi").properties["Body"])
     for function in template.resources("AWS::Lambda::Function"):
-        answers = f":{function.name}:live" in body
+        responds = f":{function.name}:live" in body
         origin = function.properties["Environment"]["Variables"].get("CORS_ORIGIN")
-        assert origin == ("https://example.com" if answers else None)
+        assert origin == ("https://example.com" if responds else None)
 
 
 def test_layers_are_deleted_with_the_stack(template: Template) -> None:

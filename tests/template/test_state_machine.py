@@ -161,7 +161,7 @@ def test_an_attempt_changes_the_status_once() -> None:
     for name, state in STATES:
         if state.get("Resource") == DYNAMODB:
             condition = state["Parameters"]["ConditionExpression"]
-            # A call whose answer was lost is done again: to be Complete twice is no change.
+            # A call whose response was lost is done again: to be Complete twice is no change.
             before = "IN (:running, :complete)" if name == "MarkComplete" else "= :running"
             assert condition.startswith(f"#status {before} AND execution = :execution")
             changes = "#status = " in state["Parameters"]["UpdateExpression"]
