@@ -158,6 +158,29 @@ def test_the_summary_has_series_and_late_data(pipeline: Pipeline) -> None:
     assert summary["groups"][1]["windows"][1]["uptime_percent"] == 25.0
 
 
+def test_totals_count_each_store_and_outage_once(pipeline: Pipeline) -> None:
+    pipeline.report(NOVEMBER)
+    summary = read(pipeline, "summary.json")
+    assert (summary["total"]["stores_met"], summary["total"]["stores_missed"]) == (1, 1)
+    assert summary["mean_time_to_recovery_hours"] == 36.13  # of 6.5, and 65.75 and half a second
+    east, west = summary["groups"]
+    assert [window["outages"] for window in east["windows"]] == [1, 1, 1]
+    assert (east["stores"], east["outages"], east["total"]["stores_missed"]) == (1, 1, 1)
+    assert (west["stores"], west["outages"], west["total"]["stores_missed"]) == (2, 2, 0)
+    assert west["total"]["uptime_percent"] == 59.375  # of 9.5 and 6.5 hours
+
+
+def test_totals_do_not_depend_on_how_rows_come(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.report(NOVEMBER)
+    whole = (pipeline.folder / "reports" / "r" / "summary.json").read_text()
+    for rows in (1, 2, 4):
+        monkeypatch.setattr("store_monitoring.reports.merge._BATCH_ROWS", rows)
+        merge_report("r", pipeline.tables)
+        assert (pipeline.folder / "reports" / "r" / "summary.json").read_text() == whole
+
+
 def test_windows_of_instants_are_grouped_by_their_unit(pipeline: Pipeline) -> None:
     period = period_from_json(
         {"from": "2024-11-01T20:00:00+00:00", "to": "2024-11-04T00:00:00Z", "by": "day"}

@@ -755,7 +755,7 @@ class Headline(TypedDict):
 class PeriodHeadline(TypedDict):
     """Figures of the summary of a period."""
 
-    uptime_percent: Annotated[Percent | None, Field(description="Of all windows together.")]
+    uptime_percent: Annotated[Percent | None, Field(description="Of the whole period.")]
     outages: Count
     lost_revenue: Money | None
 
@@ -951,8 +951,22 @@ class PeriodWindow(WindowSummary):
     ]
 
 
-class GroupSeries(TypedDict):
-    """A group of stores, in the order of its windows."""
+class PeriodTotal(TypedDict):
+    """All stores of a report, or of a group, together in the whole period."""
+
+    stores: Count
+    total: Annotated[
+        WindowSummary,
+        Field(description="A store meets or misses its target in the period, not in each window."),
+    ]
+    outages: Annotated[Count, Field(description="An outage counts once.")]
+    mean_time_to_recovery_hours: Annotated[
+        Hours | None, Field(description="Null if no incident of the period has ended.")
+    ]
+
+
+class GroupSeries(PeriodTotal):
+    """A group of stores: the whole period, and its windows in order of time."""
 
     group: Annotated[dict[str, str], Field(description="The values of the attributes.")]
     windows: list[PeriodWindow]
@@ -965,11 +979,10 @@ class SilentStore(TypedDict):
     last_poll_at: Annotated[Instant | None, Field(description="Null without a known poll.")]
 
 
-class PeriodSummary(TypedDict):
+class PeriodSummary(PeriodTotal):
     """The summary of a period's report."""
 
     report: ReportHeader
-    stores: Count
     warnings: list[ReportWarning]
     newest_poll_at: Annotated[
         Instant, Field(description="The newest poll: time after it is not counted.")
@@ -979,11 +992,6 @@ class PeriodSummary(TypedDict):
         Field(description="Stores without a known poll in the last day of their last window."),
     ]
     silent: Annotated[list[SilentStore], Field(max_length=100, description="The first of them.")]
-    total: Annotated[
-        WindowSummary,
-        Field(description="All windows together; targets are met or missed in each window."),
-    ]
-    outages: Count
     windows: Annotated[list[PeriodWindow], Field(description="In order of time.")]
     groups: Annotated[
         list[GroupSeries], Field(description="Empty if the request names no `group_by`.")

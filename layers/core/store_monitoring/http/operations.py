@@ -237,6 +237,12 @@ _PERIOD_WINDOW: models.PeriodWindow = {
     "incidents": 1,
     "mean_time_to_recovery_hours": None,
 }
+_PERIOD_TOTAL: models.PeriodTotal = {
+    "stores": 3,
+    "total": _WINDOW,
+    "outages": 3,
+    "mean_time_to_recovery_hours": 2.25,
+}
 _PERIOD_SUMMARY: models.PeriodSummary = {
     "report": {
         **_SUMMARY["report"],
@@ -246,15 +252,13 @@ _PERIOD_SUMMARY: models.PeriodSummary = {
             "period": {"from": "2024-10-01", "to": "2024-11-01", "by": "day"},
         },
     },
-    "stores": 3,
+    **_PERIOD_TOTAL,
     "warnings": [],
     "newest_poll_at": "2024-10-14T23:55:18.727055Z",
     "silent_stores": 1,
     "silent": [{"store_id": "9", "last_poll_at": None}],
-    "total": _WINDOW,
-    "outages": 3,
     "windows": [_PERIOD_WINDOW],
-    "groups": [{"group": {"region": "West"}, "windows": [_PERIOD_WINDOW]}],
+    "groups": [{"group": {"region": "West"}, **_PERIOD_TOTAL, "windows": [_PERIOD_WINDOW]}],
     "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],
     "outages_by_zone": [{"timezone": "America/Chicago", "stores": 3, "outages": 3}],
 }

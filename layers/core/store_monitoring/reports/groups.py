@@ -60,6 +60,11 @@ class GroupsBuilder:
                 " window of a group counted: name fewer attributes, or some with fewer values"
             )
 
+    def values_of(self, sums: pa.Table) -> Iterator[tuple[str, ...]]:
+        """Yield the values of the attributes, for each row of the table of `sums`."""
+        columns = [sums.column(key).to_pylist() for key in self._keys]
+        yield from zip(*columns, strict=True)
+
     def table(self) -> pa.Table:
         """Return one row per group and window, in this order, rounded like the rows of stores.
 

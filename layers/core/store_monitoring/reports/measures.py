@@ -6,6 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,13 +23,13 @@ PERIOD_UNITS = {"": ("hours", HOUR_US)}
 """The windows of a row, by the ending of their columns' names: the unit of times, and its length.
 
 A row of the classic report is a store, and the last window is the one whose outages are counted. A
-row of a period's report is one window of a store.
+row of a period's report is one window of a store, or, in `StoreTotals`, its whole period.
 """
 
 
 def units_of(rows: pa.Table) -> dict[str, tuple[str, int]]:
     """Return the windows that each row has: `CLASSIC_UNITS` or `PERIOD_UNITS`."""
-    return PERIOD_UNITS if "window_start" in rows.column_names else CLASSIC_UNITS
+    return PERIOD_UNITS if "uptime_us" in rows.column_names else CLASSIC_UNITS
 
 
 class State(StrEnum):
@@ -85,6 +86,51 @@ def _state(part: pa.Table) -> pa.ChunkedArray:
     active = pc.if_else(part.column("last_poll_active"), State.UP.value, State.DOWN.value)
     state = pc.if_else(part.column("open_now"), active, State.CLOSED.value)
     return pc.if_else(part.column("last_poll_at").is_valid(), state, State.NO_DATA.value)
+
+
+class StoreTotals:
+    """Adds up the windows of each store of a period, batch by batch; holds one store's sums.
+
+    Parameters
+    ----------
+    target_percent : Decimal
+        As `measures` takes it.
+    """
+
+    _SUMMED = (
+        *("uptime_us", "downtime_us", "no_data_us", "covered_us", "excluded_us"),
+        *("recoveries", "recovery_us"),
+    )
+    _OF_STORE = (
+        *("store_id", "name", "timezone", "attributes", "target_percent", "revenue_per_hour"),
+        *("last_poll_at", "silent_us"),
+    )
+
+    def __init__(self, target_percent: Decimal) -> None:
+        self._target_percent = target_percent
+        self._begun = np.zeros(len(self._SUMMED) + 1, np.int64)  # of a store whose windows go on
+
+    def add(self, rows: pa.Table) -> pa.Table:
+        """Add rows of schema `PERIOD_PART`, and return the stores whose last window is in them.
+
+        Returns
+        -------
+        table
+            One row per store, as `measures` returns them, without `incidents`: windows may share
+            them. An outage counts once: `outages` is the number of those that start.
+        """
+        counted = [rows.column(name).to_numpy() for name in self._SUMMED]
+        counted.append(pc.list_value_length(rows.column("outage_hours")).to_numpy())
+        is_last = rows.column("is_last")
+        end = np.flatnonzero(is_last) + 1
+        # Sums of all windows before each end; each store's are the difference.
+        sums = np.array([np.append(0, np.cumsum(each, dtype=np.int64)) for each in counted])
+        at_end = np.diff(sums[:, end], axis=1, prepend=-self._begun[:, np.newaxis])
+        self._begun = sums[:, -1] - (sums[:, end[-1]] if len(end) else -self._begun)
+        last = rows.select(self._OF_STORE).filter(is_last)
+        columns = dict(zip(last.column_names, last.columns, strict=True))
+        columns |= dict(zip([*self._SUMMED, "outages"], map(pa.array, at_end), strict=True))
+        return measures(pa.table(columns), self._target_percent)
 
 
 _WHOLE = pa.decimal128(38, 0)  # int64 could overflow with tens of millions of stores
@@ -149,8 +195,8 @@ def summands(rows: pa.Table) -> dict[str, pa.Array]:
     -------
     dict of str to array
         `stores`; for each window the times, the lost revenue and the number of stores that
-        `met_…` and `missed_…` their targets and that have no data; outages, incidents and
-        recoveries. In the classic report also `stores_…` for each `State`.
+        `met_…` and `missed_…` their targets and that have no data; outages, recoveries and, if the
+        rows have them, incidents. In the classic report also `stores_…` for each `State`.
     """
     units = units_of(rows)
     whole = list(units)[-1]
@@ -160,7 +206,7 @@ def summands(rows: pa.Table) -> dict[str, pa.Array]:
         *(f"{count}{whole}" for count in ("outages", "incidents", "recoveries")),
         f"recovery{whole}_us",
     ]
-    columns = {name: rows.column(name) for name in summed}
+    columns = {name: rows.column(name) for name in summed if name in rows.column_names}
     columns["stores"] = pa.repeat(pa.scalar(1, pa.int64()), len(rows))
     if units is CLASSIC_UNITS:
         for state in State:

@@ -1,9 +1,11 @@
 """The summary of a period's report: its windows as a series, for all stores and for each group."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.groups import GroupsBuilder, window_starts
-from store_monitoring.reports.measures import Sums, hours, summands
+from store_monitoring.reports.measures import StoreTotals, Sums, hours, summands
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
 from store_monitoring.reports.summary import (
@@ -62,11 +64,53 @@ class PeriodWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodTotal:
+    """All stores of the report, or of a group, together in the whole period.
+
+    Attributes
+    ----------
+    stores : int
+        Number of stores that have windows.
+    total : WindowSummary
+        A store meets or misses its target in the period, whatever it did in each window.
+    outages : int
+        Each counts once, even if several windows share it.
+    mean_time_to_recovery_hours : float or None
+        Mean business duration of the incidents that ended in the period; None without any.
+    """
+
+    stores: int
+    total: WindowSummary
+    outages: int
+    mean_time_to_recovery_hours: float | None
+
+    @classmethod
+    def of(cls, sums: dict[str, Any]) -> Self:
+        """Return the total from sums of `summands` of `StoreTotals`."""
+        return cls(
+            int(sums["stores"] or 0),
+            window_summary(sums, ""),
+            int(sums["outages"] or 0),
+            _mean_time_to_recovery_hours(sums),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; money is text."""
+        return asdict(self, dict_factory=json_object)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupSeries:
-    """The windows of a group of stores, in order of time."""
+    """A group of stores: the whole period, and its windows in order of time."""
 
     group: dict[str, str]
+    whole: PeriodTotal
     windows: tuple[PeriodWindow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object, with the fields of the whole period beside the others."""
+        windows = [window.to_json() for window in self.windows]
+        return {"group": self.group, **self.whole.to_json(), "windows": windows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +127,7 @@ class PeriodSummary:
 
     Attributes
     ----------
-    stores : int
-        Number of stores that have windows.
+    whole : PeriodTotal
     warnings : tuple of ReportWarning
     newest_poll_at : str
         The newest poll of the snapshot: time after it is not counted (rule 21).
@@ -92,10 +135,6 @@ class PeriodSummary:
         Number of stores without a known poll in the last day of their last window, or before it.
     silent : tuple of SilentStore
         The first of them, in order of ids: at most `SILENT_STORES_NAMED`.
-    total : WindowSummary
-        Of all windows together: what they add up to. Targets are met or missed in each window.
-    outages : int
-        Number of outages in the period.
     windows : tuple of PeriodWindow
     groups : tuple of GroupSeries
         Empty if the request names no `group_by`.
@@ -105,42 +144,40 @@ class PeriodSummary:
         By number of outages, descending, and name. An outage counts once, where it starts.
     """
 
-    stores: int
+    whole: PeriodTotal
     warnings: tuple[ReportWarning, ...]
     newest_poll_at: str
     silent_stores: int
     silent: tuple[SilentStore, ...]
-    total: WindowSummary
-    outages: int
     windows: tuple[PeriodWindow, ...]
     groups: tuple[GroupSeries, ...]
     outages_by_hour: tuple[tuple[int, ...], ...]
     outages_by_zone: tuple[ZoneOutages, ...]
 
+    @property
+    def stores(self) -> int:
+        """Number of stores that have windows."""
+        return self.whole.stores
+
     def headline(self) -> dict[str, Any]:
         """Return the JSON object of the figures that lists of reports show."""
-        lost = self.total.lost_revenue
+        lost = self.whole.total.lost_revenue
         return {
-            "uptime_percent": self.total.uptime_percent,
-            "outages": self.outages,
+            "uptime_percent": self.whole.total.uptime_percent,
+            "outages": self.whole.outages,
             "lost_revenue": None if lost is None else str(lost),
         }
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; money is text, so that no client takes it for a binary number."""
         return {
-            "stores": self.stores,
+            **self.whole.to_json(),
             "warnings": [asdict(each) for each in self.warnings],
             "newest_poll_at": self.newest_poll_at,
             "silent_stores": self.silent_stores,
             "silent": [asdict(each) for each in self.silent],
-            "total": asdict(self.total, dict_factory=json_object),
-            "outages": self.outages,
             "windows": [each.to_json() for each in self.windows],
-            "groups": [
-                {"group": each.group, "windows": [window.to_json() for window in each.windows]}
-                for each in self.groups
-            ],
+            "groups": [each.to_json() for each in self.groups],
             "outages_by_hour": self.outages_by_hour,
             "outages_by_zone": [asdict(each) for each in self.outages_by_zone],
         }
@@ -153,27 +190,33 @@ class PeriodSummaryBuilder:
         assert plan.period is not None  # it is a period's report
         self._plan = plan
         self._period = plan.period
-        self._sums = Sums(["window_date"])
+        self._stores = StoreTotals(Decimal(plan.target_percent))
+        self._windows = Sums(["window_date"])
+        self._whole = Sums([])
+        self._groups = GroupsBuilder(plan.group_by) if plan.group_by else None
         self._zones = Sums(["timezone"])
         self._by_outage_hour = np.zeros(7 * 24, np.int64)
-        self._stores = self._silent_stores = 0
+        self._silent_stores = 0
         self._silent: list[SilentStore] = []
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that `measures` returned."""
-        self._sums.add(pa.table(summands(rows) | {"window_date": rows.column("window_date")}))
+        self._windows.add(pa.table(summands(rows) | {"window_date": rows.column("window_date")}))
         hours_of_week = pc.list_flatten(rows.column("outage_hours")).to_numpy()
         self._by_outage_hour += np.bincount(hours_of_week, minlength=7 * 24)
-        starts = pc.list_value_length(rows.column("outage_hours"))
-        zone = pc.fill_null(rows.column("timezone"), DEFAULT_ZONE_NAME)
-        stores = rows.column("is_last").cast(pa.int64())
-        self._zones.add(
-            pa.table({"timezone": zone, "stores": stores, "outages": starts.cast(pa.int64())})
-        )
-        last = rows.filter(rows.column("is_last"))
-        self._stores += len(last)
-        is_silent = pc.greater_equal(pc.fill_null(last.column("silent_us"), SILENT_US), SILENT_US)
-        silent = last.filter(is_silent)
+        self._add_stores(self._stores.add(rows))
+
+    def _add_stores(self, stores: pa.Table) -> None:
+        """Add stores with the totals of all their windows."""
+        columns = summands(stores)
+        self._whole.add(pa.table(columns))
+        if self._groups is not None:
+            self._groups.add(stores)
+        zones = pc.fill_null(stores.column("timezone"), DEFAULT_ZONE_NAME)
+        counts = {name: columns[name] for name in ("stores", "outages")}
+        self._zones.add(pa.table({"timezone": zones} | counts))
+        is_silent = pc.greater_equal(pc.fill_null(stores.column("silent_us"), SILENT_US), SILENT_US)
+        silent = stores.filter(is_silent)
         self._silent_stores += len(silent)
         named = silent.slice(0, SILENT_STORES_NAMED - len(self._silent))
         ids, at = (named.column(name).to_pylist() for name in ("store_id", "last_poll_at"))
@@ -183,47 +226,46 @@ class PeriodSummaryBuilder:
         ]
 
     def summary(self, groups: GroupsBuilder | None) -> PeriodSummary:
-        """Return the summary of all rows that were added."""
+        """Return the summary of all rows that were added, also to the builder of their groups."""
         newest_us = self._plan.max_timestamp_us
         assert newest_us is not None  # a period is planned only if there are polls
-        sums = self._sums.table()
-        total = Sums([])
-        total.add(sums.drop_columns(["window_date"]))
-        [sum_of_all] = total.table().to_pylist()
+        [whole] = self._whole.table().to_pylist()
         return PeriodSummary(
-            stores=self._stores,
+            whole=PeriodTotal.of(whole),
             warnings=self._plan.warnings,
             newest_poll_at=to_text(newest_us),
             silent_stores=self._silent_stores,
             silent=tuple(self._silent),
-            total=window_summary(sum_of_all, ""),
-            outages=int(self._by_outage_hour.sum()),
-            windows=tuple(self._windows(sums)),
-            groups=() if groups is None else tuple(self._groups(groups.sums.table())),
+            windows=tuple(self._series(self._windows.table())),
+            groups=() if groups is None else tuple(self._series_of(groups)),
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
             outages_by_zone=outages_by_zone(self._zones, "outages"),
         )
 
-    def _windows(self, sums: pa.Table) -> Iterable[PeriodWindow]:
+    def _series(self, sums: pa.Table) -> Iterable[PeriodWindow]:
         starts = window_starts(self._period, sums.column("window_date")).to_pylist()
         for start, row in zip(starts, sums.to_pylist(), strict=True):
-            ended = int(row["recoveries"] or 0)
-            recovery_us = Fraction(int(row["recovery_us"] or 0), ended or 1)
             yield PeriodWindow(
                 start,
                 int(row["stores"]),
                 window_summary(row, ""),
                 int(row["outages"]),
                 int(row["incidents"]),
-                hours(recovery_us) if ended else None,
+                _mean_time_to_recovery_hours(row),
             )
 
-    def _groups(self, sums: pa.Table) -> Iterable[GroupSeries]:
-        keys = [f"key_{number}" for number in range(len(self._plan.group_by))]
-        by_group: dict[tuple[str, ...], list[PeriodWindow]] = {}
-        rows = sums.select(keys).to_pylist()
-        for row, window in zip(rows, self._windows(sums), strict=True):
-            by_group.setdefault(tuple(row.values()), []).append(window)
-        for values, windows in by_group.items():
+    def _series_of(self, groups: GroupsBuilder) -> Iterable[GroupSeries]:
+        assert self._groups is not None  # `groups` has the same groups, by window
+        by_group: dict[tuple[str, ...], list[PeriodWindow]] = defaultdict(list)
+        sums = groups.sums.table()
+        for values, window in zip(groups.values_of(sums), self._series(sums), strict=True):
+            by_group[values].append(window)
+        sums = self._groups.sums.table()
+        for values, row in zip(groups.values_of(sums), sums.to_pylist(), strict=True):
             named = dict(zip(self._plan.group_by, values, strict=True))
-            yield GroupSeries(named, tuple(windows))
+            yield GroupSeries(named, PeriodTotal.of(row), tuple(by_group[values]))
+
+
+def _mean_time_to_recovery_hours(sums: dict[str, Any]) -> float | None:
+    ended = int(sums["recoveries"] or 0)
+    return hours(Fraction(int(sums["recovery_us"]), ended)) if ended else None

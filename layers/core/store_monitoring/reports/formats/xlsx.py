@@ -395,7 +395,7 @@ def _write_period_summary(
         ("target", Decimal(plan.target_percent)),
         ("stores", summary.stores),
         ("stores whose polls ended early", summary.silent_stores),
-        ("outages", summary.outages),
+        ("outages", summary.whole.outages),
         *(("warning", warning.message) for warning in summary.warnings),
     ]
     row = 1 + _write_facts(sheet, facts, formats)
