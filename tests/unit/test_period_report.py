@@ -197,6 +197,29 @@ def test_windows_of_instants_are_grouped_by_their_unit(pipeline: Pipeline) -> No
     assert stores == {"2024-11-01": 2, "2024-11-02": 3, "2024-11-03": 3, "2024-11-04": 1}
 
 
+@pytest.mark.parametrize(
+    ("start", "unit", "expected"),
+    [
+        ("2024-10-17T05:30:00.5Z", "month", ["2024-10-17", "2024-11-01"]),
+        ("2024-10-30T05:30:00Z", "week", ["2024-10-30", "2024-11-04"]),
+        ("2024-11-02T09:00:00+09:00", "total", ["2024-11-01"]),  # in New York
+        ("2024-11-01T00:00:00+00:00", "month", ["2024-10-31", "2024-11-01"]),
+        ("2024-10-30", "month", ["2024-10-30", "2024-11-01"]),
+        ("2024-10-30", "total", ["2024-10-30"]),
+    ],
+)
+def test_a_window_that_from_cuts_begins_there(
+    pipeline: Pipeline, start: str, unit: str, expected: list[str]
+) -> None:
+    period = period_from_json({"from": start, "to": "2024-11-05", "by": unit})
+    pipeline.report(replace(NOVEMBER, period=period))
+    summary = read(pipeline, "summary.json")
+    assert [window["window_start"] for window in summary["windows"]] == expected
+    by_group = [{each["window_start"] for each in group["windows"]} for group in summary["groups"]]
+    groups = read(pipeline, "groups.json")["groups"]
+    assert {row["window_start"] for row in groups} == set.union(*by_group) == set(expected)
+
+
 def test_a_period_after_the_newest_poll_has_no_rows(pipeline: Pipeline) -> None:
     later = Period(date(2024, 12, 1), date(2025, 1, 1), PeriodUnit.MONTH)
     made = pipeline.report(replace(NOVEMBER, period=later)).decode()

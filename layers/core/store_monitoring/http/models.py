@@ -942,7 +942,12 @@ class Summary(TypedDict):
 class PeriodWindow(WindowSummary):
     """All stores of a report, or of a group, together in one window of a period."""
 
-    window_start: Annotated[LocalDate, Field(description="The first date of the window.")]
+    window_start: Annotated[
+        LocalDate,
+        Field(
+            description="The earliest local date on which it begins in any of the report's stores."
+        ),
+    ]
     stores: Annotated[Count, Field(description="Stores that have this window.")]
     outages: Annotated[Count, Field(description="An outage counts in every window it overlaps.")]
     incidents: Count

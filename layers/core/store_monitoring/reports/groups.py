@@ -1,17 +1,14 @@
 """The second table of a report: its stores by group (rule 23)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.domain.targets import to_cents
 from store_monitoring.errors import TooManyGroupsError
-from store_monitoring.instants import EPOCH
 from store_monitoring.reports.formats.rows import CURRENCY, PERCENT, rounded, table_with_units
 from store_monitoring.reports.measures import (
     CLASSIC_UNITS,
@@ -27,20 +24,21 @@ MAX_GROUPS = 10_000
 
 
 class GroupsBuilder:
-    """Adds up the groups of a report, batch by batch: in a period's report, those of each window.
+    """Adds up the groups of a report, batch by batch.
 
     Parameters
     ----------
     group_by : sequence of str
         One to three attributes.
-    period : Period or None
+    by_window : bool
+        Whether the rows are those of a period, and each of its windows is added up apart.
     """
 
-    def __init__(self, group_by: Sequence[str], period: Period | None = None) -> None:
+    def __init__(self, group_by: Sequence[str], *, by_window: bool = False) -> None:
         self._group_by = tuple(group_by)
-        self._period = period
+        self._by_window = by_window
         self._keys = [f"key_{number}" for number in range(len(group_by))]
-        self.sums = Sums(self._keys if period is None else [*self._keys, "window_date"])
+        self.sums = Sums([*self._keys, "window_date"] if by_window else self._keys)
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that `measures` returned.
@@ -51,8 +49,8 @@ class GroupsBuilder:
         """
         keys = [attribute_values(rows.column("attributes"), name) for name in self._group_by]
         columns = dict(zip(self._keys, keys, strict=True)) | summands(rows)
-        if self._period is not None:
-            columns["window_date"] = rows.column("window_date")
+        if self._by_window:
+            columns |= window_keys(rows)
         self.sums.add(pa.table(columns))
         if len(self.sums) > MAX_GROUPS:
             raise TooManyGroupsError(
@@ -74,25 +72,40 @@ class GroupsBuilder:
         group = pa.StructArray.from_arrays(
             [sums.column(key).combine_chunks() for key in self._keys], list(self._group_by)
         )
-        if self._period is None:
+        if not self._by_window:
             return table_with_units([("group", group, None), *_figures(sums, CLASSIC_UNITS)])
-        starts = window_starts(self._period, sums.column("window_date"))
-        columns = [("group", group, None), ("window_start", starts, None)]
+        columns = [("group", group, None), ("window_start", window_starts(sums), None)]
         return table_with_units([*columns, *_figures(sums, PERIOD_UNITS)])
 
 
-def window_starts(period: Period, window_date: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the first dates of windows, as text; the period may cut the first window.
+def window_keys(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Return the columns of rows of a period that `Sums` needs for `window_starts`."""
+    return {name: rows.column(name) for name in ("window_date", "window_start")}
 
-    >>> period = Period(date(2024, 10, 3), date(2024, 11, 1), PeriodUnit.MONTH)
-    >>> window_starts(period, pa.chunked_array([[date(2024, 10, 1)]])).to_pylist()
-    ['2024-10-03']
+
+def window_starts(sums: pa.Table) -> pa.ChunkedArray:
+    """Return the first local date of each row's window, as text.
+
+    A window is the same day, week or month for all stores, and all rows with it have the same
+    date: the earliest one on which it begins in any of the stores. `from` may cut the first one.
+
+    Parameters
+    ----------
+    sums : table
+        Of all stores, by `window_date`, with the least `window_start`.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> dates = pa.array([date(2024, 10, 1)] * 2)
+    >>> starts = ["2024-10-17T00:30:00-05:00", "2024-10-16T22:30:00-07:00"]
+    >>> window_starts(pa.table({"window_date": dates, "window_start": starts})).to_pylist()
+    ['2024-10-16', '2024-10-16']
     """
-    start = period.start
-    first = start if isinstance(start, date) else (EPOCH + timedelta(microseconds=start)).date()
-    if period.unit is not PeriodUnit.TOTAL and not isinstance(start, date):
-        return window_date.cast(pa.string())  # which date it is depends on the store
-    return pc.max_element_wise(window_date, pa.scalar(first, pa.date32())).cast(pa.string())
+    earliest = sums.group_by("window_date").aggregate([("window_start", "min")])
+    window = pc.index_in(sums.column("window_date"), earliest.column("window_date"))
+    starts = earliest.column("window_start_min").take(window)
+    return pc.utf8_slice_codeunits(starts, 0, len("2024-10-16"))
 
 
 def _figures(

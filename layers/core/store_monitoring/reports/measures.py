@@ -138,7 +138,7 @@ _TIMES = ("uptime", "downtime", "no_data", "business_time", "covered", "excluded
 
 
 class Sums:
-    """Sums of columns for each combination of values of the key columns.
+    """Sums of columns for each combination of values of the key columns; of texts, the least.
 
     Memory grows with the number of groups only.
 
@@ -161,7 +161,7 @@ class Sums:
         self._sums: list[pa.Table] = []
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows of the key columns and of columns of integers or decimals."""
+        """Add rows of the key columns and of columns of integers, decimals or texts."""
         self._sums.append(self._summed(rows))
         self._sums = [self._summed(pa.concat_tables(self._sums))]
 
@@ -175,10 +175,13 @@ class Sums:
 
     def _summed(self, rows: pa.Table) -> pa.Table:
         names = [name for name in rows.column_names if name not in self._keys]
-        sums = rows.group_by(self._keys, use_threads=False).aggregate([(n, "sum") for n in names])
+        functions = {
+            name: "min" if pa.types.is_string(rows.field(name).type) else "sum" for name in names
+        }
+        sums = rows.group_by(self._keys, use_threads=False).aggregate(list(functions.items()))
         columns = {key: sums.column(key) for key in self._keys}
-        for name in names:
-            summed = sums.column(f"{name}_sum")
+        for name, function in functions.items():
+            summed = sums.column(f"{name}_{function}")
             columns[name] = summed.cast(_WHOLE) if pa.types.is_integer(summed.type) else summed
         return pa.table(columns)
 

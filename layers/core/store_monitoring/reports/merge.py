@@ -98,7 +98,8 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
     parts = [Part(plan, shard, tables) for shard in plan.shards]
     schema = _schema_of(plan)
     summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
-    groups = GroupsBuilder(plan.group_by, plan.period) if plan.group_by else None
+    is_period = plan.period is not None
+    groups = GroupsBuilder(plan.group_by, by_window=is_period) if plan.group_by else None
     rows = 0
     merged = merge_sorted([part.read() for part in parts], schema)
     for table in rebatched(merged, schema, _BATCH_ROWS):

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.instants import to_text, to_us
-from store_monitoring.reports.groups import GroupsBuilder, window_starts
+from store_monitoring.reports.groups import GroupsBuilder, window_keys, window_starts
 from store_monitoring.reports.measures import StoreTotals, Sums, hours, summands
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
@@ -39,7 +39,7 @@ class PeriodWindow:
     Attributes
     ----------
     window_start : str
-        The local date on which it begins.
+        The earliest local date on which it begins in any of the report's stores.
     stores : int
         Number of stores that have this window.
     totals : WindowSummary
@@ -187,9 +187,7 @@ class PeriodSummaryBuilder:
     """Adds up a summary, batch by batch; memory grows with the number of windows and groups."""
 
     def __init__(self, plan: Plan) -> None:
-        assert plan.period is not None  # it is a period's report
         self._plan = plan
-        self._period = plan.period
         self._stores = StoreTotals(Decimal(plan.target_percent))
         self._windows = Sums(["window_date"])
         self._whole = Sums([])
@@ -201,7 +199,7 @@ class PeriodSummaryBuilder:
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that `measures` returned."""
-        self._windows.add(pa.table(summands(rows) | {"window_date": rows.column("window_date")}))
+        self._windows.add(pa.table(summands(rows) | window_keys(rows)))
         hours_of_week = pc.list_flatten(rows.column("outage_hours")).to_numpy()
         self._by_outage_hour += np.bincount(hours_of_week, minlength=7 * 24)
         self._add_stores(self._stores.add(rows))
@@ -243,8 +241,7 @@ class PeriodSummaryBuilder:
         )
 
     def _series(self, sums: pa.Table) -> Iterable[PeriodWindow]:
-        starts = window_starts(self._period, sums.column("window_date")).to_pylist()
-        for start, row in zip(starts, sums.to_pylist(), strict=True):
+        for start, row in zip(window_starts(sums).to_pylist(), sums.to_pylist(), strict=True):
             yield PeriodWindow(
                 start,
                 int(row["stores"]),
