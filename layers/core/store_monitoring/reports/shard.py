@@ -208,13 +208,16 @@ def _trend(plan: Plan, stores: Stores, pieces: Callable[[], Iterable[Piece]]) ->
     )
     totals = compute_uptime_by_pieces(stores, known, windows, plan.parameters).totals
     of_stores = np.stack([totals.uptime_us, totals.downtime_us], axis=1)
-    trend: Int64s = of_stores.reshape(stores.count, -1, 2).sum(axis=0)
+    trend: Int64s = of_stores.reshape(stores.count, _trend_windows_count(plan), 2).sum(axis=0)
     return trend
 
 
 def _no_trend(plan: Plan) -> Int64s:
-    count = len(trend_edges_us(plan.now_us, plan.memory_us)) - 1 if plan.has_trend else 0
-    return np.zeros((count, 2), np.int64)
+    return np.zeros((_trend_windows_count(plan) if plan.has_trend else 0, 2), np.int64)
+
+
+def _trend_windows_count(plan: Plan) -> int:
+    return len(trend_edges_us(plan.now_us, plan.memory_us)) - 1
 
 
 def _windows(plan: Plan, stores: Stores) -> Windows:
