@@ -472,7 +472,6 @@ class MemoryReports:
     reports: dict[str, Report] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, datetime]] = field(default_factory=dict)
     clock: Callable[[], datetime] | None = None
-    of_all_stores: set[str] = field(default_factory=set)
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
         claimed = self.keys.get(key.digest)
@@ -488,8 +487,6 @@ class MemoryReports:
         del self.keys[key.digest]
 
     def add(self, report: Report, request: ReportRequest) -> Report:
-        if request.covers_all_stores_now:
-            self.of_all_stores.add(report.report_id)
         return self.reports.setdefault(report.report_id, report)
 
     def get(self, report_id: str) -> Report | None:
@@ -521,11 +518,12 @@ class MemoryReports:
         return self.reports[failed.report_id]
 
     def newest_of_all_stores(self) -> Report | None:
-        found = (self.reports[each] for each in self.of_all_stores if each in self.reports)
         complete = [
             report
-            for report in found
-            if report.status is Status.COMPLETE and not self._has_expired(report)
+            for report in self.reports.values()
+            if report.status is Status.COMPLETE
+            and report.all_stores_now
+            and not self._has_expired(report)
         ]
         return max(complete, key=lambda report: report.started_at, default=None)
 

@@ -211,7 +211,8 @@ def test_a_token_is_for_its_query_and_its_report(pipeline: Pipeline, rows: Repor
 
 
 def complete(report_id: str, minutes: int) -> Report:
-    return Report(report_id, Status.COMPLETE, CLOCK_TIME + timedelta(minutes=minutes))
+    started_at = CLOCK_TIME + timedelta(minutes=minutes)
+    return Report(report_id, Status.COMPLETE, started_at, all_stores_now=True)
 
 
 def test_stores_are_those_of_the_newest_report_of_all_stores(
@@ -224,7 +225,8 @@ def test_stores_are_those_of_the_newest_report_of_all_stores(
         return find_stores(StoreQuery(), 4, page_token, None, reports, rows)
 
     reports.add(replace(complete("r", 0), status=Status.RUNNING), ReportRequest())
-    reports.add(complete("of some", 9), ReportRequest(store_ids=("a1",)))
+    of_some = replace(complete("of some", 9), all_stores_now=False)
+    reports.add(of_some, ReportRequest(store_ids=("a1",)))
     with pytest.raises(NoReportError):
         newest()
     reports.reports["r"] = complete("r", 0)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -32,6 +33,7 @@ COMPLETE = Report(
     as_of="2024-10-14T23:55:18.727055Z",
     stores=7,
 )
+OF_ALL_STORES = replace(COMPLETE, all_stores_now=True, headline={"now": {"up": 4, "no_data": 3}})
 FAILED = Report(
     "r",
     Status.FAILED,
@@ -83,36 +85,43 @@ DENIED = ClientError(
 @pytest.fixture
 def measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[], set[str]]:
+) -> Callable[[], dict[str, float]]:
     """The metrics that were written since the last call."""
     monkeypatch.setattr(metrics, "_metrics", Metrics(namespace="StoreMonitoring", service="stack"))
 
-    def names() -> set[str]:
+    def values() -> dict[str, float]:
         lines = map(json.loads, capsys.readouterr().out.splitlines())
         return {
-            metric["Name"]
+            metric["Name"]: sum(line[metric["Name"]])
             for line in lines
             for directive in line["_aws"]["CloudWatchMetrics"]
             for metric in directive["Metrics"]
         }
 
-    return names
+    return values
 
 
 @pytest.mark.parametrize(
-    ("report", "names"),
+    ("report", "values"),
     [
-        (COMPLETE, {"ReportsCompleted", "ReportSeconds", "StoresReported"}),
-        (FAILED, {"ReportsFailed"}),
+        (COMPLETE, {"ReportsCompleted": 1, "ReportSeconds": 60, "StoresReported": 7}),
+        (
+            OF_ALL_STORES,
+            {
+                **{"ReportsCompleted": 1, "ReportSeconds": 60, "StoresReported": 7},
+                "StoresWithoutData": 3,
+            },
+        ),
+        (FAILED, {"ReportsFailed": 1}),
     ],
-    ids=["complete", "failed"],
+    ids=["complete", "of all stores", "failed"],
 )
 def test_an_ended_report_has_metrics_an_event_and_a_notification(
-    report: Report, names: set[str], measured: Callable[[], set[str]]
+    report: Report, values: dict[str, float], measured: Callable[[], dict[str, float]]
 ) -> None:
     bus, notifications = RecordedEvents(), RecordedNotifications()
     announce_end(report, bus, notifications)
-    assert measured() == names
+    assert measured() == values
     assert bus.events == [end_event(report)]
     assert notifications.sent == [end_notification(report)]
 
@@ -121,22 +130,22 @@ def test_an_ended_report_has_metrics_an_event_and_a_notification(
     "error", [DENIED, TransientError("slow down")], ids=["denied", "throttled"]
 )
 def test_a_refused_event_does_not_hide_a_failed_report(
-    error: Exception, measured: Callable[[], set[str]]
+    error: Exception, measured: Callable[[], dict[str, float]]
 ) -> None:
     notifications = RecordedNotifications()
     with pytest.raises(type(error)):  # so that Lambda retries
         announce_end(FAILED, RecordedEvents(error), notifications)
-    assert measured() == {"ReportsFailed"}
+    assert measured() == {"ReportsFailed": 1}
     assert notifications.sent == [end_notification(FAILED)]
 
 
 def test_a_refused_notification_does_not_hide_a_failed_report(
-    measured: Callable[[], set[str]],
+    measured: Callable[[], dict[str, float]],
 ) -> None:
     bus = RecordedEvents()
     with pytest.raises(TransientError):
         announce_end(FAILED, bus, RecordedNotifications(TransientError("slow down")))
-    assert measured() == {"ReportsFailed"}
+    assert measured() == {"ReportsFailed": 1}
     assert bus.events == [end_event(FAILED)]
 
 

@@ -233,8 +233,14 @@ def test_the_newest_report_of_all_stores_is_found(
 ) -> None:
     def add(number: int, **request: Any) -> Report:
         at = STARTED_AT + timedelta(seconds=number)
-        report = Report(str(UUID(int=number)), Status.COMPLETE, at, as_of="x", stores=1)
-        return reports.add(report, ReportRequest(**request))
+        chosen = ReportRequest(**request)
+        report = Report(
+            *(str(UUID(int=number)), Status.COMPLETE, at),
+            as_of="x",
+            stores=1,
+            all_stores_now=chosen.covers_all_stores_now,
+        )
+        return reports.add(report, chosen)
 
     assert reports.newest_of_all_stores() is None
     add(9, store_ids=("1",))
@@ -244,7 +250,8 @@ def test_the_newest_report_of_all_stores_is_found(
     assert reports.newest_of_all_stores() is None
     add(1)
     newest = add(2, formats=(Format.CSV, Format.HTML), group_by=("brand",))
-    reports.add(Report(str(UUID(int=3)), Status.RUNNING, STARTED_AT), ReportRequest())
+    running = Report(str(UUID(int=3)), Status.RUNNING, STARTED_AT, all_stores_now=True)
+    reports.add(running, ReportRequest())
     found = reports.newest_of_all_stores()
     assert found is not None
     assert found.report_id == newest.report_id

@@ -1,6 +1,5 @@
 """Events about stores that changed their state between one report and the next."""
 
-import json
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -234,17 +233,6 @@ def test_an_older_version_can_read_the_states(series: Series) -> None:
         "b": True,
         "c": False,
     }
-
-
-def test_the_metric_counts_stores_without_data(
-    series: Series, capsys: pytest.CaptureFixture[str]
-) -> None:
-    series.opens("never", "00:00", "24:00")
-    series.changes("2024-08-01 12:00", silent=True, a=True)
-    series.changes("2024-09-01 12:00", a=True)
-    series.publish(series.report(ReportRequest(store_ids=("a",))))
-    lines = map(json.loads, capsys.readouterr().out.splitlines())
-    assert [line["StoresWithoutData"] for line in lines] == [[1], [2]]
 
 
 BEFORE = {

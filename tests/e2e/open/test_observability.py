@@ -119,9 +119,12 @@ def test_metrics_of_a_complete_report(
     assert sum(found["ComputeShardFunction"]["PollsRead"]) > 0
     assert found["MergeFunction"] == {}
     ended = found["EndReportFunction"]
-    assert ended.keys() == {"ReportsCompleted", "ReportSeconds", "StoresReported"}
+    assert ended.keys() == {
+        *("ReportsCompleted", "ReportSeconds", "StoresReported", "StoresWithoutData")
+    }
     assert (ended["ReportsCompleted"], len(ended["StoresReported"])) == ([1], 1)
     assert ended["StoresReported"][0] >= 91
+    assert 0 < ended["StoresWithoutData"][0] < ended["StoresReported"][0]
     assert ended["ReportSeconds"][0] > 0
     assert found["GetReportFunction"] == {}
 

@@ -108,7 +108,7 @@ class ReportTable:
             "stores_requested": None if request.store_ids is None else len(request.store_ids),
             "formats": [format_.value for format_ in request.formats],
             "tables": [table.value for table in request.tables],
-            "all_stores_now": request.covers_all_stores_now,
+            "all_stores_now": report.all_stores_now,
             "outline": json.dumps(report.outline),
             "execution": report.execution,
             "attempt": report.attempt,
@@ -306,6 +306,7 @@ def _report(item: dict[str, Any]) -> Report:
         restarted_at=(
             datetime.fromisoformat(item["restarted_at"]) if "restarted_at" in item else None
         ),
+        all_stores_now=item.get("all_stores_now", False),
         outline=json.loads(item.get("outline", "null")),
         headline=json.loads(item.get("headline", "null")),
         warnings=tuple(ReportWarning(**each) for each in json.loads(item.get("warnings", "[]"))),

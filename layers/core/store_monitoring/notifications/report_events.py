@@ -29,11 +29,14 @@ def announce_end(report: Report, events: Events, notifications: Notifications) -
 def _metrics(report: Report) -> dict[Metric, float]:
     if report.status is Status.FAILED or report.ended_at is None or report.stores is None:
         return {Metric.REPORTS_FAILED: 1}
-    return {
+    metrics = {
         Metric.REPORTS_COMPLETED: 1,
         Metric.REPORT_SECONDS: (report.ended_at - report.attempted_at).total_seconds(),
         Metric.STORES_REPORTED: report.stores,
     }
+    if report.all_stores_now and report.headline is not None:
+        metrics[Metric.STORES_WITHOUT_DATA] = report.headline["now"]["no_data"]
+    return metrics
 
 
 def end_event(report: Report) -> Event:

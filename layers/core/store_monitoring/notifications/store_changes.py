@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from store_monitoring.errors import MissingObjectError
 from store_monitoring.instants import to_text
-from store_monitoring.metrics import Metric, emit
 from store_monitoring.notifications.events import Event, Events, EventType
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.storage.keys import part_key, store_states_key
@@ -84,8 +83,6 @@ def publish_store_changes(
     while up has recovered, and one whose tablet is off at night has not gone down. A store that has
     never been open in a report, or never been polled, has no state: its first state is no change.
 
-    The number of stores without data is a metric of each report that changes are published from.
-
     Nothing is published from a report with its own `as_of`, store ids or poll filter, nor from one
     that was started before the last one and has an earlier `now`. The first report only records
     states. So does a report that was started after the last one but has an earlier `now`, for
@@ -116,7 +113,6 @@ def publish_store_changes(
     rows = _rows(plan, tables)
     states = _next_states(_states(known, tables), rows)
     changes = _changes(states)
-    emit({Metric.STORES_WITHOUT_DATA: rows.column("last_poll_active").null_count})
     tables.write_table(store_states_key(report_id), states.select(STORE_STATES.names))
     events.publish(list(_events(plan, changes, limit)))
     checkpoints.advance(before, current)

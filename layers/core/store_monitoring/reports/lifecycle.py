@@ -82,6 +82,7 @@ def start_report(
             poll_filter=request.poll_filter,
             formats=request.formats,
             tables=request.tables,
+            all_stores_now=request.covers_all_stores_now,
             outline=request.outline(),
         )
         report = reports.add(report, request)

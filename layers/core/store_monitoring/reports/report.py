@@ -137,6 +137,8 @@ class Report:
         Known once the report is planned.
     tables : tuple of TableName
         The requested further tables.
+    all_stores_now : bool
+        Whether it is about all stores, as of the last poll, with all polls.
     outline : JSON object or None
         The request in short, as `ReportRequest.outline` returns it. Older reports have none.
     headline : JSON object or None
@@ -157,6 +159,7 @@ class Report:
     restarted_at: datetime | None = None
     warnings: tuple[ReportWarning, ...] = ()
     tables: tuple[TableName, ...] = ()
+    all_stores_now: bool = False
     outline: dict[str, Any] | None = None
     headline: dict[str, Any] | None = None
 
