@@ -274,6 +274,7 @@ NO_FORMAT = "formats: input should be 'csv', 'json', 'parquet', 'xlsx' or 'html'
             "group_by: list should have at most 3 items after validation, not 4",
         ),
         ({"group_by": ["brand", " Brand"]}, "group_by: an attribute is named twice"),
+        ({"where": {"brand": "Nori", " Brand": "Oka"}}, "where: an attribute is named twice"),
         ({"target_percent": "99"}, "target_percent: not a number"),
         ({"target_percent": True}, "target_percent: not a number"),
         ({"target_percent": 0}, "target_percent: input should be greater than 0"),

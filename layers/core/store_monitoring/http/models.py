@@ -167,6 +167,12 @@ def _distinct(names: list[str] | None) -> list[str] | None:
     return names
 
 
+def _distinct_conditions(value: object) -> object:
+    if isinstance(value, dict):
+        _distinct([_attribute_name(name) for name in value])  # the last of equal names would hold
+    return value
+
+
 def _whole_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise ValueError("not a whole number")
@@ -188,7 +194,11 @@ AttributeName = Annotated[str, AfterValidator(_attribute_name)]
 AttributeValues = Annotated[
     list[str], BeforeValidator(_attribute_values), WithJsonSchema(_ATTRIBUTE_VALUES)
 ]
-Conditions = Annotated[dict[AttributeName, AttributeValues], Field(max_length=10)]
+Conditions = Annotated[
+    dict[AttributeName, AttributeValues],
+    Field(max_length=10),
+    BeforeValidator(_distinct_conditions),
+]
 _WHERE: TypeAdapter[dict[str, list[str]]] = TypeAdapter(Conditions)
 State = Literal["up", "down", "closed", "no data"]
 Window = Literal["last_hour", "last_day", "last_week"]

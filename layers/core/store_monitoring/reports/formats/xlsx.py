@@ -117,12 +117,15 @@ class _Formats:
         self.count = numbers("#,##0")
         self.decimal = numbers("#,##0.00")
         self.percent = numbers("0.00%")
+        self.target = numbers("0.00##%")
         self.instant = numbers("yyyy-mm-dd hh:mm:ss")
         self.red = workbook.add_format(_RED)
         self.green = workbook.add_format(_GREEN)
 
     def of(self, field: pa.Field) -> CellFormat:
         """Return the format of a column's cells."""
+        if field.name == "target_percent":
+            return self.target
         if (field.metadata or {}).get(b"unit") == PERCENT.encode():
             return self.percent
         if pa.types.is_timestamp(field.type):

@@ -81,7 +81,7 @@ COLUMNS = (
     TableColumn("name", "Name", "", "text"),
     TableColumn("state", "Now", "", "state"),
     TableColumn("uptime_percent_last_week", "Uptime", "% of week", "number"),
-    TableColumn("target_percent", "Target", "%", "number"),
+    TableColumn("target_percent", "Target", "%", "target"),
     TableColumn("target_last_week", "Met?", "in week", "status"),
     TableColumn("uptime_last_hour(in minutes)", "Up, hour", "min", "number"),
     TableColumn("uptime_last_day(in hours)", "Up, day", "h", "number"),
@@ -297,6 +297,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": "{:,}".format,
         "decimals": texts.decimals,
+        "target": texts.target,
         "percent": texts.percent,
         "points": texts.points,
         "hours": texts.hours,

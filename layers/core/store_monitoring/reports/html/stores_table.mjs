@@ -14,6 +14,7 @@ const shownAs = {
   state: (value) => value,
   status: (value) => value,
   number: (value) => value.toFixed(2),
+  target: (value) => value.toFixed(4).replace(/0{1,2}$/, ""),
   count: (value) => whole.format(value),
   instant: (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " "),
 };

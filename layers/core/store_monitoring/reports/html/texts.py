@@ -91,3 +91,13 @@ def decimals(number: float | Decimal | None) -> str:
     ('12,345.68', '–')
     """
     return "–" if number is None else f"{number:,.2f}"
+
+
+def target(percentage: Decimal) -> str:
+    """Return a target, which may have four decimals, with at least two.
+
+    >>> target(Decimal("99.9999")), target(Decimal("99.5"))
+    ('99.9999', '99.50')
+    """
+    text = f"{percentage:.4f}"
+    return text[:-2] if text.endswith("00") else text.removesuffix("0")
