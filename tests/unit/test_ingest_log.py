@@ -184,6 +184,17 @@ def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: I
     assert all(log.committed("polls", ingest_id) for ingest_id in "abcx")
 
 
+def test_what_an_ingest_left_out_is_known_for_good(log: IngestLog) -> None:
+    written = (WrittenPolls(polls("a", 100, 200), Counter()),)
+    left_out = Commit("polls", "a", 10, 1, AT, written, AT, left_out_from_us=300)
+    log.commit(log.snapshot(), [], left_out)
+    commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
+    assert log.committed("polls", "a") == Committed(left_out_from_us=300)
+    log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
+    log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
+    assert log.committed("polls", "a") == Committed(left_out_from_us=300)
+
+
 def test_the_partition_of_polls_has_only_entries_of_existing_files(
     dynamodb: Any, table: str
 ) -> None:
@@ -268,7 +279,9 @@ def test_items_from_before_fields_were_renamed_are_read(dynamodb: Any, table: st
         "entry": {"S": "head"},
         "version": {"N": "1"},
         "bucket_count": {"N": "64"},
-        "stores": {"M": {}},
+        "stores": {
+            "M": {"3": {"M": {"key": {"S": "k"}, "stores": {"N": "5"}, "bytes": {"N": "500"}}}}
+        },
         "greatest_us": {"N": "200"},
     }
     file = {
@@ -294,7 +307,7 @@ def test_items_from_before_fields_were_renamed_are_read(dynamodb: Any, table: st
     for item in (head, entry):
         dynamodb.put_item(TableName=table, Item=item)
     log = DynamoDbIngestLog(table, 64)
-    assert log.snapshot() == Snapshot(1, {}, max_timestamp_us=200)
+    assert log.snapshot() == Snapshot(1, {3: StoresFile(3, "k", 5, 500)}, max_timestamp_us=200)
     assert log.polls(1, 150, 300) == [polls("a", 100, 200)]
     assert log.polls(1, 201, 300) == []
 

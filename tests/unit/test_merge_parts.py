@@ -46,6 +46,29 @@ def test_all_rows_are_yielded_in_order(
         assert all(shard_of[row["store_id"]] == row["shard"] for row in table.to_pylist())
 
 
+@pytest.mark.parametrize("stretch_rows", [4, 500_000])
+@pytest.mark.parametrize("piece_rows", [1, 2, 20])
+def test_a_part_may_have_many_rows_between_those_of_another(
+    monkeypatch: pytest.MonkeyPatch, stretch_rows: int, piece_rows: int
+) -> None:
+    monkeypatch.setattr(merge_parts, "_STRETCH_ROWS", stretch_rows)
+    dense, sparse = list("abcdefghijkl"), ["a+", "f+", "z"]
+    parts = [part_of(ids, shard, piece_rows) for shard, ids in enumerate([sparse, dense])]
+    assert ids_of(list(merge_sorted(parts, SCHEMA))) == sorted(dense + sparse)
+
+
+def test_about_a_stretch_is_merged_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_parts, "_STRETCH_ROWS", 6)
+    for second in (range(100, 110), range(5, 15)):  # after the first part, or among its rows
+        ids = [[f"{number:03d}" for number in numbers] for numbers in (range(10), second)]
+        ids[1] = [f"{each}+" for each in ids[1]]
+        parts = [part_of(each, shard, 10) for shard, each in enumerate(ids)]
+        tables = list(merge_sorted(parts, SCHEMA))
+        assert ids_of(tables) == sorted(ids[0] + ids[1])
+        assert max(map(len, tables)) <= 6  # so memory is bounded
+        assert len(tables) <= 7  # and there is enough to do for the threads
+
+
 def test_a_part_is_read_only_as_far_as_needed() -> None:
     """At most two pieces of each part are in memory."""
     read: list[str] = []

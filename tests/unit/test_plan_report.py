@@ -4,6 +4,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,13 +14,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store_monitoring.domain.parameters import DAY_US, MINUTE_US, WEEK_US, PollFilter
-from store_monitoring.errors import NoPollsError, NoStoresError, UnknownStoreError
+from store_monitoring.domain.parameters import (
+    DAY_US,
+    MINUTE_US,
+    WEEK_US,
+    Period,
+    PeriodUnit,
+    PollFilter,
+)
+from store_monitoring.errors import (
+    NoPollsError,
+    NoStoresError,
+    TooManyStoresError,
+    UnknownStoreError,
+)
 from store_monitoring.ingest.ports import Commit, Snapshot
+from store_monitoring.reports import planner
 from store_monitoring.reports.plan import Plan
-from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS, plan_report
+from store_monitoring.reports.planner import (
+    FILE_COST_POLLS,
+    STORE_COST_POLLS,
+    WINDOW_COST_POLLS,
+    plan_report,
+)
 from store_monitoring.reports.request import ReportRequest
-from store_monitoring.storage.keys import polls_key, request_key, stores_key
+from store_monitoring.storage.keys import bucket_of, polls_key, request_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
 from testing.fakes import FolderFiles, MemoryLog
 from tests.cases import utc
@@ -69,7 +90,7 @@ def plan_of(
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
     return plan_report(
-        *("r", MEMORY_US, COVERAGE_US, "99", shard_polls, 64, log, files),
+        *("r", MEMORY_US, COVERAGE_US, "98.5", shard_polls, 64, log, files),
         publish_changes=publish_changes,
     )
 
@@ -99,7 +120,7 @@ def test_now_is_as_of_if_the_request_has_it(files: FolderFiles) -> None:
 
 
 def test_without_polls_and_as_of_there_is_no_plan(files: FolderFiles) -> None:
-    with pytest.raises(NoPollsError):
+    with pytest.raises(NoPollsError, match=r"^no polls .* upload a polls file first$"):
         plan_of(MemoryLog(), files)
     zones_only = MemoryLog([Snapshot(1, {0: stores_file(0)}, None)])
     with pytest.raises(NoPollsError):
@@ -115,7 +136,7 @@ def test_without_polls_as_of_is_now(files: FolderFiles) -> None:
 
 def test_without_stores_there_is_no_plan(files: FolderFiles) -> None:
     # The state machine would hand an empty list to its map.
-    with pytest.raises(NoStoresError):
+    with pytest.raises(NoStoresError, match=r"^no store .* upload a file first$"):
         plan_of(MemoryLog(), files, ReportRequest(as_of_us=NOW_US))
     assert files.count("reports/r/plan") == files.count("reports/r/shards") == 0
 
@@ -158,6 +179,20 @@ def test_files_outside_the_memory_are_left_out(files: FolderFiles) -> None:
     assert set(shard.polls_files) == {just_old_enough, around, from_now}
 
 
+def test_files_from_before_a_period_that_no_status_reaches_are_left_out(files: FolderFiles) -> None:
+    """A status is known from a week before a period, with a poll memory of two weeks (rule 21)."""
+    request = ReportRequest(period=Period(date(2024, 9, 1), date(2024, 9, 3), PeriodUnit.TOTAL))
+    assert request.period is not None
+    since_us = request.period.span_us[0] - WEEK_US
+    just, too_old = (
+        replace(polls_file(0, name=name), min_timestamp_us=0, max_timestamp_us=latest_us)
+        for name, latest_us in (("just", since_us), ("too old", since_us - 1))
+    )
+    log = log_of([stores_file(0)], [just, too_old], [polls_file(0)])
+    [shard] = plan_of(log, files, request).shards
+    assert shard.polls_files == (just,)
+
+
 def test_a_concurrent_ingest_is_left_out(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
 
@@ -185,12 +220,54 @@ def test_the_plan_and_the_list_of_shards_are_written(files: FolderFiles) -> None
     assert (plan.report_id, plan.memory_us, plan.stores) == ("r", MEMORY_US, 1 + 2 + 3)
 
 
+@pytest.mark.parametrize(("requested", "target"), [(None, "98.5"), (Decimal("97.25"), "97.25")])
+def test_the_target_is_the_request_s_or_else_the_stack_s(
+    files: FolderFiles, requested: Decimal | None, target: str
+) -> None:
+    log = log_of([stores_file(0)], [polls_file(0)])
+    assert plan_of(log, files, ReportRequest(target_percent=requested)).target_percent == target
+
+
 def test_the_first_plan_of_a_report_is_final(files: FolderFiles) -> None:
     first = plan_of(log_of([stores_file(0)], [polls_file(0)]), files)
     (files.folder / "reports/r/shards.json").unlink()  # it broke down halfway
     more = log_of([stores_file(0), stores_file(1)], [polls_file(0), polls_file(1)])
     assert plan_of(more, files, shard_polls=1) == first
     assert files.read_json("reports/r/shards.json") == [{"shard": 0}]
+
+
+@pytest.mark.parametrize(
+    ("by", "names", "stores", "fits"),
+    [
+        (None, 0, 9, True),  # a row a store is never too much
+        (PeriodUnit.TOTAL, 0, 9, True),
+        (PeriodUnit.DAY, 0, 4, True),  # a day that each zone cuts in two
+        (PeriodUnit.DAY, 0, 5, False),
+        (PeriodUnit.DAY, 4, 9, True),
+        (PeriodUnit.DAY, 5, 9, False),
+    ],
+)
+def test_the_rows_of_a_bucket_fit_into_memory(
+    files: FolderFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    by: PeriodUnit | None,
+    names: int,
+    stores: int,
+    fits: bool,
+) -> None:
+    monkeypatch.setattr(planner, "MAX_BUCKET_ROWS", 8)
+    day = date(2024, 10, 1)
+    named = [name for name in map(str, range(1000)) if bucket_of(name, 64) == 0][:names]
+    request = ReportRequest(
+        period=None if by is None else Period(day, day + timedelta(1), by),
+        store_ids=tuple(named) or None,
+    )
+    log = log_of([stores_file(0, stores)], [polls_file(0)])
+    if fits:
+        assert plan_of(log, files, request).stores == (names or stores)
+    else:
+        with pytest.raises(TooManyStoresError, match=r"\b8 rows: .*or deploy with more buckets$"):
+            plan_of(log, files, request)
 
 
 # --- shards ---------------------------------------------------------------------------------
@@ -249,6 +326,37 @@ def test_only_polls_of_weeks_that_are_read_have_a_cost(files: FolderFiles) -> No
         )
         (files.folder / "reports/r/plan.json").unlink(missing_ok=True)
         assert buckets_of(plan_of(log, files)) == buckets
+
+
+@pytest.mark.parametrize("days", [None, 10])
+def test_a_shard_costs_as_many_polls_as_it_may(files: FolderFiles, days: int | None) -> None:
+    """Each bucket has files to open, stores to compute, further windows to write and polls."""
+    stores = [stores_file(bucket, stores=7) for bucket in range(2)]
+    log = log_of(stores, [polls_file(bucket, rows=20) for bucket in range(2)])
+    start = date(2024, 10, 1)
+    period = days and Period(start, start + timedelta(days), PeriodUnit.DAY)
+    windows = 1 if days is None else days + 1  # cut in each store's zone
+    store_cost = STORE_COST_POLLS + WINDOW_COST_POLLS * (windows - 1)
+    cost = 2 * (FILE_COST_POLLS + 7 * store_cost + FILE_COST_POLLS + 20)
+    for shard_polls, buckets in [(cost, [[0, 1]]), (cost - 1, [[0], [1]])]:
+        (files.folder / "reports/r/plan.json").unlink(missing_ok=True)
+        request = ReportRequest(period=period or None)
+        assert buckets_of(plan_of(log, files, request, shard_polls)) == buckets
+
+
+@pytest.mark.parametrize(
+    ("last", "buckets"), [(9, [[0], [1, 2]]), (10, [[0], [1, 2]]), (11, [[0, 1], [2]])]
+)
+def test_the_midpoint_of_a_bucket_decides_which_shard_computes_it(
+    files: FolderFiles, last: int, buckets: list[list[int]]
+) -> None:
+    rows = (10, 10, last)
+    log = log_of(
+        [stores_file(bucket) for bucket in range(3)],
+        [polls_file(bucket, rows=rows) for bucket, rows in enumerate(rows)],
+    )
+    cost = 3 * (2 * FILE_COST_POLLS + STORE_COST_POLLS) + sum(rows)
+    assert buckets_of(plan_of(log, files, shard_polls=cost - 1)) == buckets
 
 
 @given(
