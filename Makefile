@@ -128,9 +128,9 @@ soak: $(READY)  ## Try every kind of fault at every step, and 200 mixtures of th
 OF ?= domain
 
 .PHONY: mutants
-mutants: $(READY)  ## Change OF=domain or OF=reports in every small way (mutants); list the changes that no test detects.
+mutants: $(READY)  ## Change OF=domain, reports or ingest in every small way (mutants); list what no test detects.
 	rm -rf .mutants && mkdir .mutants
-	cp -r layers/core/store_monitoring local testing tests .mutants
+	cp -r layers/core/store_monitoring docs local testing tests .mutants
 	cat pyproject.toml tests/mutants/$(OF).toml > .mutants/pyproject.toml
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
 		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results

@@ -74,7 +74,9 @@ def test_a_bucket_has_one_file_and_the_report_is_the_same(pipeline: Pipeline) ->
     assert compact(pipeline) == Compaction(12, 0)
     assert len(files_of(pipeline)) == 3
     [compacted] = pipeline.log.manifest(snapshot.version + 1, *ALL_TIME_US)
-    assert compacted.rows_by_week == weeks
+    assert (compacted.rows, compacted.rows_by_week) == (12 * 7, weeks)
+    committed = pipeline.log.commits[-1]
+    assert (committed.kind, committed.rejected, committed.committed_at) == ("polls", 0, CLOCK_TIME)
     assert pipeline.polls() == polls
     assert pipeline.report() == before
     after = pipeline.log.snapshot()
@@ -137,6 +139,17 @@ def test_large_ingests_are_not_compacted(
     assert compact(pipeline) == Compaction(0, 0)
 
 
+def test_an_ingest_is_large_from_so_many_rows_on(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact_polls_module, "_LARGE_BUCKET_ROWS", 21)
+    large = [
+        f"{store},active,2024-10-12 12:{minute:02}:30" for store in "abc" for minute in range(21)
+    ]
+    pipeline.ingest("polls/large.csv", "\n".join(["store_id,status,timestamp_utc", *large]))
+    assert compact(pipeline) == Compaction(9 + 3, 0)  # of 7 rows each; nine are large
+
+
 def test_polls_that_no_report_reads_are_not_compacted(pipeline: Pipeline) -> None:
     content = "store_id,status,timestamp_utc\na,active,2024-12-01 00:00:00 UTC\n"
     pipeline.ingest("polls/late.csv", content)
@@ -168,6 +181,15 @@ def test_replaced_files_are_deleted_when_no_report_can_read_them(pipeline: Pipel
     assert old.isdisjoint(pipeline.files())
     assert compact(pipeline, days_later=92) == Compaction(0, 0)
     assert pipeline.report() == report
+
+
+def test_files_of_several_compactions_are_deleted_and_counted(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact_polls_module, "_MAX_INGESTS", 6)
+    compact(pipeline)  # six, six of them, then both compactions
+    deleted = compact(pipeline, days_later=91)
+    assert deleted == Compaction(0, 3 * (12 + 2))
 
 
 def test_an_upload_whose_files_are_deleted_is_still_known(pipeline: Pipeline) -> None:
@@ -220,6 +242,18 @@ class DisturbedTables(FolderTables):
 def test_a_concurrent_ingest_is_kept(pipeline: Pipeline) -> None:
     tables = DisturbedTables(pipeline.folder, lambda: upload(pipeline, 12), 1)
     assert compact(pipeline, tables=tables) == Compaction(12 + 2, 0)
+    assert len({at for _, at, _ in pipeline.polls()}) == 13 * 7
+
+
+def test_a_compaction_that_loses_to_an_ingest_commits_after_it(pipeline: Pipeline) -> None:
+    class Busy(MemoryLog):
+        def replace(self, *arguments: Any) -> None:
+            if len(self.known) == 12:
+                upload(pipeline, 12)
+            super().replace(*arguments)
+
+    pipeline.log = Busy(**vars(pipeline.log))
+    assert compact(pipeline) == Compaction(12 + 2, 0)
     assert len({at for _, at, _ in pipeline.polls()}) == 13 * 7
 
 
