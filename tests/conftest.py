@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from tests.cases import ComputeUptime
@@ -25,12 +25,14 @@ _SHARED_FOLDERS = (
     "tests/built/",
 )
 
-settings.register_profile("default", max_examples=50, deadline=None)
-settings.register_profile("thorough", max_examples=500, deadline=None)
-settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, database=None)
-settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
-)
+# Without limits on time, which a busy machine exceeds. In CI, every run tries the same examples.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_REPEATED = settings(_PATIENT, derandomize=True, database=None)
+_BASE = _REPEATED if "CI" in os.environ else _PATIENT
+settings.register_profile("default", _BASE, max_examples=50)
+settings.register_profile("thorough", _BASE, max_examples=500)
+settings.register_profile("ci", _REPEATED, max_examples=50)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -31,10 +31,11 @@ from local.emulator.settings import (
 
 _ROOT = Path(__file__).parents[2]
 _TEMPLATE = _ROOT / "template.yaml"
-_START_SECONDS = 60
-_STOP_SECONDS = 15
+# Long enough for a machine that is busy with much else.
+_START_SECONDS = 180
+_STOP_SECONDS = 120
 _ABANDON_SECONDS = 0.5
-_CONTROL_SECONDS = 15
+_CONTROL_SECONDS = 120
 _LONGEST_CALL_SECONDS = 960
 
 

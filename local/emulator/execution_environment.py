@@ -24,7 +24,7 @@ REPLACED_MODULES = Path(__file__).parent / "as_in_lambda"
 """Folder of modules that handlers from source import instead of the interpreter's."""
 
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
-_START_SECONDS = 10
+_START_SECONDS = 60  # it takes some milliseconds, unless the machine is very busy
 _START_ATTEMPTS = 3
 _GRACE_SECONDS = 30
 # The fields of the error report that the runtime client sends for a handler that raised.

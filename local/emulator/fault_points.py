@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -82,7 +81,7 @@ class FaultyServices:
             case Kind.THROTTLED | Kind.BROKEN:
                 return _refuse(service, fault.kind, start_response)
             case Kind.SLOW:
-                time.sleep(fault.seconds)
+                self._injector.pause(fault)
                 return self._pass_on(environ, body, start_response)
             case Kind.TWICE:
                 self._do(environ, body)
@@ -90,7 +89,7 @@ class FaultyServices:
             case Kind.LOST:
                 self._do(environ, body)
             case Kind.SILENT:
-                time.sleep(fault.seconds)
+                self._injector.pause(fault)
             case Kind.KILLED:
                 _kill_environment(caller)
         raise _end_of_connection(environ)

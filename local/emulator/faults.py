@@ -59,7 +59,7 @@ class Fault:
     probability : float
         The probability that one of these calls gets the fault.
     seconds : float
-        Duration, for the kinds that have one.
+        Longest duration, for the kinds that have one: it ends early if the fault is replaced.
     """
 
     kind: Kind
@@ -102,16 +102,17 @@ class Injector:
     """
 
     def __init__(self, faults: Faults) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self.set(faults)
 
     def set(self, faults: Faults) -> None:
-        """Replace the faults, and restart the counts of calls."""
-        with self._lock:
+        """Replace the faults, restart the counts of calls, and end all pauses."""
+        with self._changed:
             self._faults = faults.faults
             self._random = random.Random(faults.seed)  # noqa: S311  # no secret
             self._seen: Counter[Fault] = Counter()
             self._injected: list[str] = []
+            self._changed.notify_all()
 
     def fault_for(self, call: str, possible: Set[Kind]) -> Fault | None:
         """Return the fault to inject into a call, None for none.
@@ -123,7 +124,7 @@ class Injector:
         possible
             The kinds of faults that such a call can have.
         """
-        with self._lock:
+        with self._changed:
             for fault in self._matching(call, possible):
                 self._seen[fault] += 1
                 by_number = fault.nth is None or fault.nth == self._seen[fault]
@@ -132,9 +133,14 @@ class Injector:
                     return fault
         return None
 
+    def pause(self, fault: Fault) -> None:
+        """Wait for the fault's duration, or until there is no such fault any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: fault not in self._faults, fault.seconds)
+
     def injected(self) -> list[str]:
         """Return the faults injected so far, each with its call."""
-        with self._lock:
+        with self._changed:
             return list(self._injected)
 
     def _matching(self, call: str, possible: Set[Kind]) -> Iterable[Fault]:

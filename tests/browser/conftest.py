@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from local.cli.doctor import installed_chromium
 from tests.browser.chromium import headless
 
 DESKTOP = ViewportSize(width=1280, height=900)
+PATIENCE_MS = 300_000  # a busy machine is slow
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile: nothing stored, nothing cached."""
     context = browser.new_context(viewport=DESKTOP)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 
@@ -44,3 +48,18 @@ def page(context: BrowserContext) -> Iterator[Page]:
     )
     yield page
     assert errors == []
+
+
+def painted_ms(page: Page, address: str) -> float:
+    """Go to an address; return when the page was first painted."""
+    page.goto(address)
+    milliseconds: float = page.evaluate(
+        """() => new Promise((resolve) => {
+          const observer = new PerformanceObserver((list) => {
+            const [paint] = list.getEntriesByName("first-contentful-paint");
+            if (paint) resolve(paint.startTime);
+          });
+          observer.observe({ type: "paint", buffered: true });
+        })"""
+    )
+    return milliseconds

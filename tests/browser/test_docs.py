@@ -20,7 +20,6 @@ LISTS: dict[str, Any] = {
 }
 COMPLETE = {"report_id": REPORT_ID, "status": "Complete"}
 
-expect.set_options(timeout=30_000)  # Swagger UI is a megabyte of script
 pages = openapi.load_app("pages")
 
 

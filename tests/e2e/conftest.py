@@ -21,7 +21,7 @@ from local.emulator.cloud import LocalCloud
 Result = TypeVar("Result")
 
 # Generous: only a result that never comes takes so long, even on a busy machine.
-_PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 600
 _LONGEST_PAUSE_SECONDS = 0.25
 _KINDS = {
     "business_hours": "menu_hours.csv",
@@ -43,7 +43,7 @@ class Api:
     ) -> requests.Response:
         headers = {**self.headers, **(headers or {})}
         return requests.request(
-            method, f"{self.url}{path}", headers=headers, timeout=30, **arguments
+            method, f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS, **arguments
         )
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
@@ -71,7 +71,7 @@ class Api:
         """Make a report; return its CSV."""
         response = self.ended(self.trigger(**body))
         assert response["status"] == "Complete", response
-        return requests.get(response["url"], timeout=30).content
+        return requests.get(response["url"], timeout=PATIENCE_SECONDS).content
 
     def create_upload(self, kind: str = "polls", filename: str = "polls.csv") -> dict[str, Any]:
         """Return a form with which one file can be uploaded."""
@@ -92,7 +92,7 @@ class Api:
 def send_form(form: Mapping[str, Any], content: bytes, **changes: str) -> requests.Response:
     """Upload a file with a form, of which fields may be changed."""
     fields, file = form["fields"] | changes, {"file": ("polls.csv", content)}
-    return requests.post(form["url"], data=fields, files=file, timeout=30)
+    return requests.post(form["url"], data=fields, files=file, timeout=PATIENCE_SECONDS)
 
 
 class User(Api):
@@ -137,7 +137,7 @@ class User(Api):
         return {name: next(iter(value.values())) for name, value in values.items()} or None
 
 
-def until(poll: Callable[[], Result | None], patience_seconds: float = _PATIENCE_SECONDS) -> Result:
+def until(poll: Callable[[], Result | None], patience_seconds: float = PATIENCE_SECONDS) -> Result:
     """Poll, less and less often, until the result is not None; return the result."""
     deadline = time.monotonic() + patience_seconds
     pause_seconds = 0.05

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import requests
 
 from local.emulator.cloud import LocalCloud
 from local.emulator.faults import Fault
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.e2e.inputs import NOW, Inputs, a_few_stores, a_store_in_each_bucket
 from tests.oracle import Poll
 
@@ -114,17 +115,21 @@ class Trials:
             )
             if response.status_code == 202:
                 report_id: str = response.json()["report_id"]
-                is_executing = True
-                while is_executing:
-                    is_executing = self._is_executing(report_id)
-                    self._check_response(self.user.get(f"/get_report/{report_id}"))
+                until(partial(self._has_ended, report_id))
                 return report_id
             assert response.status_code in (502, 503), response.text
         return None
 
+    def _has_ended(self, report_id: str) -> bool | None:
+        """Check the response about a report; return whether its execution had ended before."""
+        is_executing = self._is_executing(report_id)
+        self._check_response(self.user.get(f"/get_report/{report_id}"))
+        return None if is_executing else True
+
     def _check_response(self, response: requests.Response) -> None:
         if response.status_code == 200 and response.json()["status"] == "Complete":
-            assert requests.get(response.json()["url"], timeout=30).content in self._correct
+            file = requests.get(response.json()["url"], timeout=PATIENCE_SECONDS)
+            assert file.content in self._correct
         elif response.status_code == 200:
             assert "url" not in response.json()
         else:

@@ -204,4 +204,4 @@ def test_an_upload_whose_ingest_fails(user: User) -> None:
     with without_rights(user, "IngestFunction", "DATA_BUCKET"):
         bucket, key = user.cloud.outputs["InboxBucketName"], form["fields"]["key"]
         user.s3.put_object(Bucket=bucket, Key=key, Body=POLLS + b"2,active,2024-10-14 12:00:00\n")
-        check(until(outcome, patience_seconds=60))
+        check(until(outcome))

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.emulator.cloud import LocalCloud, LocalCloudError
 from local.emulator.faults import Fault, Kind
 from local.emulator.kept_services import INTERRUPTED
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.e2e.inputs import NOW, Inputs, polls_csv
 from tests.oracle import Poll
 
@@ -37,7 +37,7 @@ def cloud_in(folder: Path) -> LocalCloud:
 def kill(cloud: LocalCloud) -> None:
     """Kill the server of a cloud: nothing in it can react."""
     supervisor = cloud._process.pid
-    [server] = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    server, *_ = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     os.kill(int(server), signal.SIGKILL)
 
 
@@ -93,7 +93,7 @@ class Load:
                 assert user.post(f"/reports/{report_id}/retry").status_code == 202
                 response = user.ended(report_id)
             assert response["status"] == "Complete", response
-            content = requests.get(response["url"], timeout=30).content
+            content = requests.get(response["url"], timeout=PATIENCE_SECONDS).content
             assert self.csv.setdefault(report_id, content) == content
         for (key, version_id), number in self.uploads.items():
             outcome = until(lambda key=key, id_=version_id: user.outcome(key, id_))  # type: ignore[misc]  # mypy cannot infer lambdas with defaults
@@ -174,14 +174,14 @@ def test_what_was_in_progress_is_ended_or_continued(tmp_path: Path) -> None:
         assert user.ended(running)["status"] == "Complete"
 
         url = user.get(f"/get_report/{complete}").json()["url"]
-        assert requests.get(url, timeout=30).content == Inputs((poll(0),)).report()
+        assert requests.get(url, timeout=PATIENCE_SECONDS).content == Inputs((poll(0),)).report()
         assert versions == [each for each in listing(user, inbox) if each[0] != "polls/new.csv"]
         # Forms stay signed: pages of other origins need a valid signature.
         address = f"{cloud.endpoint_url}/{inbox}"
         files = {"file": polls_csv([poll(2)])}
         headers = {"Origin": "https://example.com"}
         posted = requests.post(
-            address, data=form["fields"], files=files, headers=headers, timeout=30
+            address, data=form["fields"], files=files, headers=headers, timeout=PATIENCE_SECONDS
         )
         assert posted.ok, posted.text
         found = user.s3.get_object(Bucket=data, Key="note")
@@ -216,14 +216,16 @@ def test_messages_and_events_are_kept_until_they_are_processed(tmp_path: Path) -
             sqs.send_message(QueueUrl=url, MessageBody=body)
         [received] = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
         sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
+        cloud.client("s3").put_object(Bucket=cloud.outputs["RecordsBucket"], Key="hold")
         cloud.client("lambda").invoke(
             FunctionName="local-RecordFunction",
             InvocationType="Event",
             Payload=b'{"a": "\xc3\xa9"}',
         )
-        kill(cloud)  # before the function has started
+        kill(cloud)  # before the function has ended
     with LocalCloud(ANOTHER_TEMPLATE, keep=tmp_path) as cloud:
         s3, records = cloud.client("s3"), cloud.outputs["RecordsBucket"]
+        s3.delete_object(Bucket=records, Key="hold")
         until(lambda: s3.list_objects_v2(Bucket=records).get("Contents"))
         assert bodies(cloud, "failures") == ["kept"]
         arns = [queue(cloud, name)[1] for name in ("failures", "again")]

@@ -11,7 +11,7 @@ import requests
 from local.emulator.faults import Fault, Kind
 from store_monitoring.reports.failures import public_message
 from store_monitoring.reports.planner import FILE_COST_POLLS, STORE_COST_POLLS
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.e2e.faulty import MANY_SHARDS, Trials, trials_with_many_shards
 from tests.e2e.inputs import NOW
 
@@ -62,7 +62,7 @@ def failed(trials: Trials, fault: Fault) -> tuple[str, dict[str, Any]]:
 def check_complete(trials: Trials, report_id: str, shards: int) -> None:
     response = trials.user.ended(report_id)
     assert response["status"] == "Complete", response
-    assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
+    assert requests.get(response["url"], timeout=PATIENCE_SECONDS).content == trials.inputs.report()
     assert trials.row(report_id)["shards_total"]["N"] == str(shards)
 
 

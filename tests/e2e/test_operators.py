@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from local.emulator.cloud import LocalCloud
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 EVENTS = Path(__file__).parents[2] / "events"
 POLLS = "store_id,status,timestamp_utc\n"
@@ -99,7 +99,7 @@ def test_a_store_is_deleted_everywhere(user: User) -> None:
     of_others = user.trigger(store_ids=[kept])
     of_all, of_it = user.trigger(formats=["csv", "json"]), user.trigger(store_ids=[deleted])
     urls = {each: user.ended(each)["url"] for each in (of_others, of_all, of_it)}
-    csv_of_others = requests.get(urls[of_others], timeout=30).content
+    csv_of_others = requests.get(urls[of_others], timeout=PATIENCE_SECONDS).content
     rest = [line for line in user.report().splitlines() if deleted.encode() not in line]
     assert any(deleted.encode() in content for content in objects(user).values())
 
@@ -113,7 +113,7 @@ def test_a_store_is_deleted_everywhere(user: User) -> None:
     assert call(user, "DeleteStore", store_id=deleted) == nothing
     responses = {each: user.get(f"/get_report/{each}") for each in urls}
     assert [response.status_code for response in responses.values()] == [200, 404, 404]
-    again = requests.get(responses[of_others].json()["url"], timeout=30).content
+    again = requests.get(responses[of_others].json()["url"], timeout=PATIENCE_SECONDS).content
     assert again == csv_of_others
     assert user.report(as_of="2024-10-14T10:00:00Z").splitlines() == rest
 

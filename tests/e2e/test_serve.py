@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +18,8 @@ import pytest
 
 from local.cli.terminal import INTERRUPTED
 from local.emulator.settings import HOST
-from tests.e2e.conftest import until
+from tests.e2e.conftest import PATIENCE_SECONDS, until
+from tests.timing import is_met
 
 _ROOT = Path(__file__).parents[2]
 _POLLS = "store_id,status,timestamp_utc\na,active,2024-10-14 22:25:00 UTC\n"
@@ -73,9 +75,9 @@ def test_every_printed_command_works_until_the_server_ends_and_the_key_is_in_no_
         check_commands(printed, elsewhere)
         assert (elsewhere / "report.csv").read_text().startswith("store_id,uptime_last_hour")
         [supervisor] = children(program.pid)
-        [server] = children(supervisor)
+        server, *_ = children(supervisor)  # and orphans
         os.kill(server, signal.SIGKILL)
-        _, errors = program.communicate(timeout=30)
+        _, errors = program.communicate(timeout=PATIENCE_SECONDS)
     assert program.returncode == 1
     assert re.fullmatch("error: .+\n", errors)
 
@@ -89,7 +91,7 @@ def check_commands(printed: list[str], folder: Path) -> None:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         if line.startswith("grep"):
@@ -105,15 +107,28 @@ def test_without_a_key_every_command_works_and_ctrl_c_ends_it_within_two_seconds
     with serving("--state", str(kept), API_KEY="") as (program, printed):
         assert len(commands(printed)) == 4
         check_commands(printed, tmp_path)
-        [supervisor] = children(program.pid)
-        began = time.monotonic()
-        os.killpg(program.pid, signal.SIGINT)
-        _, errors = program.communicate(timeout=60)
-        assert time.monotonic() - began < 2
+        took_seconds = interrupt(program)
+    assert took_seconds <= 2 or is_met(2, partial(interrupted_after_seconds, kept))
+    assert any(path.is_file() for path in kept.iterdir())
+
+
+def interrupted_after_seconds(kept: Path) -> float:
+    """Interrupt a server that has just started; return how long it takes to end."""
+    with serving("--state", str(kept), API_KEY="") as (program, _):
+        return interrupt(program)
+
+
+def interrupt(program: "subprocess.Popen[str]") -> float:
+    """Press Ctrl-C; return how long the program takes to end."""
+    [supervisor] = children(program.pid)
+    began = time.monotonic()
+    os.killpg(program.pid, signal.SIGINT)
+    _, errors = program.communicate(timeout=PATIENCE_SECONDS)
+    took_seconds = time.monotonic() - began
     assert program.returncode in (0, INTERRUPTED)
     assert errors == ""
     until(lambda: None if Path(f"/proc/{supervisor}").exists() else True)
-    assert any(path.is_file() for path in kept.iterdir())
+    return took_seconds
 
 
 @pytest.mark.parametrize("offset", [0, 1])
@@ -148,7 +163,7 @@ def refused(port: int) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "PYTHONPATH": str(_ROOT / "layers" / "core")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

@@ -24,9 +24,9 @@ from local.emulator.cloud import LocalCloud
 
 cloud = LocalCloud(Path(sys.argv[1]))
 invoke = cloud.client("lambda").invoke
-busy = {"do": "sleep", "seconds": 0.9}
 pid = json.load(invoke(FunctionName="local-MisbehaveFunction", Payload=b"{}")["Payload"])["pid"]
 found = json.load(invoke(FunctionName="local-DescribeFunction", Payload=b"{}")["Payload"])
+busy = {"do": "meet", "folder": found["temporary_folder"], "count": 99}
 invoke(
     FunctionName="local-MisbehaveFunction", Payload=json.dumps(busy), InvocationType="Event"
 )

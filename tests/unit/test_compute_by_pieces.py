@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.measuring import peak_mb
@@ -53,7 +53,7 @@ AGES = st.timedeltas(timedelta(), timedelta(days=16)) | st.sampled_from(
 POLL = st.builds(Poll, st.sampled_from("abc"), AGES.map(lambda age: NOW - age), st.booleans())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(POLL, min_size=1, max_size=12), min_size=1, max_size=4),
     st.integers(0, 9),

@@ -1,5 +1,7 @@
 """Which calls get a fault."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from local.emulator.faults import Fault, Faults, Injector, Kind
@@ -53,6 +55,15 @@ def test_new_faults_replace_the_old_ones_and_counts_restart() -> None:
     injector.set(once)
     assert injector.injected() == []
     assert injected_numbers(injector, 2) == [1]
+
+
+def test_a_pause_ends_once_its_fault_is_replaced() -> None:
+    slow = Fault(Kind.SLOW, "*", seconds=3600)
+    injector = Injector(Faults((slow,)))
+    with ThreadPoolExecutor(1) as pool:
+        paused = pool.submit(injector.pause, slow)
+        injector.set(Faults())
+        assert paused.result(timeout=600) is None
 
 
 def test_faults_survive_json() -> None:

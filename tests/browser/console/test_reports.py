@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.console.conftest import HOSTILE, visit
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 
 @pytest.fixture
@@ -30,9 +30,11 @@ def newest(console: Page) -> Locator:
 
 def make_report(console: Page) -> str:
     """Make the report that the form requests; return its id once it has ended."""
+    button = console.get_by_role("button", name="Make the report")
     with console.expect_response("**/trigger_report") as response:
-        console.get_by_role("button", name="Make the report").click()
+        button.click()
     report_id: str = response.value.json()["report_id"]
+    expect(button).to_be_enabled()  # by then, the report is in the list
     expect(newest(console)).to_have_attribute("data-status", re.compile("Complete|Failed"))
     return report_id
 
@@ -65,7 +67,7 @@ def test_a_report_follows_the_form(reports: Page, user: User) -> None:
     for file, url in urls.items():
         name = file if "." in file else file.upper()
         button = newest(reports).get_by_role("button", name=f"Download {name}", exact=True)
-        assert downloaded(reports, button) == requests.get(url, timeout=30).content
+        assert downloaded(reports, button) == requests.get(url, timeout=PATIENCE_SECONDS).content
     with reports.expect_popup() as popup:
         newest(reports).get_by_role("button", name="Open").click()
     expect(popup.value).to_have_title(re.compile("^Store report"))

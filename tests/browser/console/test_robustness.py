@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.accessibility import serious_problems
-from tests.browser.conftest import DESKTOP
+from tests.browser.conftest import DESKTOP, painted_ms
 from tests.browser.console.conftest import ENTER_KEY, visit
 from tests.e2e.conftest import User
+from tests.timing import is_met
 
 PHONE = ViewportSize(width=360, height=740)
 WIDE = ViewportSize(width=2560, height=1300)
@@ -46,10 +47,7 @@ def test_a_throttled_call_is_repeated(user: User, context: BrowserContext) -> No
     expect(page.locator(".tiles")).to_be_visible()
 
 
-def test_the_first_paint_on_a_slow_line(user: User, context: BrowserContext) -> None:
-    page = context.new_page()
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
+def test_the_first_paint_on_a_slow_line(user: User, browser: Browser) -> None:
     bytes_per_second = 400_000 / 8
     conditions = {
         "offline": False,
@@ -57,12 +55,18 @@ def test_the_first_paint_on_a_slow_line(user: User, context: BrowserContext) -> 
         "downloadThroughput": bytes_per_second,
         "uploadThroughput": bytes_per_second,
     }
-    session.send("Network.emulateNetworkConditions", conditions)
-    page.goto(user.cloud.api_url)
-    painted_ms = page.evaluate(
-        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    )
-    assert painted_ms < FIRST_PAINT_MS
+
+    def attempt() -> float:
+        context = browser.new_context()  # with nothing cached
+        page = context.new_page()
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", conditions)
+        milliseconds = painted_ms(page, user.cloud.api_url)
+        context.close()
+        return milliseconds
+
+    assert is_met(FIRST_PAINT_MS, attempt)
 
 
 def test_a_report_by_keyboard_alone(console: Page) -> None:

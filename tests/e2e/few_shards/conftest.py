@@ -12,12 +12,12 @@ from tests.e2e.conftest import User
 from tests.e2e.faulty import Trials, trials_with_few_shards
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trials() -> Iterator[Trials]:
     with trials_with_few_shards() as trials:
         yield trials
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def user(trials: Trials) -> User:
     return trials.user

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.cases import EVERY_DAY, opens
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 from tests.e2e.faulty import Trials
 from tests.e2e.inputs import NOW, Inputs, hourly_polls, hours_csv, polls_csv
 from tests.oracle import HoursRow, Poll
@@ -75,7 +75,7 @@ def test_many_reports_at_once_and_uploads_meanwhile(
                 inputs = upload.added_to(inputs)
         expected[version] = inputs.report()
     for report_id, version in snapshots.items():
-        content = requests.get(reports[report_id]["url"], timeout=30).content
+        content = requests.get(reports[report_id]["url"], timeout=PATIENCE_SECONDS).content
         assert content == expected[version], (report_id, version)
 
     everything = before

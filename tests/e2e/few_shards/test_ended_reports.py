@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from local.emulator.faults import Fault, Kind
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.e2e.faulty import Trials
 from tests.e2e.inputs import NOW
 
@@ -139,7 +139,7 @@ def test_a_retry_resumes_where_the_report_failed(
         calls = user.cloud.injected_faults()
         written = {call.rpartition("/")[2] for call in calls if f"/reports/{failed}/" in call}
     assert response["status"] == "Complete", response
-    assert requests.get(response["url"], timeout=30).content == trials.inputs.report()
+    assert requests.get(response["url"], timeout=PATIENCE_SECONDS).content == trials.inputs.report()
     assert trials.row(failed)["attempt"]["N"] == "2"
     assert written == {"v2-00001.parquet"}
 
@@ -180,15 +180,16 @@ def test_a_late_event_of_the_first_execution_does_not_affect_the_second(
         if function["FunctionName"].endswith("EndReportFunction")
     ]
     late = {"detail": {"name": failed, "status": "ABORTED"}}
-    slow = Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-MergeFunction", seconds=1)
-    with trials.faults(slow):
+    slow = Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-MergeFunction", seconds=600)
+    with trials.faults(slow):  # it ends with this block
         user.post(f"/reports/{failed}/retry")
+        until(lambda: user.cloud.injected_faults() or None)
         closed = user.cloud.client("lambda").invoke(
             FunctionName=end_report, Payload=json.dumps(late)
         )
         assert "FunctionError" not in closed
         assert trials.row(failed)["status"]["S"] == "Running"
-        assert user.ended(failed)["status"] == "Complete"
+    assert user.ended(failed)["status"] == "Complete"
 
 
 def test_a_retry_that_cannot_start_can_be_retried(trials: Trials, user: User, failed: str) -> None:

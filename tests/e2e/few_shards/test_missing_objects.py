@@ -75,7 +75,7 @@ def test_stores_of_a_report_that_has_expired(missing: str, user: User) -> None:
 
 def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     key = "polls/removed.csv"
-    slow = Fault(Kind.SLOW, "local-IngestFunction-* s3:GetObject local-inbox-*", nth=1, seconds=2)
+    slow = Fault(Kind.SLOW, "local-IngestFunction-* s3:GetObject local-inbox-*", nth=1, seconds=600)
     user.cloud.inject(slow)
     user.cloud.client("s3").put_object(
         Bucket=user.cloud.outputs["InboxBucketName"], Key=key, Body=b"store_id"
@@ -84,7 +84,7 @@ def test_an_upload_that_is_removed_before_it_is_read(user: User) -> None:
     delete(user, "InboxBucketName", key)
     user.cloud.inject()
     removed = f"{key} was replaced or removed"
-    until(lambda: removed in user.cloud.logs("IngestFunction") or None, patience_seconds=60)
+    until(lambda: removed in user.cloud.logs("IngestFunction") or None)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ ORIGIN = "https://example.com"
 POLLS = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guarded(sample: dict[str, bytes]) -> Iterator[User]:
     """A user with the key."""
     with LocalCloud(parameter_overrides={"CorsOrigin": ORIGIN}, api_key=KEY) as cloud:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 from tests.e2e.guarded.conftest import KEY
 
 AS_OF = "2024-10-14T12:00:00Z"
@@ -153,11 +153,13 @@ def test_other_clients_find_such_a_store_by_the_query(diner: User, store_id: str
         ],
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
     assert json.loads(by_curl.stdout)["store_id"] == store_id
     query = urlencode({"store_id": store_id})
-    with urlopen(Request(f"{url}?{query}", headers=diner.headers), timeout=30) as response:
+    with urlopen(
+        Request(f"{url}?{query}", headers=diner.headers), timeout=PATIENCE_SECONDS
+    ) as response:
         assert json.load(response)["store_id"] == store_id
 
 

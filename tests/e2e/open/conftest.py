@@ -8,7 +8,7 @@ from local.emulator.cloud import LocalCloud
 from tests.e2e.conftest import User, ingest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of the cloud."""
     with LocalCloud(parameter_overrides={"ShardPolls": "1000000"}) as cloud:

@@ -2,13 +2,14 @@
 
 import json
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from http.client import HTTPConnection
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 HOSTILE = [
     "a/b",
@@ -108,11 +109,12 @@ def test_the_api_survives_a_flood_of_headers(user: User) -> None:
     assert user.get("/healthz", headers=few).status_code == 200
     # The server itself refuses requests with more than a hundred headers.
     url = urlsplit(user.cloud.api_url)
-    connection = HTTPConnection(url.hostname or "", url.port, timeout=30)
+    connection = HTTPConnection(url.hostname or "", url.port, timeout=PATIENCE_SECONDS)
     connection.putrequest("GET", "/healthz")
     for number in range(5_000):
         connection.putheader(f"X-Flood-{number}", "x" * 50)
-    connection.endheaders()
+    with suppress(ConnectionError):  # the server need not read all of them
+        connection.endheaders()
     assert connection.getresponse().status == 431
     connection.close()
     assert user.get("/healthz").status_code == 200

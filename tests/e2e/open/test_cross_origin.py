@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from local.emulator.settings import FAULTS_PATH, HOST
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 POLLS = b"store_id,status,timestamp_utc\nforged,active,2024-10-14 12:00:00 UTC\n"
 # The headers that browsers add for pages of another site, and of another port of this machine.
@@ -59,13 +59,20 @@ def test_aws_services_refuse_pages(
     path = path.replace("DATA", outputs["DataBucketName"])
     headers = page | request_.get("headers", {})
     url = f"{user.cloud.endpoint_url}{path}"
-    response = requests.request(method, url, timeout=30, **request_ | {"headers": headers})
+    response = requests.request(
+        method, url, timeout=PATIENCE_SECONDS, **request_ | {"headers": headers}
+    )
     assert (response.status_code, "AccessDenied" in response.text) == (403, True)
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
 def test_moto_s_reset_does_not_exist(user: User) -> None:
-    assert requests.post(f"{user.cloud.endpoint_url}/moto-api/reset", timeout=30).status_code == 404
+    assert (
+        requests.post(
+            f"{user.cloud.endpoint_url}/moto-api/reset", timeout=PATIENCE_SECONDS
+        ).status_code
+        == 404
+    )
     assert user.get("/healthz").status_code == 200
 
 
@@ -81,9 +88,13 @@ def test_a_page_may_send_only_an_unchanged_signed_form(user: User) -> None:
         {"x-amz-signature": ""},
     ):
         fields = form["fields"] | changes
-        response = requests.post(form["url"], data=fields, files=file, headers=page, timeout=30)
+        response = requests.post(
+            form["url"], data=fields, files=file, headers=page, timeout=PATIENCE_SECONDS
+        )
         assert (response.status_code, "SignatureDoesNotMatch" in response.text) == (403, True)
-    response = requests.post(form["url"], data=form["fields"], files=file, headers=page, timeout=30)
+    response = requests.post(
+        form["url"], data=form["fields"], files=file, headers=page, timeout=PATIENCE_SECONDS
+    )
     assert response.status_code == 204
     assert response.headers["Access-Control-Allow-Origin"] == page["Origin"]
 
@@ -94,7 +105,7 @@ def test_a_field_that_the_policy_does_not_name_is_refused(user: User) -> None:
 
     def post(**extra: str) -> requests.Response:
         fields = form["fields"] | extra
-        return requests.post(form["url"], data=fields, files=file, timeout=30)
+        return requests.post(form["url"], data=fields, files=file, timeout=PATIENCE_SECONDS)
 
     response = post(**{"x-amz-storage-class": "GLACIER"})
     assert response.status_code == 403
@@ -107,11 +118,11 @@ def test_a_field_that_the_policy_does_not_name_is_refused(user: User) -> None:
 def test_an_unchanged_download_link_works_from_any_page(user: User) -> None:
     url = user.ended(user.trigger())["url"]
     from_mail = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    assert requests.get(url, headers=from_mail, timeout=30).status_code == 200
+    assert requests.get(url, headers=from_mail, timeout=PATIENCE_SECONDS).status_code == 200
     other = url.replace("report.csv?", "plan.json?")
     assert other != url
-    assert requests.get(other, headers=from_mail, timeout=30).status_code == 403
-    assert requests.put(url, headers=from_mail, timeout=30).status_code == 403
+    assert requests.get(other, headers=from_mail, timeout=PATIENCE_SECONDS).status_code == 403
+    assert requests.put(url, headers=from_mail, timeout=PATIENCE_SECONDS).status_code == 403
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -141,7 +152,7 @@ def test_without_an_allowed_origin_no_page_may_call(user: User) -> None:
 def test_dns_rebinding_is_refused(user: User, service: str) -> None:
     url = getattr(user.cloud, service)
     host = {"Host": f"evil.example:{urlsplit(url).port}"}
-    assert requests.get(f"{url}/healthz", headers=host, timeout=30).status_code == 403
+    assert requests.get(f"{url}/healthz", headers=host, timeout=PATIENCE_SECONDS).status_code == 403
 
 
 def test_the_addresses_of_lambda_emulators_cannot_be_guessed(user: User) -> None:
@@ -159,9 +170,10 @@ def listeners(process: int) -> set[tuple[str, int]]:
     """Return the IPv4 addresses on which a process and its descendants listen."""
     sockets = set()
     for pid in descendants(process):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # it has been closed
-                sockets.add(str(descriptor.readlink()))
+        with suppress(FileNotFoundError):  # it has ended
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(FileNotFoundError):  # it has been closed
+                    sockets.add(str(descriptor.readlink()))
     found = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *_, inode = line.split()[:10]

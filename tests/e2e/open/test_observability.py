@@ -166,14 +166,17 @@ def test_metrics_of_an_upload(user: User, sample: dict[str, bytes]) -> None:
 
 def _metrics_of_upload(user: User, content: bytes) -> tuple[float, ...]:
     """Upload a file; return the numbers of ingested and rejected rows, and of failed uploads."""
-    names = ("RowsIngested", "RowsRejected", "UploadsFailed")
-    before = values(lines(user, "IngestFunction"))
-    user.upload("polls/observed.csv", content)
+    version = user.put("polls/observed.csv", content)
 
-    def after() -> dict[str, list[float]] | None:
-        found = values(lines(user, "IngestFunction"))
-        more = all(len(found[name]) > len(before.get(name, ())) for name in names)
-        return found if more else None
+    def of_call() -> Lines | None:
+        """Return the lines of the call that ingested this upload, once it has logged its last."""
+        logged = lines(user, "IngestFunction")
+        calls = {
+            line["function_request_id"]
+            for line in logged
+            if (line.get("version"), line.get("message")) == (version, "upload ingested")
+        }
+        return [line for line in logged if line.get("function_request_id") in calls] or None
 
-    found = until(after)
-    return tuple(sum(found[name]) - sum(before.get(name, ())) for name in names)
+    found = values(until(of_call))
+    return tuple(sum(found[name]) for name in ("RowsIngested", "RowsRejected", "UploadsFailed"))

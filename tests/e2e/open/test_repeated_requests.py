@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import requests
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 AT_ONCE = 100
 
@@ -25,7 +25,9 @@ def test_a_hundred_requests_at_once_with_one_key_start_one_execution(user: User)
     headers = {"Idempotency-Key": str(uuid4())}
 
     def post(_: int) -> requests.Response:
-        return requests.post(f"{user.cloud.api_url}/trigger_report", headers=headers, timeout=120)
+        return requests.post(
+            f"{user.cloud.api_url}/trigger_report", headers=headers, timeout=PATIENCE_SECONDS
+        )
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         responses = list(pool.map(post, range(AT_ONCE)))

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import requests
 
-from tests.e2e.conftest import User, until
+from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.oracle import Case, HoursRow, Period, Poll, csv_text, period_csv_text, report
 
 
@@ -113,7 +113,8 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     response = user.ended(report_id)
     assert response["stores"] == 5
     files = {
-        format_: requests.get(url, timeout=30).content for format_, url in response["urls"].items()
+        format_: requests.get(url, timeout=PATIENCE_SECONDS).content
+        for format_, url in response["urls"].items()
     }
     wanted = {store_id: of_all[store_id] for store_id in chosen}
     assert files["csv"].decode() == csv_text(wanted)
@@ -130,7 +131,7 @@ def test_selected_stores_in_all_formats(user: User, sample: dict[str, bytes]) ->
     assert files["parquet"].startswith(b"PAR1")
     assert files["xlsx"].startswith(b"PK")
     assert files["html"].startswith(b"<!doctype html>")
-    opened = requests.get(response["open_url"], timeout=30)
+    opened = requests.get(response["open_url"], timeout=PATIENCE_SECONDS)
     assert opened.content == files["html"]
     assert opened.headers["Content-Type"].startswith("text/html")
     assert opened.headers["Content-Disposition"] == "inline"

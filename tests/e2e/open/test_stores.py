@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 
 def page(user: User, path: str, **query: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def ids(stores: dict[str, Any]) -> list[str]:
 def test_the_stores_of_a_report_are_its_rows(user: User) -> None:
     report_id = user.trigger(formats=["json"], poll_filter="business_hours")
     response = user.ended(report_id)
-    rows = requests.get(response["urls"]["json"], timeout=30).json()["stores"]
+    rows = requests.get(response["urls"]["json"], timeout=PATIENCE_SECONDS).json()["stores"]
     path = f"/reports/{report_id}/stores"
     stores = page(user, path, limit="100")
     assert stores["stores"] == rows

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from local.emulator.ports import free_ports
 from tests.e2e.conftest import User
 
 REQUESTS = {
@@ -28,8 +27,7 @@ def unreachable(user: User, service: str, logical_id: str) -> Iterator[None]:
         if function["FunctionName"].endswith(logical_id)
     ]
     function_name, variables = function["FunctionName"], function["Environment"]["Variables"]
-    [port] = free_ports(1)
-    closed = {f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}"}
+    closed = {f"AWS_ENDPOINT_URL_{service}": "http://127.0.0.1:1"}
     client.update_function_configuration(
         FunctionName=function_name, Environment={"Variables": variables | closed}
     )

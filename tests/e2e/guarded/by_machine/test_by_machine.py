@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import User
+from tests.e2e.conftest import PATIENCE_SECONDS, User
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
-PATIENCE_SECONDS = 600
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.cases import EVERY_DAY, opens, utc
-from tests.e2e.conftest import send_form
+from tests.e2e.conftest import PATIENCE_SECONDS, send_form
 from tests.e2e.guarded.conformance.conftest import NO_STORE, Deployment
 from tests.e2e.inputs import Inputs
 from tests.oracle import Case, Period, Poll, csv_text, period_csv_text, report
@@ -63,7 +63,7 @@ def complete(deployment: Deployment, request_body: dict[str, Any]) -> dict[str, 
 
 
 def test_a_report_equals_the_oracles(case: Case, complete: dict[str, Any]) -> None:
-    assert requests.get(complete["url"], timeout=30).text == csv_text(report(case))
+    assert requests.get(complete["url"], timeout=PATIENCE_SECONDS).text == csv_text(report(case))
     assert (complete["as_of"], complete["stores"]) == (AS_OF, 3)
 
 
@@ -79,14 +79,16 @@ def test_a_report_on_a_period_equals_the_oracles(
 
 
 def test_every_format_can_be_downloaded(complete: dict[str, Any]) -> None:
-    files = {name: requests.get(url, timeout=30) for name, url in complete["urls"].items()}
+    files = {
+        name: requests.get(url, timeout=PATIENCE_SECONDS) for name, url in complete["urls"].items()
+    }
     assert {response.status_code for response in files.values()} == {200}
     assert {*FORMATS, "outages.csv", "outages.json", "outages.parquet"} <= files.keys()
     contents = {name: response.content for name, response in files.items()}
     assert json.loads(contents["json"])["report"]["report_id"] == complete["report_id"]
     for name, start in (("parquet", b"PAR1"), ("xlsx", b"PK"), ("html", b"<!doctype html>")):
         assert contents[name].startswith(start)
-    opened = requests.get(complete["open_url"], timeout=30)
+    opened = requests.get(complete["open_url"], timeout=PATIENCE_SECONDS)
     assert opened.content == contents["html"]
     assert opened.headers["Content-Type"].startswith("text/html")
 
@@ -96,7 +98,7 @@ def test_a_link_is_signed_and_ends(complete: dict[str, Any]) -> None:
     assert left.total_seconds() <= 900
     url = complete["url"]
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url
-    headers = requests.get(url, timeout=30).headers
+    headers = requests.get(url, timeout=PATIENCE_SECONDS).headers
     file = f"store-report-{complete['report_id']}.csv"
     assert headers["Content-Disposition"] == f'attachment; filename="{file}"'
 
@@ -131,7 +133,7 @@ def test_a_report_is_listed_with_its_summary_and_its_stores(
         found = reports.get(report_id)
         query = response.links["next"]["url"] if found is None else ""
     assert (found["status"], found["stores"], found["as_of"]) == ("Complete", 3, AS_OF)
-    document = requests.get(complete["urls"]["json"], timeout=30).json()
+    document = requests.get(complete["urls"]["json"], timeout=PATIENCE_SECONDS).json()
     summary = deployment.get(f"/reports/{report_id}/summary").json()
     assert summary == {"report": document["report"]} | document["summary"]
     assert deployment.get(f"/reports/{report_id}/stores").json()["stores"] == document["stores"]
@@ -147,7 +149,7 @@ def test_a_store_s_timeline_has_its_row(
     by_path = deployment.get(f"/stores/{store_id}/timeline", params=query).json()
     by_query = deployment.get("/timeline", params={"store_id": store_id, **query}).json()
     assert by_path == by_query
-    text = requests.get(complete["url"], timeout=30).text
+    text = requests.get(complete["url"], timeout=PATIENCE_SECONDS).text
     [row] = [line for line in text.splitlines() if line.startswith(f"{store_id},")]
     assert list(by_path["report_row"].values()) == [float(each) for each in row.split(",")[1:]]
 
