@@ -1,9 +1,10 @@
 """Starts the processes of handlers by forking one that has imported what most of them use.
 
-Importing boto3, pyarrow and Powertools takes most of a cold start. So the emulator of an execution
-environment starts this file as a small program instead of the runtime client. The program asks the
-fork server for a process, passes on its working directory, environment variables and output, and
-exits as that process does. Both are in one process group, so that a signal to the group ends both.
+Importing boto3, pyarrow and Powertools takes most of a cold start, and parsing botocore's models of
+services half of the rest. So the emulator of an execution environment starts this file as a small
+program instead of the runtime client. The program asks the fork server for a process, passes on its
+working directory, environment variables and output, and exits as that process does. Both are in one
+process group, so that a signal to the group ends both.
 
 Usage: ``python fork_server.py SOCKET HANDLER``
 """
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 
 _PRELOADED = (
-    "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.event_handler.openapi.params",
     "aws_lambda_powertools.metrics",
     "boto3",
     "pyarrow.compute",
@@ -24,6 +25,9 @@ _PRELOADED = (
     "pyarrow.parquet",
     "pytz",
 )
+_SERVICES = ("dynamodb", "events", "s3", "sns", "sqs", "stepfunctions")
+_MODELS = ("service-2", "endpoint-rule-set-1")  # of each service
+_DATA = ("_retry", "endpoints", "partitions", "sdk-default-configuration")  # of all services
 _MAX_REQUEST_BYTES = 131_072
 _STATUS_BYTES = 4
 
@@ -86,8 +90,27 @@ def _serve(listener: socket.socket) -> None:
 
     for module in _PRELOADED:
         importlib.import_module(module)
+    _load_models()
     gc.freeze()  # a collection would copy the memory that processes share
     _run_handler(_forked(listener))
+
+
+def _load_models() -> None:
+    """Parse what botocore knows about services, for boto3's default session of all handlers.
+
+    Nothing else is loaded: credentials and settings are those of each handler's environment.
+    """
+    import boto3
+    import botocore.session
+
+    session = botocore.session.get_session()
+    loader = session.get_component("data_loader")
+    for service in _SERVICES:
+        for model in _MODELS:
+            loader.load_service_model(service, model)
+    for data in _DATA:
+        loader.load_data(data)
+    boto3.setup_default_session(botocore_session=session)
 
 
 def _forked(listener: socket.socket) -> socket.socket:
