@@ -170,6 +170,30 @@ def test_totals_count_each_store_and_outage_once(pipeline: Pipeline) -> None:
     assert west["total"]["uptime_percent"] == 59.375  # of 9.5 and 6.5 hours
 
 
+def test_the_worst_stores_are_those_of_the_whole_period(pipeline: Pipeline) -> None:
+    pipeline.report(NOVEMBER)
+    summary = read(pipeline, "summary.json")
+    worst = [(each["store_id"], each["uptime_percent"]) for each in summary["worst_stores"]]
+    assert worst == [("b", 0.0), ("a", 59.375)]  # nothing is known of c
+    assert summary["worst_stores"][1] == {
+        "store_id": "a",
+        "name": None,
+        "uptime_percent": 59.375,
+        "target_percent": 50.0,
+        "uptime_hours": 9.5,
+        "downtime_hours": 6.5,
+        "no_data_hours": 0.0,
+        "outages": 2,
+        "last_poll_at": "2024-11-03T20:00:00.000000Z",
+    }
+    bins = {each["label"]: each["stores"] for each in summary["stores_by_uptime_percent"]}
+    assert {label: stores for label, stores in bins.items() if stores} == {
+        "0": 1,
+        "50+": 1,
+        "no data": 1,
+    }
+
+
 def test_totals_do_not_depend_on_how_rows_come(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

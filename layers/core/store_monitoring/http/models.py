@@ -987,6 +987,20 @@ class GroupSeries(PeriodTotal):
     windows: list[PeriodWindow]
 
 
+class PeriodStore(TypedDict):
+    """A store with a low percentage of uptime in the period."""
+
+    store_id: str
+    name: str | None
+    uptime_percent: Percent
+    target_percent: Percent
+    uptime_hours: Hours
+    downtime_hours: Hours
+    no_data_hours: Hours
+    outages: Count
+    last_poll_at: Instant
+
+
 class SilentStore(TypedDict):
     """A store whose polls ended before the period did."""
 
@@ -1007,6 +1021,10 @@ class PeriodSummary(PeriodTotal):
         Field(description="Stores without a known poll in the last day of their last window."),
     ]
     silent: Annotated[list[SilentStore], Field(max_length=100, description="The first of them.")]
+    worst_stores: Annotated[list[PeriodStore], Field(max_length=20)]
+    stores_by_uptime_percent: Annotated[
+        list[Bin], Field(description="Stores with business time in the period.")
+    ]
     windows: Annotated[list[PeriodWindow], Field(description="In order of time.")]
     groups: Annotated[
         list[GroupSeries], Field(description="Empty if the request names no `group_by`.")

@@ -257,6 +257,20 @@ _PERIOD_SUMMARY: models.PeriodSummary = {
     "newest_poll_at": "2024-10-14T23:55:18.727055Z",
     "silent_stores": 1,
     "silent": [{"store_id": "9", "last_poll_at": None}],
+    "worst_stores": [
+        {
+            "store_id": "7",
+            "name": "Main Street",
+            "uptime_percent": 58.333,
+            "target_percent": 99.0,
+            "uptime_hours": 38.5,
+            "downtime_hours": 27.5,
+            "no_data_hours": 0.0,
+            "outages": 3,
+            "last_poll_at": "2024-10-14T23:41:02.000000Z",
+        }
+    ],
+    "stores_by_uptime_percent": [{"label": "50+", "stores": 1}, {"label": "100", "stores": 1}],
     "windows": [_PERIOD_WINDOW],
     "groups": [{"group": {"region": "West"}, **_PERIOD_TOTAL, "windows": [_PERIOD_WINDOW]}],
     "outages_by_hour": [[0] * 9 + [3] + [0] * 14, *[[0] * 24] * 6],

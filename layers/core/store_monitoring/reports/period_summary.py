@@ -15,15 +15,21 @@ from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME
 from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.groups import GroupsBuilder, window_keys, window_starts
-from store_monitoring.reports.measures import StoreTotals, Sums, hours, summands
+from store_monitoring.reports.measures import StoreTotals, Sums, hours, percent, summands
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
 from store_monitoring.reports.summary import (
+    UPTIME_LABELS,
+    WORST_STORES,
+    Bin,
+    Histogram,
     WindowSummary,
     ZoneOutages,
     json_object,
     outages_by_zone,
+    uptime_bins,
     window_summary,
+    worst_first,
 )
 
 SILENT_US = DAY_US
@@ -114,6 +120,38 @@ class GroupSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodStore:
+    """A store with a low percentage of uptime in the period."""
+
+    store_id: str
+    name: str | None
+    uptime_percent: float
+    target_percent: float
+    uptime_hours: float
+    downtime_hours: float
+    no_data_hours: float
+    outages: int
+    last_poll_at: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """Return the figures of a row of `StoreTotals` with known time."""
+        uptime = percent(row["uptime_us"], row["known_us"])
+        assert uptime is not None  # it has known time
+        return cls(
+            store_id=row["store_id"],
+            name=row["name"],
+            uptime_percent=uptime,
+            target_percent=float(row["target_percent"]),
+            uptime_hours=hours(row["uptime_us"]),
+            downtime_hours=hours(row["downtime_us"]),
+            no_data_hours=hours(row["no_data_us"]),
+            outages=row["outages"],
+            last_poll_at=to_text(to_us(row["last_poll_at"])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SilentStore:
     """A store whose polls ended before the period did; `last_poll_at` is None if none is known."""
 
@@ -135,6 +173,10 @@ class PeriodSummary:
         Number of stores without a known poll in the last day of their last window, or before it.
     silent : tuple of SilentStore
         The first of them, in order of ids: at most `SILENT_STORES_NAMED`.
+    worst_stores : tuple of PeriodStore
+        Those with the lowest percentages of uptime in the period, by percentage and id.
+    stores_by_uptime_percent : tuple of Bin
+        Stores with business time, by their percentage of uptime in the period.
     windows : tuple of PeriodWindow
     groups : tuple of GroupSeries
         Empty if the request names no `group_by`.
@@ -149,6 +191,8 @@ class PeriodSummary:
     newest_poll_at: str
     silent_stores: int
     silent: tuple[SilentStore, ...]
+    worst_stores: tuple[PeriodStore, ...]
+    stores_by_uptime_percent: tuple[Bin, ...]
     windows: tuple[PeriodWindow, ...]
     groups: tuple[GroupSeries, ...]
     outages_by_hour: tuple[tuple[int, ...], ...]
@@ -176,6 +220,8 @@ class PeriodSummary:
             "newest_poll_at": self.newest_poll_at,
             "silent_stores": self.silent_stores,
             "silent": [asdict(each) for each in self.silent],
+            "worst_stores": [asdict(each) for each in self.worst_stores],
+            "stores_by_uptime_percent": [asdict(each) for each in self.stores_by_uptime_percent],
             "windows": [each.to_json() for each in self.windows],
             "groups": [each.to_json() for each in self.groups],
             "outages_by_hour": self.outages_by_hour,
@@ -193,6 +239,8 @@ class PeriodSummaryBuilder:
         self._whole = Sums([])
         self._groups = GroupsBuilder(plan.group_by) if plan.group_by else None
         self._zones = Sums(["timezone"])
+        self._worst: list[pa.Table] = []
+        self._by_uptime = Histogram(UPTIME_LABELS)
         self._by_outage_hour = np.zeros(7 * 24, np.int64)
         self._silent_stores = 0
         self._silent: list[SilentStore] = []
@@ -213,6 +261,8 @@ class PeriodSummaryBuilder:
         zones = pc.fill_null(stores.column("timezone"), DEFAULT_ZONE_NAME)
         counts = {name: columns[name] for name in ("stores", "outages")}
         self._zones.add(pa.table({"timezone": zones} | counts))
+        self._worst = [worst_first(pa.concat_tables([*self._worst, stores]), "", WORST_STORES)]
+        self._by_uptime.add(uptime_bins(stores, ""))
         is_silent = pc.greater_equal(pc.fill_null(stores.column("silent_us"), SILENT_US), SILENT_US)
         silent = stores.filter(is_silent)
         self._silent_stores += len(silent)
@@ -234,6 +284,10 @@ class PeriodSummaryBuilder:
             newest_poll_at=to_text(newest_us),
             silent_stores=self._silent_stores,
             silent=tuple(self._silent),
+            worst_stores=tuple(
+                PeriodStore.of(row) for row in self._worst[0].to_pylist() if row["known_us"]
+            ),
+            stores_by_uptime_percent=self._by_uptime.bins(),
             windows=tuple(self._series(self._windows.table())),
             groups=() if groups is None else tuple(self._series_of(groups)),
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),

@@ -26,7 +26,7 @@ _DAYS_OF_TREND = 7
 NO_DATA = "no data"
 
 _TENTHS = 10
-_UPTIME_LABELS = ("0", "> 0", *(f"{10 * n}+" for n in range(1, _TENTHS)), "100", NO_DATA)
+UPTIME_LABELS = ("0", "> 0", *(f"{10 * n}+" for n in range(1, _TENTHS)), "100", NO_DATA)
 _OUTAGE_EDGES_US = tuple(hours * HOUR_US for hours in (1, 4, 8, 12, 24))
 _OUTAGE_LABELS = ("none", "< 1 h", "1–4 h", "4–8 h", "8–12 h", "12–24 h", "≥ 24 h")
 _AGE_EDGES_US = (HOUR_US, 6 * HOUR_US, DAY_US, 3 * DAY_US, 7 * DAY_US)
@@ -210,6 +210,28 @@ class Summary:
         return asdict(self, dict_factory=json_object)
 
 
+class Histogram:
+    """Counts stores by bin.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Of the bins.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._counts = np.zeros(len(labels), np.int64)
+
+    def add(self, bins: Int64s) -> None:
+        """Add stores, given the indices of their bins."""
+        self._counts += np.bincount(bins, minlength=len(self._counts))
+
+    def bins(self) -> tuple[Bin, ...]:
+        """Return all bins."""
+        return tuple(Bin(*each) for each in zip(self._labels, self._counts.tolist(), strict=True))
+
+
 class SummaryBuilder:
     """Adds up a summary, batch by batch: sums are exact, and memory does not grow."""
 
@@ -218,9 +240,9 @@ class SummaryBuilder:
         self._sums = Sums([])
         self._zones = Sums(["timezone"])
         self._worst: list[pa.Table] = []
-        self._by_uptime = np.zeros(len(_UPTIME_LABELS), np.int64)
-        self._by_longest_outage = np.zeros(len(_OUTAGE_LABELS), np.int64)
-        self._by_last_poll_age = np.zeros(len(_AGE_LABELS), np.int64)
+        self._by_uptime = Histogram(UPTIME_LABELS)
+        self._by_longest_outage = Histogram(_OUTAGE_LABELS)
+        self._by_last_poll_age = Histogram(_AGE_LABELS)
         self._by_outage_hour = np.zeros(7 * 24, np.int64)
         self._trends_us: list[Sequence[tuple[int, int]]] = []
 
@@ -235,11 +257,14 @@ class SummaryBuilder:
         zones = pc.fill_null(rows.column("timezone"), DEFAULT_ZONE_NAME)
         counts = {name: columns[name] for name in ("stores", "outages_last_week")}
         self._zones.add(pa.table({"timezone": zones} | counts))
-        self._worst = [_worst([*self._worst, rows])]
-        _count(self._by_uptime, _uptime_bins(rows))
-        _count(self._by_longest_outage, _outage_bins(rows))
-        _count(self._by_last_poll_age, _age_bins(rows, self._plan.now_us))
-        _count(self._by_outage_hour, pc.list_flatten(rows.column("outage_hours")).to_numpy())
+        known = rows.select(_WORST_COLUMNS).filter(pc.field("known_last_week_us") > 0)
+        candidates = pa.concat_tables([*self._worst, known])
+        self._worst = [worst_first(candidates, "_last_week", WORST_STORES)]
+        self._by_uptime.add(uptime_bins(rows, "_last_week"))
+        self._by_longest_outage.add(_outage_bins(rows))
+        self._by_last_poll_age.add(_age_bins(rows, self._plan.now_us))
+        hours_of_week = pc.list_flatten(rows.column("outage_hours")).to_numpy()
+        self._by_outage_hour += np.bincount(hours_of_week, minlength=7 * 24)
 
     def summary(self, _groups: object = None) -> Summary:
         """Return the summary of all rows that were added."""
@@ -259,9 +284,9 @@ class SummaryBuilder:
                 hours(Fraction(number["recovery_last_week_us"], ended)) if ended else None
             ),
             worst_stores=tuple(_worst_store(row) for row in self._worst[0].to_pylist()),
-            uptime_percent_last_week=_bins(_UPTIME_LABELS, self._by_uptime),
-            longest_outage_last_week=_bins(_OUTAGE_LABELS, self._by_longest_outage),
-            last_poll_age=_bins(_AGE_LABELS, self._by_last_poll_age),
+            uptime_percent_last_week=self._by_uptime.bins(),
+            longest_outage_last_week=self._by_longest_outage.bins(),
+            last_poll_age=self._by_last_poll_age.bins(),
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
             outages_by_zone=outages_by_zone(self._zones, "outages_last_week"),
             trend=self._trend(),
@@ -330,23 +355,32 @@ def window_summary(sums: dict[str, Any], window: str) -> WindowSummary:
     )
 
 
-def _worst(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return the rows with the lowest share of uptime, in order of share and id."""
-    rows = pa.concat_tables([table.select(_WORST_COLUMNS) for table in tables])
-    rows = rows.filter(pc.field("known_last_week_us") > 0)
-    share = pc.divide(
-        rows.column("uptime_last_week_us").cast(pa.float64()), rows.column("known_last_week_us")
-    )
-    keys = [("share", "ascending"), ("store_id", "ascending")]
-    order = pc.select_k_unstable(
-        pa.table({"share": share, "store_id": rows.column("store_id")}), WORST_STORES, keys
-    )
-    return rows.take(order)
+def worst_first(rows: pa.Table, window: str, count: int) -> pa.Table:
+    """Return the rows with the lowest share of uptime, in order of share and id.
+
+    Rows without known time come last.
+
+    Parameters
+    ----------
+    rows : table
+        With `store_id`, and `uptime…_us` and `known…_us` of the window.
+    window : str
+        The ending of the names.
+    count : int
+        How many rows at most.
+    """
+    uptime_us, known_us = (rows.column(f"{name}{window}_us") for name in ("uptime", "known"))
+    known_or_none = pc.if_else(pc.equal(known_us, 0), None, known_us)
+    share = pc.divide(uptime_us.cast(pa.float64()), known_or_none)
+    # Shares are at most 1.
+    keys = pa.table({"share": pc.fill_null(share, 2), "store_id": rows.column("store_id")})
+    by = [("share", "ascending"), ("store_id", "ascending")]
+    return rows.take(pc.select_k_unstable(keys, count, by))
 
 
 def _worst_store(row: dict[str, Any]) -> WorstStore:
     uptime = percent(row["uptime_last_week_us"], row["known_last_week_us"])
-    assert uptime is not None  # `_worst` returns stores with known time
+    assert uptime is not None  # only stores with known time are added
     return WorstStore(
         store_id=row["store_id"],
         name=row["name"],
@@ -360,15 +394,16 @@ def _worst_store(row: dict[str, Any]) -> WorstStore:
     )
 
 
-def _uptime_bins(rows: pa.Table) -> Int64s:
+def uptime_bins(rows: pa.Table, window: str) -> Int64s:
+    """Return the indices in `UPTIME_LABELS` of the rows with business time in a window."""
     uptime_us, known_us, business_us = (
-        rows.column(f"{name}_last_week_us").to_numpy()
+        rows.column(f"{name}{window}_us").to_numpy()
         for name in ("uptime", "known", "business_time")
     )
     # Never up and always up have their own bins, since both are frequent.
     bins = 1 + _TENTHS * uptime_us // np.maximum(known_us, 1)
     bins[uptime_us == 0] = 0
-    bins[known_us == 0] = len(_UPTIME_LABELS) - 1
+    bins[known_us == 0] = len(UPTIME_LABELS) - 1
     open_bins: Int64s = bins[business_us > 0]
     return open_bins
 
@@ -389,14 +424,6 @@ def _age_bins(rows: pa.Table, now_us: int) -> Int64s:
         edges_us, pc.fill_null(age_us, np.iinfo(np.int64).max).to_numpy()
     )
     return bins
-
-
-def _count(counts: Int64s, bins: Int64s) -> None:
-    counts += np.bincount(bins, minlength=len(counts))
-
-
-def _bins(labels: Sequence[str], counts: Int64s) -> tuple[Bin, ...]:
-    return tuple(Bin(*each) for each in zip(labels, counts.tolist(), strict=True))
 
 
 def json_object(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
