@@ -19,7 +19,7 @@ import pyarrow as pa
 import pygal.svg
 import pytest
 
-from store_monitoring.domain.parameters import DAY_US, HOUR_US, PollFilter
+from store_monitoring.domain.parameters import DAY_US, HOUR_US, Period, PeriodUnit, PollFilter
 from store_monitoring.instants import to_us
 from store_monitoring.reports.formats.rows import detailed_rows
 from store_monitoring.reports.formats.writers import Aggregates, Rows
@@ -29,7 +29,7 @@ from store_monitoring.reports.html.page import TABLE_STORES, About, write_html
 from store_monitoring.reports.measures import measures
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import Format
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import Condition, ReportRequest
 from store_monitoring.reports.summary import SummaryBuilder
 from store_monitoring.storage.keys import report_key
 from store_monitoring.storage.schemas import TOTAL_COLUMNS
@@ -37,12 +37,13 @@ from testing.parts import part_with
 from testing.pipeline import Pipeline
 from tests.parts import NOW, part_of, store, week, without_data
 
+OCTOBER = Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY)
 ABOUT = About(
     now_us=to_us(NOW),
     snapshot=7,
     memory_us=14 * DAY_US,
     poll_filter=PollFilter.ALL,
-    all_stores=True,
+    selection="all that are known",
 )
 GREATEST_BYTES = 1_000_000
 HOSTILE = [
@@ -323,7 +324,7 @@ def test_the_page_has_the_report_s_parameters() -> None:
         snapshot=7,
         memory_us=20 * DAY_US,
         poll_filter=PollFilter.BUSINESS_HOURS,
-        all_stores=False,
+        selection="of 3 named by id",
     )
     of_some = facts(page_of(store(), about=asked))
     assert numbers(of_some["Polls"]) == ["20"]
@@ -335,9 +336,22 @@ def test_a_report_of_chosen_stores_says_so(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path)
     pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\na,active,2024-10-14 12:00:00\n")
     pipeline.report(ReportRequest(store_ids=("a",), formats=(Format.HTML,)))
-    of_some = facts(page_of(store(), about=replace(ABOUT, all_stores=False)))
+    of_some = facts(page_of(store(), about=replace(ABOUT, selection="of 1 named by id")))
     page = (tmp_path / report_key("r", "html")).read_text("utf-8")
     assert facts(page)["Stores"] == of_some["Stores"]
+
+
+@pytest.mark.parametrize("period", [None, OCTOBER])
+def test_a_page_says_which_stores_it_is_about(tmp_path: Path, period: Period | None) -> None:
+    pipeline = Pipeline(tmp_path)
+    pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\na,active,2024-10-14 12:00:00\n")
+    pipeline.ingest("attributes/x.csv", "store_id,brand\na,<i>Nori\n")
+    where = (Condition("brand", ("", "<i>Nori")),)
+    pipeline.report(
+        ReportRequest(store_ids=("a",), where=where, formats=(Format.HTML,), period=period)
+    )
+    page = (tmp_path / report_key("r", "html")).read_text("utf-8")
+    assert facts(page)["Stores"] == "1, of 1 named by id, with brand: none or &lt;i&gt;Nori"
 
 
 def test_a_report_of_no_stores() -> None:

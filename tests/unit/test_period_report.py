@@ -10,12 +10,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from openpyxl import load_workbook
 
 from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.errors import InvalidRequestError, NoPollsError, TooManyStoresError
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import (
+    Condition,
     ReportRequest,
     checked_period,
     period_edge,
@@ -192,6 +194,29 @@ def test_the_worst_stores_are_those_of_the_whole_period(pipeline: Pipeline) -> N
         "50+": 1,
         "no data": 1,
     }
+
+
+def test_the_workbook_has_the_parameters_and_the_whole_period(pipeline: Pipeline) -> None:
+    where = (Condition("region", ("East", "West")),)
+    pipeline.report(replace(NOVEMBER, where=where, store_ids=("a", "b", "c")))
+    summary = read(pipeline, "summary.json")
+    sheet = load_workbook(pipeline.folder / "reports" / "r" / "report.xlsx")["Summary"]
+    rows = [[cell.value for cell in row if cell.value is not None] for row in sheet.iter_rows()]
+    facts = dict(row for row in rows if len(row) == 2)
+    assert facts["which stores"] == "of 3 named by id, with region: East or West"
+    assert facts["groups by"] == "region"
+    assert facts["covered after a poll, minutes"] == 120
+    assert facts["stores below their target"] == 1
+    [header] = [nth for nth, row in enumerate(rows) if row[:2] == ["from", "stores"]]
+    windows = [dict(zip(rows[header], row, strict=False)) for row in rows[header + 1 : header + 5]]
+    assert [row["from"] for row in windows] == [
+        *(f"2024-11-0{day}" for day in (2, 3, 4)),
+        "whole period",
+    ]
+    assert [row["outages"] for row in windows] == [2, 2, 1, summary["outages"]]
+    assert windows[3]["stores that missed it"] == summary["total"]["stores_missed"] == 1
+    [header] = [nth for nth, row in enumerate(rows) if row[:1] == ["worst stores"]]
+    assert [row[0] for row in rows[header + 1 : header + 3]] == ["b", "a"]
 
 
 def test_totals_do_not_depend_on_how_rows_come(

@@ -1,7 +1,7 @@
 // The newest report's figures, each with a link to the stores behind it.
 
 import { actionButton } from "./action_button.js";
-import { storeAddress, storesAddress } from "./addresses.js";
+import { storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
@@ -12,8 +12,8 @@ import { whichTime } from "./report_request.js";
 import { series } from "./series.js";
 import { locallySortedTable, plainTable } from "./tables.js";
 import { count, hours, instant, money, number, percent, points } from "./texts.js";
+import { worstStores } from "./worst_stores.js";
 
-const WORST = 10;
 const REFRESH_EVERY_MS = 15_000;
 const WINDOWS = { last_hour: "hour", last_day: "day", last_week: "week" };
 
@@ -127,7 +127,7 @@ function weekParts(summary) {
       ...outageTiles(summary, rows),
     ],
     sections: [
-      ["Worst stores of the week", worstStores(summary), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
+      ["Worst stores of the week", worstStores("Worst stores of the week", summary.worst_stores, { report_id: summary.report.report_id }), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
       ["When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))],
       trend && ["The last seven days", series("Uptime, day by day; the table has the numbers", trend.days.map(dayOfTrend)), trendTable(trend)],
       ["Groups", ...groups(summary, rows)],
@@ -185,30 +185,6 @@ function outageTiles({ last_week: week, outages_last_week: outages, mean_time_to
     tile("Outages, week", outages, rows({ sort: "-outages_last_week" }), null, recovery === null ? null : `${recovery} h to recover, on average`),
     week.lost_revenue === null ? null : tile("Lost revenue, week", money(week.lost_revenue), rows({ sort: "-lost_revenue_last_week" })),
   ];
-}
-
-function worstStores({ worst_stores: stores, report }) {
-  if (!stores.length) return element("p", { class: "empty" }, "No store has data.");
-  const query = { report_id: report.report_id };
-  const value = (name) => ({ value: (row) => row[name] });
-  return locallySortedTable({
-    caption: "Worst stores of the week",
-    sort: "uptime_percent",
-    rows: stores.slice(0, WORST),
-    columns: [
-      {
-        name: "store_id",
-        head: "Store",
-        isText: true,
-        value: (row) => row.name ?? row.store_id,
-        cell: (row) => element("a", { href: storeAddress(row.store_id, query), class: row.name ? null : "id" }, row.name ?? row.store_id),
-      },
-      { name: "uptime_percent", head: "Uptime", ...value("uptime_percent"), cell: (row) => percent(row.uptime_percent) },
-      { name: "target_percent", head: "Target", ...value("target_percent"), cell: (row) => `${row.target_percent}%` },
-      { name: "downtime_hours", head: "Down, h", ...value("downtime_hours"), cell: (row) => hours(row.downtime_hours) },
-      { name: "outages", head: "Outages", ...value("outages"), cell: (row) => number(row.outages) },
-    ],
-  });
 }
 
 /** The groups of the report, each with a link to its stores. */

@@ -4,10 +4,11 @@ import { element } from "./dom.js";
 import { series } from "./series.js";
 import { locallySortedTable, plainTable } from "./tables.js";
 import { count, hours, money, number, percent } from "./texts.js";
+import { worstStores } from "./worst_stores.js";
 
 /** Return the parts of the overview: tiles, and sections. */
 export function periodParts(summary) {
-  const { total, outages, windows, groups, silent_stores: silent } = summary;
+  const { total, outages, windows, groups, silent_stores: silent, worst_stores: worst, stores_by_uptime_percent: bins } = summary;
   return {
     tiles: [
       tile("Uptime", percent(total.uptime_percent), total.coverage_percent === null ? "closed" : `${percent(total.coverage_percent)} of the time seen`),
@@ -19,6 +20,8 @@ export function periodParts(summary) {
     ],
     sections: [
       ["Window by window", series("Uptime, window by window; the table has the numbers", windows.map(bar)), windowsTable(windows)],
+      ["Worst stores of the period", worstStores("Worst stores of the period", worst)],
+      ["Stores by uptime, % of the period", plainTable(["Uptime", "Stores"], bins.map(({ label, stores }) => [label, number(stores)]))],
       groups.length > 0 && ["Groups", groupsTable(groups)],
     ].filter(Boolean),
   };

@@ -103,6 +103,12 @@ def test_a_report_on_a_period(reports: Page, user: User) -> None:
     newest(reports).get_by_role("link", name="Figures").click()
     expect(reports.locator(".tile").first).to_contain_text(uptime)
     expect(reports.locator(".series span")).to_have_count(len(summary["windows"]))
+    tile = reports.locator(".tile", has_text="Below target")
+    expect(tile).to_contain_text(str(summary["total"]["stores_missed"]))
+    groups = reports.get_by_role("table", name=re.compile("groups?$"))
+    for group in summary["groups"]:
+        row = groups.get_by_role("row", name=", ".join(group["group"].values()))
+        expect(row.get_by_role("cell").last).to_have_text(f"{group['outages']:,}")
 
 
 def test_the_figures_of_a_report_are_in_the_list(reports: Page, user: User) -> None:

@@ -42,6 +42,7 @@ ConsolePart = Literal[
     "upload_row.js",
     "uploads.js",
     "week.js",
+    "worst_stores.js",
 ]
 DocsPart = Literal["docs.css", "docs.js", "swagger-ui.css", "swagger-ui.js"]
 

@@ -27,7 +27,12 @@ from store_monitoring.errors import (
 from store_monitoring.instants import to_text
 from store_monitoring.reports.ports import Reports
 from store_monitoring.reports.report import Format, ReportWarning, Status
-from store_monitoring.reports.request import Condition, period_from_json, period_to_json
+from store_monitoring.reports.request import (
+    Condition,
+    conditions_in_words,
+    period_from_json,
+    period_to_json,
+)
 from store_monitoring.storage.keys import plan_key
 from store_monitoring.storage.ports import (
     PollsFile,
@@ -194,6 +199,14 @@ class Plan:
     def covers_all_stores(self) -> bool:
         """Whether the report covers all known stores."""
         return not self.where and all(shard.store_ids is None for shard in self.shards)
+
+    @property
+    def selection(self) -> str:
+        """Which stores the report covers, for people."""
+        named = sum(len(shard.store_ids or ()) for shard in self.shards)
+        by_id = [f"of {named:,} named by id"] if named else []
+        conditions = [f"with {conditions_in_words(self.where)}"] if self.where else []
+        return ", ".join([*by_id, *conditions]) or "all that are known"
 
     @property
     def stores(self) -> int:

@@ -263,6 +263,7 @@ def _digest(value: object) -> str:
 
 _OUTLINE_IDS = 10
 _OUTLINE_BYTES = 2000
+_VALUES_NAMED = 10
 
 
 def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -> None:
@@ -284,6 +285,23 @@ def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -
             known_names = f"known are {', '.join(sorted(known))}" if known else "none are known"
             reason = f"no store has the attribute {name!r}; {known_names}"
             raise InvalidRequestError.about(field, reason)
+
+
+def conditions_in_words(where: Iterable[Condition]) -> str:
+    """Return conditions for people, of each the first `_VALUES_NAMED` values.
+
+    >>> conditions_in_words([Condition("brand", ("Nori", "Oka")), Condition("region", ("",))])
+    'brand: Nori or Oka; region: none'
+    >>> conditions_in_words([Condition("n", tuple(map(str, range(12))))])
+    'n: 0 or 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8 or 9 or one of 2 others'
+    """
+    conditions = []
+    for each in where:
+        named = [value or "none" for value in each.values[:_VALUES_NAMED]]
+        others = len(each.values) - len(named)
+        values = [*named, *([f"one of {others} others"] if others else ())]
+        conditions.append(f"{each.attribute}: {' or '.join(values)}")
+    return "; ".join(conditions)
 
 
 def no_matching_stores(where: Iterable[Condition]) -> NoStoresError:

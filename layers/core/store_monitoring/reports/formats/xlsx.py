@@ -14,16 +14,16 @@ from xlsxwriter.format import Format as CellFormat
 from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
-from store_monitoring.domain.parameters import DAY_US
+from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
 from store_monitoring.reports.formats.rows import PERCENT, TEXT_ROWS, detailed_rows, joined
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.measures import CLASSIC_UNITS, PERIOD_UNITS, measures
-from store_monitoring.reports.period_summary import PeriodSummary
+from store_monitoring.reports.period_summary import PeriodSummary, PeriodTotal, PeriodWindow
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.request import period_to_json
-from store_monitoring.reports.summary import Summary
+from store_monitoring.reports.summary import Summary, WindowSummary
 from store_monitoring.storage.stores import attribute_values
 
 _NARROW, _WIDE = 13, 38  # widths of columns, in characters
@@ -33,6 +33,8 @@ _GREEN = {"bg_color": "#C6EFCE", "font_color": "#006100"}
 _NO_GROUP = "none"
 _ESCAPES = {"\ufffe": "_xFFFE_", "\uffff": "_xFFFF_", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _EPOCH_DAY = 25_569  # the day of 1970-01-01 in Excel
+
+_Column = tuple[str, CellFormat, Sequence[Any]]  # header, format and values
 
 
 @contextmanager
@@ -322,10 +324,7 @@ def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _For
     windows = (last_hour, last_day, last_week)
     facts: list[tuple[str, Any]] = [
         ("as of", to_text(plan.now_us)),
-        ("report", plan.report_id),
-        ("snapshot", plan.version),
-        ("polls", str(plan.poll_filter)),
-        ("target", Decimal(plan.target_percent)),
+        *_parameters(plan),
         ("stores", summary.stores),
         ("up now", summary.now.up),
         ("down now", summary.now.down),
@@ -367,46 +366,95 @@ def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _For
 def _write_period_summary(
     sheet: Worksheet, summary: PeriodSummary, plan: Plan, formats: _Formats
 ) -> None:
-    """Write what the report is about, and the figures of its windows, one in a row."""
+    """Write what the report is about, its windows and the whole period, and its worst stores."""
     assert plan.period is not None  # its summary is a period's
-    windows, totals = summary.windows, [each.totals for each in summary.windows]
-    recovery_hours = [each.mean_time_to_recovery_hours for each in windows]
-    columns: list[tuple[str, CellFormat, Sequence[Any]]] = [
-        ("from", formats.text, [each.window_start for each in windows]),
-        ("stores", formats.count, [each.stores for each in windows]),
-        ("uptime", formats.percent, [each.uptime_percent for each in totals]),
-        ("coverage", formats.percent, [each.coverage_percent for each in totals]),
-        ("uptime, hours", formats.decimal, [each.uptime_hours for each in totals]),
-        ("downtime, hours", formats.decimal, [each.downtime_hours for each in totals]),
-        ("no data, hours", formats.decimal, [each.no_data_hours for each in totals]),
-        ("excluded, hours", formats.decimal, [each.excluded_hours for each in totals]),
-        ("stores that met their target", formats.count, [each.stores_met for each in totals]),
-        ("stores that missed it", formats.count, [each.stores_missed for each in totals]),
-        ("outages", formats.count, [each.outages for each in windows]),
-        ("mean time to recovery, hours", formats.decimal, recovery_hours),
-        ("lost revenue", formats.decimal, [each.lost_revenue for each in totals]),
+    whole = summary.whole
+    windows: list[tuple[str, PeriodWindow | PeriodTotal, WindowSummary]] = [
+        *((each.window_start, each, each.totals) for each in summary.windows),
+        ("whole period", whole, whole.total),
+    ]
+    of_windows: list[_Column] = [
+        ("from", formats.text, [start for start, _, _ in windows]),
+        ("stores", formats.count, [each.stores for _, each, _ in windows]),
+        ("uptime", formats.percent, [each.uptime_percent for _, _, each in windows]),
+        ("coverage", formats.percent, [each.coverage_percent for _, _, each in windows]),
+        ("uptime, hours", formats.decimal, [each.uptime_hours for _, _, each in windows]),
+        ("downtime, hours", formats.decimal, [each.downtime_hours for _, _, each in windows]),
+        ("no data, hours", formats.decimal, [each.no_data_hours for _, _, each in windows]),
+        ("excluded, hours", formats.decimal, [each.excluded_hours for _, _, each in windows]),
+        (
+            "stores that met their target",
+            formats.count,
+            [each.stores_met for _, _, each in windows],
+        ),
+        ("stores that missed it", formats.count, [each.stores_missed for _, _, each in windows]),
+        ("outages", formats.count, [each.outages for _, each, _ in windows]),
+        (
+            "mean time to recovery, hours",
+            formats.decimal,
+            [each.mean_time_to_recovery_hours for _, each, _ in windows],
+        ),
+        ("lost revenue", formats.decimal, [each.lost_revenue for _, _, each in windows]),
+    ]
+    worst = summary.worst_stores
+    of_worst: list[_Column] = [
+        ("worst stores", formats.text, [each.store_id for each in worst]),
+        ("name", formats.text, [each.name for each in worst]),
+        ("uptime", formats.percent, [each.uptime_percent for each in worst]),
+        ("target", formats.percent, [each.target_percent for each in worst]),
+        ("uptime, hours", formats.decimal, [each.uptime_hours for each in worst]),
+        ("downtime, hours", formats.decimal, [each.downtime_hours for each in worst]),
+        ("no data, hours", formats.decimal, [each.no_data_hours for each in worst]),
+        ("outages", formats.count, [each.outages for each in worst]),
+    ]
+    by_uptime = summary.stores_by_uptime_percent
+    of_uptime: list[_Column] = [
+        ("uptime in the period, %", formats.text, [each.label for each in by_uptime]),
+        ("stores", formats.count, [each.stores for each in by_uptime]),
     ]
     sheet.set_column(0, 0, _WIDE)
-    sheet.set_column(1, len(columns) - 1, _NARROW)
+    sheet.set_column(1, len(of_windows) - 1, _NARROW)
     _set_up_print(sheet)
     facts: list[tuple[str, Any]] = [
         *period_to_json(plan.period).items(),
         ("newest poll", summary.newest_poll_at),
+        *_parameters(plan),
+        ("stores", summary.stores),
+        ("stores below their target", whole.total.stores_missed),
+        ("stores whose polls ended early", summary.silent_stores),
+        ("outages", whole.outages),
+        *(("warning", warning.message) for warning in summary.warnings),
+    ]
+    row = 1 + _write_facts(sheet, facts, formats)
+    for columns in (of_windows, of_worst, of_uptime):
+        row = 1 + _write_columns(sheet, row, columns, formats)
+
+
+def _write_columns(
+    sheet: Worksheet, first_row: int, columns: Sequence[_Column], formats: _Formats
+) -> int:
+    """Write a header and rows; return the number of the row below them."""
+    sheet.write_row(first_row, 0, [name for name, _, _ in columns], formats.header)
+    # Row by row: what is above the last row is written already.
+    rows = zip(*(values for _, _, values in columns), strict=True)
+    row = first_row
+    for row, cells in enumerate(rows, start=first_row + 1):
+        for column, (value, (_, cell_format, _)) in enumerate(zip(cells, columns, strict=True)):
+            _write_cell(sheet, row, column, value, cell_format, formats)
+    return row + 1
+
+
+def _parameters(plan: Plan) -> list[tuple[str, Any]]:
+    """Return what the report was made from and with."""
+    return [
         ("report", plan.report_id),
         ("snapshot", plan.version),
         ("polls", str(plan.poll_filter)),
         ("target", Decimal(plan.target_percent)),
-        ("stores", summary.stores),
-        ("stores whose polls ended early", summary.silent_stores),
-        ("outages", summary.whole.outages),
-        *(("warning", warning.message) for warning in summary.warnings),
+        ("covered after a poll, minutes", plan.coverage_us // MINUTE_US),
+        ("which stores", plan.selection),
+        *([("groups by", ", ".join(plan.group_by))] if plan.group_by else ()),
     ]
-    row = 1 + _write_facts(sheet, facts, formats)
-    sheet.write_row(row, 0, [name for name, _, _ in columns], formats.header)
-    # Row by row: what is above the last row is written already.
-    for nth in range(len(windows)):
-        for column, (_, cell_format, values) in enumerate(columns):
-            _write_cell(sheet, row + 1 + nth, column, values[nth], cell_format, formats)
 
 
 def _write_facts(sheet: Worksheet, facts: Sequence[tuple[str, Any]], formats: _Formats) -> int:

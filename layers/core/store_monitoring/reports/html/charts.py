@@ -35,19 +35,11 @@ def charts(summary: Summary, memory_us: int) -> list[Chart]:
     memory_us : int
         Length of the poll memory (rule 9).
     """
-    never_up, *_, always_up, unseen = summary.uptime_percent_last_week
-    open_stores = sum(each.stores for each in summary.uptime_percent_last_week)
     no_outage, *_, whole_day = summary.longest_outage_last_week
     polled = sum(each.stores for each in summary.longest_outage_last_week)
     last_hour, *_, no_poll = summary.last_poll_age
     return [
-        _chart(
-            "Uptime in the week",
-            "% of known time",
-            f"{open_stores:,} stores had business time. Up all of it: {always_up.stores:,}. Never "
-            f"up: {never_up.stores:,}. No data: {unseen.stores:,}.",
-            summary.uptime_percent_last_week,
-        ),
+        uptime_chart("Uptime in the week", summary.uptime_percent_last_week),
         _chart(
             "Longest outage in the week",
             "business time",
@@ -64,6 +56,18 @@ def charts(summary: Summary, memory_us: int) -> list[Chart]:
             summary.last_poll_age,
         ),
     ]
+
+
+def uptime_chart(title: str, columns: tuple[Bin, ...]) -> Chart:
+    """Return a histogram of stores by percentage of uptime."""
+    never_up, *_, always_up, unseen = columns
+    return _chart(
+        title,
+        "% of known time",
+        f"{sum(each.stores for each in columns):,} stores had business time. Up all of it: "
+        f"{always_up.stores:,}. Never up: {never_up.stores:,}. No data: {unseen.stores:,}.",
+        columns,
+    )
 
 
 def _chart(title: str, unit: str, summary: str, columns: tuple[Bin, ...]) -> Chart:

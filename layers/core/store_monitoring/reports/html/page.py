@@ -17,7 +17,7 @@ from store_monitoring.domain.parameters import SECOND_US, PollFilter
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.html import texts
-from store_monitoring.reports.html.charts import charts
+from store_monitoring.reports.html.charts import charts, uptime_chart
 from store_monitoring.reports.period_summary import PeriodSummary
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.request import period_to_json
@@ -44,15 +44,15 @@ class About:
     memory_us : int
         Length of the poll memory (rule 9).
     poll_filter : PollFilter
-    all_stores : bool
-        Whether it covers all stores, not only requested ones.
+    selection : str
+        Which stores it covers, for people.
     """
 
     now_us: int
     snapshot: int
     memory_us: int
     poll_filter: PollFilter
-    all_stores: bool
+    selection: str
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
@@ -62,7 +62,7 @@ class About:
             snapshot=plan.version,
             memory_us=plan.memory_us,
             poll_filter=plan.poll_filter,
-            all_stores=plan.covers_all_stores,
+            selection=plan.selection,
         )
 
 
@@ -189,6 +189,7 @@ class PeriodHtmlWriter(Writer):
                 period=period_to_json(self._plan.period),
                 summary=replace(summary, groups=summary.groups[:GROUPS]),
                 group_count=len(summary.groups),
+                charts=[uptime_chart("Uptime in the period", summary.stores_by_uptime_percent)],
                 outages=None if outages is None else outages.rows.to_pylist(),
                 outage_count=0 if outages is None else outages.count,
                 outage_levels=_levels(summary.outages_by_hour),
