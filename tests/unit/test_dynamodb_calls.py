@@ -10,6 +10,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
+from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.errors import TransientError
@@ -155,3 +156,10 @@ def test_the_checkpoint_is_read_strongly_consistent(
     assert arguments["ConsistentRead"] is True
     with refused("record the checkpoint of store changes"):
         checkpoints.advance(None, Checkpoint("r", 1))
+
+
+def test_calls_fail_before_the_response_of_an_api_call_is_due(reports: ReportTable) -> None:
+    for client in (DynamoDbIngestLog("ingests", 64, FAIL_FAST)._client, reports._client):
+        config: Any = client.meta.config
+        assert (config.connect_timeout, config.read_timeout) == (2, 5)
+        assert config.retries["total_max_attempts"] == 2

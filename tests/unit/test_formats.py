@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 
 from store_monitoring.errors import TooManyStoresError, UnknownStoreError
-from store_monitoring.reports import report
+from store_monitoring.reports import merge, report
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import Format, check_formats_hold
 from store_monitoring.reports.request import ReportRequest
@@ -306,8 +306,23 @@ def test_further_tables_are_written_only_on_request(pipeline: Pipeline) -> None:
     ]
 
 
-def test_too_many_outages_for_xlsx(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "shown"), [(2, False), (3, True)])
+def test_the_summary_has_the_groups_if_people_can_look_at_them(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, limit: int, shown: bool
+) -> None:
+    monkeypatch.setattr(merge, "_SUMMARY_GROUPS", limit)
+    pipeline.ingest("attributes/x.csv", ATTRIBUTES)  # three groups
+    pipeline.report(ReportRequest(group_by=("brand",)))
+    summary = json.loads((pipeline.folder / "reports/r/summary.json").read_bytes())
+    assert ("groups" in summary) == shown
+
+
+@pytest.mark.parametrize("batch_rows", [3, 100_000])
+def test_too_many_outages_for_xlsx(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
     monkeypatch.setattr(report, "_SHEET_ROWS", 4)
+    monkeypatch.setattr(merge, "_BATCH_ROWS", batch_rows)
     request = ReportRequest(formats=(Format.XLSX,), store_ids=("down", "old"), include_outages=True)
     with pytest.raises(TooManyStoresError, match="xlsx holds 3 outages, not 4"):
         pipeline.report(request)

@@ -23,6 +23,7 @@ from store_monitoring.ingest.ports import (
     IngestLog,
     ManifestEntry,
     Replacement,
+    Reversal,
     Snapshot,
 )
 from store_monitoring.storage.keys import polls_key, stores_key
@@ -335,6 +336,16 @@ def test_many_buckets_are_kept(log: IngestLog) -> None:
     assert log.polls(1, 0, 2 * 10**15) == files
 
 
+def test_an_ingest_whose_entry_is_deleted_cannot_be_taken_back(table: str) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
+    snapshot = log.snapshot()
+    with pytest.raises(CommitConflictError):
+        log.take_back(snapshot, [], Reversal("polls", "b"))
+    assert log.snapshot() == snapshot
+    assert not log.has_entry("polls", "b")
+
+
 def test_another_number_of_buckets_is_rejected(table: str) -> None:
     commit(DynamoDbIngestLog(table, 64), "polls", "a" * 32, [stores(0, "1")], [])
     with pytest.raises(BucketCountChangedError, match=r"\b64 buckets.*\b65\b"):
@@ -342,14 +353,16 @@ def test_another_number_of_buckets_is_rejected(table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "error", "message"),
     [
-        ("ConditionalCheckFailed", CommitConflictError),
-        ("TransactionConflict", CommitConflictError),
-        ("ThrottlingError", TransientError),
+        ("ConditionalCheckFailed", CommitConflictError, "^version 0 is not current$"),
+        ("TransactionConflict", CommitConflictError, "^version 0 is not current$"),
+        ("ThrottlingError", TransientError, "^cannot commit to the ingest log: "),
     ],
 )
-def test_errors_of_a_cancelled_commit(table: str, code: str, error: type[Exception]) -> None:
+def test_errors_of_a_cancelled_commit(
+    table: str, code: str, error: type[Exception], message: str
+) -> None:
     log = DynamoDbIngestLog(table, 64)
     snapshot = log.snapshot()
     reasons = [{"Code": code}, {"Code": "None"}]
@@ -360,7 +373,7 @@ def test_errors_of_a_cancelled_commit(table: str, code: str, error: type[Excepti
             http_status_code=400,
             modeled_fields={"CancellationReasons": reasons},
         )
-        with pytest.raises(error) as raised:
+        with pytest.raises(error, match=message) as raised:
             log.commit(snapshot, [], Commit("polls", "a", 1, 0, AT))
     assert "TransactWriteItems" not in str(raised.value)  # it may become an upload's reason
 

@@ -243,6 +243,16 @@ def test_at_first_there_is_no_checkpoint(checkpoints: CheckpointStore) -> None:
 def test_the_last_checkpoint_is_stored(checkpoints: CheckpointStore) -> None:
     checkpoints.advance(None, FIRST)
     assert checkpoints.get() == FIRST
+    second = replace(SECOND, started_at="2024-10-15T00:00:00.000000Z")
+    checkpoints.advance(FIRST, second)
+    assert checkpoints.get() == second
+
+
+def test_a_checkpoint_from_before_starts_were_recorded_is_read(table: str) -> None:
+    item = {"report_id": {"S": "last_told"}, "told": {"S": "r1"}, "now_us": {"N": "1"}}
+    boto3.client("dynamodb").put_item(TableName=table, Item=item)
+    checkpoints = DynamoDbCheckpointStore(table)
+    assert checkpoints.get() == Checkpoint("r1", 1, started_at="")
     checkpoints.advance(FIRST, SECOND)
     assert checkpoints.get() == SECOND
 
@@ -252,6 +262,6 @@ def test_a_concurrent_checkpoint_is_not_overwritten(
     checkpoints: CheckpointStore, before: Checkpoint | None
 ) -> None:
     checkpoints.advance(None, SECOND)
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError, match=r"^another call moved the checkpoint"):
         checkpoints.advance(before, THIRD)
     assert checkpoints.get() == SECOND

@@ -180,7 +180,7 @@ SAME_KEY_OF_ANOTHER_REQUEST = IdempotencyKey.of("me", "k", ReportRequest(as_of_u
 def test_a_key_returns_the_first_report(reports: Reports) -> None:
     assert reports.claim(KEY, "first", STARTED_AT) == "first"
     assert reports.claim(KEY, "second", STARTED_AT) == "first"
-    with pytest.raises(IdempotencyKeyReusedError):
+    with pytest.raises(IdempotencyKeyReusedError, match=r"^this Idempotency-Key came with another"):
         reports.claim(SAME_KEY_OF_ANOTHER_REQUEST, "second", STARTED_AT)
 
 

@@ -139,7 +139,7 @@ def test_a_commit_on_an_old_snapshot_records_no_outcome(log: IngestLog, uploads:
 def test_an_upload_that_has_ended_is_not_committed_again(log: IngestLog, uploads: Uploads) -> None:
     ended = uploads.record(outcome(UploadStatus.COMMITTED))
     commit = Commit("polls", "i", 10, 1, AT)
-    with pytest.raises(OutcomeRecordedError):
+    with pytest.raises(OutcomeRecordedError, match=r"^the outcome .* is already recorded$"):
         log.commit(log.snapshot(), [], commit, outcome(UploadStatus.COMMITTED))
     assert (log.snapshot().version, uploads.get(UPLOAD)) == (0, ended)
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from store_monitoring.errors import (
     TooManyStoresError,
     UnknownStoreError,
 )
+from store_monitoring.reports import merge
 from store_monitoring.reports import report as report_module
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.plan import PartInfo, Plan, read_plan
@@ -185,9 +185,11 @@ def test_a_part_of_an_older_version_is_computed_again(pipeline: Pipeline) -> Non
     assert info_of(pipeline, 0) == PartInfo(plan.shards[0].stores)
 
 
+@pytest.mark.parametrize("batch_rows", [2, 100_000])
 def test_formats_hold_the_stores_that_are_left(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, batch_rows: int
 ) -> None:
+    monkeypatch.setattr(merge, "_BATCH_ROWS", batch_rows)
     monkeypatch.setattr(report_module, "_SHEET_ROWS", 4)  # a header and three stores
     chosen = ReportRequest(formats=(Format.XLSX,), where=(Condition("region", ("West",)),))
     pipeline.report(chosen)
