@@ -13,7 +13,15 @@ import pytest
 from openpyxl import load_workbook
 
 from store_monitoring.domain.parameters import Period, PeriodUnit
-from store_monitoring.errors import InvalidRequestError, NoPollsError, TooManyStoresError
+from store_monitoring.errors import (
+    InvalidRequestError,
+    NoPollsError,
+    TooManyGroupsError,
+    TooManyStoresError,
+)
+from store_monitoring.reports import groups as groups_module
+from store_monitoring.reports import period_summary
+from store_monitoring.reports import report as report_module
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import (
@@ -288,6 +296,48 @@ def test_only_files_with_polls_that_may_be_known_are_read(pipeline: Pipeline) ->
     long_ago = Period(date(2024, 8, 1), date(2024, 8, 30), PeriodUnit.TOTAL)
     plan = pipeline.plan(request=replace(NOVEMBER, period=long_ago))
     assert not any(shard.polls_files for shard in plan.shards)
+
+
+def test_groups_and_their_windows_have_limits_of_their_own(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups_module, "MAX_GROUPS", 2)
+    monkeypatch.setattr(groups_module, "MAX_GROUP_WINDOWS", 6)
+    pipeline.report(NOVEMBER)  # two groups, three windows each
+    monkeypatch.setattr(groups_module, "MAX_GROUP_WINDOWS", 5)
+    with pytest.raises(TooManyGroupsError, match="5 windows of groups"):
+        pipeline.report(NOVEMBER)
+    monkeypatch.setattr(groups_module, "MAX_GROUPS", 1)
+    with pytest.raises(TooManyGroupsError, match="1 groups"):
+        pipeline.report(NOVEMBER)
+
+
+def test_a_summary_has_no_more_groups_than_the_api_can_return(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(period_summary, "SERIES_WINDOWS", 5)
+    pipeline.report(NOVEMBER)
+    groups = read(pipeline, "summary.json")["groups"]
+    assert [(each["outages"], each["windows"]) for each in groups] == [(1, []), (2, [])]
+    assert len(read(pipeline, "groups.json")["groups"]) == 6
+    monkeypatch.setattr(period_summary, "SUMMARY_GROUPS", 1)
+    pipeline.report(NOVEMBER)
+    assert read(pipeline, "summary.json")["groups"] == []
+
+
+def test_more_rows_than_a_sheet_holds_are_refused_when_planned(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    october = Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY)
+    request = replace(NOVEMBER, period=october)
+    monkeypatch.setattr(report_module, "_SHEET_ROWS", 3 * 28)
+    with pytest.raises(TooManyStoresError, match="xlsx holds 83 rows"):
+        pipeline.plan(request=request)
+    pipeline.plan(request=replace(request, period=replace(october, unit=PeriodUnit.WEEK)))
+    pipeline.plan(request=replace(request, where=(Condition("region", ("East",)),)))
+    monkeypatch.setattr(report_module, "_SHEET_ROWS", 3 * 31)  # and a header
+    with pytest.raises(TooManyStoresError, match="xlsx holds 92 rows, not 93"):
+        pipeline.report(request)
 
 
 def test_more_rows_than_fit_into_memory_are_refused(

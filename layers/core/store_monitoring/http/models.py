@@ -493,7 +493,8 @@ class ReportBody(BaseModel):
             max_length=3,
             description=(
                 "Add a table of groups: one row for each combination of values of these attributes,"
-                " at most 10,000."
+                " at most 10,000; in the report of a period, one for each window of a group, at"
+                " most 100,000."
             ),
             examples=[["brand", "region"]],
         ),
@@ -1027,7 +1028,14 @@ class PeriodSummary(PeriodTotal):
     ]
     windows: Annotated[list[PeriodWindow], Field(description="In order of time.")]
     groups: Annotated[
-        list[GroupSeries], Field(description="Empty if the request names no `group_by`.")
+        list[GroupSeries],
+        Field(
+            max_length=1000,
+            description=(
+                "Empty if the request names no `group_by`, or if there are more. They have no"
+                " `windows` if those are more than 10,000 in all."
+            ),
+        ),
     ]
     outages_by_hour: Annotated[
         list[list[Count]],

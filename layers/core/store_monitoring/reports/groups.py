@@ -21,6 +21,8 @@ from store_monitoring.reports.measures import (
 from store_monitoring.storage.stores import attribute_values
 
 MAX_GROUPS = 10_000
+MAX_GROUP_WINDOWS = 100_000
+"""How many rows the table of a period's groups has at most: one for each window of a group."""
 
 
 class GroupsBuilder:
@@ -52,10 +54,14 @@ class GroupsBuilder:
         if self._by_window:
             columns |= window_keys(rows)
         self.sums.add(pa.table(columns))
-        if len(self.sums) > MAX_GROUPS:
+        limit = MAX_GROUP_WINDOWS if self._by_window else MAX_GROUPS
+        if len(self.sums) > limit:
+            attributes = ", ".join(self._group_by)
+            rows = "windows of groups" if self._by_window else "groups"
+            longer = " or longer windows" if self._by_window else ""
             raise TooManyGroupsError(
-                f"group_by: {', '.join(self._group_by)} make more than {MAX_GROUPS:,} groups, each"
-                " window of a group counted: name fewer attributes, or some with fewer values"
+                f"group_by: {attributes} make more than {limit:,} {rows}: name fewer attributes, or"
+                f" some with fewer values{longer}"
             )
 
     def values_of(self, sums: pa.Table) -> Iterator[tuple[str, ...]]:
@@ -116,7 +122,10 @@ def _figures(
     def count(name: str) -> pa.ChunkedArray:
         return sums.column(name).cast(pa.int64())
 
-    exact = {name: sums.column(name).to_pylist() for name in sums.column_names}
+    def exact(name: str) -> list[Any]:
+        values: list[Any] = sums.column(name).to_pylist()
+        return values
+
     whole = list(units)[-1]
     yield "stores", count("stores"), None
     yield "stores_without_data", count("stores_no_data"), None
@@ -125,14 +134,14 @@ def _figures(
             total_us = sums.column(f"{measure}{window}_us")
             yield f"{measure}{window}(in {unit})", rounded(total_us, unit_us), unit
     for window in units:
-        shares = zip(exact[f"uptime{window}_us"], exact[f"downtime{window}_us"], strict=True)
+        shares = zip(exact(f"uptime{window}_us"), exact(f"downtime{window}_us"), strict=True)
         percents = [percent(up, up + down) for up, down in shares]
         yield f"uptime_percent{window}", pa.array(percents, pa.float64()), PERCENT
     for window in units:
         yield f"missed_target{window}", count(f"missed{window}"), None
     yield f"outages{whole}", count(f"outages{whole}"), None
     yield f"incidents{whole}", count(f"incidents{whole}"), None
-    recovered = zip(exact[f"recovery{whole}_us"], exact[f"recoveries{whole}"], strict=True)
+    recovered = zip(exact(f"recovery{whole}_us"), exact(f"recoveries{whole}"), strict=True)
     means = [hours(Fraction(int(us), int(n))) if n else None for us, n in recovered]
     yield f"mean_time_to_recovery{whole}(in hours)", pa.array(means, pa.float64()), "hours"
     for window in units:

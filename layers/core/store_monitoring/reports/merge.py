@@ -27,7 +27,7 @@ from store_monitoring.reports.period_summary import PeriodSummary, PeriodSummary
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.report import TABLE_FORMATS, Format, TableName, check_formats_hold
 from store_monitoring.reports.request import no_matching_stores
-from store_monitoring.reports.summary import Summary, SummaryBuilder
+from store_monitoring.reports.summary import SUMMARY_GROUPS, Summary, SummaryBuilder
 from store_monitoring.storage.keys import (
     outages_key,
     report_key,
@@ -40,7 +40,6 @@ from store_monitoring.storage.schemas import OUTAGES, PART, PERIOD_PART
 from store_monitoring.store_ids import unknown_stores
 
 _BATCH_ROWS = 100_000
-_SUMMARY_GROUPS = 1000
 
 
 def merge_report(report_id: str, tables: Tables) -> Summary | PeriodSummary:
@@ -100,11 +99,11 @@ def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggr
     summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
     is_period = plan.period is not None
     groups = GroupsBuilder(plan.group_by, by_window=is_period) if plan.group_by else None
-    rows = 0
+    rows, what = 0, "rows" if is_period else "stores"
     merged = merge_sorted([part.read() for part in parts], schema)
     for table in rebatched(merged, schema, _BATCH_ROWS):
         rows += len(table)
-        check_formats_hold(plan.formats, rows)
+        check_formats_hold(plan.formats, rows, what)
         batch = Batch(measures(table, Decimal(plan.target_percent)))
         summary.add(batch.exact)
         if groups is not None:
@@ -135,7 +134,7 @@ def _summary(aggregates: Aggregates) -> dict[str, Any]:
     groups = aggregates.groups
     if isinstance(aggregates.summary, PeriodSummary):  # has them, as series
         return summary
-    if groups is None or len(groups.table) > _SUMMARY_GROUPS:
+    if groups is None or len(groups.table) > SUMMARY_GROUPS:
         return summary
     return {**summary, "groups": groups.records}
 

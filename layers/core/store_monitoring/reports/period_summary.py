@@ -19,6 +19,7 @@ from store_monitoring.reports.measures import StoreTotals, Sums, hours, percent,
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
 from store_monitoring.reports.summary import (
+    SUMMARY_GROUPS,
     UPTIME_LABELS,
     WORST_STORES,
     Bin,
@@ -36,6 +37,9 @@ SILENT_US = DAY_US
 """A store's polls ended early if its last known poll is at least this long before its last end."""
 
 SILENT_STORES_NAMED = 100
+SERIES_WINDOWS = 10_000
+"""With more windows of groups, a summary has only the groups' totals; the API could not return it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,8 @@ class PeriodSummary:
         Stores with business time, by their percentage of uptime in the period.
     windows : tuple of PeriodWindow
     groups : tuple of GroupSeries
-        Empty if the request names no `group_by`.
+        Empty if the request names no `group_by`. They have no windows if those are more than
+        `SERIES_WINDOWS` in all.
     outages_by_hour : 7 × 24 int
         Outages by local weekday, Monday first, and hour of their start.
     outages_by_zone : tuple of ZoneOutages
@@ -213,7 +218,11 @@ class PeriodSummary:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON object; money is text, so that no client takes it for a binary number."""
+        """Return a JSON object; money is text, so that no client takes it for a binary number.
+
+        It has no groups if they are more than `SUMMARY_GROUPS`.
+        """
+        groups = self.groups if len(self.groups) <= SUMMARY_GROUPS else ()
         return {
             **self.whole.to_json(),
             "warnings": [asdict(each) for each in self.warnings],
@@ -223,7 +232,7 @@ class PeriodSummary:
             "worst_stores": [asdict(each) for each in self.worst_stores],
             "stores_by_uptime_percent": [asdict(each) for each in self.stores_by_uptime_percent],
             "windows": [each.to_json() for each in self.windows],
-            "groups": [each.to_json() for each in self.groups],
+            "groups": [each.to_json() for each in groups],
             "outages_by_hour": self.outages_by_hour,
             "outages_by_zone": [asdict(each) for each in self.outages_by_zone],
         }
@@ -309,8 +318,9 @@ class PeriodSummaryBuilder:
         assert self._groups is not None  # `groups` has the same groups, by window
         by_group: dict[tuple[str, ...], list[PeriodWindow]] = defaultdict(list)
         sums = groups.sums.table()
-        for values, window in zip(groups.values_of(sums), self._series(sums), strict=True):
-            by_group[values].append(window)
+        if len(sums) <= SERIES_WINDOWS:
+            for values, window in zip(groups.values_of(sums), self._series(sums), strict=True):
+                by_group[values].append(window)
         sums = self._groups.sums.table()
         for values, row in zip(groups.values_of(sums), sums.to_pylist(), strict=True):
             named = dict(zip(self._plan.group_by, values, strict=True))

@@ -191,6 +191,13 @@ class Plan:
         return 1 if self.period is None else max_windows(self.period)
 
     @property
+    def min_windows(self) -> int:
+        """Number of rows that every store has at least; those of a zone may be some more."""
+        if self.period is None:
+            return 1
+        return min_windows(self.period, self.now_us)
+
+    @property
     def parameters(self) -> Parameters:
         """What the uptime of the stores is computed with."""
         return Parameters(self.memory_us, self.poll_filter, self.coverage_us)
@@ -294,6 +301,34 @@ def max_windows(period: Period) -> int:
     """
     days = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 28}.get(period.unit)
     return 1 if days is None else math.ceil(period.days / days) + 1
+
+
+def min_windows(period: Period, newest_us: int) -> int:
+    """Return a number of windows that every store has at least, wherever it is.
+
+    Parameters
+    ----------
+    period : Period
+    newest_us : int
+        No window ends later.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> period = Period(date(1970, 1, 11), date(1970, 2, 10), PeriodUnit.DAY)
+    >>> [min_windows(period, day * DAY_US) for day in (11, 12, 20, 99)]
+    [0, 1, 8, 27]
+    """
+    start_us, end_us = period.span_us
+    # The span is that of all zones together; what is common to all zones is shorter.
+    start_us += 0 if isinstance(period.start, int) else 2 * DAY_US
+    end_us -= 0 if isinstance(period.end, int) else 2 * DAY_US
+    if newest_us <= start_us:
+        return 0
+    days = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7, PeriodUnit.MONTH: 31}.get(period.unit)
+    length_us = min(end_us, newest_us) - start_us
+    # A zone may have skipped a date.
+    return 1 if days is None else max(1, length_us // (days * DAY_US) - 1)
 
 
 def read_plan(report_id: str, tables: Tables) -> Plan:

@@ -115,7 +115,8 @@ def plan_report(
         period=request.period,
     )
     if not plan.where:
-        check_formats_hold(plan.formats, plan.stores)
+        what = "stores" if plan.period is None else "rows"
+        check_formats_hold(plan.formats, plan.stores * plan.min_windows, what)
     if not files.create_json(plan_key(report_id), plan.to_json()):
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
     files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])

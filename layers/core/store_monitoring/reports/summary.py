@@ -22,6 +22,8 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import ReportWarning
 
 WORST_STORES = 20
+SUMMARY_GROUPS = 1000
+"""A summary has its groups, unless they are too many for people to look at."""
 _DAYS_OF_TREND = 7
 NO_DATA = "no data"
 
