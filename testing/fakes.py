@@ -531,7 +531,7 @@ class MemoryReports:
         def cursor(report: Report) -> Cursor:
             return Cursor(to_text(to_us(report.started_at)), report.report_id)
 
-        kept = [report for report in self.reports.values() if not self._has_expired(report)]
+        kept = [each for each in list(self.reports.values()) if not self._has_expired(each)]
         reports = sorted(kept, key=lambda report: report.started_at, reverse=True)
         if page.after is not None:
             reports = [each for each in reports if cursor(each).started_at < page.after.started_at]

@@ -153,6 +153,18 @@ def test_each_upload_becomes_a_version(user: User) -> None:
     assert rows(user, "SELECT count(*) FROM polls") == [(before + 7,)]
 
 
+def test_a_report_that_is_deleted_leaves_the_table(user: User) -> None:
+    report_id = user.trigger(as_of="2024-10-01T00:00:00Z")
+    user.ended(report_id)
+    wait_for_reports(user, 3)
+    user.dynamodb.delete_item(
+        TableName=user.cloud.outputs["ReportTableName"], Key={"report_id": {"S": report_id}}
+    )
+    user.upload("timezones/any.csv", b"store_id,timezone_str\nany,UTC\n")
+    wait_for_reports(user, 2)
+    assert rows(user, f"SELECT * FROM report_rows WHERE report_id = '{report_id}'") == []
+
+
 def test_deleting_a_store_leaves_no_version_with_it(user: User) -> None:
     user.upload(
         "polls/gone.csv", b"store_id,status,timestamp_utc\ngone,active,2024-10-14 00:00 UTC\n"

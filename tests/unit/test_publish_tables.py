@@ -31,6 +31,7 @@ from pyiceberg.io.pyarrow import PyArrowFile
 
 from local.cli.sql import load_extension
 from local.emulator.glue import check_versions
+from store_monitoring import publish_tables as publish_tables_module
 from store_monitoring.aws import iceberg_tables
 from store_monitoring.aws.iceberg_tables import IcebergTable, IcebergTables
 from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, Period, PeriodUnit
@@ -38,6 +39,7 @@ from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.ports import ManifestEntry, Snapshot
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.publish_tables import SCHEMAS, publish_tables
+from store_monitoring.reports.ports import PageRequest, ReportPage
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.ports import PollsFile
 from store_monitoring.storage.schemas import (
@@ -290,6 +292,18 @@ def test_a_report_that_expires_or_is_deleted_leaves_the_table(analyst: Analyst) 
     assert analyst.publish()["report_rows"] == 2
 
 
+def test_a_report_that_the_list_does_not_show_yet_stays_in_the_table(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 40))
+    pipeline.report(report_id=REPORT_ID)
+    analyst.publish(completed=REPORT_ID)
+    monkeypatch.setattr(pipeline.reports, "newest", lambda _: ReportPage(()))
+    assert analyst.publish()["report_rows"] == 1
+    assert {row["report_id"] for row in analyst.read("report_rows")[0]} == {REPORT_ID}
+
+
 def test_files_without_field_ids_are_read_by_their_column_names(analyst: Analyst) -> None:
     pipeline = analyst.pipeline
     pipeline.ingest("polls/old.csv", polls_csv(random.Random(1), 30))
@@ -366,6 +380,48 @@ def test_concurrent_calls_end_in_the_newest_version(analyst: Analyst) -> None:
     assert max(versions) == pipeline.log.snapshot().version
     assert analyst.table("polls").current_snapshot().snapshot_id == max(versions)
     assert rows_of(analyst.read("polls")[0]) == pipeline.polls()
+
+
+def test_concurrent_calls_end_with_the_rows_of_all_reports(analyst: Analyst) -> None:
+    pipeline, rng = analyst.pipeline, random.Random(11)
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    report_ids = {REPORT_ID.replace("0", str(number)) for number in range(6)}
+    with ThreadPoolExecutor(3) as pool:
+        calls = []
+        for report_id in report_ids:
+            pipeline.report(report_id=report_id)
+            calls.append(pool.submit(analyst.publish, completed=report_id))
+            pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
+            calls.append(pool.submit(analyst.publish))
+    for call in calls:
+        call.result()
+    assert {row["report_id"] for row in analyst.read("report_rows")[0]} == report_ids
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_report_that_is_published_after_another_call_has_listed_reports_stays(
+    number: int, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other call has lists of reports already: so many, and one more."""
+    pipeline = analyst.pipeline
+    pipeline.ingest("polls/p.csv", polls_csv(random.Random(12), 40))
+    first, second, overtaking = (REPORT_ID.replace("0", digit) for digit in "123")
+    monkeypatch.setattr(publish_tables_module, "_REPORTS_AT_ONCE", 1)
+    for report_id in (first, second):
+        pipeline.report(report_id=report_id)
+    newest, lists = pipeline.reports.newest, itertools.count()
+
+    def overtaken(page: PageRequest) -> ReportPage:
+        listed = newest(page)
+        if next(lists) == number:
+            pipeline.report(report_id=overtaking)
+            analyst.publish(completed=overtaking)
+        return listed
+
+    monkeypatch.setattr(pipeline.reports, "newest", overtaken)
+    analyst.publish()
+    found = {row["report_id"] for row in analyst.read("report_rows")[0]}
+    assert found == {first, second, overtaking}
 
 
 def test_an_older_version_does_not_replace_a_newer_one(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -185,20 +186,27 @@ def _publish_reports(
     published: PublishedTables,
     keep_since: datetime,
 ) -> int:
-    report_ids = {
-        published_report_key(each): each for each in _complete_reports(reports, completed)
-    }
-    table = published.open("report_rows")
     while True:
-        new = sorted(report_ids.keys() - table.keys)[:_REPORTS_AT_ONCE]
+        # First, so that the commit conflicts with that of a report that is not in the list yet.
+        table = published.open("report_rows")
+        complete = {published_report_key(each) for each in _complete_reports(reports, completed)}
+        new, unlisted = sorted(complete - table.keys), sorted(table.keys - complete)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            files = list(pool.map(lambda key: _write_report(report_ids[key], tables), new))
-        added = [file for file in files if file is not None]
-        removed = table.keys - report_ids.keys()
+            files = pool.map(lambda key: _write_report(key, tables), new[:_REPORTS_AT_ONCE])
+            added = [file for file in files if file is not None]
+            are_kept = pool.map(lambda key: _is_kept(key, reports), unlisted)
+            removed = [key for key, is_kept in zip(unlisted, are_kept, strict=True) if not is_kept]
         if not added and not removed:
             return table.version
         table.commit(table.version + 1, added, removed, keep_since)
-        table = published.open("report_rows")
+        if len(new) <= _REPORTS_AT_ONCE:
+            return table.version + 1
+
+
+def _is_kept(key: str, reports: Reports) -> bool:
+    """Return whether a file's report is complete and kept; the list may not show that yet."""
+    report = reports.get(_report_id(key))
+    return report is not None and report.status is Status.COMPLETE
 
 
 def _complete_reports(reports: Reports, completed: str | None) -> Iterator[str]:
@@ -213,9 +221,14 @@ def _complete_reports(reports: Reports, completed: str | None) -> Iterator[str]:
         page = reports.newest(PageRequest(_PAGE_REPORTS, page.end))
 
 
-def _write_report(report_id: str, tables: Tables) -> DataFile | None:
-    """Write the rows of a report; return None if it was deleted."""
-    key, rows = published_report_key(report_id), 0
+def _report_id(key: str) -> str:
+    """Return the report whose rows a file of the table `report_rows` has."""
+    return PurePosixPath(key).stem
+
+
+def _write_report(key: str, tables: Tables) -> DataFile | None:
+    """Write the file with the rows of a report; return None if the report was deleted."""
+    report_id, rows = _report_id(key), 0
 
     def pieces(plan: Plan) -> Iterator[pa.Table]:
         nonlocal rows
