@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,10 +134,8 @@ def _chromium() -> Check:
 
 def _container_engine() -> Check:
     try:
-        client = docker.from_env(timeout=_ENGINE_TIMEOUT_SECONDS)
-    except DockerException:
+        with closing(docker.from_env(timeout=_ENGINE_TIMEOUT_SECONDS)) as client:
+            return Check("container engine", client.version()["Version"])
+    except (DockerException, requests.RequestException):
         advice = "to run the tests of sam local: start one, and set DOCKER_HOST"
         return Check("container engine", "none answers", advice, is_needed=False)
-    version = client.version()["Version"]  # from_env has asked for the API's version already
-    client.close()
-    return Check("container engine", version)

@@ -82,7 +82,7 @@ def test_handlers_can_import_their_code_their_layers_and_the_runtime(
         task_root=code,
         layers=(layer,),
         variables={},
-        timeout_seconds=30,
+        timeout_seconds=300,
         memory_mb=128,
     )
     names = ["app", "layer_module", "awslambdaric", "boto3", "moto", "numpy", "pip", "local"]

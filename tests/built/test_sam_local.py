@@ -20,6 +20,7 @@ from local.emulator.cloud import LocalCloud
 from local.emulator.ports import free_ports
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
+from tests.e2e.conftest import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.exhaustive
 
@@ -84,7 +85,7 @@ def report_id(cloud: LocalCloud) -> str:
 @pytest.fixture(scope="module")
 def upload_id(cloud: LocalCloud) -> str:
     request = {"kind": "polls", "filename": "store_status.csv"}
-    response = requests.post(f"{cloud.api_url}/uploads", json=request, timeout=30)
+    response = requests.post(f"{cloud.api_url}/uploads", json=request, timeout=PATIENCE_SECONDS)
     issued: str = response.json()["upload_id"]
     return issued
 
@@ -165,7 +166,9 @@ def test_start_api(options: list[str], tmp_path: Path) -> None:
             report = client.wait(report_id)
             assert report["stores"] == STORES
             response = requests.get(
-                f"{api}/get_report/{report_id}", headers={"Accept": "text/csv"}, timeout=60
+                f"{api}/get_report/{report_id}",
+                headers={"Accept": "text/csv"},
+                timeout=PATIENCE_SECONDS,
             )
             assert response.history[0].status_code == 303
             assert len(list(csv.DictReader(response.text.splitlines()))) == STORES
@@ -184,10 +187,10 @@ def sam(*command: str) -> list[str]:
 
 def wait_for(api: str, service: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until SAM CLI serves the API: it returns 403 for an unknown path."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and service.poll() is None:
         try:
-            requests.get(f"{api}/nothing", timeout=5)
+            requests.get(f"{api}/nothing", timeout=PATIENCE_SECONDS)
         except requests.ConnectionError:
             time.sleep(0.2)
         else:

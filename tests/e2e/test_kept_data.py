@@ -115,7 +115,7 @@ def content_of(user: User, key: str, version_id: str) -> bytes:
     return content
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.exhaustive)])
 def test_a_cloud_that_is_killed_under_load_loses_nothing_that_it_acknowledged(
     tmp_path: Path, kills: int
 ) -> None:
