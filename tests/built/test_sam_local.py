@@ -17,10 +17,10 @@ from local.cli.inputs import find_inputs
 from local.cli.run import upload_all
 from local.cli.sample_data import SMALL, write_sample
 from local.emulator.cloud import LocalCloud
-from local.emulator.ports import free_ports
 from tests.built.conftest import ROOT, Builder
 from tests.built.test_layers import NATIVE
 from tests.e2e.conftest import PATIENCE_SECONDS
+from tests.e2e.test_serve import two_free_ports
 
 pytestmark = pytest.mark.exhaustive
 
@@ -146,7 +146,7 @@ def test_invoke(name: str, options: list[str], report_id: str, upload_id: str) -
 
 @pytest.mark.usefixtures("_engine")
 def test_start_api(options: list[str], tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = two_free_ports()
     log = tmp_path / "log"
     with (
         log.open("w") as output,

@@ -240,29 +240,6 @@ def test_used_permissions_and_denials_are_recorded(
     assert recorded == {("local-MisbehaveFunction", True), ("local-FlakyFunction", False)}
 
 
-def test_policies_that_cannot_be_enforced_are_not_deployed(tmp_path: Path) -> None:
-    template = tmp_path / "template.yaml"
-    template.write_text(
-        """
-Resources:
-  Role:
-    Type: AWS::IAM::Role
-    Properties:
-      AssumeRolePolicyDocument: {}
-      Policies:
-        - PolicyName: odd
-          PolicyDocument:
-            Statement:
-              Effect: Allow
-              Action: s3:GetObject
-              Resource: "*"
-              Condition: { IpAddress: { aws:SourceIp: 10.0.0.0/8 } }
-"""
-    )
-    with pytest.raises(LocalCloudError, match=r"local-Role.*IpAddress"):
-        LocalCloud(template)
-
-
 def test_a_function_that_may_not_poll_its_queue_is_not_deployed(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(
