@@ -16,12 +16,15 @@ from tests.timing import is_met
 PHONE = ViewportSize(width=360, height=740)
 WIDE = ViewportSize(width=2560, height=1300)
 FIRST_PAINT_MS = 2000
+LOADED = """files => files.every(file =>
+  performance.getEntriesByType("resource").some(({ name }) => name.endsWith(`/${file}`)))"""
 
 
 def test_the_api_is_away_and_comes_back(tolerant: Page, context: BrowserContext) -> None:
     page = tolerant
     visit(page, "Reports")
     expect(page.locator(".report").first).to_be_visible()
+    page.wait_for_function(LOADED, arg=["uploads.js", "upload_queue.js", "upload_row.js"])
     page.wait_for_load_state("networkidle")
     context.set_offline(True)
     notice = page.locator("#connection")
