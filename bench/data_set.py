@@ -77,6 +77,7 @@ class DataSet:
             *(report_id, MEMORY_US, DEFAULT_COVERAGE_US, DEFAULT_TARGET_PERCENT, shard_polls),
             *(self.buckets, self.log, files),
             publish_changes=False,
+            inline_shards=40,
         )
 
 

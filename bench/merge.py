@@ -35,7 +35,7 @@ def main() -> None:
         write_parts(folder, chosen.stores, chosen.shards, chosen.groups)
         made_mb = peak_mb()
         began, began_cpu = time.perf_counter(), time.process_time()
-        stores = merge_report("r", FolderTables(folder)).stores
+        stores = merge_report("r", FolderTables(folder)).summary.stores
         print(
             f"{stores:,} stores in {chosen.shards} parts:"
             f" {time.process_time() - began_cpu:.1f} s CPU, {time.perf_counter() - began:.1f} s;"

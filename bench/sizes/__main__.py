@@ -50,8 +50,9 @@ def _print_sizes(costs: ShardCosts) -> None:
         low, high = reports[0]
         print(
             f"| {size.stores:,} | {size.polls:,.0f} | {size.bucket_count} | {size.files:,}"
-            f" | {low.shards:,} | {low.shard_seconds:.1f}-{high.shard_seconds:.1f}"
-            f" | {low.shard_mb:,.0f} | {low.merge_seconds:.1f}-{high.merge_seconds:.1f} |"
+            f" | {low.shards:,}"
+            + (f" | {low.shard_seconds:.1f}-{high.shard_seconds:.1f}" if low.shards > 1 else " | ")
+            + f" | {low.shard_mb:,.0f} | {low.merge_seconds:.1f}-{high.merge_seconds:.1f} |"
             + "".join(f" {low.seconds:.1f}-{high.seconds:.1f} |" for low, high in reports)
             + "".join(f" {low.dollars:.4f}-{high.dollars:.4f} |" for low, high in reports)
         )

@@ -170,7 +170,7 @@ def _forecasts(size: Size, costs: ShardCosts, rows: int) -> dict[str, _Forecast]
             INGEST_MB,
         ),
         "local-PlanFunction": _Forecast(
-            CALL_SECONDS + plan_cpu_seconds(size), PLAN_REQUESTS, PLAN_MB
+            CALL_SECONDS + plan_cpu_seconds(size), PLAN_REQUESTS + 1, PLAN_MB
         ),
         "local-ComputeShardFunction": _Forecast(
             len(shards) * CALL_SECONDS + shard_seconds,

@@ -18,6 +18,7 @@ from bench.data_set import SHARD_POLLS, DataSet
 from bench.sizes.shard_costs import ShardCosts
 from store_monitoring.domain.parameters import DAY_US, WEEK_US
 from store_monitoring.ingest.ports import Commit
+from store_monitoring.reports.merge_parts import piece_rows
 from store_monitoring.reports.plan import Plan, Shard
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
@@ -34,7 +35,7 @@ _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory
 # INIT runs at full speed whatever the memory ("burst CPU": AWS Lambda Web Adapter, "Async
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).
-INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.21, "merge": 0.21}
+INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.21, "merge": 0.22}
 CALL_SECONDS = 0.01  # of any function, besides what it is called for
 REQUEST_SECONDS = 1e-3  # for each request to S3
 INGEST_ROW_SECONDS = 1e-6
@@ -52,14 +53,17 @@ CSV_ROW_BYTES = 75
 
 # Counted in the local cloud: requests to S3 and DynamoDB, and states.
 TRIGGER_REQUESTS = 3  # with the start of the execution
-PLAN_REQUESTS = 5
+PLAN_REQUESTS = 4  # and one for the list of shards
 INGEST_REQUESTS = 5  # with a commit
 OWN_REQUESTS = 5  # of a shard: for the plan, and for its part; 4 if the plan is small
 MERGE_REQUESTS = 6  # for plan, request, report and summary
+OWN_WAITS = 3  # for the plan, its size first, and to write the part; others go along with these
+MERGE_WAITS = 3  # so too, with the report instead of the part
 PART_REQUESTS = 2  # besides one for each row group
 PART_GROUP_ROWS = 1000  # as `aws/arrow_tables.py` has it
-READERS = 24  # so too
-_STATES = 6  # without the shards'
+READERS = 64  # so too
+MERGE_READERS = 24  # as `reports/merge_parts.py` has it
+_STATES = 5  # without the map's
 _STATE_REQUESTS = 2  # to DynamoDB, by the state machine itself
 
 # AWS's prices, in dollars.
@@ -209,11 +213,11 @@ class Estimate:
     ----------
     shards : int
     shard_seconds : float
-        Of the longest, started in the same way as the others.
+        Of the longest, started in the same way as the others; 0 if merge computes the only one.
     shard_mb : float
         Memory that a shard needs.
     merge_seconds, seconds : float
-        Of the merge, and from the request until the report is Complete.
+        Of the merge, with the only shard, and from the request until the report is Complete.
     spent_seconds : dict of str to float
         The parts of `seconds`, if all shards run at once.
     gb_seconds : float
@@ -268,6 +272,13 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
 
     plan = planned(size)
     shards = len(plan.shards)
+    merge_cpu, merge_waits = merge_cpu_seconds(size, shards), _part_waits(size, shards)
+    merge_transfer = 0.0
+    if shards == 1:
+        [only] = plan.shards
+        merge_cpu += shard_cpu_seconds(costs, only, size)
+        merge_waits = _file_waits(shard_files(only))
+        merge_transfer = shard_polls(only) * POLL_BYTES / aws.s3_bytes_per_second
     parts = [
         call(
             "compute_shard",
@@ -277,29 +288,35 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
             shard_polls(shard) * POLL_BYTES / aws.s3_bytes_per_second,
         )
         for shard in plan.shards
+        if shards > 1
     ]
     trigger = call("trigger_report", 0, aws.s3_request + 2 * aws.dynamodb_request, 512)
     planning = call(
         "plan",
         plan_cpu_seconds(size),
-        3 * aws.s3_request + 2 * aws.dynamodb_request,
+        (2 if shards <= _INLINE_SHARDS else 3) * aws.s3_request + aws.dynamodb_request,
         _FULL_CPU_MB,
     )
-    part_waits = max(_part_requests(size, shards) * each for each in (1, shards / READERS))
     merge = call(
         "merge",
-        merge_cpu_seconds(size, shards),
-        (MERGE_REQUESTS + part_waits) * aws.s3_request
+        merge_cpu,
+        (MERGE_WAITS + merge_waits) * aws.s3_request
         + size.stores * CSV_ROW_BYTES / aws.s3_bytes_per_second,
         _FULL_CPU_MB,
+        merge_transfer,
     )
-    waves = math.ceil(shards / size.map_concurrency)
-    longest = max(parts, key=lambda part: part.seconds)
-    # In a wave, only the first call of an environment is cold.
-    computing = longest.seconds + (waves - 1) * (longest.seconds - longest.start)
-    states = (_STATES + 1) * aws.transition + _STATE_REQUESTS * aws.dynamodb_request
+    calls = [trigger, planning, merge]
+    states = _STATES * aws.transition + _STATE_REQUESTS * aws.dynamodb_request
+    shard_seconds = computing = 0.0
+    if parts:
+        longest = max(parts, key=lambda part: part.seconds)
+        calls.append(longest)
+        shard_seconds = longest.seconds
+        waves = math.ceil(shards / size.map_concurrency)
+        # In a wave, only the first call of an environment is cold.
+        computing = longest.seconds + (waves - 1) * (longest.seconds - longest.start)
+        states += 2 * aws.transition
     states += aws.distributed_map if shards > _INLINE_SHARDS else 0
-    calls = [trigger, planning, longest, merge]
     gb_seconds = sum(each.gb_seconds for each in (trigger, planning, merge, *parts))
     dollars = _dollars(size, shards, gb_seconds)
     if shards > _INLINE_SHARDS:
@@ -310,7 +327,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         dollars += sum(each.memory_mb for each in restored) / 1024 * _RESTORED_GB
     return Estimate(
         shards,
-        longest.seconds,
+        shard_seconds,
         costs.memory_mb(size.stores / size.bucket_count, size.bucket_polls),
         merge.seconds,
         aws.api + trigger.seconds + states + planning.seconds + computing + merge.seconds,
@@ -357,11 +374,17 @@ def merge_cpu_seconds(size: Size, shards: int) -> float:
 
 def merge_requests(size: Size, shards: int) -> int:
     """Return how many requests the merge makes."""
-    return MERGE_REQUESTS + 2 + shards * _part_requests(size, shards)
+    parts = shards * _part_requests(size, shards) if shards > 1 else 0
+    return MERGE_REQUESTS + 2 + parts
 
 
 def _part_requests(size: Size, shards: int) -> int:
-    return PART_REQUESTS + math.ceil(size.stores / shards / PART_GROUP_ROWS)
+    groups = max(1, piece_rows(shards) // PART_GROUP_ROWS)
+    return PART_REQUESTS + math.ceil(size.stores / shards / (groups * PART_GROUP_ROWS))
+
+
+def _part_waits(size: Size, shards: int) -> float:
+    return _part_requests(size, shards) * max(1, shards / MERGE_READERS)
 
 
 def ingest_cpu_seconds(rows: int, files: int, size: Size) -> float:
@@ -386,23 +409,25 @@ def shard_requests(shard: Shard) -> int:
 
 
 def waiting_seconds(files: int, request_seconds: float) -> float:
-    """Return how long a shard waits for S3, one request after the other where it must.
+    """Return how long a shard waits for S3, one request after the other where it must."""
+    return request_seconds * (OWN_WAITS + _file_waits(files))
 
-    Stores are read before polls.
-    """
-    return request_seconds * (OWN_REQUESTS + max(4, 2 * files / READERS))
+
+def _file_waits(files: int) -> float:
+    return max(2, 2 * files / READERS)
 
 
 def _dollars(size: Size, shards: int, gb_seconds: float) -> float:
     """Return what all but restored snapshots and Express children cost."""
+    children = shards if shards > 1 else 0
     reads = 2 * size.files + OWN_REQUESTS * shards + merge_requests(size, shards)
     return (
         gb_seconds * _GB_SECOND
-        + (shards + 4) * _CALL  # with end_report
+        + (children + 4) * _CALL  # with end_report
         + _API_CALL
-        + (_STATES + shards) * _TRANSITION  # a child's start counts as one
+        + (_STATES + children + (children > 0)) * _TRANSITION  # a child's start counts as one
         + reads * _S3_READ
-        + (shards + 5) * _S3_WRITE
+        + (shards + 4 + (shards > _INLINE_SHARDS)) * _S3_WRITE
         + 4 * _DYNAMODB_WRITE
         + size.files * _ENTRY_FILE_BYTES / 4096 * _DYNAMODB_READ
     )

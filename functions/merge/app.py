@@ -1,4 +1,4 @@
-"""Last step of a report: merge its parts into one file per format."""
+"""Last step of a report: merge its parts into one file per format; compute an only shard first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.logs import about, logger
+from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.merge import merge_report
+from store_monitoring.reports.shard import max_polls_in_memory
 from store_monitoring.settings import EnvironmentSettings
 
 
@@ -24,8 +26,12 @@ tables = ArrowTables(s3_bucket(settings.data_bucket))
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Merge the parts of a report; the state machine calls this after all shards."""
+    """Merge a report; the state machine calls this after all shards, unless there is only one."""
     with about(report_id=event["report_id"]):
-        summary = merge_report(event["report_id"], tables)
-        logger.info("report merged", stores=summary.stores)
+        max_polls = max_polls_in_memory(int(context.memory_limit_in_mb))
+        merged = merge_report(event["report_id"], tables, max_polls)
+        if merged.polls_read:
+            emit({Metric.POLLS_READ: merged.polls_read})
+        summary = merged.summary
+        logger.info("report merged", stores=summary.stores, polls_read=merged.polls_read)
         return {"stores": summary.stores, "headline": summary.headline()}

@@ -62,6 +62,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             log,
             files,
             publish_changes=settings.store_event_limit > 0,
+            # Executions of older definitions do not pass it; some read every list.
+            inline_shards=event.get("inline_shards", 0),
         )
         if plan.max_timestamp_us is not None:
             age_us = to_us(datetime.now(UTC)) - plan.max_timestamp_us

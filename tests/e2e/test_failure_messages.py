@@ -15,7 +15,11 @@ from store_monitoring.reports.failures import public_message
 from tests.e2e.conftest import User, until
 from tests.permissions import unrecorded
 
-POLLS = b"store_id,status,timestamp_utc\n1,active,2024-10-14 12:00:00 UTC\n"
+POLLS = (
+    b"store_id,status,timestamp_utc\n"
+    b"1,active,2024-10-14 12:00:00 UTC\n"
+    b"4,active,2024-10-14 12:00:00 UTC\n"
+)
 # ARNs and accounts, names of resources, other services' and libraries' texts, and traces.
 FOREIGN = re.compile(
     r"arn:|\d{12}|amazonaws|\blocal-\w|botocore|boto3|pyarrow|127\.0\.0\.1|Traceback|File \""
@@ -45,7 +49,8 @@ NOWHERE = {
 @pytest.fixture(scope="module")
 def user() -> Iterator[User]:
     with unrecorded():  # some calls are denied on purpose
-        cloud = LocalCloud()
+        # A shard for each store.
+        cloud = LocalCloud(parameter_overrides={"ShardPolls": "1", "BucketCount": "2"})
     with cloud:
         user = User(cloud)
         assert user.upload("polls/store_status.csv", POLLS)["status"] == "Committed"

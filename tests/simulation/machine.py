@@ -149,11 +149,11 @@ class Report:
         return None
 
     def _choice(self, state: Mapping[str, Any]) -> str:
-        [choice] = state["Choices"]
-        assert choice["Variable"] == "$.plan.shards"
-        is_met = self.shards <= choice["NumericLessThanEquals"]
-        chosen: str = choice["Next"] if is_met else state["Default"]
-        return chosen
+        for choice in state["Choices"]:
+            assert choice["Variable"] == "$.plan.shards"
+            if self.shards <= choice["NumericLessThanEquals"]:
+                return str(choice["Next"])
+        return str(state["Default"])
 
     def _retried(self, name: str, state: Mapping[str, Any], shard: int | None) -> Process:
         attempts = [0 for _ in state.get("Retry", ())]

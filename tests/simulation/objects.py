@@ -85,7 +85,7 @@ class MemoryTables:
         assert isinstance(content, bytes)
         return content
 
-    def read_part(self, key: str) -> Iterator[pa.Table]:
+    def read_part(self, key: str, piece_rows: int = 1000) -> Iterator[pa.Table]:
         content = self._bucket.get(key)
         assert not isinstance(content, bytes)
         yield from content

@@ -319,6 +319,7 @@ class World:
             *(report_id, MEMORY_DAYS * DAY_US, DEFAULT_COVERAGE_US, "99", SHARD_POLLS),
             *(BUCKET_COUNT, self.log, self.files),
             publish_changes=True,
+            inline_shards=event.get("inline_shards", 0),
         )
         return {
             "as_of": to_text(plan.now_us),
@@ -333,7 +334,7 @@ class World:
         return asdict(compute_shard(event["report_id"], event["shard"], self.tables))
 
     def _merge(self, event: dict[str, Any]) -> dict[str, Any]:
-        summary = merge_report(event["report_id"], self.tables)
+        summary = merge_report(event["report_id"], self.tables).summary
         return {"stores": summary.stores, "headline": summary.headline()}
 
     def _end_report(self, description: dict[str, Any]) -> None:
@@ -369,6 +370,7 @@ def definition(inline_shards: int) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(
         _PLACEHOLDER.sub(lambda match: _NAMES.get(match[1], match[1]), text)
     )
-    [choice] = made["States"]["ChooseMap"]["Choices"]
+    [_, choice] = made["States"]["ChooseMap"]["Choices"]
     choice["NumericLessThanEquals"] = inline_shards
+    made["States"]["Plan"]["Parameters"]["Payload"]["inline_shards"] = inline_shards
     return made

@@ -214,11 +214,14 @@ def _names_step(state: Mapping[str, Any]) -> bool:
 
 def test_the_plan_s_number_of_shards_chooses_the_map() -> None:
     choice = REPORT["States"]["ChooseMap"]
+    shards = {"Variable": "$.plan.shards"}
     # Step Functions runs at most 40 iterations of an inline Map at once.
     assert choice["Choices"] == [
-        {"Variable": "$.plan.shards", "NumericLessThanEquals": 40, "Next": "ComputeShardsInline"}
+        shards | {"NumericLessThanEquals": 1, "Next": "Merge"},
+        shards | {"NumericLessThanEquals": 40, "Next": "ComputeShardsInline"},
     ]
     assert choice["Default"] == "ComputeShardsDistributed"
+    assert REPORT["States"]["Plan"]["Parameters"]["Payload"]["inline_shards"] == 40
 
 
 def test_both_maps_do_the_same_for_each_shard() -> None:

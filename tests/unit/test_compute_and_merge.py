@@ -150,7 +150,7 @@ def test_a_report_reads_its_snapshot_only(pipeline: Pipeline, plan: Plan) -> Non
 
 def test_the_report(pipeline: Pipeline, plan: Plan) -> None:
     compute_all(pipeline, plan)
-    assert merge_report("r", pipeline.tables).stores == 3
+    assert merge_report("r", pipeline.tables).summary.stores == 3
     assert csv_of(pipeline, plan) == [
         "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),"
         "uptime_last_week(in hours),downtime_last_hour(in minutes),"
@@ -206,11 +206,40 @@ def test_the_parts_are_read_once_for_all_formats(pipeline: Pipeline) -> None:
     assert bytes_read(ReportRequest(formats=tuple(Format), store_ids=("a", "b", "c"))) == once
 
 
+@pytest.mark.parametrize("exists", [False, True], ids=["no part", "a part"])
+def test_the_only_shard_is_computed_by_the_merge(pipeline: Pipeline, exists: bool) -> None:
+    several = pipeline.plan(shard_polls=1)
+    compute_all(pipeline, several)
+    assert merge_report("r", pipeline.tables).polls_read == 0
+    before = csv_of(pipeline, several)
+    plan = pipeline.plan()
+    path = pipeline.folder / part_key("r", 0)
+    if exists:  # from an earlier attempt, or an execution of an older version
+        compute_all(pipeline, plan)
+    merged = merge_report("r", pipeline.tables)
+    assert (merged.summary.stores, merged.polls_read) == (3, 4)
+    assert csv_of(pipeline, plan) == before
+    part = path.read_bytes()
+    path.unlink()
+    compute_all(pipeline, plan)
+    assert path.read_bytes() == part
+
+
+def test_an_only_shard_that_cannot_be_read_leaves_no_report(pipeline: Pipeline) -> None:
+    [shard] = pipeline.plan().shards
+    (pipeline.folder / shard.polls_files[0].key).unlink()
+    with pytest.raises(MissingObjectError, match=shard.polls_files[0].key):
+        merge_report("r", pipeline.tables)
+    assert {path.name for path in pipeline.folder.glob("reports/r/*")} == {
+        *("plan.json", "request.json")
+    }
+
+
 def test_parts_that_are_not_in_the_plan_are_ignored(pipeline: Pipeline) -> None:
     compute_all(pipeline, pipeline.plan(shard_polls=1))
     plan = pipeline.plan()
     compute_all(pipeline, plan)
-    assert merge_report("r", pipeline.tables).stores == 3
+    assert merge_report("r", pipeline.tables).summary.stores == 3
 
 
 def test_without_a_plan_there_is_no_report(pipeline: Pipeline) -> None:

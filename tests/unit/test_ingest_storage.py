@@ -307,6 +307,19 @@ def test_a_missing_object_is_an_error(tmp_path: Path) -> None:
         tables.read_stores([StoresFile(0, "stores/bucket=000/1.parquet", 1, 100)])
 
 
+@pytest.mark.parametrize(
+    ("piece_rows", "expected"),
+    [(1, [1000, 1000, 500]), (1999, [1000, 1000, 500]), (2000, [2000, 500]), (9000, [2500])],
+)
+def test_a_part_is_read_in_pieces(tmp_path: Path, piece_rows: int, expected: list[int]) -> None:
+    tables = FolderTables(tmp_path)
+    part = pa.table({"store_id": [f"{number:04d}" for number in range(2500)]})
+    tables.write_part("part", part)
+    pieces = list(tables.read_part("part", piece_rows))
+    assert [len(piece) for piece in pieces] == expected
+    assert pa.concat_tables(pieces).equals(part)
+
+
 def test_a_file_is_copied_byte_for_byte(tmp_path: Path) -> None:
     source = tmp_path / "rejects.csv"
     source.write_bytes(bytes(range(256)))

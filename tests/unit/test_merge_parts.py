@@ -103,8 +103,7 @@ def test_batches_do_not_depend_on_the_input_tables(cuts: list[int]) -> None:
 def test_the_stores_of_a_part_are_counted_over_all_its_pieces() -> None:
     plan: Any = SimpleNamespace(report_id="r", shards=[None], period=None, where=())
     shard: Any = SimpleNamespace(shard=0, stores=5)
-    tables: Any = SimpleNamespace(read_part=lambda key: part_of(list("abcde"), 0, 2))
-    part = Part(plan, shard, tables)
+    part = Part(plan, shard, part_of(list("abcde"), 0, 2))
     assert ids_of(list(part.read())) == list("abcde")
     part.check_complete()
     assert part.trend_us == ()  # as in parts from before trends

@@ -103,7 +103,7 @@ def test_shards_pieces_and_order_of_files_change_nothing(tmp_path: Path) -> None
     assert len(plan.shards) > 1
     for shard in plan.shards:
         compute_shard("r", shard.shard, one_by_one.tables, max_polls=1)
-    assert merge_report("r", one_by_one.tables).stores == 3
+    assert merge_report("r", one_by_one.tables).summary.stores == 3
     assert (tmp_path / "reports" / "r" / "report.csv").read_text() == EXPECTED
 
 

@@ -87,11 +87,13 @@ def plan_of(
     request: ReportRequest = ReportRequest(),  # noqa: B008  # frozen
     shard_polls: int = SHARD_POLLS,
     publish_changes: bool = False,
+    inline_shards: int = 40,
 ) -> Plan:
     files.write_json(request_key("r"), request.to_json())
     return plan_report(
         *("r", MEMORY_US, COVERAGE_US, "98.5", shard_polls, 64, log, files),
         publish_changes=publish_changes,
+        inline_shards=inline_shards,
     )
 
 
@@ -209,13 +211,11 @@ def test_a_concurrent_ingest_is_left_out(files: FolderFiles) -> None:
     assert (shard.stores, shard.polls_files) == (1, (polls_file(0),))
 
 
-def test_the_plan_and_the_list_of_shards_are_written(files: FolderFiles) -> None:
+def test_the_plan_is_written(files: FolderFiles) -> None:
     stores = [stores_file(bucket, stores=bucket + 1) for bucket in range(3)]
     log = log_of(stores, [polls_file(0), polls_file(2)])
     plan = plan_of(log, files, ReportRequest(NOW_US, PollFilter.BUSINESS_HOURS), shard_polls=1)
     assert Plan.from_json(files.read_json("reports/r/plan.json")) == plan
-    shards = json.loads((files.folder / "reports/r/shards.json").read_bytes())
-    assert shards == [{"shard": 0}, {"shard": 1}, {"shard": 2}]
     assert plan.poll_filter is PollFilter.BUSINESS_HOURS
     assert (plan.report_id, plan.memory_us, plan.stores) == ("r", MEMORY_US, 1 + 2 + 3)
 
@@ -230,10 +230,21 @@ def test_the_target_is_the_request_s_or_else_the_stack_s(
 
 def test_the_first_plan_of_a_report_is_final(files: FolderFiles) -> None:
     first = plan_of(log_of([stores_file(0)], [polls_file(0)]), files)
-    (files.folder / "reports/r/shards.json").unlink()  # it broke down halfway
     more = log_of([stores_file(0), stores_file(1)], [polls_file(0), polls_file(1)])
     assert plan_of(more, files, shard_polls=1) == first
-    assert files.read_json("reports/r/shards.json") == [{"shard": 0}]
+
+
+@pytest.mark.parametrize(("inline_shards", "shards"), [(3, 0), (2, 3), (0, 3)])
+def test_only_a_distributed_map_has_a_list_of_shards(
+    files: FolderFiles, inline_shards: int, shards: int
+) -> None:
+    log = log_of([stores_file(bucket) for bucket in range(3)], [polls_file(0)])
+    path = files.folder / "reports/r/shards.json"
+    for _ in range(2):  # the first call may end between the plan and the list
+        plan_of(log, files, shard_polls=1, inline_shards=inline_shards)
+        listed = json.loads(path.read_bytes()) if path.exists() else []
+        assert listed == [{"shard": number} for number in range(shards)]
+        path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_stores_that_meet_all_conditions_are_reported(
     pipeline: Pipeline, chosen: ReportRequest, stores: str, shard_polls: int
 ) -> None:
     assert reported(pipeline, chosen, shard_polls) == stores
-    assert merge_report("r", pipeline.tables).stores == len(stores)
+    assert merge_report("r", pipeline.tables).summary.stores == len(stores)
     assert ReportRequest.from_json(json.loads(json.dumps(chosen.to_json()))) == chosen
 
 
@@ -174,7 +174,7 @@ def test_a_part_of_fewer_stores_is_an_incomplete_report(pipeline: Pipeline) -> N
     with pytest.raises(IncompleteReportError, match=r"^shard 1 of \d .*\d stores"):
         merge_report("r", pipeline.tables)
     assert compute_shard("r", 1, pipeline.tables).polls_read > 0
-    assert merge_report("r", pipeline.tables).stores == 2
+    assert merge_report("r", pipeline.tables).summary.stores == 2
 
 
 def test_a_part_of_an_older_version_is_computed_again(pipeline: Pipeline) -> None:

@@ -79,8 +79,9 @@ UPLOAD_CALLS: dict[str, str | tuple[str, int]] = {
         "local-IngestFunction-* dynamodb:TransactWriteItems"
     ),
 }
-# Only a Distributed Map makes these calls.
+# These calls are made only for a Distributed Map.
 DISTRIBUTED = {
+    "`plan` writes the list of shards",
     "the machine reads the list of shards",
     "the machine writes receipts",
     "the execution enters ComputeShardsDistributed",
@@ -120,7 +121,7 @@ ONCE, EVERY_TIME, ENDED = (
 )
 A_FEW_ONCE = [
     ("`trigger_report` starts the execution", Kind.LOST),
-    ("`plan` writes the list of shards", Kind.KILLED),
+    ("`plan` writes the plan", Kind.KILLED),
     ("the machine records the plan", Kind.BROKEN),
     ("the machine calls `compute_shard`", Kind.TWICE),
     ("`merge` writes the report", Kind.SILENT),

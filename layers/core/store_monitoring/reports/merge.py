@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -22,14 +24,16 @@ from store_monitoring.reports.formats.writers import (
 )
 from store_monitoring.reports.groups import GroupsBuilder
 from store_monitoring.reports.measures import measures
-from store_monitoring.reports.merge_parts import Part, merge_sorted, rebatched
+from store_monitoring.reports.merge_parts import Part, merge_sorted, piece_rows, rebatched
 from store_monitoring.reports.period_summary import PeriodSummary, PeriodSummaryBuilder
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.report import TABLE_FORMATS, Format, TableName, check_formats_hold
 from store_monitoring.reports.request import no_matching_stores
+from store_monitoring.reports.shard import compute_part, max_polls_in_memory
 from store_monitoring.reports.summary import SUMMARY_GROUPS, Summary, SummaryBuilder
 from store_monitoring.storage.keys import (
     outages_key,
+    part_key,
     report_key,
     request_key,
     summary_key,
@@ -42,16 +46,36 @@ from store_monitoring.store_ids import unknown_stores
 _BATCH_ROWS = 100_000
 
 
-def merge_report(report_id: str, tables: Tables) -> Summary | PeriodSummary:
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What merge_report returns.
+
+    Attributes
+    ----------
+    summary : Summary or PeriodSummary
+    polls_read : int
+        Number of polls that were read to compute the only shard; 0 if there are several.
+    """
+
+    summary: Summary | PeriodSummary
+    polls_read: int
+
+
+def merge_report(
+    report_id: str, tables: Tables, max_polls: int = max_polls_in_memory(1769)
+) -> Merged:
     """Write the report from its parts, in byte order of store ids (rule 12), and its summary.
 
     Parts are sorted, so they are read and merged once, as streams, for all formats. Memory does not
     grow with the report, except for HTML, whose table needs all rows, and with the number of
     groups.
 
+    If the plan has only one shard, it is computed here: nobody waits for another function to start,
+    and for its part to come back from S3. A later attempt computes it again.
+
     Returns
     -------
-    Summary or PeriodSummary
+    Merged
 
     Raises
     ------
@@ -66,35 +90,56 @@ def merge_report(report_id: str, tables: Tables) -> Summary | PeriodSummary:
     TooManyGroupsError
         If the attributes to group by have too many combinations of values.
     """
-    plan = read_plan(report_id, tables)
-    header = report_header(plan, json.loads(tables.read_bytes(request_key(report_id))))
-    formats = list({Format.CSV: None} | dict.fromkeys(plan.formats))
-    # After an error, no report is written: the outputs become objects when the contexts end.
-    with ExitStack() as stack:
-        writers = [
-            stack.enter_context(_open_writer(format_, plan, header, tables)) for format_ in formats
-        ]
-        aggregates = _write_stores(plan, writers, tables)
-        for writer in writers:
-            writer.write_aggregates(aggregates)
-        with tables.open_output(summary_key(report_id)) as output:
-            output.write(to_json({"report": header, **_summary(aggregates)}).encode())
-        if aggregates.groups is not None:
-            with _open_tables(
-                TableName.GROUPS, aggregates.groups.table.schema, formats, header, tables
-            ) as files:
-                for file in files:
-                    file.write(aggregates.groups)
-        if plan.include_outages:
-            _write_outages(plan, writers, formats, header, tables)
-        for writer in writers:
-            writer.close()
-    return aggregates.summary
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(tables.read_bytes, request_key(report_id))
+        plan = read_plan(report_id, tables)
+        header = report_header(plan, json.loads(reading.result()))
+        keys = [part_key(report_id, shard.shard) for shard in plan.shards]
+        uploads: list[Future[None]] = []
+        if len(keys) == 1:
+            part, receipt = compute_part(plan, 0, tables, max_polls)
+            uploads.append(pool.submit(tables.write_part, keys[0], part))
+            parts, polls_read = [iter([part])], receipt.polls_read
+        else:
+            parts, polls_read = _read_parts(keys, tables), 0
+        formats = list({Format.CSV: None} | dict.fromkeys(plan.formats))
+        # After an error, no report is written: the outputs become objects when the contexts end.
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(_open_writer(format_, plan, header, tables))
+                for format_ in formats
+            ]
+            aggregates = _write_stores(plan, parts, writers)
+            for writer in writers:
+                writer.write_aggregates(aggregates)
+            uploads.append(pool.submit(_write_summary, header, aggregates, tables))
+            if aggregates.groups is not None:
+                with _open_tables(
+                    TableName.GROUPS, aggregates.groups.table.schema, formats, header, tables
+                ) as files:
+                    for file in files:
+                        file.write(aggregates.groups)
+            if plan.include_outages:
+                _write_outages(plan, writers, formats, header, tables)
+            for writer in writers:
+                writer.close()
+        for upload in uploads:
+            upload.result()
+    return Merged(aggregates.summary, polls_read)
 
 
-def _write_stores(plan: Plan, writers: Sequence[Writer], tables: Tables) -> Aggregates:
+def _read_parts(keys: Sequence[str], tables: Tables) -> list[Iterator[pa.Table]]:
+    return [tables.read_part(key, piece_rows(len(keys))) for key in keys]
+
+
+def _write_stores(
+    plan: Plan, pieces_of_parts: Sequence[Iterator[pa.Table]], writers: Sequence[Writer]
+) -> Aggregates:
     """Write all rows, check that they are all, and return their aggregates."""
-    parts = [Part(plan, shard, tables) for shard in plan.shards]
+    parts = [
+        Part(plan, shard, pieces)
+        for shard, pieces in zip(plan.shards, pieces_of_parts, strict=True)
+    ]
     schema = _schema_of(plan)
     summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
     is_period = plan.period is not None
@@ -128,6 +173,11 @@ def _schema_of(plan: Plan) -> pa.Schema:
     return PART if plan.period is None else PERIOD_PART
 
 
+def _write_summary(header: dict[str, Any], aggregates: Aggregates, tables: Tables) -> None:
+    with tables.open_output(summary_key(header["report_id"])) as output:
+        output.write(to_json({"report": header, **_summary(aggregates)}).encode())
+
+
 def _summary(aggregates: Aggregates) -> dict[str, Any]:
     """Return the summary with the groups, unless they are too many for people to look at."""
     summary = aggregates.summary.to_json()
@@ -147,7 +197,7 @@ def _write_outages(
     tables: Tables,
 ) -> None:
     keys = [outages_key(plan.report_id, shard.shard) for shard in plan.shards]
-    merged = merge_sorted([tables.read_part(key) for key in keys], OUTAGES)
+    merged = merge_sorted(_read_parts(keys, tables), OUTAGES)
     schema = outage_rows(OUTAGES.empty_table()).schema
     count = 0
     with _open_tables(TableName.OUTAGES, schema, formats, header, tables) as files:

@@ -8,15 +8,20 @@ import pyarrow as pa
 
 from store_monitoring.errors import IncompleteReportError, MissingObjectError
 from store_monitoring.reports.plan import PartInfo, Plan, Shard
-from store_monitoring.storage.keys import part_key
-from store_monitoring.storage.ports import Tables
 
-_STRETCH_ROWS = 200_000
+_STRETCH_ROWS = 200_000  # merged at once, of all parts
 _READERS = 24  # the time is spent waiting for S3
 
 
 class Part:
     """The part of one shard.
+
+    Parameters
+    ----------
+    plan : Plan
+    shard : Shard
+    pieces : iterator of tables
+        Its rows, piece by piece, at least one. `MissingObjectError` says that it does not exist.
 
     Attributes
     ----------
@@ -26,12 +31,11 @@ class Part:
         See `PartInfo`.
     """
 
-    def __init__(self, plan: Plan, shard: Shard, tables: Tables) -> None:
-        self._key = part_key(plan.report_id, shard.shard)
+    def __init__(self, plan: Plan, shard: Shard, pieces: Iterator[pa.Table]) -> None:
+        self._pieces = pieces
         self._name = f"shard {shard.shard} of {len(plan.shards)} shards"
         self._stores = shard.stores
         self._rows_are_stores = plan.period is None and not plan.where
-        self._tables = tables
         self._stores_read = 0
         self.unknown_store_ids: tuple[str, ...] = ()
         self.trend_us: tuple[tuple[int, int], ...] = ()
@@ -40,7 +44,7 @@ class Part:
         """Yield its rows, piece by piece."""
         rows_read = 0
         try:
-            for rows in self._tables.read_part(self._key):
+            for rows in self._pieces:
                 info = PartInfo.from_metadata(rows.schema.metadata)
                 rows_read += len(rows)
                 yield rows.replace_schema_metadata(None)
@@ -61,6 +65,15 @@ class Part:
             )
 
 
+def piece_rows(parts: int) -> int:
+    """Return how many rows of a part to read at once, if so many parts are merged.
+
+    >>> piece_rows(40)
+    5000
+    """
+    return -(-_STRETCH_ROWS // parts)
+
+
 def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield the rows of all parts in order of store id, one range of ids per table.
 
@@ -78,7 +91,7 @@ def merge_sorted(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iter
     with ThreadPoolExecutor(_READERS) as pool:
         while runs:
             list(pool.map(_Run.refill, runs))
-            share = -(-_STRETCH_ROWS // len(runs))
+            share = piece_rows(len(runs))
             bound = min(filter(None, (run.bound(share) for run in runs)), default=None)
             taken = [run.take(bound) for run in runs]
             yield pa.concat_tables(taken).sort_by("store_id")  # stable: windows stay in order

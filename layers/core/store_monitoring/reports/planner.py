@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from store_monitoring.domain.parameters import WEEK_US
@@ -42,6 +43,7 @@ def plan_report(
     files: ReportFiles,
     *,
     publish_changes: bool,
+    inline_shards: int,
 ) -> Plan:
     """Plan a report from the latest committed data, and write the plan.
 
@@ -64,6 +66,8 @@ def plan_report(
     log, files : ports
     publish_changes : bool
         Whether store changes are published for reports of all stores, as of now.
+    inline_shards : int
+        Up to how many shards the state machine needs no list of them in S3.
 
     Raises
     ------
@@ -76,8 +80,10 @@ def plan_report(
     TooManyStoresError
         If a requested format or memory cannot hold the report.
     """
-    request = ReportRequest.from_json(files.read_json(request_key(report_id)))
-    snapshot = log.snapshot()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(log.snapshot)
+        request = ReportRequest.from_json(files.read_json(request_key(report_id)))
+    snapshot = reading.result()
     known_since_us, now_us = _known_us(request, memory_us, snapshot.max_timestamp_us)
     entries = log.manifest(snapshot.version, known_since_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
@@ -119,7 +125,8 @@ def plan_report(
         check_formats_hold(plan.formats, plan.stores * plan.min_windows, what)
     if not files.create_json(plan_key(report_id), plan.to_json()):
         plan = Plan.from_json(files.read_json(plan_key(report_id)))
-    files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
+    if len(plan.shards) > inline_shards:
+        files.write_json(shards_key(report_id), [{"shard": shard.shard} for shard in plan.shards])
     return plan
 
 

@@ -38,7 +38,7 @@ from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
 from store_monitoring.storage.schemas import PART, PERIOD_PART
 from store_monitoring.storage.stores import attribute_values
 
-_BATCH_POLLS = 500_000  # smaller batches are not worth a call
+_BATCH_POLLS = 2_000_000  # the files of a batch are requested together
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "Limits"
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
 _AHEAD = 1  # batches that are read while one is computed
@@ -118,11 +118,28 @@ def max_polls_in_memory(memory_mb: int) -> int:
 def compute_shard(
     report_id: str, shard: int, tables: Tables, max_polls: int = max_polls_in_memory(1769)
 ) -> Receipt:
-    """Read a shard's files, compute the uptime of its stores, and write its part.
-
-    If the plan includes outages, they are written, too.
+    """Compute a shard's part, and write it.
 
     If a part of the planned number of stores exists, it is kept: the plan of a report is final.
+    """
+    key = part_key(report_id, shard)
+    with ThreadPoolExecutor(1) as pool:
+        existing = pool.submit(tables.read_metadata, key)
+        plan = read_plan(report_id, tables)
+    info = PartInfo.from_metadata(existing.result())
+    if info is not None and info.stores_read == plan.shards[shard].stores:
+        return Receipt(shard, info.stores_read, polls_read=0)
+    part, receipt = compute_part(plan, shard, tables, max_polls)
+    tables.write_part(key, part)
+    return receipt
+
+
+def compute_part(
+    plan: Plan, shard: int, tables: Tables, max_polls: int
+) -> tuple[pa.Table, Receipt]:
+    """Read a shard's files, and compute the uptime of its stores.
+
+    If the plan includes outages, they are written.
 
     No store is in two buckets, so buckets are computed a few at a time. If they have more than
     `max_polls` polls, those are computed piece by piece. Memory does not grow with the number of
@@ -130,13 +147,15 @@ def compute_shard(
 
     A requested store that is in none of the files has no row, and the part names it.
     `merge_report` reports all such stores, since it sees all parts.
+
+    Returns
+    -------
+    table
+        The part: a row for each store or window, in order of store ids; its metadata are a
+        `PartInfo`.
+    Receipt
     """
-    plan = read_plan(report_id, tables)
     files = plan.shards[shard]
-    key = part_key(report_id, shard)
-    info = PartInfo.from_metadata(tables.read_metadata(key))
-    if info is not None and info.stores_read == files.stores:
-        return Receipt(shard, info.stores_read, polls_read=0)
     parts = [(PART if plan.period is None else PERIOD_PART).empty_table()]
     outages, ends = [NO_OUTAGES], [_NO_ENDS]
     trends: list[Int64s] = []
@@ -157,15 +176,15 @@ def compute_shard(
                 parts.append(part_of(stores, figures))
             else:
                 parts.append(period_part_of(stores, figures, windows, plan.period.unit))
-    if plan.include_outages:  # before the part, which marks the shard as done
+    if plan.include_outages:  # before the part is written, which marks the shard as done
         of_shard = outage_tables(*_outages_sorted(ends, outages))
-        tables.write_outages(outages_key(report_id, shard), of_shard)
+        tables.write_outages(outages_key(plan.report_id, shard), of_shard)
     # Stable: the windows of a store stay in order of time.
     part = pa.concat_tables(parts).sort_by("store_id")
     trend_us = tuple((int(up), int(down)) for up, down in sum(trends, start=_no_trend(plan)))
     info = PartInfo(stores_read, tuple(sorted(unknown)), trend_us)
-    tables.write_part(key, part.replace_schema_metadata(info.to_metadata()))
-    return Receipt(shard, stores_read, polls_read)
+    part = part.replace_schema_metadata(info.to_metadata())
+    return part, Receipt(shard, stores_read, polls_read)
 
 
 def _compute(
@@ -249,15 +268,17 @@ def _read(
     files: tuple[list[StoresFile], list[PollsFile]],
 ) -> _Batch:
     stores_files, polls_files = files
-    # In one chunk: each call on a column costs as much for a small chunk as for a large one.
-    stores = tables.read_stores(stores_files).combine_chunks()
+    fits = sum(file.rows for file in polls_files) <= max_polls
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(
+            tables.read_polls, polls_files if fits else [], plan.known_since_us, plan.now_us
+        )
+        # In one chunk: each call on a column costs as much for a small chunk as for a large one.
+        stores = tables.read_stores(stores_files).combine_chunks()
     if shard.store_ids is not None:
         wanted = pa.array(shard.store_ids, pa.string())
         stores = stores.filter(pc.is_in(stores.column("store_id"), wanted))
-    if sum(file.rows for file in polls_files) > max_polls:
-        return _Batch(stores, polls_files, None)
-    polls = tables.read_polls(polls_files, plan.known_since_us, plan.now_us)
-    return _Batch(stores, polls_files, polls)
+    return _Batch(stores, polls_files, reading.result() if fits else None)
 
 
 def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:

@@ -129,8 +129,10 @@ class Tables(Protocol):
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
 
-    def read_part(self, key: str) -> Iterator["pa.Table"]:
-        """Yield what one shard computed, piece by piece; at least one piece, maybe without rows.
+    def read_part(self, key: str, piece_rows: int = 1000) -> Iterator["pa.Table"]:
+        """Yield what one shard computed, in pieces of about so many rows, at least a thousand.
+
+        There is at least one piece, maybe without rows.
 
         Raises
         ------
