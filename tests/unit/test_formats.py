@@ -293,6 +293,20 @@ def test_a_report_without_outages_has_an_empty_table(tmp_path: Path) -> None:
     assert pq.read_table(folder / "outages.parquet").num_rows == 0
 
 
+def test_no_two_columns_have_the_same_name(pipeline: Pipeline) -> None:
+    text = "store_id,stores,state,attributes.state\nup,many,West,x\n"
+    assert pipeline.ingest("attributes/x.csv", text).status == "Committed"
+    pipeline.report(ReportRequest(formats=tuple(Format), group_by=("stores", "state")))
+    folder = pipeline.folder / "reports/r"
+    header = (folder / "groups.csv").read_text("utf-8").splitlines()[0].split(",")
+    assert header[:3] == ["attributes.stores", "state", "stores"]
+    workbook = load_workbook(folder / "report.xlsx")
+    assert [cell.value for cell in workbook["Groups"][1]] == header
+    names = [cell.value for cell in workbook["Stores"][1]]
+    assert len(set(names)) == len(names)
+    assert names[-3:] == ["attributes.state", "attributes.attributes.state", "stores"]
+
+
 def test_further_tables_are_written_only_on_request(pipeline: Pipeline) -> None:
     pipeline.report(ReportRequest(formats=tuple(Format)))
     folder = pipeline.folder / "reports/r"

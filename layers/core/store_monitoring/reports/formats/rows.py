@@ -1,6 +1,6 @@
 """The rows of a report, as the detailed formats show them: rounded, with units in the names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,37 @@ def table_with_units(columns: Iterable[tuple[str, Any, str | None]]) -> pa.Table
         for name, values, unit in zip(names, arrays, units, strict=True)
     ]
     return pa.table(list(arrays), schema=pa.schema(fields))
+
+
+def flat_headers(schema: pa.Schema, attributes: Sequence[str]) -> list[str]:
+    """Return the headers of a table with a column for each attribute instead of a nested one.
+
+    An attribute with the name of another column has `attributes.` before its own.
+
+    Parameters
+    ----------
+    schema : schema
+        Its nested field contains the attributes.
+    attributes : sequence of str
+
+    Examples
+    --------
+    >>> schema = pa.schema({"group": pa.struct({}), "stores": pa.int64()})
+    >>> flat_headers(schema, ["brand", "stores"])
+    ['brand', 'attributes.stores', 'stores']
+    """
+    figures = {field.name for field in schema if not pa.types.is_nested(field.type)}
+    of_attributes = []
+    for name in attributes:
+        header = name
+        while header in figures or (header != name and header in attributes):
+            header = f"attributes.{header}"
+        of_attributes.append(header)
+    return [
+        header
+        for field in schema
+        for header in (of_attributes if pa.types.is_nested(field.type) else [field.name])
+    ]
 
 
 def plain_text(values: Any) -> Any:

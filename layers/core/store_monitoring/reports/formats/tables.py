@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from store_monitoring.reports.formats.csv import lines, quoted
 from store_monitoring.reports.formats.json import JsonRows, to_json
-from store_monitoring.reports.formats.rows import TEXT_ROWS, joined, plain_text
+from store_monitoring.reports.formats.rows import TEXT_ROWS, flat_headers, joined, plain_text
 from store_monitoring.reports.formats.writers import Rows
 from store_monitoring.reports.report import Format, TableName
 
@@ -76,13 +76,7 @@ class _ParquetTable:
 
 
 def _flattened(table: pa.Table) -> pa.Table:
-    """Return a table with the fields of structs in columns of their own, without their prefix."""
-    flat = table.flatten()
-    names = [
-        name
-        for field in table.schema
-        for name in (
-            [each.name for each in field.type] if pa.types.is_struct(field.type) else [field.name]
-        )
-    ]
-    return flat.rename_columns(names)
+    """Return a table with the fields of a struct in columns of their own, without its prefix."""
+    structs = [field.type for field in table.schema if pa.types.is_struct(field.type)]
+    attributes = [each.name for struct in structs for each in struct]
+    return table.flatten().rename_columns(flat_headers(table.schema, attributes))

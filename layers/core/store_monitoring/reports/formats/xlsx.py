@@ -17,7 +17,13 @@ from xlsxwriter.worksheet import Worksheet
 from store_monitoring.domain.parameters import DAY_US, MINUTE_US
 from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.instants import EPOCH, to_text
-from store_monitoring.reports.formats.rows import PERCENT, TEXT_ROWS, detailed_rows, joined
+from store_monitoring.reports.formats.rows import (
+    PERCENT,
+    TEXT_ROWS,
+    detailed_rows,
+    flat_headers,
+    joined,
+)
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.measures import CLASSIC_UNITS, PERIOD_UNITS, measures
 from store_monitoring.reports.period_summary import PeriodSummary, PeriodTotal, PeriodWindow
@@ -220,15 +226,15 @@ class _Sheet:
         self._sheet = workbook.add_worksheet(name, _Worksheet)
         self._formats = formats
         self._attributes = attributes
-        self._headers: list[str] = []
+        self._headers = flat_headers(schema, attributes)
         self._next_row = 1
+        column = 0
         for field in schema:
-            for header in attributes if pa.types.is_nested(field.type) else [field.name]:
+            for _ in attributes if pa.types.is_nested(field.type) else [field.name]:
                 # The format of a column takes less time than that of each of its cells.
-                column = len(self._headers)
                 width = _NARROW if column else _WIDE
                 self._sheet.set_column(column, column, width, formats.of(field))
-                self._headers.append(header)
+                column += 1
         self._sheet.freeze_panes(1, 1)
         self._sheet.write_row(0, 0, self._headers, formats.header)
         _set_up_print(self._sheet)
