@@ -325,6 +325,33 @@ def test_a_summary_has_no_more_groups_than_the_api_can_return(
     assert read(pipeline, "summary.json")["groups"] == []
 
 
+def test_the_page_has_groups_and_stores_and_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(tmp_path)
+    polls = [f"s{nth},active,2024-10-01 00:00:0{nth % 2}\n" for nth in range(43)]
+    polls.append("s42,inactive,2024-10-19 00:00:00\ns0,active,2024-10-20 00:00:00\n")
+    pipeline.ingest("polls/x.csv", "store_id,status,timestamp_utc\n" + "".join(polls))
+    owners = "".join(f"s{nth},Owner {nth}\n" for nth in range(43))
+    pipeline.ingest("attributes/x.csv", "store_id,franchisee\n" + owners)
+    year = Period(date(2024, 4, 20), date(2024, 10, 20), PeriodUnit.DAY)
+    request = ReportRequest(period=year, formats=(Format.HTML,), group_by=("franchisee",))
+    pipeline.report(request)
+    page = (tmp_path / "reports" / "r" / "report.html").read_text()
+    assert len(page.encode()) < 1_000_000
+    assert page.count("franchisee: Owner") == 43 + 400 // 183
+    assert "groups.csv" in page
+    row = '<th scope="row" class="id">s'
+    stores = page[page.index('id="stores"') : page.index('id="charts"')]
+    assert stores.count(row) == 43
+    assert stores.index(f"{row}42<") < stores.index(f"{row}0<")  # the worst first
+    monkeypatch.setattr(period_summary, "PAGE_STORES", 2)
+    pipeline.report(replace(request, period=replace(year, unit=PeriodUnit.TOTAL)))
+    page = (tmp_path / "reports" / "r" / "report.html").read_text()
+    assert page[page.index('id="stores"') : page.index('id="charts"')].count(row) == 2
+    assert page.count("franchisee: Owner") == 2 * 43
+
+
 def test_more_rows_than_a_sheet_holds_are_refused_when_planned(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

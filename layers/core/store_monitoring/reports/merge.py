@@ -165,7 +165,11 @@ def _write_stores(
     if isinstance(summary, SummaryBuilder):
         for part in parts:
             summary.add_trend(part.trend_us)
-    return Aggregates(summary.summary(groups), None if groups is None else Rows(groups.table()))
+    return Aggregates(
+        summary.summary(groups),
+        None if groups is None else Rows(groups.table()),
+        summary.stores() if isinstance(summary, PeriodSummaryBuilder) else (),
+    )
 
 
 def _schema_of(plan: Plan) -> pa.Schema:

@@ -17,7 +17,7 @@ from store_monitoring.instants import to_text, to_us
 from store_monitoring.reports.groups import GroupsBuilder, window_keys, window_starts
 from store_monitoring.reports.measures import StoreTotals, Sums, hours, percent, summands
 from store_monitoring.reports.plan import Plan
-from store_monitoring.reports.report import ReportWarning
+from store_monitoring.reports.report import Format, ReportWarning
 from store_monitoring.reports.summary import (
     SUMMARY_GROUPS,
     UPTIME_LABELS,
@@ -37,6 +37,9 @@ SILENT_US = DAY_US
 """A store's polls ended early if its last known poll is at least this long before its last end."""
 
 SILENT_STORES_NAMED = 100
+PAGE_STORES = 1000
+"""The page of a period has a table of this many stores, so that it has less than 1 MB."""
+
 SERIES_WINDOWS = 10_000
 """With more windows of groups, a summary has only the groups' totals; the API could not return it.
 """
@@ -125,33 +128,32 @@ class GroupSeries:
 
 @dataclass(frozen=True, slots=True)
 class PeriodStore:
-    """A store with a low percentage of uptime in the period."""
+    """A store in the whole period; without known time it has no percentage."""
 
     store_id: str
     name: str | None
-    uptime_percent: float
+    uptime_percent: float | None
     target_percent: float
     uptime_hours: float
     downtime_hours: float
     no_data_hours: float
     outages: int
-    last_poll_at: str
+    last_poll_at: str | None
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
-        """Return the figures of a row of `StoreTotals` with known time."""
-        uptime = percent(row["uptime_us"], row["known_us"])
-        assert uptime is not None  # it has known time
+        """Return the figures of a row of `StoreTotals`."""
+        last_poll_at = row["last_poll_at"]
         return cls(
             store_id=row["store_id"],
             name=row["name"],
-            uptime_percent=uptime,
+            uptime_percent=percent(row["uptime_us"], row["known_us"]),
             target_percent=float(row["target_percent"]),
             uptime_hours=hours(row["uptime_us"]),
             downtime_hours=hours(row["downtime_us"]),
             no_data_hours=hours(row["no_data_us"]),
             outages=row["outages"],
-            last_poll_at=to_text(to_us(row["last_poll_at"])),
+            last_poll_at=None if last_poll_at is None else to_text(to_us(last_poll_at)),
         )
 
 
@@ -249,6 +251,7 @@ class PeriodSummaryBuilder:
         self._groups = GroupsBuilder(plan.group_by) if plan.group_by else None
         self._zones = Sums(["timezone"])
         self._worst: list[pa.Table] = []
+        self._worst_count = PAGE_STORES if Format.HTML in plan.formats else WORST_STORES
         self._by_uptime = Histogram(UPTIME_LABELS)
         self._by_outage_hour = np.zeros(7 * 24, np.int64)
         self._silent_stores = 0
@@ -270,7 +273,7 @@ class PeriodSummaryBuilder:
         zones = pc.fill_null(stores.column("timezone"), DEFAULT_ZONE_NAME)
         counts = {name: columns[name] for name in ("stores", "outages")}
         self._zones.add(pa.table({"timezone": zones} | counts))
-        self._worst = [worst_first(pa.concat_tables([*self._worst, stores]), "", WORST_STORES)]
+        self._worst = [worst_first(pa.concat_tables([*self._worst, stores]), "", self._worst_count)]
         self._by_uptime.add(uptime_bins(stores, ""))
         is_silent = pc.greater_equal(pc.fill_null(stores.column("silent_us"), SILENT_US), SILENT_US)
         silent = stores.filter(is_silent)
@@ -294,7 +297,7 @@ class PeriodSummaryBuilder:
             silent_stores=self._silent_stores,
             silent=tuple(self._silent),
             worst_stores=tuple(
-                PeriodStore.of(row) for row in self._worst[0].to_pylist() if row["known_us"]
+                each for each in self.stores(WORST_STORES) if each.uptime_percent is not None
             ),
             stores_by_uptime_percent=self._by_uptime.bins(),
             windows=tuple(self._series(self._windows.table())),
@@ -302,6 +305,10 @@ class PeriodSummaryBuilder:
             outages_by_hour=tuple(map(tuple, self._by_outage_hour.reshape(7, 24).tolist())),
             outages_by_zone=outages_by_zone(self._zones, "outages"),
         )
+
+    def stores(self, count: int = PAGE_STORES) -> tuple[PeriodStore, ...]:
+        """Return stores for the page, if it was requested: those with the lowest uptime first."""
+        return tuple(PeriodStore.of(row) for row in self._worst[0].slice(0, count).to_pylist())
 
     def _series(self, sums: pa.Table) -> Iterable[PeriodWindow]:
         for start, row in zip(window_starts(sums).to_pylist(), sums.to_pylist(), strict=True):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from store_monitoring.domain.parameters import RULES_VERSION
 from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.rows import detailed_rows
-from store_monitoring.reports.period_summary import PeriodSummary
+from store_monitoring.reports.period_summary import PeriodStore, PeriodSummary
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.summary import Summary
 
@@ -57,10 +57,13 @@ class Aggregates:
     summary : Summary or PeriodSummary
     groups : Rows or None
         As `GroupsBuilder.table` returns them; None if the request names no `group_by`.
+    stores : tuple of PeriodStore
+        In a period's report, stores for the page, the worst first.
     """
 
     summary: Summary | PeriodSummary
     groups: Rows | None
+    stores: tuple[PeriodStore, ...] = ()
 
 
 class Writer(ABC):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import resources
-from math import ceil, sqrt
+from itertools import accumulate
+from math import ceil, inf, sqrt
 from typing import IO, Any, Self
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from store_monitoring.instants import to_text
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.html import texts
 from store_monitoring.reports.html.charts import charts, uptime_chart
-from store_monitoring.reports.period_summary import PeriodSummary
+from store_monitoring.reports.period_summary import GroupSeries, PeriodSummary
 from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.request import period_to_json
 from store_monitoring.reports.summary import Summary
@@ -27,6 +28,7 @@ TABLE_STORES = 5_000  # so that a page has less than 1 MB
 WORST_STORES = 10  # on the first printed page
 LONGEST_OUTAGES = 50
 GROUPS = 100
+GROUP_WINDOWS = 400  # of a period: those of the first groups, so that a page has less than 1 MB
 _LEVELS = 4  # of colour, in the table of outages by hour
 _PACKAGE = "store_monitoring.reports.html"
 
@@ -156,21 +158,20 @@ class LongestOutages:
 
 
 class PeriodHtmlWriter(Writer):
-    """Writes the page of a period's report, which has no table of stores, at the end."""
+    """Writes the page of a period's report at the end, from its aggregates."""
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
         self._output = output
         self._plan = plan
-        self._summary: PeriodSummary | None = None
+        self._aggregates: Aggregates | None = None
         self._outages: LongestOutages | None = None
 
     def write(self, batch: Batch) -> None:
         """Write nothing: a period may have more rows than a page can show."""
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
-        """Keep the summary."""
-        assert isinstance(aggregates.summary, PeriodSummary)
-        self._summary = aggregates.summary
+        """Keep them."""
+        self._aggregates = aggregates
 
     def write_outages(self, rows: Rows) -> None:
         """Keep the longest."""
@@ -178,17 +179,23 @@ class PeriodHtmlWriter(Writer):
 
     def close(self) -> None:
         """Write the page."""
-        summary, outages = self._summary, self._outages
-        assert summary is not None  # written before
+        aggregates, outages = self._aggregates, self._outages
+        assert aggregates is not None  # written before
         assert self._plan.period is not None
+        summary = aggregates.summary
+        assert isinstance(summary, PeriodSummary)
+        groups = _lowest_groups(summary.groups)
         text = (
             _environment()
             .get_template("period.html.j2")
             .render(
                 about=About.of(self._plan),
                 period=period_to_json(self._plan.period),
-                summary=replace(summary, groups=summary.groups[:GROUPS]),
+                summary=summary,
+                groups=groups,
+                detailed_groups=_first_with_windows(groups),
                 group_count=len(summary.groups),
+                stores=aggregates.stores,
                 charts=[uptime_chart("Uptime in the period", summary.stores_by_uptime_percent)],
                 outages=None if outages is None else outages.rows.to_pylist(),
                 outage_count=0 if outages is None else outages.count,
@@ -269,6 +276,23 @@ def write_html(
         scripts=[_inlined("chart_tips.mjs"), _inlined("stores_table.mjs")],
     )
     output.write(text.encode())
+
+
+def _lowest_groups(groups: Sequence[GroupSeries]) -> list[GroupSeries]:
+    """Return the groups with the lowest percentages of uptime in the period, the lowest first."""
+
+    def key(group: GroupSeries) -> float:
+        uptime = group.whole.total.uptime_percent
+        return inf if uptime is None else uptime
+
+    return sorted(groups, key=key)[:GROUPS]
+
+
+def _first_with_windows(groups: Sequence[GroupSeries]) -> list[GroupSeries]:
+    """Return the first groups that have at most `GROUP_WINDOWS` windows together."""
+    counts = accumulate(len(group.windows) for group in groups)
+    first = [group for group, count in zip(groups, counts, strict=True) if count <= GROUP_WINDOWS]
+    return [group for group in first if group.windows]
 
 
 def _worst_groups(table: pa.Table) -> list[dict[str, Any]]:
