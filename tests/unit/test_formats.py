@@ -324,7 +324,7 @@ def test_further_tables_are_written_only_on_request(pipeline: Pipeline) -> None:
 def test_the_summary_has_the_groups_if_people_can_look_at_them(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, limit: int, shown: bool
 ) -> None:
-    monkeypatch.setattr(merge, "_SUMMARY_GROUPS", limit)
+    monkeypatch.setattr(merge, "SUMMARY_GROUPS", limit)
     pipeline.ingest("attributes/x.csv", ATTRIBUTES)  # three groups
     pipeline.report(ReportRequest(group_by=("brand",)))
     summary = json.loads((pipeline.folder / "reports/r/summary.json").read_bytes())
