@@ -318,6 +318,8 @@ def test_new_items_have_the_names_of_old_ones(dynamodb: Any, table: str) -> None
     head, entry = sorted(dynamodb.scan(TableName=table)["Items"], key=lambda item: item["log"]["S"])
     assert head["greatest_us"] == {"N": "200"}
     assert (entry["least_us"], entry["greatest_us"]) == ({"N": "100"}, {"N": "200"})
+    assert (entry["rows"], entry["rejected"]) == ({"N": "10"}, {"N": "1"})  # for operators
+    assert entry["committed_at"] == {"S": AT.isoformat()}
     [file] = entry["files"]["L"]
     assert set(file["M"]) == {"bucket", "rows", "bytes", "least_us", "greatest_us"}
 

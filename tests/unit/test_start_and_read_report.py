@@ -84,6 +84,23 @@ def test_a_report_is_recorded_as_running_and_its_execution_started(tmp_path: Pat
     assert executions.started == [report.report_id]
 
 
+@pytest.mark.parametrize(
+    ("request_", "is_of_all"), [(DEFAULT, True), (ReportRequest(as_of_us=0), False)]
+)
+def test_a_report_is_recorded_with_its_request_and_whether_it_is_of_all_stores_now(
+    tmp_path: Path, request_: ReportRequest, is_of_all: bool
+) -> None:
+    added = []
+
+    class RecordedReports(MemoryReports):
+        def add(self, report: Report, request: ReportRequest) -> Report:
+            added.append((report.all_stores_now, request))
+            return super().add(report, request)
+
+    start_report(request_, STARTED_AT, RecordedReports(), MemoryExecutions(), FolderFiles(tmp_path))
+    assert added == [(is_of_all, request_)]
+
+
 def test_each_report_has_its_own_id(tmp_path: Path) -> None:
     reports, executions = MemoryReports(), MemoryExecutions()
     for _ in range(3):
