@@ -14,6 +14,7 @@ from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.find_stores import ReportRows, StoreQuery, find_stores
 from store_monitoring.http.app import json_response, new_app, next_page_link
 from store_monitoring.http.models import (
+    ExactStoreId,
     Limit,
     OutageHour,
     ReportIdInPath,
@@ -49,6 +50,7 @@ app = new_app(settings.cors_origin, validates=True)
 @app.get("/stores", **LIST_STORES)
 def get_stores(
     q: SearchText = "",
+    store_id: ExactStoreId = None,
     where: StoresWhere = None,
     state: StoreStates = None,
     target_missed: TargetMissed = None,
@@ -58,7 +60,7 @@ def get_stores(
     page_token: StoresPageToken = None,
 ) -> Response[str]:
     """Return a page of stores, as in the newest report of all stores."""
-    query = StoreQuery(q, where, state, target_missed, outage_hour, sort)
+    query = StoreQuery(q, store_id, where, state, target_missed, outage_hour, sort)
     return page_of(query, limit, page_token)
 
 
@@ -66,6 +68,7 @@ def get_stores(
 def get_report_stores(
     report_id: ReportIdInPath,
     q: SearchText = "",
+    store_id: ExactStoreId = None,
     where: StoresWhere = None,
     state: StoreStates = None,
     target_missed: TargetMissed = None,
@@ -75,7 +78,7 @@ def get_report_stores(
     page_token: StoresPageToken = None,
 ) -> Response[str]:
     """Return a page of the stores of a report."""
-    query = StoreQuery(q, where, state, target_missed, outage_hour, sort)
+    query = StoreQuery(q, store_id, where, state, target_missed, outage_hour, sort)
     return page_of(query, limit, page_token, report_id)
 
 

@@ -114,6 +114,9 @@ def test_the_document_lists_the_fields_of_a_row(report: Any) -> None:
         ({"target_missed": "last_week"}, ["B2", "b1"]),
         ({"target_missed": "last_hour"}, ["B2", "a1"]),
         ({"text": "main", "states": ("down",)}, ["a1"]),
+        ({"store_id": "a1"}, ["a1"]),
+        ({"store_id": "b2"}, []),
+        ({"store_id": "a"}, []),
     ],
 )
 def test_stores_that_meet_all_conditions_are_found(

@@ -41,8 +41,8 @@ function showTitle(text, isId) {
 async function reportRow(id, reportId, signal) {
   const path = reportId ? `reports/${encodeURIComponent(reportId)}/stores` : "stores";
   try {
-    const { stores } = await ask("GET", `${path}?${new URLSearchParams({ q: id, limit: 100 })}`, { signal });
-    return stores.find((store) => store.store_id === id) ?? null;
+    const { stores } = await ask("GET", `${path}?${new URLSearchParams({ store_id: id })}`, { signal });
+    return stores[0] ?? null;
   } catch (error) {
     signal.throwIfAborted();
     if (["no_report", "too_many_stores", "unknown_report"].includes(error.code)) return null;

@@ -60,6 +60,8 @@ class StoreQuery:
     text : str
         The id begins with it, or the name or the value of an attribute contains it, in upper or
         lower case; "" for all.
+    store_id : str or None
+        The whole id of one store.
     where : tuple of Condition or None
     states : tuple of str or None
         The store is in one of these states, values of `State`.
@@ -74,6 +76,7 @@ class StoreQuery:
     """
 
     text: str = ""
+    store_id: str | None = None
     where: tuple[Condition, ...] | None = None
     states: tuple[str, ...] | None = None
     target_missed: str | None = None
@@ -257,6 +260,8 @@ def _ordered(query: StoreQuery, report: _ReportRows) -> pa.Array:
     conditions = []
     if query.text:
         conditions.append(_matches(query.text, rows))
+    if query.store_id is not None:
+        conditions.append(pc.equal(rows.column("store_id"), query.store_id))
     for each in where:
         of_stores = attribute_values(rows.column("attributes"), each.attribute)
         conditions.append(_is_in(of_stores, each.values))

@@ -247,6 +247,11 @@ SearchText = Annotated[
         ),
     ),
 ]
+ExactStoreId = Annotated[
+    StoreId | None,
+    WithJsonSchema(_STORE_ID),
+    Query(description="The store with exactly this id."),
+]
 StoresWhere = Annotated[
     Any,  # Powertools would take a tuple for a repeated parameter
     BeforeValidator(_where),
