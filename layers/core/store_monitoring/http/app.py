@@ -276,6 +276,10 @@ def _request_error(error: Mapping[str, Any], path: str) -> StoreMonitoringError:
             reason = "missing"
         case "value_error":
             reason = str(error["ctx"]["error"])
+        case "too_short":
+            reason = "at least {min_length} needed, not {actual_length}".format(**error["ctx"])
+        case "too_long":
+            reason = "at most {max_length} allowed, not {actual_length}".format(**error["ctx"])
         case _:
             reason = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     return InvalidRequestError.about(field, reason)

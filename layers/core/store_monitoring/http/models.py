@@ -129,6 +129,8 @@ def _where(text: str) -> tuple[Condition, ...]:
         conditions = _WHERE.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            raise ValueError("not a JSON object") from None
         raise ValueError(first.get("ctx", {}).get("error", first["msg"])) from None
     return _conditions(conditions)
 
@@ -238,9 +240,9 @@ PageToken = Annotated[
 ]
 SearchText = Annotated[
     str,
+    Field(max_length=255),
     AfterValidator(_search_text),
     Query(
-        max_length=255,
         description=(
             "Stores whose id begins with it, or whose name or value of an attribute contains it,"
             " in upper or lower case."
