@@ -6,16 +6,27 @@ from urllib.parse import urlsplit
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from local import openapi
 
 STAGE = "https://api.example/v1"
 KEY = "open-sesame"
 REPORT_ID = "6b0f3c1c-9d0e-4d52-8f0a-0d6c3f6f3c11"
+FAILED_ID = "0e5a7f8e-0f60-4a52-a2c5-5a60f8f1d9f2"
+RUNNING_ID = "f3b1b0a6-6c1d-4a0e-8a53-8f0f0e1c7c55"
 LISTS: dict[str, Any] = {
-    "/reports": {"reports": [{"report_id": REPORT_ID}]},
-    "/stores": {"stores": [{"store_id": "store 7"}]},
+    "/reports": {
+        "reports": [
+            {"report_id": RUNNING_ID, "status": "Running"},
+            {"report_id": FAILED_ID, "status": "Failed", "can_retry": True},
+            {"report_id": REPORT_ID, "status": "Complete"},
+        ]
+    },
+    "/stores": {
+        "report": {"report_id": REPORT_ID, "as_of": "2024-10-14T23:55:18Z"},
+        "stores": [{"store_id": ".."}, {"store_id": "store 7"}],
+    },
     "/uploads": {"uploads": []},
 }
 COMPLETE = {"report_id": REPORT_ID, "status": "Complete"}
@@ -61,6 +72,33 @@ def test_a_call_is_tried_with_an_id_that_exists(
     expect(call.locator(".live-responses-table td.response-col_status").last).to_have_text("200")
     assert calls[-1] == (f"/get_report/{REPORT_ID}", KEY)
     assert {path for path, _ in calls[:-1]} == set(LISTS)
+
+
+@pytest.mark.parametrize(
+    ("operation", "values"),
+    [
+        ("reports/retry_report", {"report_id": FAILED_ID}),
+        ("reports/get_summary", {"report_id": REPORT_ID}),
+        (
+            "reports/get_history",
+            {"store_id": "store 7", "from": "2024-10-07", "to": "2024-10-14"},
+        ),
+    ],
+)
+def test_examples_suit_their_call(
+    operation: str, values: dict[str, str], page: Page, calls: list[tuple[str, str | None]]
+) -> None:
+    page.goto(f"{STAGE}/docs#/{operation}")
+    call = page.locator(f"#operations-{operation.replace('/', '-')}")
+    for name, value in values.items():
+        expect(call.get_by_placeholder(name, exact=True)).to_have_value(value)
+
+
+def test_the_page_fits_a_phone(page: Page, calls: list[tuple[str, str | None]]) -> None:
+    page.set_viewport_size(ViewportSize(width=360, height=740))
+    page.goto(f"{STAGE}/docs")
+    expect(page.get_by_role("row").filter(has_text="unknown_report")).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_the_page_has_guides_and_errors(page: Page, calls: list[tuple[str, str | None]]) -> None:

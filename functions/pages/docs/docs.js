@@ -10,34 +10,53 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
-/** The first item of a list of the API; undefined if there is none, or a key is needed. */
-async function first(path, name) {
-  const response = await fetch(new URL(path, base), { headers });
-  return response.ok ? (await response.json())[name][0] : undefined;
+const DAY_MS = 86_400_000;
+
+/** A page of a list of the API; empty if a key is needed. */
+async function listed(name) {
+  const response = await fetch(new URL(`${name}?limit=100`, base), { headers });
+  return response.ok ? await response.json() : { [name]: [] };
 }
 
-/** Ids that this deployment has, by the name of the parameter. */
-async function knownIds() {
-  const report = await first("reports?limit=1", "reports");
-  if (!report) return {};
-  const [store, upload] = await Promise.all([first("stores?limit=1", "stores"), first("uploads?limit=1", "uploads")]);
-  return { report_id: report.report_id, store_id: store?.store_id, upload_id: upload?.upload_id };
+/**
+ * Values with which calls succeed in this deployment, as far as there are any.
+ *
+ * @returns {Promise<(path: string) => Object<string, string>>} by the name of the parameter, for a path
+ */
+async function knownValues() {
+  const { reports } = await listed("reports");
+  if (!reports.length) return () => ({});
+  const [{ stores, report: newest }, { uploads }] = await Promise.all([listed("stores"), listed("uploads")]);
+  const complete = reports.find(({ status, request }) => status === "Complete" && !request?.period);
+  const failed = reports.find(({ status, can_retry: canRetry }) => status === "Failed" && canRetry !== false);
+  const store = stores.find(({ store_id: id }) => ![".", ".."].includes(id)); // those cannot be in a path
+  const others = { store_id: store?.store_id, upload_id: uploads.find(({ upload_id: id }) => id)?.upload_id, ...lastDays(newest?.as_of) };
+  return (path) => ({ ...others, report_id: (path.endsWith("/retry") ? failed : (newest ?? complete ?? reports[0]))?.report_id });
 }
 
-/** Give required parameters an id as their example, which Swagger UI fills in. */
-function addExamples(paths, ids) {
-  const operations = Object.values(paths).flatMap(Object.values);
-  for (const parameter of operations.flatMap(({ parameters = [] }) => parameters)) {
-    if (parameter.required && ids[parameter.name]) parameter.example = ids[parameter.name];
+/** The dates of the week up to an instant. */
+function lastDays(asOf) {
+  if (!asOf) return {};
+  const date = (instant) => new Date(instant).toISOString().slice(0, 10);
+  return { from: date(Date.parse(asOf) - 7 * DAY_MS), to: date(Date.parse(asOf)) };
+}
+
+/** Give required parameters an example, which Swagger UI fills in. */
+function addExamples(paths, valuesOf) {
+  for (const [path, operations] of Object.entries(paths)) {
+    const values = valuesOf(path);
+    for (const parameter of Object.values(operations).flatMap(({ parameters = [] }) => parameters)) {
+      if (parameter.required && values[parameter.name]) parameter.example = values[parameter.name];
+    }
   }
 }
 
-const [spec, ids] = await Promise.all([
+const [spec, valuesOf] = await Promise.all([
   fetch(new URL("openapi.json", base)).then((response) => response.json()),
-  knownIds().catch(() => ({})),
+  knownValues().catch(() => () => ({})),
 ]);
 spec.servers = [{ url: base.href.replace(/\/$/, "") }];
-addExamples(spec.paths, ids);
+addExamples(spec.paths, valuesOf);
 const ui = SwaggerUIBundle({
   spec,
   dom_id: "#docs",
