@@ -59,7 +59,9 @@ function enliven(chart) {
   chart.setAttribute("tabindex", "0");
   chart.addEventListener("pointermove", (event) => showAt(nearest(event)));
   chart.addEventListener("pointerdown", (event) => showAt(nearest(event)));
-  chart.addEventListener("pointerleave", hide);
+  chart.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType !== "touch") hide(); // a finger that is lifted has left, too
+  });
   chart.addEventListener("blur", hide);
   chart.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
@@ -70,4 +72,5 @@ function enliven(chart) {
 }
 
 document.querySelectorAll("svg.chart").forEach(enliven);
+addEventListener("pointerdown", ({ target }) => target.closest("svg.chart, #tip") || hide(), { capture: true });
 addEventListener("scroll", () => anchor && place(), { passive: true });
