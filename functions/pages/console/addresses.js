@@ -1,17 +1,23 @@
 // The fragments of the URL that name what is shown.
 
-/** #stores?…, the rows of a report; null: of the newest one. */
-export function storesAddress(query, reportId = null) {
-  const given = Object.entries({ ...query, report: reportId }).filter(([, value]) => value != null && value !== "");
-  const text = new URLSearchParams(given).toString();
-  return text ? `#stores?${text}` : "#stores";
+const LIST = "stores-list"; // in this tab: the list of stores that was shown last
+
+/** #stores?…, the rows of a report: `query.report`; without it, of the newest one. */
+export const storesAddress = (query) => address("#stores", query);
+
+/** The rows of a group's stores; no value is "". */
+export function groupAddress(group, query = {}) {
+  const where = Object.fromEntries(Object.entries(group).map(([name, value]) => [name, value ?? ""]));
+  return storesAddress({ ...query, where: JSON.stringify(where) });
 }
 
 /** #store/ID?… */
-export function storeAddress(id, query = {}) {
+export const storeAddress = (id, query = {}) => address(`#store/${encodeURIComponent(id)}`, query);
+
+function address(path, query) {
   const given = Object.entries(query).filter(([, value]) => value != null && value !== "");
   const text = new URLSearchParams(given).toString();
-  return `#store/${encodeURIComponent(id)}${text && `?${text}`}`;
+  return text ? `${path}?${text}` : path;
 }
 
 /** The reverse of both: what comes before the question mark, decoded, and the query. */
@@ -26,4 +32,13 @@ function decoded(text) {
   } catch {
     return text; // typed by hand, with a literal percent sign
   }
+}
+
+/** Keep the list of stores that is shown, to go back to it from a store. */
+export const keepList = (query) => sessionStorage.setItem(LIST, JSON.stringify(query));
+
+/** The address of the last list of stores if it was of this report, otherwise of all its stores. */
+export function lastList(report) {
+  const query = JSON.parse(sessionStorage.getItem(LIST) ?? "{}");
+  return storesAddress(query.report === report ? query : { report });
 }

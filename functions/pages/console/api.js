@@ -24,10 +24,22 @@ export class ApiError extends Error {
   }
 }
 
+// What people call the parameters that an address may have wrong.
+const FIELDS = {
+  q: "Search",
+  where: "Attributes",
+  as_of: "The time",
+  store_id: "The store",
+  report_id: "The report",
+  page_token: "The page",
+};
+
 /** The message of an API's error, for people; other errors are mistakes of this code, and go on. */
 export function messageOf(error) {
   if (!(error instanceof ApiError)) throw error;
-  return sentence(error.message);
+  const { field, message } = error;
+  if (!field || !message.startsWith(`${field}: `)) return sentence(message);
+  return sentence(message.replace(field, FIELDS[field] ?? `“${field}”`));
 }
 
 /**

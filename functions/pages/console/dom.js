@@ -33,17 +33,27 @@ export function shape(name, attributes = {}, ...children) {
 }
 
 /**
- * Replace the children of an element; the focus stays on the control with the same name.
+ * Replace the children of an element; the focus stays on the control with the same name. Without
+ * one, the element itself has it, so that the next Tab goes on from there.
  *
  * @param {Element} parent
  * @param {(Node|string|null|false)[]} children
  */
 export function refill(parent, children) {
-  const focused = parent.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  const focused = document.activeElement;
+  const hadFocus = parent !== focused && parent.contains(focused);
   parent.replaceChildren(...present(children));
-  if (!focused) return;
+  if (!hadFocus) return;
   const controls = [...parent.querySelectorAll("a, button, input, select, summary, [tabindex]")];
-  controls.find((control) => nameOf(control) === focused)?.focus({ preventScroll: true });
+  const same = controls.find((control) => nameOf(control) === nameOf(focused));
+  if (same) same.focus({ preventScroll: true });
+  else focusOn(parent);
+}
+
+/** Move the focus to an element that is no control: the next Tab goes on from there. */
+export function focusOn(node) {
+  node.tabIndex = -1;
+  node.focus({ preventScroll: true });
 }
 
 const nameOf = (control) =>
@@ -64,15 +74,14 @@ export function announce(message) {
   byId("announcer").textContent = message;
 }
 
-/** Run the action of a button; the button is disabled meanwhile, and has the focus afterwards if it had it. */
+/** Run the action of a button, unless it runs already. A button with `disabled` would lose the focus. */
 export async function busy(button, work) {
-  const hadFocus = button === document.activeElement;
-  button.disabled = true;
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   try {
-    return await work();
+    await work();
   } finally {
-    button.disabled = false;
-    if (hadFocus && document.activeElement === document.body) button.focus();
+    button.ariaDisabled = "false";
   }
 }
 

@@ -52,20 +52,29 @@ export function problemsOf(form, error, names = {}) {
   return { [name]: sentence(error.message.replace(`${error.field}: `, "")) };
 }
 
-/** Keep what is typed into a form for this tab, and fill it in again after a reload. */
-export function keepDraft(form) {
-  const key = `draft-${form.id}`;
+/**
+ * Keep what is typed into a form for this tab, and fill it in again after a reload. Details with
+ * something that was typed are opened, so that it is seen.
+ *
+ * @param {HTMLFormElement} form
+ * @param {string} [name] of the draft
+ */
+export function keepDraft(form, name = form.id) {
+  const key = `draft-${name}`;
   const draft = JSON.parse(sessionStorage.getItem(key) ?? "{}");
   for (const [name, field] of fieldsOf(form)) {
-    if (!(name in draft)) continue;
+    if (!(name in draft) || draft[name] === valueOf(field)) continue;
     if (isChoice(field)) field.checked = draft[name];
     else field.value = draft[name];
+    field.closest("details")?.setAttribute("open", "");
   }
   form.addEventListener("input", () => {
-    const values = fieldsOf(form).map(([name, field]) => [name, isChoice(field) ? field.checked : field.value]);
+    const values = fieldsOf(form).map(([name, field]) => [name, valueOf(field)]);
     sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(values)));
   });
 }
+
+const valueOf = (field) => (isChoice(field) ? field.checked : field.value);
 
 /** The fields, each with a name that no other has: boxes that share a name differ by value. */
 function fieldsOf(form) {

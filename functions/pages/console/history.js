@@ -28,14 +28,18 @@ export function historySection({ store_id: id, as_of: asOf, time_zone: zone, pol
     { "aria-label": "History by", change: () => load() },
     ...Object.keys(SPANS).map((unit) => element("option", { value: unit }, `by ${unit}`)),
   );
+  let loading = new AbortController();
   const load = async () => {
+    loading.abort(); // an older choice must not be shown later
+    loading = new AbortController();
+    const { signal } = loading;
     showMessage(problem);
     const query = new URLSearchParams({ ...span(asOf, zone.name, select.value), by: select.value, poll_filter: filter });
     try {
-      const { windows } = await ask("GET", `stores/${encodeURIComponent(id)}/history?${query}`);
+      const { windows } = await ask("GET", `stores/${encodeURIComponent(id)}/history?${query}`, { signal });
       refill(place, [series(LABEL, windows.map(bar)), element("details", {}, element("summary", {}, "The history as a table"), table(windows))]);
     } catch (error) {
-      showMessage(problem, messageOf(error));
+      if (!signal.aborted) showMessage(problem, messageOf(error));
     }
   };
   load();

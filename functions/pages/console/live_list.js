@@ -1,7 +1,7 @@
 // A paged list of the API, newest first, that keeps itself up to date while it is shown.
 
 import { ask, messageOf } from "./api.js";
-import { busy, byId, pause, showMessage } from "./dom.js";
+import { busy, byId, focusOn, pause, showMessage } from "./dom.js";
 
 const PAGE = 10;
 const REFRESH_EVERY_MS = 5000;
@@ -74,10 +74,13 @@ export class LiveList {
   async #showOlder() {
     const page = await this.#page(`&page_token=${encodeURIComponent(this.#nextPage)}`);
     if (!page) return;
+    const last = this.#list.lastElementChild;
+    const hadFocus = document.activeElement === this.#more;
     for (const entry of page[this.#name]) {
       if (!this.#rows.has(this.#idOf(entry))) this.#add(entry, (item) => this.#list.append(item));
     }
     this.#setNextPage(page);
+    if (hadFocus && this.#more.hidden) focusOn(last.nextElementSibling ?? last);
   }
 
   /** A page; null if it cannot be had, or if the list is no longer shown. */

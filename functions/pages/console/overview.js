@@ -1,13 +1,13 @@
 // The newest report's figures, each with a link to the stores behind it.
 
 import { actionButton } from "./action_button.js";
-import { storesAddress } from "./addresses.js";
+import { groupAddress, storesAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
 import { periodParts } from "./period_overview.js";
 import { makeReport } from "./make_report.js";
-import { openReport } from "./report_files.js";
+import { downloadButtons, openReport } from "./report_files.js";
 import { whichTime } from "./report_request.js";
 import { series } from "./series.js";
 import { locallySortedTable, plainTable } from "./tables.js";
@@ -103,6 +103,7 @@ function figures(summary, compare) {
         { class: "buttons" },
         compare && actionButton("Compare with the week before", problem, compare),
         report.request.formats?.includes("html") && openReport(report.report_id, problem, "Open the HTML report"),
+        ...(report.request.period ? downloadButtons(report.report_id, report.request, problem) : []), // its rows are in no list
       ),
     ),
     problem,
@@ -115,7 +116,7 @@ function figures(summary, compare) {
 /** The parts of a report on the week up to an instant. */
 function weekParts(summary) {
   const { now, trend } = summary;
-  const rows = (query) => storesAddress(query, summary.report.report_id);
+  const rows = (query) => storesAddress({ ...query, report: summary.report.report_id });
   return {
     tiles: [
       tile("Down now", now.down, rows({ state: "down" }), now.down > 0 && "down"),
@@ -130,7 +131,7 @@ function weekParts(summary) {
       ["Worst stores of the week", worstStores("Worst stores of the week", summary.worst_stores, { report_id: summary.report.report_id }), element("a", { href: rows({ sort: "uptime_percent_last_week" }) }, "All stores, the worst first")],
       ["When outages of the week began, local time", heatMap(summary.outages_by_hour, (hour) => rows({ outage_hour: hour }))],
       trend && ["The last seven days", series("Uptime, day by day; the table has the numbers", trend.days.map(dayOfTrend)), trendTable(trend)],
-      ["Groups", ...groups(summary, rows)],
+      ["Groups", ...groups(summary)],
     ].filter(Boolean),
   };
 }
@@ -188,24 +189,27 @@ function outageTiles({ last_week: week, outages_last_week: outages, mean_time_to
 }
 
 /** The groups of the report, each with a link to its stores. */
-function groups({ groups, report }, rows) {
+function groups({ groups, report }) {
   if (!groups) {
     const isAsked = report.request.group_by?.length > 0;
     const hint = isAsked ? "There are too many to show them here; the report’s files have them all." : "A report by an attribute, such as brand, has its groups here.";
     return [element("p", { class: "facts" }, hint, " ", !isAsked && element("a", { href: "#reports" }, "Make one"))];
   }
   const names = Object.keys(groups[0].group);
-  const where = (group) => JSON.stringify(Object.fromEntries(Object.entries(group).map(([name, value]) => [name, value ?? ""])));
   const label = ({ group }) => names.map((name) => group[name] || "none").join(", ");
   const figure = (name, head, cell) => ({ name, head, value: (row) => row[name], cell: (row) => (row[name] == null ? null : cell(row[name])) });
+  const linked = (name, head, query) => ({
+    ...figure(name, head),
+    cell: (row) => element("a", { href: groupAddress(row.group, { ...query, report: report.report_id }) }, number(row[name])),
+  });
   const hasRevenue = groups.some((row) => row.lost_revenue_last_week != null);
   const columns = [
-    { name: "group", head: names.join(", "), isText: true, value: label, cell: (row) => element("a", { href: rows({ where: where(row.group) }) }, label(row)) },
+    { name: "group", head: names.join(", "), isText: true, value: label, cell: (row) => element("a", { href: groupAddress(row.group, { report: report.report_id }) }, label(row)) },
     figure("stores", "Stores", number),
     figure("uptime_percent_last_day", "Up, day", percent),
     figure("uptime_percent_last_week", "Up, week", percent),
-    figure("missed_target_last_week", "Missed", number),
-    figure("outages_last_week", "Outages", number),
+    linked("missed_target_last_week", "Missed", { target_missed: "last_week" }),
+    linked("outages_last_week", "Outages", { sort: "-outages_last_week" }),
     hasRevenue && { ...figure("lost_revenue_last_week", "Lost, week", money), value: (row) => Number(row.lost_revenue_last_week) },
   ].filter(Boolean);
   return [locallySortedTable({ caption: "Groups", sort: "uptime_percent_last_week", rows: groups, columns })];

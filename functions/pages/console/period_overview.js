@@ -1,5 +1,6 @@
 // The figures of a report on a period: in all, window by window, and by group.
 
+import { groupAddress } from "./addresses.js";
 import { element } from "./dom.js";
 import { series } from "./series.js";
 import { locallySortedTable, plainTable } from "./tables.js";
@@ -58,6 +59,7 @@ function windowsTable(windows) {
 function groupsTable(groups) {
   const names = Object.keys(groups[0].group);
   const rows = groups.map(({ group, total, outages }) => ({
+    group,
     name: names.map((name) => group[name] || "none").join(", "),
     uptime: total.uptime_percent,
     down: total.downtime_hours,
@@ -70,7 +72,7 @@ function groupsTable(groups) {
     sort: "uptime",
     rows,
     columns: [
-      { ...column("name", names.join(", "), (text) => text), isText: true },
+      { ...column("name", names.join(", ")), isText: true, cell: ({ group, name }) => element("a", { href: groupAddress(group) }, name) },
       column("uptime", "Uptime", percent),
       column("down", "Down, h", hours),
       column("missed", "Below target", number),

@@ -3,8 +3,19 @@
 import { actionButton } from "./action_button.js";
 import { ApiError, ask } from "./api.js";
 
+/** Buttons for all files of a report: its formats, and its tables, which have the formats of data. */
+export function downloadButtons(reportId, { formats, group_by: groups, include }, problem) {
+  const tables = [groups?.length && "groups", include?.includes("outages") && "outages"].filter(Boolean);
+  const data = formats.filter((format) => ["csv", "json", "parquet"].includes(format));
+  const files = [...formats, ...tables.flatMap((table) => data.map((format) => `${table}.${format}`))];
+  return files.map((file) => actionButton(label(file), problem, () => download(reportId, file), { "aria-label": `Download ${label(file)}` }));
+}
+
+/** "XLSX", "groups.csv" */
+const label = (file) => (file.includes(".") ? file : file.toUpperCase());
+
 /** Download a file of a report, by its name in `urls`. */
-export async function download(reportId, file) {
+async function download(reportId, file) {
   const { urls } = await ask("GET", `get_report/${reportId}`);
   location.assign(urls[file]); // an attachment: the browser stays on the page
 }

@@ -1,10 +1,12 @@
 // The form for a new report, and requests in words.
 
+import { ask, messageOf } from "./api.js";
 import { halfTyped } from "./forms.js";
 import { displayZone, targetPercent } from "./settings.js";
 import { clock, count, instant, toInstant } from "./texts.js";
 
 const MOST_GROUPS = 3;
+const EXAMPLES = 100; // stores whose attributes are offered
 
 /**
  * Read the form.
@@ -35,13 +37,16 @@ export function requested(form) {
   };
   const problems = {
     ...(isPeriod && periodProblems(from, last)),
-    ...(target && !(Number(target) > 0 && Number(target) <= 100) && { target_percent: "A target is above 0 and at most 100." }),
+    ...(target && !isTarget(form.elements.target_percent, target) && { target_percent: "A target is above 0 and at most 100, with four decimals at most." }),
     ...(problem && { where: problem }),
     ...(groups.length > MOST_GROUPS && { group_by: `At most ${MOST_GROUPS} attributes.` }),
     ...halfTyped(form),
   };
   return { body, problems };
 }
+
+/** The field's attributes say what is valid, but for the bound that is excluded. */
+const isTarget = (field, target) => field.validity.valid && Number(target) > 0;
 
 function periodProblems(from, last) {
   if (!from) return { from: "Choose the first day." };
@@ -63,8 +68,26 @@ export function listed(text) {
   return [...new Set([...values].map(([value, quoted]) => quoted?.replaceAll('""', '"') ?? trimmed(value)))].filter(Boolean);
 }
 
+/**
+ * The attributes of some stores.
+ *
+ * @param {string} path of a list of stores
+ * @returns {Promise<Object<string, string[]>>} values by name, both sorted; none if there is no report yet
+ */
+export async function knownAttributes(path) {
+  try {
+    const { stores } = await ask("GET", `${path}?limit=${EXAMPLES}`);
+    const names = new Set(stores.flatMap(({ attributes }) => Object.keys(attributes ?? {})));
+    const values = (name) => new Set(stores.map(({ attributes }) => attributes?.[name]).filter(Boolean));
+    return Object.fromEntries([...names].toSorted().map((name) => [name, [...values(name)].toSorted()]));
+  } catch (error) {
+    messageOf(error); // there is nothing to offer yet
+    return {};
+  }
+}
+
 /** Read conditions, one a line: "brand: Nori, Oka"; no value means stores without one. */
-function conditionsIn(text) {
+export function conditionsIn(text) {
   const lines = text.split(/[\r\n]+/).filter((line) => line.trim());
   const wrong = lines.find((line) => !/^[^:]*\S[^:]*:/.test(line));
   if (wrong) return { where: {}, problem: `“${wrong.trim()}” has no attribute with a colon, such as brand: Nori.` };

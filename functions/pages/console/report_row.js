@@ -3,7 +3,7 @@
 import { actionButton } from "./action_button.js";
 import { ask, messageOf } from "./api.js";
 import { announce, element, pause, problemText, refill, showMessage } from "./dom.js";
-import { download, openReport } from "./report_files.js";
+import { downloadButtons, openReport } from "./report_files.js";
 import { extras, inWords } from "./report_request.js";
 import { count, exactInstant, length, money, number, percent, sentence } from "./texts.js";
 
@@ -30,6 +30,7 @@ export class ReportRow {
 
   /** Show the entry of a newer list, unless a newer status is known. */
   update(entry) {
+    if (entry.status === "Running" && this.#entry.status === "Failed") this.#askAgain(entry);
     if (entry.status === "Running" || JSON.stringify(entry) === JSON.stringify(this.#entry)) return;
     this.#entry = entry;
     this.#show();
@@ -52,6 +53,15 @@ export class ReportRow {
     } finally {
       this.#following = false;
     }
+  }
+
+  /** The report was retried elsewhere, unless the list is older than the failure. */
+  async #askAgain(entry) {
+    const { status } = await ask("GET", `get_report/${entry.report_id}`, { signal: this.#signal }).catch(() => ({}));
+    if (status !== "Running" || this.#entry.status !== "Failed") return;
+    this.#entry = entry;
+    this.#show();
+    await this.follow(this.#signal);
   }
 
   #end(report) {
@@ -101,24 +111,14 @@ export class ReportRow {
   }
 
   #files() {
-    const { report_id: id, formats, headline: hasSummary } = this.#entry;
-    const downloadButton = (file) =>
-      actionButton(label(file), this.#problem, () => download(id, file), { "aria-label": `Download ${label(file)}` });
+    const { report_id: id, formats, request, headline: hasSummary } = this.#entry;
     return element(
       "div",
       { class: "buttons" },
       formats.includes("html") && openReport(id, this.#problem),
-      ...this.#fileNames().map(downloadButton),
+      ...downloadButtons(id, { ...request, formats }, this.#problem),
       hasSummary && element("a", { href: `#overview/${id}` }, "Figures"),
     );
-  }
-
-  /** The report's formats, and the files of its tables, which have the formats of data. */
-  #fileNames() {
-    const { formats, request } = this.#entry;
-    const tables = [request?.group_by?.length && "groups", request?.include?.includes("outages") && "outages"];
-    const data = formats.filter((format) => ["csv", "json", "parquet"].includes(format));
-    return [...formats, ...tables.filter(Boolean).flatMap((table) => data.map((format) => `${table}.${format}`))];
   }
 
   #retryButton() {
@@ -126,9 +126,6 @@ export class ReportRow {
     return element("div", { class: "buttons" }, actionButton("Try again", this.#problem, () => this.#retry()));
   }
 }
-
-/** "XLSX", "groups.csv" */
-const label = (file) => (file.includes(".") ? file : file.toUpperCase());
 
 function facts(entry) {
   return [

@@ -1,15 +1,14 @@
 // The latest reports, and the form for a new one.
 
-import { ask, messageOf } from "./api.js";
+import { ask } from "./api.js";
 import { busy, byId, element, showMessage } from "./dom.js";
 import { keepDraft, problemsOf, showProblems } from "./forms.js";
 import { LiveList } from "./live_list.js";
-import { listed, requested } from "./report_request.js";
+import { knownAttributes, listed, requested } from "./report_request.js";
 import { ReportRow } from "./report_row.js";
 import { displayZone, targetPercent } from "./settings.js";
 
 const FIELDS = { "period.from": "from", "period.to": "last" }; // of the form, by the API's names
-const EXAMPLES = 100; // stores whose attributes are offered
 
 const form = byId("request");
 const list = new LiveList(
@@ -41,13 +40,7 @@ function showTime() {
 
 /** Offer the attributes of the newest report of all stores. */
 async function offerAttributes() {
-  let rows = [];
-  try {
-    rows = (await ask("GET", `stores?limit=${EXAMPLES}`)).stores;
-  } catch (error) {
-    messageOf(error); // there is nothing to offer yet
-  }
-  const names = [...new Set(rows.flatMap(({ attributes }) => Object.keys(attributes ?? {})))].toSorted();
+  const names = Object.keys(await knownAttributes("stores"));
   if (!names.length) return;
   showMessage(byId("known-attributes"), `Stores have: ${names.join(", ")}.`);
   const { group_by: field } = form.elements;

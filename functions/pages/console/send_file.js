@@ -1,6 +1,7 @@
 // Send a file to the inbox, with a form that the API has signed.
 
 import { ApiError, ask } from "./api.js";
+import { answered, reconnecting } from "./connection.js";
 import { size } from "./texts.js";
 
 /**
@@ -21,23 +22,26 @@ export async function send(file, kind, onProgress) {
   const fields = new FormData();
   for (const [name, value] of Object.entries(form.fields)) fields.append(name, value);
   fields.append("file", file); // S3 ignores fields after the file
-  await post(form.url, fields, onProgress);
+  for (let failures = 0; !(await post(form.url, fields, onProgress)); failures += 1) await reconnecting(failures);
+  answered();
   return form.upload_id;
 }
 
-/** Like fetch, but with progress, which fetch does not report for uploads. */
+/**
+ * Like fetch, but with progress, which fetch does not report for uploads.
+ *
+ * @returns {Promise<boolean>} whether there was a response; without one, the form can be sent again
+ */
 function post(url, fields, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded / total));
     request.addEventListener("load", () => {
-      if (request.status < 300) resolve();
+      if (request.status < 300) resolve(true);
       else reject(new ApiError("refused", `The inbox refused the file: ${reason(request)}`));
     });
-    request.addEventListener("error", () =>
-      reject(new ApiError("unreachable", "The connection was lost while the file was sent. Upload it again.")),
-    );
+    request.addEventListener("error", () => resolve(false));
     request.send(fields);
   });
 }

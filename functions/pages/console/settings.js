@@ -10,6 +10,7 @@ const dialog = byId("settings-dialog");
 const form = dialog.querySelector("form");
 const { key, zone, target } = form.elements;
 let asking = null;
+let isDeclined = false; // the question for a key was cancelled: it is not asked again by itself
 
 export const currentKey = () => sessionStorage.getItem(KEY) ?? "";
 
@@ -20,14 +21,20 @@ export const displayZone = () => localStorage.getItem(ZONE) ?? "UTC";
 export const targetPercent = () => localStorage.getItem(TARGET) ?? "";
 
 /**
- * Ask for a key; callers at the same time share one question.
+ * Ask for a key; callers at the same time share one question. Once it was cancelled, no key is
+ * asked for until the user opens the settings: lists that refresh themselves would ask for ever.
  *
  * @param {string} refused the key that was not accepted, if there was one
  * @returns {Promise<boolean>} whether a key was given
  */
 export function askForKey(refused = "") {
+  if (isDeclined) return Promise.resolve(false);
   asking ??= changed(refused ? "This key was not accepted. Check that it is complete, and that it belongs to this stack." : "The API requires a key.")
     .then((isChanged) => isChanged && currentKey() !== "")
+    .then((isGiven) => {
+      isDeclined = !isGiven;
+      return isGiven;
+    })
     .finally(() => (asking = null));
   return asking;
 }
@@ -42,13 +49,14 @@ export function changed(keyProblem = "") {
   if (!byId("zones").childElementCount) {
     byId("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((value) => element("option", { value })));
   }
-  key.value = keyProblem ? "" : currentKey();
+  isDeclined = false;
+  key.value = currentKey();
   zone.value = displayZone();
   target.value = targetPercent();
   showProblems({ key: keyProblem });
   dialog.returnValue = "";
   dialog.showModal();
-  key.focus();
+  key.select(); // so that another one replaces it
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "saved"), { once: true });
   });
@@ -58,7 +66,7 @@ function save(event) {
   event.preventDefault(); // the form is not submitted, so the page's policy need not allow it
   const problems = {
     zone: isZone(zone.value.trim()) ? "" : "There is no such zone. Zones have names such as America/Chicago.",
-    target: isTarget() ? "" : "A target is above 0 and at most 100, such as 99.5.",
+    target: isTarget() ? "" : "A target is above 0 and at most 100, with four decimals at most, such as 99.5.",
   };
   showProblems(problems);
   if (Object.values(problems).some(Boolean)) return;

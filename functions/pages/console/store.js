@@ -1,9 +1,10 @@
 // One store: its week, its figures, and what they rest on.
 
-import { parsed, storeAddress } from "./addresses.js";
+import { lastList, parsed, storeAddress } from "./addresses.js";
 import { ask, messageOf } from "./api.js";
 import { byId, element, refill, showMessage } from "./dom.js";
-import { storeElements } from "./store_parts.js";
+import { problemsOf, showProblems } from "./forms.js";
+import { anotherWeek, storeElements } from "./store_parts.js";
 
 const place = byId("store");
 const SIMILAR = 5;
@@ -12,6 +13,7 @@ const SIMILAR = 5;
 export async function show(rest, signal) {
   const { name: id, query } = parsed(rest);
   showTitle(id, true);
+  byId("store-list").href = lastList(query.report_id);
   document.title = `${id} · Store monitoring`;
   place.replaceChildren();
   place.setAttribute("aria-busy", "true");
@@ -26,8 +28,16 @@ export async function show(rest, signal) {
     if (row?.name) showTitle(row.name, false);
   } catch (error) {
     if (signal.aborted) return;
-    showMessage(byId("store-problem"), messageOf(error));
-    if (error.code === "unknown_store") refill(place, await similar(id, signal));
+    if (error.code === "unknown_store") {
+      showMessage(byId("store-problem"), messageOf(error));
+      refill(place, await similar(id, signal));
+    } else {
+      const week = anotherWeek({ ...query, store_id: id }, query);
+      refill(place, [week]);
+      const { "": general, ...problems } = problemsOf(week.querySelector("form"), error);
+      showMessage(byId("store-problem"), general);
+      showProblems(week, problems);
+    }
   }
   place.removeAttribute("aria-busy");
 }

@@ -2,7 +2,7 @@
 
 import { storeAddress } from "./addresses.js";
 import { element } from "./dom.js";
-import { halfTyped, showProblems } from "./forms.js";
+import { halfTyped, keepDraft, showProblems } from "./forms.js";
 import { historySection } from "./history.js";
 import { displayZone } from "./settings.js";
 import { strip } from "./strip.js";
@@ -175,8 +175,13 @@ function span({ start, end }, of) {
 
 // --- another week ---------------------------------------------------------------------------
 
-/** A form for the time and the polls that the view is about. */
-function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, query) {
+/**
+ * A form for the time and the polls that the view is about.
+ *
+ * @param {object} week store_id; as_of and poll_filter, if they are known
+ * @param {object} query what the fragment says besides the id
+ */
+export function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, query) {
   const zone = displayZone();
   const option = (value, text) => element("option", { value, selected: value === filter }, text);
   const form = element(
@@ -186,7 +191,7 @@ function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, query) 
       "label",
       {},
       `Week up to, ${zone}`,
-      element("input", { type: "datetime-local", name: "as_of", step: "1", value: toField(query.as_of ?? asOf, zone) }),
+      element("input", { type: "datetime-local", name: "as_of", step: "1", max: "9999-12-31T23:59:59", value: fieldValue(query.as_of ?? asOf, zone) }),
     ),
     element(
       "label",
@@ -206,8 +211,13 @@ function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, query) 
     const given = fields.get("as_of") && { as_of: toInstant(fields.get("as_of"), zone) };
     location.hash = storeAddress(id, { ...given, poll_filter: fields.get("poll_filter") });
   });
-  return element("details", {}, element("summary", {}, "Another week, other polls"), form);
+  const shown = element("details", {}, element("summary", {}, "Another week, other polls"), form);
+  keepDraft(form, location.hash); // of this store and week: another one has its own
+  return shown;
 }
+
+/** An instant as the value of a field; empty if the fragment was typed by hand and has none. */
+const fieldValue = (text, zone) => (Number.isNaN(Date.parse(text)) ? "" : toField(text, zone));
 
 // --- what the figures rest on ---------------------------------------------------------------
 

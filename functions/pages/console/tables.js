@@ -29,9 +29,17 @@ export function sortableTable({ caption, columns, rows, sort, onSort }) {
       { class: "data" },
       element("caption", { class: "unseen" }, caption),
       element("thead", {}, element("tr", {}, ...columns.map((column) => headCell(column, sort, onSort)))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map((column, index) => dataCell(column, index, row))))),
+      element("tbody", { click: openRow }, ...rows.map((row) => element("tr", {}, ...columns.map((column, index) => dataCell(column, index, row))))),
     ),
   );
+}
+
+/** A row opens what its header links to; text that is selected and further links stay usable. */
+function openRow(event) {
+  const link = event.target.closest("tr").querySelector("th a");
+  if (!link || event.target.closest("a") || !getSelection().isCollapsed) return;
+  if (event.ctrlKey || event.metaKey) window.open(link.href);
+  else link.click();
 }
 
 function headCell({ name, head, isText }, sort, onSort) {

@@ -31,7 +31,7 @@ class QueuedFile {
       ...Object.entries(KINDS).map(([value, { name }]) => element("option", { value }, name)),
     );
     this.#bar = element("progress", { "aria-label": `Upload of ${file.name}`, max: 1, value: 0, hidden: true });
-    const remove = element("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, click: () => this.#leave() }, "Remove");
+    const remove = element("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, click: () => this.#remove() }, "Remove");
     this.controls = element("div", { class: "buttons" }, this.#kind, remove);
     this.item = element(
       "li",
@@ -85,6 +85,13 @@ class QueuedFile {
     this.#text.textContent = `Sending: ${percent(100 * share)}`;
   }
 
+  /** The focus goes on to the next file, else to the one before, else to the field that chooses them. */
+  #remove() {
+    const near = this.item.nextElementSibling ?? this.item.previousElementSibling;
+    this.#leave();
+    (near?.querySelector(".buttons:not([hidden]) button") ?? byId("files")).focus();
+  }
+
   #leave() {
     files.delete(this);
     this.item.remove();
@@ -121,6 +128,7 @@ export async function sendAll(onSent) {
 }
 
 function showButton() {
+  if (!files.size && document.activeElement === button) byId("files").focus(); // not lost with the button
   button.hidden = files.size === 0;
   button.textContent = `Upload ${count(files.size, "file")}`;
 }

@@ -232,8 +232,9 @@ def test_a_failure_that_may_pass_can_be_retried(reports: Page, user: User) -> No
     reports.route("**/reports?*", respond)
     reports.reload()
     with reports.expect_response(f"**/reports/{report_id}/retry") as response:
-        newest(reports).get_by_role("button", name="Try again").click()
+        newest(reports).get_by_role("button", name="Try again").press("Enter")
     assert response.value.status == 202
+    expect(newest(reports).locator(":focus")).to_have_count(1)
     expect(newest(reports)).to_have_attribute("data-status", "Failed")  # the store is still unknown
     reports.unroute_all(behavior="ignoreErrors")  # a refresh may be under way
 

@@ -44,10 +44,11 @@ def test_zone_and_target_are_checked_and_kept(console: Page) -> None:
     dialog = console.get_by_role("dialog")
     zone, target = dialog.get_by_label("Zone"), dialog.get_by_label("Target")
     zone.fill("America/Chicag")
-    target.fill("101")
-    dialog.get_by_role("button", name="Save").click()
-    expect(dialog.locator("#zone-problem")).to_be_visible()
-    expect(dialog.locator("#target-problem")).to_be_visible()
+    for wrong in ("101", "99.12345"):
+        target.fill(wrong)
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog.locator("#zone-problem")).to_be_visible()
+        expect(dialog.locator("#target-problem")).to_be_visible()
     zone.fill("America/Chicago")
     target.fill("97.25")
     dialog.get_by_role("button", name="Save").click()
@@ -67,3 +68,17 @@ def test_zone_and_target_are_checked_and_kept(console: Page) -> None:
     expect(console.locator(".report h3").first).to_contain_text(
         re.compile("14 October 2024, 07:00 GMT-5")
     )
+
+
+def test_a_cancelled_question_for_a_key_is_not_repeated(refused: Page) -> None:
+    enter_key(refused, "wrong")
+    dialog = refused.get_by_role("dialog")
+    expect(dialog).to_contain_text("This key was not accepted.")
+    expect(dialog.get_by_label("API key")).to_have_value("wrong")
+    dialog.get_by_role("button", name="Cancel").click()
+    for view in ("Reports", "Stores"):
+        with refused.expect_response("**/*?limit=*") as response:
+            visit(refused, view)
+        assert response.value.status == 403
+        expect(refused.locator(f"#{view.lower()}-problem")).to_be_visible()
+        expect(dialog).to_be_hidden()

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from tests.browser.console.conftest import HOSTILE, ODD_IDS
 from tests.e2e.conftest import User
@@ -258,3 +258,38 @@ def test_an_unknown_id_suggests_ids_close_to_it(tolerant: Page, user: User, stor
     page.locator("#store").get_by_role("link", name=store_id).click()
     expect(page.locator(".strip")).to_be_visible()
     expect(page.locator("#store-problem")).to_be_hidden()
+
+
+def test_a_week_that_is_refused_keeps_its_form(tolerant: Page, store_id: str) -> None:
+    open_store(tolerant, store_id)
+    tolerant.get_by_text("Another week").click()
+    field = tolerant.locator("#another-week").get_by_label("Week up to")
+    field.fill("1800-01-02T03:04:05")
+    for _ in range(2):
+        tolerant.get_by_role("button", name="Show").click()
+        expect(tolerant.locator("#another-week .problem")).to_be_visible()
+        expect(field).to_have_value("1800-01-02T03:04:05")
+        expect(field).to_be_focused()
+    field.fill("2024-10-10T00:00:00")
+    tolerant.reload()
+    expect(field).to_have_value("2024-10-10T00:00:00")  # not shown yet, but kept
+    tolerant.get_by_role("button", name="Show").click()
+    expect(tolerant.locator("#store .facts").first).to_contain_text("10 October 2024")
+
+
+def test_the_history_that_was_chosen_last_is_shown(console: Page, store_id: str) -> None:
+    open_store(console, store_id)
+    bars = console.locator(".history .series span")
+    expect(bars).to_have_count(28)
+    held: list[Route] = []
+    console.route("**/history?*by=week*", lambda route: held.append(route))
+    choice = console.get_by_label("History by")
+    with console.expect_request("**/history?*by=week*"):
+        choice.select_option("week")
+    with console.expect_response("**/history?*by=month*"):
+        choice.select_option("month")
+    expect(bars).to_have_count(13)  # a year, and both ends of it
+    assert held
+    held[0].continue_()
+    console.wait_for_load_state("networkidle")
+    expect(bars).to_have_count(13)

@@ -1,5 +1,6 @@
 """The list of stores: searched, filtered, sorted and paged."""
 
+import json
 import re
 from typing import Any
 
@@ -89,3 +90,79 @@ def test_markup_is_text(console: Page, user: User) -> None:
     search(console).fill("<img")
     expect(console.locator("#stores tbody th")).to_have_text([HOSTILE])
     expect(console.locator("img")).to_have_count(0)
+
+
+def test_the_address_names_the_page(console: Page, user: User) -> None:
+    visit(console, "Stores")
+    first = shown(console)
+    next_page = console.get_by_role("button", name="Next")
+    next_page.press("Enter")
+    expect(console).to_have_url(re.compile("page=2"))
+    second = shown(console)
+    expect(next_page).to_be_focused()
+    console.locator("#stores tbody a").first.click()
+    expect(console.locator(".strip")).to_be_visible()
+    console.go_back()
+    assert shown(console) == second
+    console.reload()
+    assert shown(console) == second
+    console.locator("#stores tbody a").first.click()
+    console.get_by_role("link", name="List of stores").click()
+    assert shown(console) == second
+    console.get_by_role("button", name="Previous").click()
+    expect(console).not_to_have_url(re.compile("page="))
+    assert shown(console) == first
+
+
+def test_the_focus_stays_on_the_buttons_of_the_last_page(console: Page) -> None:
+    console.goto(f"{console.url}#stores?q=a")
+    assert shown(console)
+    next_page = console.get_by_role("button", name="Next")
+    while next_page.get_attribute("aria-disabled") == "false":
+        before = shown(console)
+        next_page.press("Enter")
+        expect(console.locator("#stores tbody th").first).not_to_have_text(before[0])
+    expect(next_page).to_be_focused()
+
+
+def test_a_condition_on_an_attribute_keeps_the_report(console: Page, user: User) -> None:
+    report_id = user.get("/stores?limit=1").json()["report"]["report_id"]
+    console.goto(f"{console.url}#stores?report={report_id}")
+    assert shown(console)
+    field = console.get_by_label("Attribute and value")
+    field.fill("brand")
+    expect(console.locator("#conditions option[value='brand: ']")).to_have_count(1)
+    field.press("Enter")
+    expect(console.locator("#condition-problem")).to_be_visible()
+    field.fill("brand:")
+    offered = console.locator("#conditions option").first
+    expect(offered).to_have_attribute("value", re.compile("^brand: .+"))
+    condition = offered.get_attribute("value") or ""
+    field.fill(condition)
+    field.press("Enter")
+    chips = console.get_by_role("list", name="Further conditions")
+    expect(chips.get_by_role("listitem")).to_have_count(2)  # and the report
+    brand = condition.removeprefix("brand: ")
+    assert shown(console) == listed(user, where=json.dumps({"brand": brand}))
+    chips.get_by_role("link", name=f"Without: {condition}").click()
+    expect(chips.get_by_role("listitem")).to_have_count(1)
+    expect(console).to_have_url(re.compile(f"report={report_id}"))
+
+
+def test_a_row_opens_its_store_unless_text_is_selected(console: Page) -> None:
+    visit(console, "Stores")
+    store_id = shown(console)[3]
+    cell = console.locator("#stores tbody tr").nth(3).locator("td").last
+    cell.click()
+    expect(console).to_have_title(f"{store_id} · Store monitoring")
+    console.go_back()
+    assert shown(console)
+    box = cell.bounding_box()
+    assert box
+    console.mouse.move(box["x"] + 2, box["y"] + box["height"] / 2)
+    console.mouse.down()
+    console.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+    console.mouse.up()
+    assert console.evaluate("getSelection().toString()")
+    expect(console.locator("#stores")).to_be_visible()
+    assert console.url.split("#")[1].startswith("stores")

@@ -158,3 +158,21 @@ def test_a_warning_before_leaving_while_a_file_is_sent(console: Page) -> None:
         console.close(run_before_unload=True)
     assert dialog.value.type == "beforeunload"
     dialog.value.accept()
+
+
+def test_a_lost_file_is_sent_again(tolerant: Page) -> None:
+    queue = choose(tolerant, ("lost.csv", POLLS))
+    tolerant.route(re.compile("inbox"), lambda route: route.abort("connectionreset"), times=2)
+    uploads = send(tolerant)
+    expect(tolerant.locator("#connection")).to_be_visible()
+    expect(queue).to_have_count(0)
+    expect(uploads.filter(has_text="lost.csv").first).to_be_visible()
+
+
+def test_the_focus_stays_in_the_queue(console: Page) -> None:
+    choose(console, ("first.csv", POLLS), ("second.csv", POLLS))
+    console.get_by_role("button", name="Remove first.csv").press("Enter")
+    remaining = console.get_by_role("button", name="Remove second.csv")
+    expect(remaining).to_be_focused()
+    remaining.press("Enter")
+    expect(console.locator("#files")).to_be_focused()
