@@ -28,6 +28,7 @@ from pyarrow import fs
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io.pyarrow import PyArrowFile
+from pyiceberg.manifest import ManifestFile
 
 from local.cli.sql import load_extension
 from local.emulator.glue import check_versions
@@ -38,7 +39,7 @@ from store_monitoring.domain.parameters import DAY_US, HOUR_US, MINUTE_US, Perio
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.ports import ManifestEntry, Snapshot
 from store_monitoring.ingest.take_back import take_back_ingest
-from store_monitoring.publish_tables import SCHEMAS, publish_tables
+from store_monitoring.publish_tables import SCHEMAS, DataFile, publish_tables
 from store_monitoring.reports.ports import PageRequest, ReportPage
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.ports import PollsFile
@@ -444,6 +445,83 @@ def test_an_older_version_does_not_replace_a_newer_one(
     assert rows_of(analyst.read("polls")[0]) == pipeline.polls()
 
 
+# --- speed ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the manifests that are opened."""
+    paths: list[str] = []
+    fetch = ManifestFile.fetch_manifest_entry
+
+    def recorded(manifest: ManifestFile, *args: Any, **kwargs: Any) -> Any:
+        paths.append(manifest.manifest_path)
+        return fetch(manifest, *args, **kwargs)
+
+    monkeypatch.setattr(ManifestFile, "fetch_manifest_entry", recorded)
+    return paths
+
+
+def publish_file(analyst: Analyst, version: int, max_files: int = 1000) -> None:
+    """Commit a version of `report_rows` with one more file, instead of its oldest if it is full."""
+    key = f"tables/report_rows/data/{version:02}.parquet"
+    table = analyst.published.open("report_rows")
+    removed = sorted(table.keys)[:1] if len(table.keys) == max_files else []
+    table.commit(version, [DataFile(key, 10, 1000)], removed, datetime.fromtimestamp(0, UTC))
+
+
+def test_a_call_opens_few_manifests_however_many_commits_the_files_are_of(
+    analyst: Analyst, opened: list[str]
+) -> None:
+    counts = []
+    for version in range(1, 41):
+        opened.clear()
+        publish_file(analyst, version, max_files=20)
+        counts.append(len(opened))
+    assert len(analyst.published.open("report_rows").keys) == 20
+    assert max(counts) <= 10
+
+
+def test_manifests_that_were_not_merged_are_merged_by_the_next_commit(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(iceberg_tables, "_MAX_MANIFESTS", 1000)
+        for version in range(1, 21):
+            publish_file(analyst, version)
+    publish_file(analyst, 21)
+    opened.clear()
+    assert len(analyst.published.open("report_rows").keys) == 21
+    assert len(opened) <= 2
+    for snapshot in analyst.table("report_rows").snapshots():
+        files = analyst.table("report_rows").inspect.files(snapshot.snapshot_id)
+        assert len(files) == snapshot.snapshot_id
+
+
+def test_a_call_without_anything_new_opens_no_manifest(analyst: Analyst, opened: list[str]) -> None:
+    analyst.pipeline.ingest("polls/p.csv", polls_csv(random.Random(13), 20))
+    analyst.publish()
+    opened.clear()
+    analyst.publish()
+    assert not opened
+
+
+def test_ten_thousand_files_are_published_in_seconds(analyst: Analyst) -> None:
+    files = [
+        PollsFile(number % 64, f"polls/{number}.parquet", 10, 1000, number, number + 1)
+        for number in range(10_000)
+    ]
+    entry = ManifestEntry("ingest", 100_000, tuple(files), Counter())
+    log = SimpleNamespace(snapshot=lambda: Snapshot(1, {}, 10_000), manifest=lambda *_: [entry])
+    began = time.process_time()
+    published = analyst.published
+    publish_tables(
+        KEEP, lambda: CLOCK_TIME, analyst.pipeline.tables, log, MemoryReports(), published
+    )
+    assert time.process_time() - began < 10
+    assert len(published.open("polls").keys) == 10_000
+
+
 # --- old versions -----------------------------------------------------------------------------
 
 
@@ -508,22 +586,6 @@ def test_a_table_without_a_new_column_is_made_anew_with_it(
     analyst.publish()
     after = analyst.read("report_rows")[0]
     assert [{**row, REPORT_ROWS.names[-1]: None} for row in before] == after
-
-
-def test_ten_thousand_files_are_published_in_seconds(analyst: Analyst) -> None:
-    files = [
-        PollsFile(number % 64, f"polls/{number}.parquet", 10, 1000, number, number + 1)
-        for number in range(10_000)
-    ]
-    entry = ManifestEntry("ingest", 100_000, tuple(files), Counter())
-    log = SimpleNamespace(snapshot=lambda: Snapshot(1, {}, 10_000), manifest=lambda *_: [entry])
-    began = time.process_time()
-    published = analyst.published
-    publish_tables(
-        KEEP, lambda: CLOCK_TIME, analyst.pipeline.tables, log, MemoryReports(), published
-    )
-    assert time.process_time() - began < 10
-    assert len(published.open("polls").keys) == 10_000
 
 
 @pytest.mark.parametrize("table", [POLLS, POLLS_AS_READ])

@@ -7,10 +7,11 @@ kept, and the latest table metadata.
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import cast
 
 from pyarrow import fs
@@ -24,14 +25,20 @@ from pyiceberg.exceptions import (
 from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.manifest import DataFile as IcebergFile
-from pyiceberg.manifest import DataFileContent, FileFormat, ManifestFile
+from pyiceberg.manifest import (
+    DataFileContent,
+    FileFormat,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+)
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadataV2
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
-from pyiceberg.table.update.snapshot import ExpireSnapshots, _OverwriteFiles
+from pyiceberg.table.update.snapshot import ExpireSnapshots, _SnapshotProducer
 from pyiceberg.typedef import Record
 from pyiceberg.types import PrimitiveType
 
@@ -41,6 +48,7 @@ from store_monitoring.storage.keys import PUBLISHED_PREFIX
 from store_monitoring.storage.schemas import POLLS
 
 _MAX_VERSIONS = 100  # then the oldest expire, down to half of it
+_MAX_MANIFESTS = 8  # then they are merged: each call with changes reads all
 _IN_USE = timedelta(hours=1)  # a concurrent call may not have committed newer files yet
 _READERS = 16  # most of the time is spent waiting for S3
 _PROPERTIES = {
@@ -54,6 +62,9 @@ _NAMES = {
         [{"field-id": number, "names": [name]} for number, name in enumerate(POLLS.names, 1)]
     )
 }
+
+_Manifests = Mapping[ManifestFile, Sequence[ManifestEntry]]
+"""Manifests, and their entries about data files that they do not remove."""
 
 
 class IcebergTables:
@@ -114,10 +125,15 @@ def _new_metadata(name: str, location: str) -> TableMetadataV2:
     )
 
 
-class _Replace(_OverwriteFiles):
-    """A version that adds and removes data files; its snapshot id is the version."""
+class _Replace(_SnapshotProducer["_Replace"]):
+    """A version that adds and removes data files; its snapshot id is the version.
 
-    def __init__(self, version: int, transaction: Transaction, io: FileIO) -> None:
+    PyIceberg's own class for this opens every manifest twice, and merges none.
+    """
+
+    def __init__(
+        self, version: int, transaction: Transaction, io: FileIO, manifests: _Manifests
+    ) -> None:
         is_first = transaction.table_metadata.current_snapshot() is None
         super().__init__(
             Operation.APPEND if is_first else Operation.OVERWRITE,
@@ -127,11 +143,41 @@ class _Replace(_OverwriteFiles):
         )
         # `FOR VERSION AS OF` finds it by this.
         self._snapshot_id = version
+        self._current = manifests
+
+    def _deleted_entries(self) -> list[ManifestEntry]:
+        return [
+            ManifestEntry.from_args(
+                status=ManifestEntryStatus.DELETED,
+                snapshot_id=self._snapshot_id,
+                sequence_number=entry.sequence_number,
+                file_sequence_number=entry.file_sequence_number,
+                data_file=entry.data_file,
+            )
+            for entries in self._current.values()
+            for entry in entries
+            if entry.data_file in self._deleted_data_files
+        ]
 
     def _existing_manifests(self) -> list[ManifestFile]:
-        """Leave out the manifests that only say what earlier versions removed."""
-        manifests = super()._existing_manifests()
-        return [each for each in manifests if each.has_added_files() or each.has_existing_files()]
+        """Return the manifests of the files that stay.
+
+        Manifests that lose a file are merged into a new one; if there are many manifests, all are.
+        """
+        are_many = len(self._current) >= _MAX_MANIFESTS
+        unchanged, moved = [], []
+        for manifest, entries in self._current.items():
+            staying = [each for each in entries if each.data_file not in self._deleted_data_files]
+            if are_many or len(staying) < len(entries):
+                moved += staying
+            elif staying:  # otherwise it only says what an earlier version removed
+                unchanged.append(manifest)
+        if not moved:
+            return unchanged
+        with self.new_manifest_writer(UNPARTITIONED_PARTITION_SPEC) as writer:
+            for entry in moved:
+                writer.existing(entry)
+        return [*unchanged, writer.to_manifest_file()]
 
 
 class IcebergTable:
@@ -151,10 +197,6 @@ class IcebergTable:
         self._prefix = f"{PUBLISHED_PREFIX}{table.name()[-1]}/"
         self._root = table.location().removesuffix(self._prefix.removesuffix("/"))
         self._snapshot = table.current_snapshot()
-        self._live = {
-            file.file_path.removeprefix(self._root): file
-            for file in self._data_files([self._snapshot] if self._snapshot else [])
-        }
 
     @property
     def version(self) -> int:
@@ -166,6 +208,16 @@ class IcebergTable:
         """The keys of its data files."""
         return frozenset(self._live)
 
+    @cached_property
+    def _live(self) -> dict[str, IcebergFile]:
+        """Its data files, by their keys."""
+        return {path.removeprefix(self._root): file for path, file in _files(self._current)}
+
+    @cached_property
+    def _current(self) -> _Manifests:
+        """Its manifests; not read by a call that finds it up to date."""
+        return self._manifests([self._snapshot] if self._snapshot else [])
+
     def commit(
         self,
         version: int,
@@ -176,7 +228,7 @@ class IcebergTable:
         """Commit a version, and expire old ones, in one write of the table's metadata."""
         expired = self._expired(keep_since)
         transaction = self._table.transaction()
-        with _Replace(version, transaction, self._table.io) as snapshot:
+        with _Replace(version, transaction, self._table.io, self._current) as snapshot:
             for file in added:
                 snapshot.append_data_file(self._iceberg_file(file))
             for key in removed:
@@ -237,7 +289,7 @@ class IcebergTable:
             *(entry.metadata_file for entry in metadata.metadata_log),
             *(snapshot.manifest_list for snapshot in snapshots),
             *(manifest.manifest_path for manifest in manifests),
-            *(file.file_path for file in self._data_files(snapshots)),
+            *(path for path, _ in _files(manifests)),
         }
         selector = fs.FileSelector(self._prefix.removesuffix("/"), recursive=True)
         before = datetime.now(UTC) - _IN_USE
@@ -246,17 +298,19 @@ class IcebergTable:
                 with suppress(FileNotFoundError):  # a concurrent call deleted it
                     self._files.delete_file(found.path)
 
-    def _manifests(self, snapshots: Sequence[Snapshot]) -> list[ManifestFile]:
-        """Return the manifests of versions, each once."""
+    def _manifests(self, snapshots: Sequence[Snapshot]) -> _Manifests:
+        """Read the manifests of versions, each once."""
         with ThreadPoolExecutor(_READERS) as pool:
             lists = pool.map(lambda snapshot: snapshot.manifests(self._table.io), snapshots)
-            return list({each.manifest_path: each for some in lists for each in some}.values())
+            manifests = list({each.manifest_path: each for some in lists for each in some}.values())
+            entries = pool.map(
+                lambda manifest: manifest.fetch_manifest_entry(self._table.io), manifests
+            )
+            return dict(zip(manifests, entries, strict=True))
 
-    def _data_files(self, snapshots: Sequence[Snapshot]) -> Iterator[IcebergFile]:
-        """Yield the data files of versions."""
-        with ThreadPoolExecutor(_READERS) as pool:
-            for entries in pool.map(
-                lambda manifest: manifest.fetch_manifest_entry(self._table.io),
-                self._manifests(snapshots),
-            ):
-                yield from (entry.data_file for entry in entries)
+
+def _files(manifests: _Manifests) -> Iterator[tuple[str, IcebergFile]]:
+    """Yield the data files of manifests, with their URIs."""
+    for entries in manifests.values():
+        for entry in entries:
+            yield entry.data_file.file_path, entry.data_file
