@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 
 from tests.simulation.dynamodb import DynamoDb
 from tests.simulation.scheduler import Scheduler, ServiceError, Task
-from tests.simulation.state_machine import StateError, StateMachine
+from tests.simulation.state_machine import DATA_LIMIT_EXCEEDED, StateError, StateMachine
 
 _ASYNC_RETRY_SECONDS = (60, 120)
+_MAX_PAYLOAD_BYTES = 256 * 1024  # of a task's result
 _THROTTLED = "Lambda.TooManyRequestsException"
 
 
@@ -338,6 +339,8 @@ class Integrations:
                     )
                 except FunctionError as error:
                     raise StateError(error.name, error.cause) from error
+                if len(json.dumps(result)) > _MAX_PAYLOAD_BYTES:
+                    raise StateError(DATA_LIMIT_EXCEEDED)
                 return {"Payload": result}
             case "dynamodb:updateItem":
                 try:

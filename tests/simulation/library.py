@@ -6,15 +6,15 @@ result is kept and returned again for equal arguments: worlds are small, so most
 before.
 """
 
+import gc
 import io
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache, wraps
+from functools import cache
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,34 +27,34 @@ import pytest
 
 from store_monitoring import logs, metrics
 from store_monitoring.aws import dynamodb_items
-from store_monitoring.domain import uptime
 from store_monitoring.errors import UnreadableFileError
 from store_monitoring.ingest import deadline, ingest_file
 from store_monitoring.ingest.parsing import content as parsing
 from store_monitoring.ingest.parsing.content import Content
 from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.reports import measures, merge_parts, summary
+from store_monitoring.reports import measures, merge_parts, period_summary, shard, summary
 from store_monitoring.reports.formats import csv
+from store_monitoring.reports.plan import Plan
 from store_monitoring.storage import arrays, polls, stores
+from tests.simulation.kept import kept
 from tests.simulation.scheduler import Scheduler
 
 _PURE = (
-    uptime.compute_uptime,
     arrays.part_of,
     csv.csv_lines,
+    ingest_file._partial_stores,
+    ingest_file._with_content,
     measures.measures,
     merge_parts.rebatched,
     polls.row_groups,
-    stores.last_rows,
-    stores.with_attributes,
+    stores._attribute_columns,
+    stores.equal_except_upload_times,
     stores.with_restored,
-    stores.with_rows,
     stores.with_stores,
-    stores.with_zones,
 )
 
-
 _read_content = parsing.read_content
+_compute = shard._compute
 
 
 @dataclass
@@ -84,6 +84,16 @@ def other_surroundings() -> Iterator[None]:
         _now[:] = before
 
 
+_schedules = count(1)
+
+
+def collect_garbage() -> None:
+    """Free what past schedules left, now and then; what is kept is never looked at again."""
+    if next(_schedules) % 50 == 0:
+        gc.collect()
+        gc.freeze()
+
+
 @contextmanager
 def library_in_memory() -> Iterator[None]:
     """Let the library run in simulated surroundings until the context ends."""
@@ -96,7 +106,9 @@ def library_in_memory() -> Iterator[None]:
         (metrics.emit, lambda values: None),
         (_read_content, _read_kept_content),
         (summary.SummaryBuilder, _NoSummary),
-        *((function, _kept(function)) for function in _PURE),
+        (period_summary.PeriodSummaryBuilder, _NoSummary),
+        (_compute, _compute_kept),
+        *((function, kept(function)) for function in _PURE),
     ]
     deadline_time = SimpleNamespace(
         sleep=lambda seconds: _now[0].scheduler.sleep(seconds),
@@ -104,6 +116,7 @@ def library_in_memory() -> Iterator[None]:
     )
     threads = pa.cpu_count()
     pa.set_cpu_count(1)
+    gc.disable()
     with pytest.MonkeyPatch.context() as patch:
         for original, ours in replaced:
             for module, name in _uses(original):
@@ -118,6 +131,8 @@ def library_in_memory() -> Iterator[None]:
         patch.setattr(boto3, "client", lambda name, **_: _now[0].clients[name])
         yield
     pa.set_cpu_count(threads)
+    gc.enable()
+    gc.unfreeze()
 
 
 def _uses(original: Any) -> list[tuple[Any, str]]:
@@ -183,43 +198,7 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class _Pickler(pickle.Pickler):
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, pa.RecordBatch):
-            return bytes, (value.serialize().to_pybytes(),)
-        if isinstance(value, pa.Table):
-            batches = value.combine_chunks().to_batches()
-            return tuple, (value.schema.names, *batches)
-        return NotImplemented
-
-
-def _digest(arguments: Any) -> bytes:
-    file = io.BytesIO()
-    _Pickler(file, protocol=5).dump(arguments)
-    return file.getvalue()
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, Iterator) else value
-
-
-@cache
-def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a pure function that keeps its results."""
-    results: dict[bytes, Any] = {}
-
-    @wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
-        arguments = tuple(map(_listed, arguments))
-        key = _digest((arguments, named))
-        if key not in results:
-            results[key] = _listed(function(*arguments, **named))
-        return results[key]
-
-    return call
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Rows:
     """The rows of a file by bucket, as `Spill` has them on disk."""
 
@@ -260,3 +239,20 @@ def _read_kept_content(
     if isinstance(content, str):
         raise UnreadableFileError(content)
     return content
+
+
+@kept
+def _computed(plan: Plan, stores: pa.Table, polls: pa.Table, max_polls: int) -> Any:
+    tables: Any = None  # the polls are read
+    return list(_compute(plan, shard._Batch(stores, [], polls), tables, max_polls))
+
+
+def _compute_kept(plan: Plan, batch: Any, tables: object, max_polls: int) -> Any:
+    """Compute a batch; who asks, and in which files it was, changes nothing."""
+    what = replace(plan, report_id="", version=0, shards=())
+    return _computed(what, _without_times(batch.stores), batch.polls, max_polls)
+
+
+@kept
+def _without_times(table: pa.Table) -> pa.Table:
+    return table.drop_columns(stores._UPLOADED_AT)

@@ -19,6 +19,7 @@ from store_monitoring.errors import MissingObjectError, SupersededUploadError, T
 from store_monitoring.ingest.outcomes import Upload
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
+from tests.simulation.kept import kept, shared
 from tests.simulation.scheduler import Scheduler, ServiceError
 
 Content = bytes | tuple[pa.Table, ...]
@@ -26,6 +27,16 @@ _Result = TypeVar("_Result")
 
 _NO_STORES = STORES.empty_table()
 _NO_POLLS = POLLS_AS_READ.empty_table()
+
+
+@kept
+def _stores(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables([_NO_STORES, *tables], promote_options="default")
+
+
+@kept
+def _polls(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables([_NO_POLLS, *tables])
 
 
 @dataclass
@@ -103,8 +114,7 @@ class MemoryTables:
         return metadata
 
     def read_stores(self, files: Sequence[StoresFile], store_id: str | None = None) -> pa.Table:
-        tables = [self.read_table(file.key) for file in files]
-        return pa.concat_tables([_NO_STORES, *tables], promote_options="default")
+        return _stores([self.read_table(file.key) for file in files])
 
     def read_polls(
         self,
@@ -113,8 +123,7 @@ class MemoryTables:
         max_timestamp_us: int,
         store_id: str | None = None,
     ) -> pa.Table:
-        tables = [self.read_table(file.key) for file in files]
-        return pa.concat_tables([_NO_POLLS, *tables])
+        return _polls([self.read_table(file.key) for file in files])
 
     def read_polls_in_batches(
         self,
@@ -126,7 +135,7 @@ class MemoryTables:
         yield self.read_polls(files, min_timestamp_us, max_timestamp_us)
 
     def write_table(self, key: str, table: pa.Table) -> int:
-        self._bucket.put(key, (table,))
+        self._bucket.put(key, (shared(table),))
         size: int = table.nbytes
         return size
 

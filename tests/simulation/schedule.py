@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from random import Random
 from typing import Any
 
+from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.instants import from_text
 from store_monitoring.reports.report import Status
-from store_monitoring.reports.request import ReportRequest
+from store_monitoring.reports.request import Condition, ReportRequest
 from tests.simulation.cloud import FunctionError
 from tests.simulation.scheduler import Fault
 from tests.simulation.world import Settings, World
@@ -42,6 +44,9 @@ REQUESTS = {
     "default": ReportRequest(),
     "as of": ReportRequest(as_of_us=from_text("2024-10-13T20:00:00Z")),
     "one store": ReportRequest(store_ids=("b",)),
+    "days": ReportRequest(period=Period(date(2024, 10, 12), date(2024, 10, 15), PeriodUnit.DAY)),
+    "months": ReportRequest(period=Period(date(2024, 9, 1), date(2024, 11, 1), PeriodUnit.MONTH)),
+    "brand": ReportRequest(where=(Condition("brand", ("Nori",)),), group_by=("brand",)),
 }
 
 
@@ -108,8 +113,11 @@ class Schedule:
         weights["upload"] += 1
         if focus:
             weights = {name: _WEIGHTS[name] for name in focus}
-        at, steps = 0.0, []
-        for _ in range(rng.randint(2, 6)):
+        at = 0.0
+        steps: list[Step] = []
+        if rng.random() < 0.7:  # without polls, every report fails
+            steps.append(Step("upload", at, rng.choice(("polls 1", "polls 2")), "polls/p.csv"))
+        for _ in range(rng.randint(2, 5) - len(steps)):
             steps.append(_step(rng, weights, at))
             at += gap * rng.randint(1, 3)
         faults = tuple((kind, rng.choice((0.005, 0.02, 0.1))) for kind in kinds)
@@ -140,6 +148,7 @@ def _without(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
 
 _WEIGHTS = {
     "upload": 12,
+    "upload several": 2,
     "report": 4,
     "compact": 3,
     "take back": 2,
@@ -155,6 +164,8 @@ def _step(rng: Random, weights: dict[str, float], at: float) -> Step:
         case "upload":
             file = rng.choice([*FILES, "polls 1", "polls 2", "polls 3"])
             return Step(name, at, file, f"{file.split()[0]}/{rng.choice('ppq')}.csv")
+        case "upload several":
+            return Step(name, at, "polls 1, timezones 2, polls 3, business_hours 3")
         case "report":
             return Step(name, at, rng.choice([*REQUESTS, "default"]), rng.choice(("", "", "k")))
         case "delete store":
@@ -172,6 +183,11 @@ def _upload(world: World, step: Step) -> None:
     world.acknowledged.append((upload, step.of))
 
 
+def _upload_several(world: World, step: Step) -> None:
+    for number, file in enumerate(step.of.split(", ")):
+        _upload(world, Step("upload", step.after, file, f"{file.split()[0]}/{number}.csv"))
+
+
 def _report(world: World, step: Step) -> None:
     key = f"{step.key} {step.of}" if step.key else None
     report_id = _persist(world, "trigger_report", (REQUESTS[step.of], key))
@@ -185,7 +201,7 @@ def _report(world: World, step: Step) -> None:
         report = _persist(world, "get_report", report_id)
         if report is None or report.status is Status.COMPLETE:
             return
-        if report.status is Status.FAILED and retries < 2:
+        if report.status is Status.FAILED and retries < 1:
             retries += 1
             _persist(world, "retry_report", report_id)
 
@@ -231,6 +247,7 @@ def _persist(world: World, function: str, event: Any) -> Any:
 
 CLIENTS: dict[str, Callable[[World, Step], None]] = {
     "upload": _upload,
+    "upload several": _upload_several,
     "report": _report,
     "compact": _compact,
     "schedule": _schedule,

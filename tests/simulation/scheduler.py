@@ -20,6 +20,7 @@ from greenlet import getcurrent, greenlet
 
 START = datetime(2024, 10, 15, tzinfo=UTC)
 
+_MAX_STATE = (1 << 64) - 1
 _Result = TypeVar("_Result")
 
 
@@ -44,6 +45,17 @@ class ServiceError(Exception):
 
 class Killed(BaseException):
     """Ends a task at once; its handlers of exceptions can make no more requests."""
+
+
+class Chance(Random):
+    """A linear congruential generator: random enough, and made in a fraction of the time."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed * 0x9E3779B97F4A7C15 & _MAX_STATE
+
+    def random(self) -> float:
+        self._state = self._state * 0x5851F42D4C957F2D + 0x14057B7EF767814F & _MAX_STATE
+        return (self._state >> 11) / (1 << 53)
 
 
 @dataclass(eq=False)
@@ -145,7 +157,7 @@ class Scheduler:
         can_be_killed: bool = False,
     ) -> Task:
         """Start a task: now, or later."""
-        task = Task(name, Random(self.seed << 32 | crc32(name.encode())), can_be_killed)
+        task = Task(name, Chance(self.seed << 32 | crc32(name.encode())), can_be_killed)
 
         def run() -> None:
             try:
@@ -156,6 +168,7 @@ class Scheduler:
             except Killed:
                 self.say("ended")
             del self._tasks[task.greenlet]
+            task.greenlet = None
             task.ended.set()
 
         task.greenlet = greenlet(run, self._hub)

@@ -1,16 +1,21 @@
-"""Simulate schedules; print the first one that is wrong, as small as possible."""
+"""Simulate schedules and print those that are wrong; or one, as small as possible."""
 
 import argparse
+import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
-from tests.simulation.checks import Checks, Violation
-from tests.simulation.library import library_in_memory
+from tests.simulation import kept
+from tests.simulation.checks import Checks, Violation, forget
+from tests.simulation.library import collect_garbage, library_in_memory
 from tests.simulation.schedule import CLIENTS, Schedule
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.world import World
+
+_SEEDS_KEPT = 5_000
 
 
 def violation(schedule: Schedule, trace: list[str] | None = None) -> Violation | None:
@@ -23,6 +28,7 @@ def violation(schedule: Schedule, trace: list[str] | None = None) -> Violation |
 
 
 def _run(schedule: Schedule, trace: list[str] | None) -> None:
+    collect_garbage()
     scheduler = Scheduler(schedule.seed, dict(schedule.faults), schedule.slowness, trace=trace)
     world = World(scheduler, schedule.settings)
     try:
@@ -43,6 +49,7 @@ def _play(schedule: Schedule, world: World) -> None:
     checks.retry_failed()
     checks.delete_again()
     world.run(checks.check_quiet)
+    checks.check_expired()
 
 
 def shrunk(schedule: Schedule) -> Schedule:
@@ -75,21 +82,66 @@ def first_wrong(seeds: Iterable[int], focus: Sequence[str] = ()) -> Schedule | N
     return None
 
 
+@contextmanager
+def _stop_on_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM, so that a long run can end after its schedule."""
+    received: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda it, _: received.append(it)) for number in numbers]
+    try:
+        yield received
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _wrong_of(seed: int) -> str | None:
+    """Return what is wrong in the schedule of a number: an invariant, or the simulator."""
+    try:
+        found = violation(Schedule.of(seed))
+    except Exception as error:  # noqa: BLE001  # a long run goes on
+        return f"the simulator raised {error!r}"
+    return None if found is None else str(found)
+
+
+def simulate(seeds: Sequence[int]) -> int:
+    """Run all seeds, print those that are wrong and a summary; return how many are wrong."""
+    wrong, done = 0, 0
+    started_at = time.process_time()
+
+    def progress() -> str:
+        rate = done / (time.process_time() - started_at)
+        return f"{done} of {len(seeds)} schedules, {rate:.0f} in a CPU second: {wrong} are wrong"
+
+    with _stop_on_signals() as received:
+        for seed in seeds:
+            reason = _wrong_of(seed)
+            done += 1
+            if reason is not None:
+                wrong += 1
+                print(f"seed {seed}: {reason}", flush=True)
+            if received:
+                break
+            if done % _SEEDS_KEPT == 0:
+                print(progress(), flush=True)
+                forget()  # else memory grows with each seed
+                kept.forget()
+    print(progress(), flush=True)
+    return wrong
+
+
 def main() -> None:
-    """Simulate the seeds that the command line names."""
+    """Simulate the seeds that the command line names; explain one, if it names one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seeds", help="a number of seeds, or the first and last one: 20-29")
     first, dash, last = parser.parse_args().seeds.rpartition("-")
     seeds = range(int(first), int(last) + 1) if dash else range(int(last))
-    started_at = time.process_time()
     with library_in_memory():
-        wrong = first_wrong(seeds)
-        if wrong is not None:
-            sys.exit(explained(wrong))
         if len(seeds) == 1:
-            print(explained(Schedule.of(seeds[0])))
-    rate = len(seeds) / (time.process_time() - started_at)
-    print(f"{len(seeds)} schedules, {rate:.0f} in a second: nothing is wrong")
+            wrong = first_wrong(seeds)
+            print(explained(wrong or Schedule.of(seeds[0])))
+            sys.exit(wrong is not None)
+        sys.exit(simulate(seeds) > 0)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 from tests.simulation.scheduler import Scheduler, Signal, Task
 
 EXPRESS_SECONDS = 300
+DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"  # States.ALL does not match it
 
 Json = Any
 Service = Callable[[str, Json], Json]
@@ -210,7 +211,8 @@ def _result(task: Task) -> Json:
 
 def _matching(handlers: Any, error: StateError) -> Mapping[str, Any] | None:
     for handler in handlers:
-        if error.name in handler["ErrorEquals"] or "States.ALL" in handler["ErrorEquals"]:
+        names = handler["ErrorEquals"]
+        if error.name in names or ("States.ALL" in names and error.name != DATA_LIMIT_EXCEEDED):
             found: Mapping[str, Any] = handler
             return found
     return None

@@ -1,6 +1,7 @@
 """Many schedules are simulated: nothing may be wrong. And the simulator must be able to fail."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation import checks
+from tests.simulation import checks, simulate
 from tests.simulation.bugs import BUGS, Bug
 from tests.simulation.library import library_in_memory
 from tests.simulation.schedule import Schedule
 from tests.simulation.simulate import explained, first_wrong, shrunk, trace_of, violation
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 300
-MANY_SEEDS = 5_000
+SEEDS = (range(500), range(500, 1_000))  # each a test, so that processes share them
+MANY_SEEDS = tuple(range(first, first + 4_750) for first in range(1_000, 20_000, 4_750))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,13 +31,42 @@ def assert_nothing_is_wrong(seeds: range) -> None:
     assert wrong is None, explained(wrong)
 
 
-def test_nothing_is_wrong_in_many_schedules() -> None:
-    assert_nothing_is_wrong(range(SEEDS))
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+def test_nothing_is_wrong_in_many_schedules(seeds: range) -> None:
+    assert_nothing_is_wrong(seeds)
 
 
 @pytest.mark.exhaustive
-def test_nothing_is_wrong_in_very_many_schedules() -> None:
-    assert_nothing_is_wrong(range(SEEDS, MANY_SEEDS))
+@pytest.mark.parametrize("seeds", MANY_SEEDS, ids=str)
+def test_nothing_is_wrong_in_very_many_schedules(seeds: range) -> None:
+    assert_nothing_is_wrong(seeds)
+
+
+def test_a_long_run_goes_on_after_wrong_schedules(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def violation(schedule: Schedule) -> checks.Violation | None:
+        if schedule.seed == 2:
+            raise KeyError("a bug of the simulator")
+        return checks.Violation("lost") if schedule.seed == 1 else None
+
+    monkeypatch.setattr(simulate, "violation", violation)
+    assert simulate.simulate(range(4)) == 2
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["seed 1", "seed 2"]
+    assert last.startswith("4 of 4 schedules")
+
+
+def test_a_long_run_that_is_stopped_says_what_it_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def violation(schedule: Schedule) -> None:
+        if schedule.seed == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(simulate, "violation", violation)
+    assert simulate.simulate(range(100)) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 of 100 schedules")
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ from tests.template.translation import ROOT
 BUCKET_COUNT = 2
 MEMORY_DAYS = 14
 RETENTION = timedelta(days=2)  # of reports, and of files that compaction replaced
+SMALLEST = timedelta(microseconds=1)
 SHARD_POLLS = 110_000  # a shard for each bucket
 _INGEST_SECONDS = 900
 _API_SECONDS = 29
@@ -150,6 +151,7 @@ class World:
         self.by_key: dict[str, set[str]] = {}
         self.deleted: set[str] = set()
         self.events: list[Event] = []
+        self.upload_count = 0
         self.dead_letters: list[Message] = []
         failures = Queue(self.functions, "fail_upload", 60, 10, 2, self.dead_letters)
         self.queue = Queue(
@@ -178,7 +180,9 @@ class World:
     def upload(self, key: str, content: bytes) -> Upload:
         """Upload a file; an event is on its way to the queue."""
         version = self.inbox.put(key, content)
-        upload = Upload(key, "etag", self.clock(), version)
+        self.upload_count += 1
+        uploaded_at = START + self.upload_count * SMALLEST  # only the order has a part in schedules
+        upload = Upload(key, "etag", uploaded_at, version)
         self.scheduler.say(f"uploads {key}")
         self._deliver(lambda: self.queue.send(upload))
         return upload

@@ -1,0 +1,104 @@
+"""Results of pure functions, kept and returned again for equal arguments.
+
+Worlds are small, so most of what a schedule computes has been computed before. Equal tables become
+one table: their contents are looked at once, and from then on it is known by its identity.
+"""
+
+import io
+import pickle
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import pyarrow as pa
+
+_results: list[dict[Any, Any]] = []
+_tables: dict[bytes, pa.Table] = {}
+_numbers: dict[int, int] = {}  # of those tables, by their ids
+
+
+def kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a pure function that keeps its results; an iterator is returned as a list."""
+    results: dict[Any, Any] = {}
+    _results.append(results)
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        arguments = tuple([_listed(each) for each in arguments])
+        key = (*map(_key, arguments), *map(_key, named.items()))
+        try:
+            return results[key]
+        except KeyError:
+            result = results[key] = shared(_listed(function(*arguments, **named)))
+            return result
+
+    return call
+
+
+def forget() -> None:
+    """Forget all results: there are too many, or the library has changed."""
+    for results in _results:
+        results.clear()
+    _tables.clear()
+    _numbers.clear()
+
+
+def shared(value: Any) -> Any:
+    """Return an equal value whose tables are shared with all other ones."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([shared(each) for each in value])
+    if kind is not pa.Table or id(value) in _numbers:
+        return value
+    table = _tables.setdefault(_digest(_Contents(value)), value)
+    _numbers.setdefault(id(table), len(_numbers))
+    return table
+
+
+def _key(value: Any) -> Any:
+    """Return what equals the key of equal values only."""
+    kind = type(value)
+    if kind is pa.Table:
+        return _number(value)
+    if kind is tuple or kind is list:
+        return tuple([_key(each) for each in value])
+    try:
+        hash(value)
+    except TypeError:
+        return _digest(value)
+    return value
+
+
+def _number(table: pa.Table) -> int:
+    """Return the number of a table, which equal ones share."""
+    return _numbers[id(shared(table))]
+
+
+class _Contents:
+    """A table of which a digest has the contents."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, pa.Table):
+            return int, (_number(value),)
+        if isinstance(value, _Contents):
+            batches = value.table.combine_chunks().to_batches()
+            schema = value.table.schema.serialize().to_pybytes()
+            return tuple, (schema, *batches)
+        if isinstance(value, pa.RecordBatch):
+            return bytes, (value.serialize().to_pybytes(),)
+        return NotImplemented
+
+
+def _digest(value: Any) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file, protocol=5).dump(value)
+    return file.getvalue()
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, Iterator) else value
