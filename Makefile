@@ -72,10 +72,10 @@ run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.
 serve: $(READY)  ## Keep the local cloud running: PORT=3000 API_KEY=secret, with DATA=folder or SAMPLE=small; STATE=folder keeps the data.
 	@$(BIN)/python -m local serve
 
-# Processes share the test files, in their order: tests of a file may share a cloud and add to it, and
-# so may files of some folders (tests/conftest.py). Two suit two cores; tests with clouds also wait.
+# Processes share the test files, in the order of tests/conftest.py: tests of a file may share a cloud
+# and add to it, and so may files of some folders. Two suit two cores; tests with clouds also wait.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
-IN_THREE := -n 3 --dist loadfile --no-loadscope-reorder
+IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 ifneq ($(BUILT),)
@@ -83,19 +83,19 @@ test: $(READY)
 	$(BIN)/python -m pytest -m exhaustive tests/built/test_rules.py
 else
 test: $(READY)  ## Run the tests; BUILT=1 runs golden and property tests of the domain, as built.
-	$(BIN)/python -m pytest $(IN_TWO) tests/unit layers/core $(COVERAGE)
-	$(BIN)/python -m pytest $(IN_THREE) tests --ignore tests/unit --prove-permissions
+	$(BIN)/python -m pytest $(IN_FOUR) --prove-permissions
 endif
 
 # Unit tests cover 95 % of the library and all of the domain. They take nearly twice as long to measure.
 .PHONY: test-all
-test-all: COVERAGE := --cov --cov-report=
-test-all: test  ## Run the tests, and those that take minutes: every zone, thousands of examples.
+test-all: $(READY)  ## Run the tests, and those that take minutes: every zone, thousands of examples.
+	$(BIN)/python -m pytest $(IN_TWO) tests/unit layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_TWO) tests/property tests/unit \
-		-m 'hypothesis and not exhaustive'
-	$(BIN)/python -m pytest $(IN_THREE) -m exhaustive
+	$(BIN)/python -m pytest $(IN_FOUR) --prove-permissions \
+		-m 'not (unit or hypothesis or exhaustive or soak)'
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_FOUR) \
+		-m '(hypothesis or exhaustive) and not soak'
 
 # The main job as a user runs it, from source and then as built: both reports have the same bytes.
 .PHONY: check-report

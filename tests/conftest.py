@@ -19,10 +19,15 @@ from tests.compute_by_domain import (
 )
 from tests.oracle import report
 
-# In the last, the tests share builds; in the others, a cloud.
+# In the first, the tests share builds; in the others, a cloud.
 _SHARED_FOLDERS = (
-    *("tests/browser/console/", "tests/e2e/few_shards/", "tests/e2e/guarded/", "tests/e2e/open/"),
     "tests/built/",
+    *("tests/browser/console/", "tests/e2e/guarded/", "tests/e2e/open/", "tests/e2e/few_shards/"),
+)
+# What takes longest comes first, so that no process is left with it at the end.
+_ORDER = (
+    *_SHARED_FOLDERS,
+    *("tests/property/", "tests/simulation/", "tests/e2e/", "tests/browser/", "tests/integration/"),
 )
 
 # Without limits on time, which a busy machine exceeds. In CI, every run tries the same examples.
@@ -50,6 +55,17 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.permissions import Proof  # needs the local cloud, which layers do not have
 
         config.pluginmanager.register(Proof())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(("tests/unit/", "layers/")):
+            item.add_marker("unit")
+    items.sort(key=_position)
+
+
+def _position(item: pytest.Item) -> int:
+    return next((n for n, each in enumerate(_ORDER) if item.nodeid.startswith(each)), len(_ORDER))
 
 
 class _SharedFolders(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types

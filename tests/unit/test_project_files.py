@@ -69,7 +69,7 @@ def test_the_workflow_runs_what_ci_runs_which_is_make_pr() -> None:
 def test_make_pr_runs_every_check() -> None:
     make = ["make", "--dry-run", "pr"]
     commands = subprocess.run(make, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for check in ("ruff format --check", "ruff check", "mypy", "sam validate", "-m exhaustive"):
+    for check in ("ruff format --check", "ruff check", "mypy", "sam validate", "or exhaustive)"):
         assert check in commands
 
 
