@@ -87,7 +87,7 @@ def _measure(folder: Path) -> Run:
 
     def read() -> None:
         for shard in plan.shards:
-            for stores_files, polls_files in shard.batches(1):
+            for stores_files, polls_files in shard.batches(1, 1):
                 tables.read_stores(stores_files)
                 tables.read_polls(polls_files, plan.now_us - MEMORY_US, plan.now_us)
 

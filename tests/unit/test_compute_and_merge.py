@@ -115,18 +115,21 @@ def test_a_part_with_another_number_of_rows_is_computed_again(
     assert path.read_bytes() == once
 
 
-@pytest.mark.parametrize(("polls", "count"), [(1, 2), (4, 1), (5, 1)])
+@pytest.mark.parametrize(
+    ("polls", "max_rows", "count"), [(1, 9, 2), (4, 9, 1), (5, 9, 1), (5, 1, 2)]
+)
 def test_a_part_does_not_depend_on_the_batches(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, polls: int, count: int
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, polls: int, max_rows: int, count: int
 ) -> None:
     [shard] = pipeline.plan().shards
     compute_shard("r", 0, pipeline.tables)
     part = (pipeline.folder / part_key("r", 0)).read_bytes()
-    batches = list(shard.batches(polls))
+    batches = list(shard.batches(polls, max_rows))
     assert [file for files, _ in batches for file in files] == list(shard.stores_files)
     assert [file for _, files in batches for file in files] == list(shard.polls_files)
     assert len(batches) == count
     monkeypatch.setattr(compute_shard_module, "_BATCH_POLLS", polls)
+    monkeypatch.setattr(compute_shard_module, "_BATCH_ROWS", max_rows)
     (pipeline.folder / part_key("r", 0)).unlink()
     compute_shard("r", 0, pipeline.tables)
     assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
@@ -143,6 +146,13 @@ def test_a_report_reads_its_snapshot_only(pipeline: Pipeline, plan: Plan) -> Non
     compute_all(pipeline, plan)
     merge_report("r", pipeline.tables)
     assert csv_of(pipeline, plan) == before
+
+
+def test_polls_of_other_weeks_do_not_make_batches_smaller(pipeline: Pipeline) -> None:
+    [shard] = pipeline.plan().shards
+    half = replace(shard, share_read=0.5)
+    rows = sum(file.rows for file in shard.polls_files)
+    assert len(list(half.batches(rows // 2, rows))) == len(list(shard.batches(rows, rows))) == 1
 
 
 # --- the merge ------------------------------------------------------------------------------

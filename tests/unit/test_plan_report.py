@@ -336,7 +336,10 @@ def test_only_polls_of_weeks_that_are_read_have_a_cost(files: FolderFiles) -> No
             Commit("polls", "a", 40 * SHARD_POLLS, 0, utc("2024-10-15 00:00"), written),
         )
         (files.folder / "reports/r/plan.json").unlink(missing_ok=True)
-        assert buckets_of(plan_of(log, files)) == buckets
+        plan = plan_of(log, files)
+        assert buckets_of(plan) == buckets
+        shares = [shard.share_read for shard in plan.shards]
+        assert shares == pytest.approx([recent / (10 * SHARD_POLLS)] * len(buckets), abs=1e-6)
 
 
 @pytest.mark.parametrize("days", [None, 10])
@@ -444,6 +447,7 @@ def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
     stored |= {"unknown_store_ids": [], "coverage_us": 120 * MINUTE_US, "include_outages": False}
     stored |= {"target_percent": "99", "group_by": []}
     written = json.loads(json.dumps(plan.to_json()))
+    assert written["shards"][0].pop("share_read") == 1
     assert written["shards"][0]["stores_files"][0].pop("attributes") == []
     assert written.pop("where") == []
     assert json.dumps(written) == json.dumps(stored)

@@ -59,6 +59,8 @@ class Shard:
         The files that it reads.
     store_ids : tuple of str or None
         The requested stores; None for all stores in the files.
+    share_read : float
+        About which share of the files' polls it reads; the other polls are of other weeks.
     """
 
     shard: int
@@ -66,9 +68,16 @@ class Shard:
     stores_files: tuple[StoresFile, ...]
     polls_files: tuple[PollsFile, ...]
     store_ids: tuple[str, ...] | None
+    share_read: float = 1.0  # plans of older versions lack it
 
-    def batches(self, polls: int) -> Iterator[tuple[list[StoresFile], list[PollsFile]]]:
-        """Yield batches of whole buckets' files; each but the last has at least `polls` polls."""
+    def batches(
+        self, polls: int, max_rows: int
+    ) -> Iterator[tuple[list[StoresFile], list[PollsFile]]]:
+        """Yield batches of whole buckets' files.
+
+        A batch ends with the bucket with which it reads about `polls` polls, or its files have
+        `max_rows`.
+        """
         polls_of: dict[int, list[PollsFile]] = defaultdict(list)
         for file in self.polls_files:
             polls_of[file.bucket].append(file)
@@ -76,7 +85,8 @@ class Shard:
         for stores_file in self.stores_files:
             batch[0].append(stores_file)
             batch[1].extend(polls_of[stores_file.bucket])
-            if sum(file.rows for file in batch[1]) >= polls:
+            rows = sum(file.rows for file in batch[1])
+            if rows * self.share_read >= polls or rows >= max_rows:
                 yield batch
                 batch = [], []
         if batch[0]:
@@ -268,6 +278,7 @@ class Plan:
                 tuple(StoresFile.from_json(file) for file in shard["stores_files"]),
                 tuple(PollsFile.from_json(file) for file in shard["polls_files"]),
                 None if shard["store_ids"] is None else tuple(shard["store_ids"]),
+                shard.get("share_read", 1.0),
             )
             for shard in plan.pop("shards")
         )

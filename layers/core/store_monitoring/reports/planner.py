@@ -25,11 +25,12 @@ MAX_BUCKET_ROWS = 1_500_000  # a shard holds its rows in memory, and has at leas
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """The files that a report reads of a bucket, and their cost in polls."""
+    """The files that a report reads of a bucket, about how many polls, and the cost in polls."""
 
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
-    cost_polls: float
+    polls_read: int
+    cost_polls: int
 
 
 def plan_report(
@@ -194,18 +195,21 @@ def _buckets(
 ) -> list[_Bucket]:
     """Return what the report reads of each bucket, in order of bucket numbers."""
     polls_files: dict[int, list[PollsFile]] = defaultdict(list)
-    cost_polls: dict[int, float] = defaultdict(float)
+    polls_read: dict[int, int] = defaultdict(int)
     for entry in entries:
         share = entry.share_read(since_us, now_us)
         for file in entry.files_within(since_us, now_us):
             polls_files[file.bucket].append(file)
-            cost_polls[file.bucket] += FILE_COST_POLLS + share * file.rows
+            polls_read[file.bucket] += round(share * file.rows)
     store_cost_polls = STORE_COST_POLLS + WINDOW_COST_POLLS * (windows - 1)
     return [
         _Bucket(
             file,
             tuple(sorted(polls_files[file.bucket], key=lambda file: file.key)),
-            FILE_COST_POLLS + store_cost_polls * file.stores + cost_polls[file.bucket],
+            polls_read[file.bucket],
+            FILE_COST_POLLS * (1 + len(polls_files[file.bucket]))
+            + store_cost_polls * file.stores
+            + polls_read[file.bucket],
         )
         for file in sorted(stores, key=lambda file: file.bucket)
     ]
@@ -230,6 +234,8 @@ def _groups(buckets: Sequence[_Bucket], shard_polls: int) -> list[list[_Bucket]]
 
 def _shard(number: int, group: Sequence[_Bucket], requested: dict[int, list[str]] | None) -> Shard:
     stores_files = tuple(bucket.stores_file for bucket in group)
+    polls_files = tuple(file for bucket in group for file in bucket.polls_files)
+    polls = sum(file.rows for file in polls_files)
     wanted = None
     if requested is not None:
         wanted = tuple(id_ for file in stores_files for id_ in requested[file.bucket])
@@ -237,6 +243,7 @@ def _shard(number: int, group: Sequence[_Bucket], requested: dict[int, list[str]
         number,
         stores=sum(file.stores for file in stores_files) if wanted is None else len(wanted),
         stores_files=stores_files,
-        polls_files=tuple(file for bucket in group for file in bucket.polls_files),
+        polls_files=polls_files,
         store_ids=wanted,
+        share_read=sum(bucket.polls_read for bucket in group) / max(polls, 1),
     )
