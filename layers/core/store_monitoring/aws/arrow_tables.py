@@ -23,6 +23,7 @@ from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
 
 _COPY_BYTES = 8 * 1024 * 1024
+_SMALL_BYTES = 1024 * 1024  # a smaller object is written without a file
 _WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
 _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its row groups
 _ROW_GROUP_ROWS = 16 * 1024  # of stores: the unit that is read for one of them
@@ -184,10 +185,10 @@ class ArrowTables:
     def open_output(self, key: str) -> Iterator[IO[bytes]]:
         """Open a stream that becomes the object's content at the end of the context.
 
-        The content goes to a temporary file first: after an error, Arrow's own stream would create
-        an object from the incomplete content.
+        The content goes to memory or a temporary file first: after an error, Arrow's own stream
+        would create an object from the incomplete content.
         """
-        with tempfile.TemporaryFile() as written:
+        with tempfile.SpooledTemporaryFile(_SMALL_BYTES) as written:
             yield written
             written.seek(0)
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:

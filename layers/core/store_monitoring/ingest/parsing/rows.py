@@ -159,10 +159,15 @@ def _parse_at_once(data: bytes, header: Header) -> tuple[dict[str, pa.StringArra
         pa.csv.ConvertOptions(column_types=dict.fromkeys(read, pa.string()), include_columns=read),
     )
     columns = {
-        column: table.column(str(position)).combine_chunks()
+        column: _only_chunk(table.column(str(position)))
         for column, position in header.positions.items()
     }
     return columns, np.array(wrong, np.int64)
+
+
+def _only_chunk(column: pa.ChunkedArray) -> pa.StringArray:
+    """Return a column as an array; Arrow would copy even a single chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _parse_one_by_one(block: Block, indices: Int64s, header: Header) -> tuple[Rows, list[Reject]]:
