@@ -129,9 +129,8 @@ def test_a_part_does_not_depend_on_the_batches(
     assert [file for _, files in batches for file in files] == list(shard.polls_files)
     assert len(batches) == count
     monkeypatch.setattr(compute_shard_module, "_BATCH_POLLS", polls)
-    monkeypatch.setattr(compute_shard_module, "_BATCH_ROWS", max_rows)
     (pipeline.folder / part_key("r", 0)).unlink()
-    compute_shard("r", 0, pipeline.tables)
+    compute_shard("r", 0, pipeline.tables, max_polls=2 * max_rows)
     assert (pipeline.folder / part_key("r", 0)).read_bytes() == part
 
 

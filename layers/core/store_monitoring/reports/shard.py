@@ -39,7 +39,6 @@ from store_monitoring.storage.schemas import PART, PERIOD_PART
 from store_monitoring.storage.stores import attribute_values
 
 _BATCH_POLLS = 2_000_000  # to read; the files of a batch are requested together
-_BATCH_ROWS = 5_000_000  # of a batch's files, in case it reads more of them than planned
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "Limits"
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
 _AHEAD = 1  # batches that are read while one is computed
@@ -163,7 +162,9 @@ def compute_part(
     polls_read = stores_read = 0
     unknown = set(files.store_ids or ())
     read = partial(_read, plan, files, tables, max_polls)
-    for batch in read_ahead(read, files.batches(_BATCH_POLLS, _BATCH_ROWS), _AHEAD):
+    # Of so many rows, all fit into memory, even if more of them are read than planned.
+    batches = files.batches(_BATCH_POLLS, max_rows=max_polls // 2)
+    for batch in read_ahead(read, batches, _AHEAD):
         stores_read += len(batch.stores)
         polls_read += batch.polls_read
         unknown.difference_update(batch.stores.column("store_id").to_pylist() if unknown else ())
