@@ -106,7 +106,7 @@ def library_in_memory() -> Iterator[None]:
         (metrics.emit, lambda values: None),
         (_read_content, _read_kept_content),
         (summary.SummaryBuilder, _NoSummary),
-        (period_summary.PeriodSummaryBuilder, _NoSummary),
+        (period_summary.PeriodSummaryBuilder, _NoPeriodSummary),
         (_compute, _compute_kept),
         *((function, kept(function)) for function in _PURE),
     ]
@@ -187,6 +187,22 @@ class _NoSummary:
 
     def headline(self) -> dict[str, Any]:
         return {"now": {"no_data": 0}}  # what a metric says
+
+
+class _NoPeriodSummary:
+    """The same for the report of a period."""
+
+    def __init__(self, *_: object) -> None:
+        self._summary = _NoSummary()
+
+    def add(self, rows: pa.Table) -> None:
+        self._summary.add(rows)
+
+    def stores(self) -> tuple[object, ...]:
+        return ()  # for the page
+
+    def summary(self, *_: object) -> _NoSummary:
+        return self._summary
 
 
 _SILENT: Any = SimpleNamespace(
