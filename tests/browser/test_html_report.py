@@ -231,6 +231,18 @@ def test_tooltips_by_pointer_and_by_keys(report: Page) -> None:
     expect(tip).to_be_hidden()
 
 
+def test_tips_by_touch_stay_until_the_next_touch(browser: Browser, address: str) -> None:
+    context = browser.new_context(has_touch=True)
+    report = context.new_page()
+    report.goto(address)
+    report.get_by_role("img", name="Uptime in the week").tap()
+    tip = report.locator("#tip")
+    expect(tip).to_have_text(re.compile("stores"))
+    report.locator("h1").tap()
+    expect(tip).to_be_hidden()
+    context.close()
+
+
 def test_markup_in_an_id_is_text(report: Page) -> None:
     report.get_by_label("Search").fill("onerror")
     assert shown(report, "store_id") == [HOSTILE]

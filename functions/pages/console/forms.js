@@ -60,7 +60,7 @@ export function problemsOf(form, error, names = {}) {
  * @param {string} [name] of the draft
  */
 export function keepDraft(form, name = form.id) {
-  const key = `draft-${name}`;
+  const key = keyOf(name);
   const draft = JSON.parse(sessionStorage.getItem(key) ?? "{}");
   for (const [name, field] of fieldsOf(form)) {
     if (!(name in draft) || draft[name] === valueOf(field)) continue;
@@ -74,6 +74,10 @@ export function keepDraft(form, name = form.id) {
   });
 }
 
+/** Forget a draft. */
+export const dropDraft = (name) => sessionStorage.removeItem(keyOf(name));
+
+const keyOf = (name) => `draft-${name}`;
 const valueOf = (field) => (isChoice(field) ? field.checked : field.value);
 
 /** The fields, each with a name that no other has: boxes that share a name differ by value. */

@@ -2,7 +2,7 @@
 
 import { storeAddress } from "./addresses.js";
 import { element } from "./dom.js";
-import { halfTyped, keepDraft, showProblems } from "./forms.js";
+import { dropDraft, halfTyped, keepDraft, showProblems } from "./forms.js";
 import { historySection } from "./history.js";
 import { displayZone } from "./settings.js";
 import { strip } from "./strip.js";
@@ -183,6 +183,7 @@ function span({ start, end }, of) {
  */
 export function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, query) {
   const zone = displayZone();
+  const draft = location.hash; // of this store and week: another one has its own
   const option = (value, text) => element("option", { value, selected: value === filter }, text);
   const form = element(
     "form",
@@ -209,10 +210,13 @@ export function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, 
     if (Object.keys(problems).length) return;
     const fields = new FormData(form);
     const given = fields.get("as_of") && { as_of: toInstant(fields.get("as_of"), zone) };
-    location.hash = storeAddress(id, { ...given, poll_filter: fields.get("poll_filter") });
+    dropDraft(draft); // from now on, the address has it
+    const address = storeAddress(id, { ...given, poll_filter: fields.get("poll_filter") });
+    if (address === location.hash) dispatchEvent(new HashChangeEvent("hashchange")); // try it again
+    else location.hash = address;
   });
   const shown = element("details", {}, element("summary", {}, "Another week, other polls"), form);
-  keepDraft(form, location.hash); // of this store and week: another one has its own
+  keepDraft(form, draft);
   return shown;
 }
 
