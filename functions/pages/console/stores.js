@@ -50,6 +50,7 @@ async function load(number, token, signal) {
     if (signal.aborted) return;
     refill(place, [
       conditions(),
+      token && element("p", {}, element("a", { href: storesAddress(query) }, "First page")),
       error.code === "no_report" && element("p", {}, element("a", { href: "#overview" }, "Make the first report")),
     ]);
     showMessage(byId("stores-problem"), messageOf(error));
@@ -187,12 +188,12 @@ function addCondition(event) {
   location.hash = storesAddress({ ...query, where: whereText({ ...whereOfQuery(), ...where }) });
 }
 
-let offered = {}; // of one list at a time
+let knownHere; // attributes and their values, once the field is used
 
 /** Offer attributes, and behind a colon the values that some stores have. */
-async function offerConditions({ target: { value } }) {
-  if (offered.path !== path()) offered = { path: path(), attributes: knownAttributes(path()) };
-  const known = await offered.attributes;
+async function offerConditions({ type, target: { value } }) {
+  if (type === "focus") knownHere = knownAttributes(path());
+  const known = await knownHere;
   const name = value.split(":")[0].trim();
   const choices = value.includes(":") ? (known[name] ?? []).map((each) => `${name}: ${each}`) : Object.keys(known).map((each) => `${each}: `);
   byId("conditions").replaceChildren(...choices.map((each) => element("option", { value: each })));
