@@ -344,10 +344,24 @@ def kill_before_write(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_call_that_is_killed_anywhere_leaves_tables_that_can_be_read(analyst: Analyst) -> None:
     pipeline, rng = analyst.pipeline, random.Random(3)
-    states = [rows_of([])]
-    for number in range(40):
+    # Of each table: what is compared of its rows, and what was there to be published so far.
+    compared: dict[str, Callable[[Any], Any]] = {
+        "polls": rows_of,
+        "stores": lambda stores: {store["store_id"]: store["timezone"] for store in stores},
+        "report_rows": lambda rows: Counter(row["report_id"] for row in rows),
+    }
+    states = {name: [compare([])] for name, compare in compared.items()}
+    rows_of_reports: Counter[str] = Counter()
+    found: dict[str, Any] = {}
+    for number in range(60):
         pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
-        states.append(pipeline.polls())
+        pipeline.ingest("timezones/z.csv", f"store_id,timezone_str\n{rng.choice(STORES)},UTC")
+        report_id = f"{number:08}{REPORT_ID[8:]}"
+        lines = pipeline.report(report_id=report_id).splitlines()
+        rows_of_reports[report_id] = 3 * (len(lines) - 1)  # one for each window
+        states["polls"].append(pipeline.polls())
+        states["stores"].append(pipeline.zones())
+        states["report_rows"].append(rows_of_reports.copy())
         with pytest.MonkeyPatch.context() as monkeypatch:
             kill_before_write(number, monkeypatch)
             try:
@@ -355,18 +369,20 @@ def test_a_call_that_is_killed_anywhere_leaves_tables_that_can_be_read(analyst: 
                 killed = False
             except Killed:
                 killed = True
-        try:
-            found = rows_of(analyst.table("polls").scan().to_arrow().to_pylist())
-        except NoSuchTableError:
-            assert number < 2  # killed while it was created
-        else:
-            assert found in states
+        for name, compare in compared.items():
+            try:
+                rows = analyst.table(name).scan().to_arrow().to_pylist()
+            except NoSuchTableError:
+                assert name not in found  # killed before it was created
+            else:
+                found[name] = compare(rows)
+                assert found[name] in states[name]
         if not killed:
             break
     else:
         pytest.fail("a call has too many writes")
-    assert number > 5
-    assert found == states[-1]
+    assert number > 10
+    assert found == {name: each[-1] for name, each in states.items()}
 
 
 def test_concurrent_calls_end_in_the_newest_version(analyst: Analyst) -> None:
@@ -571,6 +587,25 @@ def test_tables_whose_metadata_are_deleted_are_made_anew(analyst: Analyst) -> No
     assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [4]
     for read in analyst.read("polls"):
         assert rows_of(read) == pipeline.polls()
+
+
+@pytest.mark.parametrize("deleted", ["snap-*.avro", "*-m0.avro"])
+def test_a_table_whose_metadata_are_deleted_in_part_is_made_anew(
+    deleted: str, analyst: Analyst
+) -> None:
+    """As by a call that commits while a store's data are deleted."""
+    pipeline, rng = analyst.pipeline, random.Random(14)
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    pipeline.report(report_id=REPORT_ID)
+    analyst.publish()
+    for path in (pipeline.folder / "tables").rglob(deleted):
+        path.unlink()
+    pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
+    assert analyst.publish() == {"polls": 2, "stores": 2, "report_rows": 1}
+    assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [2]
+    for read in analyst.read("polls"):
+        assert rows_of(read) == pipeline.polls()
+    assert {row["report_id"] for row in analyst.read("report_rows")[0]} == {REPORT_ID}
 
 
 def test_a_table_without_a_new_column_is_made_anew_with_it(

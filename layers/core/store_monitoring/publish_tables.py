@@ -12,7 +12,7 @@ import pyarrow as pa
 from store_monitoring.domain.parameters import WINDOWS_US, PeriodUnit
 from store_monitoring.errors import CommitConflictError, MissingObjectError
 from store_monitoring.ingest.deadline import Deadline, commit_attempts
-from store_monitoring.ingest.ports import IngestLog
+from store_monitoring.ingest.ports import IngestLog, Snapshot
 from store_monitoring.reports.plan import Plan, read_plan
 from store_monitoring.reports.ports import PageRequest, Reports
 from store_monitoring.reports.report import Status
@@ -63,7 +63,13 @@ class PublishedTable(Protocol):
 
     @property
     def keys(self) -> frozenset[str]:
-        """The keys of its data files."""
+        """The keys of its data files.
+
+        Raises
+        ------
+        CommitConflictError
+            If its metadata are deleted; to be opened again.
+        """
 
     def commit(
         self,
@@ -123,10 +129,11 @@ def publish_tables(
     """
     keep_since = clock() - keep
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
+        snapshot = log.snapshot()  # one, so that polls and stores have the same versions
         try:
             return {
-                "polls": _publish_polls(log, published, keep_since),
-                "stores": _publish_stores(tables, log, published, keep_since),
+                "polls": _publish_polls(snapshot.version, log, published, keep_since),
+                "stores": _publish_stores(snapshot, tables, published, keep_since),
                 "report_rows": _publish_reports(tables, reports, completed, published, keep_since),
             }
         except CommitConflictError:
@@ -134,8 +141,10 @@ def publish_tables(
     raise AssertionError("the last attempt raises")
 
 
-def _publish_polls(log: IngestLog, published: PublishedTables, keep_since: datetime) -> int:
-    table, version = published.open("polls"), log.snapshot().version
+def _publish_polls(
+    version: int, log: IngestLog, published: PublishedTables, keep_since: datetime
+) -> int:
+    table = published.open("polls")
     if table.version >= version:
         return table.version
     files = [
@@ -154,9 +163,9 @@ def _publish_polls(log: IngestLog, published: PublishedTables, keep_since: datet
 
 
 def _publish_stores(
-    tables: Tables, log: IngestLog, published: PublishedTables, keep_since: datetime
+    snapshot: Snapshot, tables: Tables, published: PublishedTables, keep_since: datetime
 ) -> int:
-    table, snapshot = published.open("stores"), log.snapshot()
+    table = published.open("stores")
     if table.version >= snapshot.version:
         return table.version
     files = {published_stores_key(file.key): file for file in snapshot.stores.values()}

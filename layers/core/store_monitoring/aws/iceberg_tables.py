@@ -1,8 +1,8 @@
 """Iceberg tables, with AWS Glue as their catalog.
 
-Only metadata are written here: the data files exist. A table has few of them beside its data files:
-one manifest for each commit whose files it still has, one manifest list for each version that is
-kept, and the latest table metadata.
+Only metadata are written here: the data files exist. A version has a manifest list and a few
+manifests, which it shares with other versions; a table has the latest metadata, which name its
+versions.
 """
 
 import json
@@ -216,7 +216,12 @@ class IcebergTable:
     @cached_property
     def _current(self) -> _Manifests:
         """Its manifests; not read by a call that finds it up to date."""
-        return self._manifests([self._snapshot] if self._snapshot else [])
+        try:
+            return self._manifests([self._snapshot] if self._snapshot else [])
+        except FileNotFoundError as error:  # deleted with a store's data, during a call
+            with suppress(NoSuchTableError):
+                self._table.catalog.drop_table(self._table.name())
+            raise CommitConflictError(f"{self._prefix}: its manifests are deleted") from error
 
     def commit(
         self,
