@@ -422,6 +422,7 @@ def timeline_command(
     "sql",
     epilog=_examples(
         "store-monitoring sql 'SELECT count(*) FROM polls'",
+        "store-monitoring sql 'FROM report_rows' > rows.csv",
         "store-monitoring sql --aws --database store_monitoring 'SELECT * FROM stores LIMIT 5'",
     ),
 )
@@ -437,12 +438,26 @@ def timeline_command(
     show_default=True,
     help="Address of AWS's services in the local cloud.",
 )
-def sql_command(statement: str, aws: bool, database: str | None, endpoint: str) -> None:
-    """Query the Iceberg tables in DuckDB: polls, stores and report_rows."""
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Write all rows as CSV. [default: unless to a terminal]"
+)
+def sql_command(
+    statement: str, aws: bool, database: str | None, endpoint: str, as_csv: bool
+) -> None:
+    """Query the Iceberg tables in DuckDB: polls, stores and report_rows.
+
+    A terminal gets DuckDB's table, which leaves out most of many rows and columns. A file or a pipe
+    gets all rows as CSV.
+    """
     from local.cli.sql import query
 
-    default = "store_monitoring" if aws else STACK_NAME
-    click.echo(query(statement, database or default, None if aws else endpoint))
+    database = database or ("store_monitoring" if aws else STACK_NAME)
+    as_csv = as_csv or not sys.stdout.isatty()
+    try:
+        query(statement, database, None if aws else endpoint, sys.stdout, as_csv=as_csv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @commands.command(

@@ -1,8 +1,9 @@
 """Queries of the Iceberg tables, in DuckDB."""
 
+import csv
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import boto3
 
@@ -10,14 +11,17 @@ from local import LocalError
 from local.emulator.settings import ACCESS_KEY, REGION, SECRET_KEY
 
 _EXTENSIONS = ("httpfs", "avro", "iceberg")
+_ROWS_AT_ONCE = 10_000
 
 
 class SqlError(LocalError):
     """A query cannot be run; the message says why."""
 
 
-def query(statement: str, database: str, endpoint: str | None) -> str:
-    """Run an SQL statement and return its rows as text.
+def query(
+    statement: str, database: str, endpoint: str | None, out: TextIO, *, as_csv: bool
+) -> None:
+    """Run an SQL statement and write what it returns.
 
     Parameters
     ----------
@@ -27,6 +31,9 @@ def query(statement: str, database: str, endpoint: str | None) -> str:
         The Glue database of the tables.
     endpoint : str or None
         Address of AWS's services in a local cloud; None: AWS, with the usual credentials.
+    out : file
+    as_csv : bool
+        Write all rows as CSV, not DuckDB's table, which leaves out most of many rows and columns.
 
     Raises
     ------
@@ -38,7 +45,17 @@ def query(statement: str, database: str, endpoint: str | None) -> str:
     except ImportError as error:
         raise SqlError("DuckDB is not installed: pip install duckdb") from error
     try:
-        return str(connect(database, endpoint).sql(statement) or "")
+        found = connect(database, endpoint).sql(statement)
+        if found is None:  # a statement without rows, such as SET
+            return
+        if not as_csv:
+            out.write(f"{found}\n")
+            return
+        rows = found.project("COLUMNS(*)::VARCHAR")  # as DuckDB writes values
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(found.columns)
+        while some := rows.fetchmany(_ROWS_AT_ONCE):
+            writer.writerows(some)
     except duckdb.Error as error:
         raise SqlError(str(error)) from error
 
@@ -54,6 +71,7 @@ def connect(database: str, endpoint: str | None) -> Any:
     if not found["TableList"]:
         raise SqlError(f"the database {database} has no tables yet")
     connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
     for name in _EXTENSIONS:
         load_extension(connection, name)
     connection.execute(_secret(session, endpoint))

@@ -136,7 +136,7 @@ def test_the_command_prints_rows(user: User) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "reports" in done.stdout
+    assert done.stdout == "reports\n2\n"
     wrong = subprocess.run(
         [*command, "SELECT"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

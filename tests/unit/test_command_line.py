@@ -1,14 +1,18 @@
 """The commands of `store-monitoring`: help, wrong use, and what `doctor` finds."""
 
+import csv
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from local.cli.command_line import commands
+from local.cli import sql
+from local.cli.command_line import commands, main
 from local.cli.doctor import disk
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +48,30 @@ def test_help_of_a_command(name: str) -> None:
     done = store_monitoring(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: store-monitoring {name} ")
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "options", "rows"), [(False, (), 1000), (True, ("--csv",), 1000), (True, (), 0)]
+)
+def test_sql_writes_all_rows_and_columns_as_csv_unless_to_a_terminal(
+    is_terminal: bool,
+    options: Sequence[str],
+    rows: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    columns = ", ".join(f"range AS column_{number}" for number in range(30))
+    statement = f"SELECT {columns} FROM range(1000)"
+    monkeypatch.setattr(sql, "connect", lambda *_: duckdb.connect())
+    monkeypatch.setattr(sys, "argv", ["store-monitoring", "sql", *options, statement])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert main() == 0
+    out = capsys.readouterr().out
+    found = [row.get("column_29") for row in csv.DictReader(out.splitlines())]
+    if rows:
+        assert found == [str(number) for number in range(rows)]
+    else:
+        assert 10 < len(found) < 100
 
 
 def test_help_loads_nothing_that_takes_long() -> None:
