@@ -191,6 +191,7 @@ class PeriodHtmlWriter(Writer):
             .render(
                 about=About.of(self._plan),
                 period=period_to_json(self._plan.period),
+                title=texts.period(self._plan.period),
                 summary=summary,
                 groups=groups,
                 detailed_groups=_first_with_windows(groups),

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from store_monitoring.domain.parameters import DAY_US
-from store_monitoring.instants import EPOCH
+from store_monitoring.domain.parameters import DAY_US, Period
+from store_monitoring.instants import EPOCH, to_text
 from store_monitoring.reports.summary import NO_DATA
 
 
@@ -54,6 +54,19 @@ def date(instant_us: int) -> str:
     """
     instant = EPOCH + timedelta(microseconds=instant_us)
     return f"{instant.day} {instant:%B %Y, %H:%M} UTC"
+
+
+def period(of: Period) -> str:
+    """Return the first and the last date of a period, or its instants.
+
+    >>> from store_monitoring.reports.request import period_from_json
+    >>> october = {"from": "2024-10-01", "to": "2024-11-01", "by": "day"}
+    >>> period(period_from_json(october))
+    '2024-10-01 to 2024-10-31'
+    """
+    first = to_text(of.start) if isinstance(of.start, int) else of.start
+    last = to_text(of.end) if isinstance(of.end, int) else of.end - timedelta(days=1)
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def minute(instant: str) -> str:
