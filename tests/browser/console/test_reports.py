@@ -186,6 +186,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(tolerant: Pa
     reports.reload()
     expect(as_of).to_have_value("2024-10-14T12:00")
     expect(groups).to_have_value("franchise")
+    expect(groups).to_be_visible()  # conditions that nobody sees would filter the next report
 
 
 def test_progress_is_live(reports: Page) -> None:
@@ -237,6 +238,28 @@ def test_a_failure_that_may_pass_can_be_retried(reports: Page, user: User) -> No
     expect(newest(reports).locator(":focus")).to_have_count(1)
     expect(newest(reports)).to_have_attribute("data-status", "Failed")  # the store is still unknown
     reports.unroute_all(behavior="ignoreErrors")  # a refresh may be under way
+
+
+def test_a_report_that_was_retried_elsewhere_is_followed(reports: Page, user: User) -> None:
+    running = {"report_id": "", "status": "Running"}
+
+    def respond(route: Route) -> None:
+        body = route.fetch().json()
+        for entry in body["reports"]:
+            if entry["report_id"] == report_id:
+                entry |= running
+        route.fulfill(json=body)
+
+    report_id = user.trigger(store_ids=["nobody"])
+    running["report_id"] = report_id
+    user.ended(report_id)
+    reports.reload()
+    expect(newest(reports)).to_have_attribute("data-status", "Failed")
+    reports.route(f"**/get_report/{report_id}", lambda route: route.fulfill(json=running))
+    reports.route("**/reports?*", respond)
+    expect(newest(reports)).to_have_attribute("data-status", "Running")
+    reports.unroute_all(behavior="ignoreErrors")
+    expect(newest(reports)).to_have_attribute("data-status", "Failed")
 
 
 def test_older_reports_are_loaded_on_request(reports: Page, user: User) -> None:
