@@ -219,5 +219,5 @@ def test_a_few_bad_lines_do_not_slow_the_others_down(bad: bytes) -> None:
         return min(took)
 
     lines[::800] = [bad] * len(lines[::800])
-    # Parsing line by line takes ten times as long.
-    assert seconds(lines) < 5 * seconds([line] * BLOCK_LINES)
+    # Parsing line by line takes more than twenty times as long.
+    assert seconds(lines) < 10 * seconds([line] * BLOCK_LINES)
