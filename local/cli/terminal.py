@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import NoReturn
@@ -44,16 +45,23 @@ def end_soon_after_interrupt() -> None:
     """Let Ctrl-C raise `KeyboardInterrupt`; end the program if it still runs shortly after.
 
     The main thread handles a signal only between two bytecode instructions. It may be waiting for a
-    response at that moment, and the signal may have reached another thread.
+    response at that moment, and the signal may have reached another thread. In a finalizer, Python
+    ignores the exception.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = _report_unless_interrupt
     received, sent = socket.socketpair()
     sent.setblocking(False)
     signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
     # The thread keeps the second socket open.
     threading.Thread(target=_watch, args=(received, sent), daemon=True).start()
+
+
+def _report_unless_interrupt(ignored: "sys.UnraisableHookArgs") -> None:
+    if ignored.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(ignored)
 
 
 def _watch(received: socket.socket, _sent: socket.socket) -> None:

@@ -80,7 +80,7 @@ def expected_failure(request: ReportRequest, stores: str) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=min(settings().max_examples // 2, 50))
 @given(request=requests(), shard_polls=st.sampled_from([1, 5, 1_000]))
 def test_a_report_has_all_its_files_or_fails_with_its_reason(
     pipeline: Pipeline, request: ReportRequest, shard_polls: int

@@ -26,6 +26,19 @@ except KeyboardInterrupt:
     time.sleep(600)
 """
 
+_FINALIZER = """
+import signal, time
+from local.cli.terminal import end_soon_after_interrupt
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+end_soon_after_interrupt()
+Interrupted()
+time.sleep(600)
+"""
+
 
 def ended_after_seconds() -> float:
     """Interrupt the program; return how long it takes to end."""
@@ -42,3 +55,11 @@ def ended_after_seconds() -> float:
 
 def test_a_waiting_main_thread_is_ended_within_two_seconds() -> None:
     assert is_met(2, ended_after_seconds)
+
+
+def test_an_interrupt_in_a_finalizer_ends_the_program_without_a_traceback() -> None:
+    command = [sys.executable, "-c", _FINALIZER]
+    program = subprocess.run(
+        command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert (program.returncode, program.stderr) == (INTERRUPTED, "")
