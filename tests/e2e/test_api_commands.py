@@ -15,6 +15,7 @@ import pytest
 
 from local.cli.terminal import INTERRUPTED
 from local.emulator.cloud import LocalCloud
+from local.emulator.faults import Fault, Kind
 from tests.e2e.conftest import PATIENCE_SECONDS, User
 from tests.timing import is_met
 
@@ -208,6 +209,7 @@ def test_ctrl_c_ends_the_waiting_but_not_the_report(user: User, tmp_path: Path) 
 
 def interrupted_after_seconds(user: User, folder: Path) -> float:
     """Interrupt the command while it waits for its report; return how long it takes to end."""
+    user.cloud.inject(Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-*", seconds=600))
     with subprocess.Popen(
         [*_COMMAND, "report", "--out", f"{folder}/out.csv"],
         cwd=_ROOT,
@@ -223,6 +225,7 @@ def interrupted_after_seconds(user: User, folder: Path) -> float:
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=PATIENCE_SECONDS)
         took_seconds = time.monotonic() - began
+    user.cloud.inject()  # the report goes on
     assert (program.returncode, errors) == (INTERRUPTED, "stopped\n")
     assert user.ended(report_id)["status"] == "Complete"
     assert not list(folder.iterdir())
