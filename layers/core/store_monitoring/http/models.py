@@ -862,8 +862,8 @@ class WindowSummary(TypedDict):
     lost_revenue: Annotated[Money | None, Field(description="Null if no store's revenue is known.")]
 
 
-class WorstStore(TypedDict):
-    """A store with a low percentage of uptime in the week."""
+class LowUptimeStore(TypedDict):
+    """A store with a low percentage of uptime."""
 
     store_id: str
     name: str | None
@@ -872,8 +872,13 @@ class WorstStore(TypedDict):
     uptime_hours: Hours
     downtime_hours: Hours
     outages: Count
-    longest_outage_hours: Hours
     last_poll_at: Instant
+
+
+class WorstStore(LowUptimeStore):
+    """A store with a low percentage of uptime in the week."""
+
+    longest_outage_hours: Hours
 
 
 class Bin(TypedDict):
@@ -995,18 +1000,10 @@ class GroupSeries(PeriodTotal):
     windows: list[PeriodWindow]
 
 
-class PeriodStore(TypedDict):
+class PeriodStore(LowUptimeStore):
     """A store with a low percentage of uptime in the period."""
 
-    store_id: str
-    name: str | None
-    uptime_percent: Percent
-    target_percent: Percent
-    uptime_hours: Hours
-    downtime_hours: Hours
     no_data_hours: Hours
-    outages: Count
-    last_poll_at: Instant
 
 
 class SilentStore(TypedDict):

@@ -187,6 +187,16 @@ _WINDOW: models.WindowSummary = {
     "stores_missed": 1,
     "lost_revenue": "343.75",
 }
+_LOW_UPTIME_STORE: models.LowUptimeStore = {
+    "store_id": "7",
+    "name": "Main Street",
+    "uptime_percent": 58.333,
+    "target_percent": 99.0,
+    "uptime_hours": 38.5,
+    "downtime_hours": 27.5,
+    "outages": 3,
+    "last_poll_at": "2024-10-14T23:41:02.000000Z",
+}
 _SUMMARY: models.Summary = {
     "report": {
         "report_id": _REPORT_ID,
@@ -209,19 +219,7 @@ _SUMMARY: models.Summary = {
     "outages_last_week": 3,
     "incidents_last_week": 2,
     "mean_time_to_recovery_hours": 2.25,
-    "worst_stores": [
-        {
-            "store_id": "7",
-            "name": "Main Street",
-            "uptime_percent": 58.333,
-            "target_percent": 99.0,
-            "uptime_hours": 38.5,
-            "downtime_hours": 27.5,
-            "outages": 3,
-            "longest_outage_hours": 12.0,
-            "last_poll_at": "2024-10-14T23:41:02.000000Z",
-        }
-    ],
+    "worst_stores": [{**_LOW_UPTIME_STORE, "longest_outage_hours": 12.0}],
     "uptime_percent_last_week": [{"label": "50+", "stores": 1}, {"label": "100", "stores": 1}],
     "longest_outage_last_week": [{"label": "none", "stores": 1}, {"label": "12–24 h", "stores": 1}],
     "last_poll_age": [{"label": "≤ 1 h", "stores": 2}, {"label": "no data", "stores": 1}],
@@ -257,19 +255,7 @@ _PERIOD_SUMMARY: models.PeriodSummary = {
     "newest_poll_at": "2024-10-14T23:55:18.727055Z",
     "silent_stores": 1,
     "silent": [{"store_id": "9", "last_poll_at": None}],
-    "worst_stores": [
-        {
-            "store_id": "7",
-            "name": "Main Street",
-            "uptime_percent": 58.333,
-            "target_percent": 99.0,
-            "uptime_hours": 38.5,
-            "downtime_hours": 27.5,
-            "no_data_hours": 0.0,
-            "outages": 3,
-            "last_poll_at": "2024-10-14T23:41:02.000000Z",
-        }
-    ],
+    "worst_stores": [{**_LOW_UPTIME_STORE, "no_data_hours": 0.0}],
     "stores_by_uptime_percent": [{"label": "50+", "stores": 1}, {"label": "100", "stores": 1}],
     "windows": [_PERIOD_WINDOW],
     "groups": [{"group": {"region": "West"}, **_PERIOD_TOTAL, "windows": [_PERIOD_WINDOW]}],
