@@ -1,4 +1,4 @@
-"""Last step of a report: merge its parts into one file per format; compute an only shard first."""
+"""Last step of a report: merge its parts into one file per format; compute a single shard first."""
 
 from dataclasses import dataclass
 from typing import Any

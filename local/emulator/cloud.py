@@ -31,7 +31,7 @@ from local.emulator.settings import (
 
 _ROOT = Path(__file__).parents[2]
 _TEMPLATE = _ROOT / "template.yaml"
-# Long enough for a machine that is busy with much else.
+# Long enough for a busy machine.
 _START_SECONDS = 180
 _STOP_SECONDS = 120
 _ABANDON_SECONDS = 0.5

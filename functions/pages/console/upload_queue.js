@@ -85,7 +85,7 @@ class QueuedFile {
     this.#text.textContent = `Sending: ${percent(100 * share)}`;
   }
 
-  /** The focus goes on to the next file, else to the one before, else to the field that chooses them. */
+  /** Move the focus to the next file, or to the previous one, or to the field for choosing files. */
   #remove() {
     const near = this.item.nextElementSibling ?? this.item.previousElementSibling;
     this.#leave();

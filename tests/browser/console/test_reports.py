@@ -186,7 +186,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(tolerant: Pa
     reports.reload()
     expect(as_of).to_have_value("2024-10-14T12:00")
     expect(groups).to_have_value("franchise")
-    expect(groups).to_be_visible()  # conditions that nobody sees would filter the next report
+    expect(groups).to_be_visible()  # hidden conditions would filter the next report
 
 
 def test_progress_is_live(reports: Page) -> None:

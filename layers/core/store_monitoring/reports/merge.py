@@ -70,8 +70,8 @@ def merge_report(
     grow with the report, except for HTML, whose table needs all rows, and with the number of
     groups.
 
-    If the plan has only one shard, it is computed here: nobody waits for another function to start,
-    and for its part to come back from S3. A later attempt computes it again.
+    If the plan has only one shard, it is computed here: no other function has to start, and its
+    part is not read back from S3. A later attempt computes it again.
 
     Returns
     -------
