@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from local.cli.inputs import find_inputs
 from local.cli.sample_data import SMALL, write_sample
+from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.reports.report import Format
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import report_key
@@ -22,6 +25,7 @@ from tests.unit.test_html_report import many, page_of_part
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 PHONE = ViewportSize(width=360, height=740)
+WEEK_BY_DAY = Period(date(2024, 10, 7), date(2024, 10, 14), PeriodUnit.DAY)
 
 Rows = dict[str, dict[str, str]]
 
@@ -36,13 +40,23 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
         pipeline.ingest(file.key, file.path.read_bytes())
     pipeline.ingest("timezones/hostile.csv", f"store_id,timezone_str\n{HOSTILE},UTC\n")
     formats = (Format.CSV, Format.HTML)
-    pipeline.report(ReportRequest(formats=formats, group_by=("brand",), include_outages=True))
+    request = ReportRequest(formats=formats, group_by=("brand",), include_outages=True)
+    pipeline.report(request)
+    pipeline.report(replace(request, period=WEEK_BY_DAY), report_id="week")
     return pipeline
 
 
 @pytest.fixture(scope="module")
 def address(pipeline: Pipeline) -> str:
     return (pipeline.folder / report_key("r", "html")).as_uri()
+
+
+@pytest.fixture
+def week(pipeline: Pipeline, context: BrowserContext, page: Page) -> Page:
+    """The opened report on a week, by day."""
+    context.set_offline(True)
+    page.goto((pipeline.folder / report_key("week", "html")).as_uri())
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +276,24 @@ def test_accessibility(
         summary.click()
     report.get_by_role("button", name="Down, week").click()
     assert serious_problems(report) == []
+
+
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desk", "phone"]
+)
+def test_accessibility_of_a_period(
+    week: Page, viewport: ViewportSize, scheme: Literal["light", "dark"]
+) -> None:
+    week.emulate_media(color_scheme=scheme)
+    week.set_viewport_size(viewport)
+    for details in week.locator("details").all():
+        details.evaluate("each => each.open = true")
+    assert serious_problems(week) == []
+
+
+def test_a_period_on_a_phone_scrolls_down_only(week: Page) -> None:
+    week.set_viewport_size(PHONE)
+    assert week.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 @pytest.mark.exhaustive
