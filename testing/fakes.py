@@ -341,6 +341,8 @@ class MemoryLog:
         written: WrittenPolls | None,
         deleted: Counter[int],
     ) -> None:
+        if self.is_current(ingest_id, key) is None:
+            raise CommitConflictError(f"{key} is no longer in the log")
         self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
         for index, commit in enumerate(self.commits):
             if commit.ingest_id == ingest_id:

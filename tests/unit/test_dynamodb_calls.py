@@ -140,6 +140,22 @@ def test_a_refused_call_about_a_report_is_a_transient_error(
         call(reports)
 
 
+def test_the_search_for_the_newest_report_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, reports: ReportTable
+) -> None:
+    """It ends after 2,000 reports, even if all of them are of a few stores."""
+    limits = []
+
+    def none_matches(_: Any, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        limits.append(arguments["Limit"])
+        assert len(limits) <= 20
+        return {"Items": [], "LastEvaluatedKey": {"report_id": {"S": f"{len(limits)}"}}}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", none_matches)
+    assert reports.newest_of_all_stores() is None
+    assert limits == [100] * 20
+
+
 def test_a_report_is_read_strongly_consistent(dynamodb: BusyDynamoDb, reports: ReportTable) -> None:
     with pytest.raises(TransientError):
         reports.get("r")

@@ -25,6 +25,7 @@ from store_monitoring.ingest.ports import (
     Replacement,
     Reversal,
     Snapshot,
+    StoresChange,
 )
 from store_monitoring.storage.keys import polls_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
@@ -378,6 +379,261 @@ def test_errors_of_a_cancelled_commit(
         with pytest.raises(error, match=message) as raised:
             log.commit(snapshot, [], Commit("polls", "a", 1, 0, AT))
     assert "TransactWriteItems" not in str(raised.value)  # it may become an upload's reason
+
+
+# --- what a compaction replaced -------------------------------------------------------------
+
+
+def commit_and_compact(log: IngestLog, ingest_ids: str, compaction_id: str) -> None:
+    """Commit ingests whose newest polls are at 100, 200 and so on, and compact them into one."""
+    for nth, ingest_id in enumerate(ingest_ids, 1):
+        commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 0, 100 * nth)])
+    compact(log, ingest_ids, polls(compaction_id, 0, 100 * len(ingest_ids)))
+
+
+def compact(log: IngestLog, ingest_ids: str, file: PollsFile) -> None:
+    compaction = compacted(file, compaction_id=Path(file.key).stem)
+    log.replace(log.snapshot(), list(ingest_ids), compaction)
+
+
+def replaced_ids(log: IngestLog, compaction_id: str) -> list[str] | None:
+    """Return the ids of the ingests that a compaction replaced and that still count."""
+    found = log.compacted(compaction_id)
+    return None if found is None else [ingest.ingest_id for ingest in found.ingests]
+
+
+def test_a_compaction_and_what_it_replaced_know_each_other(log: IngestLog) -> None:
+    commit_and_compact(log, "ab", "x")
+    commit(log, "polls", "c", polls_files=[polls("c", 0, 100)])
+    assert {id_: log.replaced_by(id_) for id_ in ("a", "b", "c", "x", "unknown")} == {
+        "a": "x",
+        "b": "x",
+        "c": None,
+        "x": None,
+        "unknown": None,
+    }
+    assert replaced_ids(log, "x") == ["a", "b"]
+    assert replaced_ids(log, "c") is replaced_ids(log, "unknown") is None
+
+
+def test_what_a_compaction_replaced_is_unknown_once_it_is_deleted(log: IngestLog) -> None:
+    commit_and_compact(log, "ab", "x")
+    assert log.has_entry("polls", "a")
+    assert not log.has_entry("timezones", "a")
+    log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
+    assert not log.has_entry("polls", "a")
+    assert log.replaced_by("a") is None
+    assert log.compacted("x") is None
+
+
+def test_a_polls_file_is_current_until_its_ingest_is_replaced(log: IngestLog) -> None:
+    commit_and_compact(log, "a", "x")
+    assert log.is_current("x", polls_key(0, "x"))
+    assert log.is_current("a", polls_key(0, "a")) is False
+    assert log.is_current("a", polls_key(1, "a")) is None
+    assert log.is_current("unknown", polls_key(0, "unknown")) is None
+
+
+def test_replacements_are_listed_oldest_first(log: IngestLog) -> None:
+    for minutes, ingest_id, compaction_id in [(2, "a", "y"), (1, "b", "z"), (3, "c", "x")]:
+        commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 0, 1), polls("q", 0, 1, 1)])
+        late = replace(
+            compacted(compaction_id=compaction_id), committed_at=AT + timedelta(minutes=minutes)
+        )
+        log.replace(log.snapshot(), [ingest_id], late)
+    assert log.replaced_before(AT + timedelta(minutes=3)) == [
+        Replacement("z", (polls_key(0, "b"), polls_key(1, "q"))),
+        Replacement("y", (polls_key(0, "a"), polls_key(1, "q"))),
+    ]
+
+
+def test_entries_that_do_not_name_their_compaction_are_found_in_it(
+    dynamodb: Any, table: str
+) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    for ingest_ids, compaction_id in [("ab", "x"), ("cd", "w"), ("ef", "y")]:
+        commit_and_compact(log, ingest_ids, compaction_id)
+    for ingest_id in "abcdef":
+        dynamodb.update_item(
+            TableName=table,
+            Key={"log": {"S": "polls"}, "entry": {"S": ingest_id}},
+            UpdateExpression="REMOVE replaced_by",
+        )
+    assert [log.replaced_by(ingest_id) for ingest_id in "acf"] == ["x", "w", "y"]
+    assert replaced_ids(log, "w") == ["c", "d"]
+    dynamodb.delete_item(TableName=table, Key={"log": {"S": "replaced"}, "entry": {"S": "w"}})
+    assert log.replaced_by("c") is None
+
+
+# --- taking back ----------------------------------------------------------------------------
+
+
+def test_an_ingest_that_is_taken_back_no_longer_counts(log: IngestLog) -> None:
+    files = [polls(ingest_id, 0, us) for ingest_id, us in [("a", 100), ("b", 300), ("c", 200)]]
+    for ingest_id, file in zip("abc", files, strict=True):
+        commit(log, "polls", ingest_id, [stores(0, ingest_id), stores(1, ingest_id)], [file])
+    log.take_back(log.snapshot(), [stores(1, "d")], Reversal("polls", "b"))
+    assert log.snapshot() == Snapshot(4, {0: stores(0, "c"), 1: stores(1, "d")}, 200)
+    assert sorted(log.polls(4, 0, 1000), key=str) == [files[0], files[2]]
+    assert sorted(log.polls(3, 0, 1000), key=str) == files
+    assert log.committed("polls", "b") is None
+    assert log.has_entry("polls", "b")
+
+
+def test_an_ingest_that_is_taken_back_can_be_committed_again(log: IngestLog) -> None:
+    file = polls("a", 0, 100)
+    commit(log, "polls", "a", polls_files=[file])
+    log.take_back(log.snapshot(), [], Reversal("polls", "a"))
+    assert log.snapshot() == Snapshot(2, {}, None)
+    commit(log, "polls", "a", polls_files=[file])
+    assert log.snapshot() == Snapshot(3, {}, 100)
+    assert log.polls(3, 0, 1000) == [file]
+    assert log.committed("polls", "a") == Committed()
+
+
+def test_an_ingest_is_taken_back_once(table: str) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    for kind in ("polls", "timezones"):
+        commit(log, kind, "a")
+        log.take_back(log.snapshot(), [], Reversal(kind, "a"))
+        snapshot = log.snapshot()
+        with pytest.raises(CommitConflictError):
+            log.take_back(snapshot, [], Reversal(kind, "a"))
+        assert log.snapshot() == snapshot
+
+
+def test_the_newest_poll_stays_when_reference_data_is_taken_back(log: IngestLog) -> None:
+    commit(log, "polls", "a", polls_files=[polls("a", 0, 100)])
+    commit(log, "timezones", "a", [stores(0, "2")])
+    log.take_back(log.snapshot(), [stores(0, "3")], Reversal("timezones", "a"))
+    assert log.snapshot() == Snapshot(3, {0: stores(0, "3")}, 100)
+    assert log.committed("timezones", "a") is None
+    assert log.committed("polls", "a") == Committed()
+
+
+def test_what_each_commit_replaced_is_recorded(log: IngestLog) -> None:
+    uploaded_at = AT + timedelta(hours=1)
+    zones = Commit("timezones", "z", 10, 0, AT, (), uploaded_at)
+    log.commit(log.snapshot(), [stores(0, "1"), stores(1, "1")], zones)
+    commit(log, "timezones", "y", [stores(0, "2")])
+    log.commit(log.snapshot(), [stores(0, "3")], zones)
+    changes = [
+        StoresChange(1, uploaded_at, {0: None, 1: None}),
+        StoresChange(3, uploaded_at, {0: stores(0, "2")}),
+    ]
+    assert log.stores_changes("timezones", "z") == changes
+    assert log.stores_changes("timezones", "y") == [StoresChange(2, None, {0: stores(0, "1")})]
+    assert log.stores_changes("attributes", "z") == log.taken_back_changes("timezones") == []
+    log.take_back(log.snapshot(), [], Reversal("timezones", "z"))
+    log.commit(log.snapshot(), [stores(0, "4")], zones)  # counts, unlike the commits before
+    assert log.taken_back_changes("timezones") == changes
+    assert log.taken_back_changes("attributes") == []
+    assert len(log.stores_changes("timezones", "z")) == 3
+
+
+@pytest.mark.parametrize(("other_us", "newest_us"), [(50, 100), (500, 500)])
+def test_an_ingest_is_taken_back_with_its_compaction(
+    log: IngestLog, other_us: int, newest_us: int
+) -> None:
+    commit_and_compact(log, "ab", "x")
+    other, without_b = polls("c", 0, other_us), polls("y", 0, 100)
+    commit(log, "polls", "c", polls_files=[other])
+    reversal = Reversal("polls", "b", ("x",), compacted(without_b, compaction_id="y"))
+    log.take_back(log.snapshot(), [], reversal)
+    assert log.snapshot() == Snapshot(5, {}, newest_us)
+    assert sorted(log.polls(5, 0, 1000), key=str) == [other, without_b]
+    assert sorted(log.polls(4, 0, 1000), key=str) == [other, polls("x", 0, 200)]
+    assert {id_: log.committed("polls", id_) for id_ in "aby"} == {
+        "a": Committed(),
+        "b": None,
+        "y": Committed(is_compaction=True),
+    }
+    assert [log.replaced_by(id_) for id_ in "abxy"] == ["x", "x", "y", None]
+    assert replaced_ids(log, "x") == ["a"]
+    assert replaced_ids(log, "y") == ["x"]
+
+
+def test_all_compactions_that_hold_an_ingest_that_is_taken_back_are_stale(log: IngestLog) -> None:
+    commit_and_compact(log, "ab", "v")
+    compact(log, "v", polls("w", 0, 200))
+    compact(log, "w", polls("x", 0, 200))
+    reversal = Reversal(
+        "polls", "b", ("v", "w", "x"), compacted(polls("y", 0, 100), compaction_id="y")
+    )
+    log.take_back(log.snapshot(), [], reversal)
+    assert log.snapshot().max_timestamp_us == 100
+    assert [log.replaced_by(id_) for id_ in "bvwxy"] == ["v", "w", "x", "y", None]
+    for compaction_id, stale_id in [("w", "v"), ("x", "w"), ("y", "x")]:
+        found = log.compacted(compaction_id)
+        assert found is not None
+        assert stale_id in found.stale_ids
+
+
+# --- deleting a store -----------------------------------------------------------------------
+
+
+def test_a_polls_file_is_replaced_by_another(log: IngestLog) -> None:
+    files = [polls("a", 100, 300, bucket) for bucket in (0, 1)]
+    weeks = [Counter({0: 10}), Counter({0: 4, WEEK_US: 6})]
+    written = tuple(starmap(WrittenPolls, zip(files, weeks, strict=True)))
+    log.commit(log.snapshot(), [stores(0, "1")], Commit("polls", "a", 20, 0, AT, written))
+    kept = PollsFile(1, polls_key(1, "a.kept"), 7, 700, 100, 200)
+    log.rewrite(
+        log.snapshot(),
+        *("a", files[1].key, WrittenPolls(kept, Counter({0: 2, WEEK_US: 5}))),
+        Counter({0: 2, WEEK_US: 1}),
+    )
+    assert log.snapshot() == Snapshot(2, {0: stores(0, "1")}, 300)
+    [ingest] = log.manifest(2, 0, 1000)
+    counts = Counter({0: 12, WEEK_US: 5})
+    assert replace(ingest, log_bytes=0) == ManifestEntry("a", 17, (files[0], kept), counts)
+    assert log.is_current("a", kept.key)
+
+
+def test_when_the_newest_polls_are_deleted_others_are_the_newest(log: IngestLog) -> None:
+    commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
+    file = polls("b", 50, 400)
+    log.commit(
+        log.snapshot(),
+        [],
+        Commit("polls", "b", 10, 0, AT, (WrittenPolls(file, Counter({0: 10})),)),
+    )
+    kept = PollsFile(0, polls_key(0, "b.kept"), 4, 400, 60, 300)
+    log.rewrite(log.snapshot(), "b", file.key, WrittenPolls(kept, Counter({0: 4})), Counter({0: 6}))
+    assert log.snapshot().max_timestamp_us == 300
+    assert [log.polls(3, *span) for span in [(50, 59), (301, 400)]] == [[], []]
+    log.rewrite(log.snapshot(), "b", kept.key, None, Counter({0: 4}))
+    assert log.snapshot() == Snapshot(4, {}, 200)
+    assert log.polls(4, 0, 1000) == [polls("a", 100, 200)]
+
+
+def test_the_newest_poll_stays_when_a_replaced_file_is_rewritten(log: IngestLog) -> None:
+    commit_and_compact(log, "ab", "x")
+    kept = PollsFile(0, polls_key(0, "b.kept"), 4, 400, 0, 900)
+    log.rewrite(log.snapshot(), "b", polls_key(0, "b"), WrittenPolls(kept, Counter()), Counter())
+    assert log.snapshot() == Snapshot(4, {}, 200)
+    assert log.is_current("b", kept.key) is False
+
+
+def test_a_file_that_is_not_in_the_log_is_not_replaced(log: IngestLog) -> None:
+    commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
+    snapshot = log.snapshot()
+    for ingest_id, key in [("a", polls_key(1, "a")), ("b", polls_key(0, "b"))]:
+        with pytest.raises(CommitConflictError):
+            log.rewrite(snapshot, ingest_id, key, None, Counter())
+    with pytest.raises(CommitConflictError):
+        log.rewrite(Snapshot(0, {}, None), "a", polls_key(0, "a"), None, Counter())
+    assert log.snapshot() == snapshot
+    assert log.polls(1, 0, 1000) == [polls("a", 100, 200)]
+
+
+def test_stores_files_are_replaced(log: IngestLog) -> None:
+    commit(log, "polls", "a", [stores(0, "1"), stores(1, "1")], [polls("a", 100, 200)])
+    snapshot = log.snapshot()
+    log.replace_stores(snapshot, [stores(1, "2")])
+    assert log.snapshot() == Snapshot(2, {0: stores(0, "1"), 1: stores(1, "2")}, 200)
+    with pytest.raises(CommitConflictError):
+        log.replace_stores(snapshot, [])
 
 
 # --- limits ---------------------------------------------------------------------------------

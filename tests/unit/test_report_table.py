@@ -153,7 +153,7 @@ def test_a_failed_report_is_restarted_once(reports: Reports, failed: Report) -> 
 
 def test_a_report_that_was_deleted_is_not_restarted(reports: Reports, failed: Report) -> None:
     deleted = replace(failed, report_id="01234567-89ab-4cde-8f01-23456789abce")
-    with pytest.raises(UnknownReportError):
+    with pytest.raises(UnknownReportError, match=deleted.report_id):
         reports.restart(deleted, LATER)
 
 
@@ -337,6 +337,7 @@ def test_the_step_that_failed_is_named(dynamodb: Any, table: ReportTable) -> Non
             {"Error": "States.Timeout", "Cause": ""},
             Failure("States.Timeout", public_message("States.Timeout"), step="plan"),
         ),
+        ({"Error": "NoPolls"}, Failure("NoPolls", BUG, step="plan")),
         (
             {"Error": "ClientError", "Cause": json.dumps({"errorMessage": FOREIGN})},
             Failure("ClientError", BUG, step="plan"),
@@ -369,6 +370,8 @@ def test_a_restart_leaves_nothing_of_the_last_attempt(dynamodb: Any, table: Repo
         dynamodb,
         status={"S": "Failed"},
         ended_at={"S": "2024-10-15T00:01:00Z"},
+        error={"S": "States.Timeout"},
+        cause={"S": ""},
         failure={"S": '{"Error": "States.Timeout"}'},
         failed_step={"S": "plan"},
         map_runs={"N": "7"},
@@ -378,6 +381,15 @@ def test_a_restart_leaves_nothing_of_the_last_attempt(dynamodb: Any, table: Repo
     table.restart(failed, LATER)
     [after] = dynamodb.scan(TableName="reports")["Items"]
     assert after.keys() - before.keys() == {"restarted_at"}
+
+
+def test_a_deleted_report_is_unknown_and_others_are_not(table: ReportTable) -> None:
+    other = replace(RUNNING, report_id="other")
+    for report in (RUNNING, other):
+        table.add(report, ReportRequest())
+    table.delete("r")
+    assert table.get("r") is None
+    assert table.get("other") == other
 
 
 def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:

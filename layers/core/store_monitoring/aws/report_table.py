@@ -342,7 +342,7 @@ def failure_from_cause(error: str, cause: str) -> Failure:
             return Failure(error, message, cause, step)
         case {"Error": str()} as output:
             return Failure(error, _failure_from_output(output).message, cause, step)
-        case _ if has_public_message(error) and not brace:  # as written by `fail`
+        case _ if has_public_message(error) and cause and not brace:  # as written by `fail`
             return Failure(error, cause)
         case _:
             return Failure(error, public_message(error), cause, step)
