@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.objects import S3Objects
 from store_monitoring.domain.parameters import DAY_US
@@ -32,7 +32,7 @@ class Settings(EnvironmentSettings):
 
 
 settings = Settings.from_environment()
-tables = ArrowTables(s3_bucket(settings.data_bucket))
+tables = s3_tables(settings.data_bucket)
 objects = S3Objects(settings.data_bucket)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_REST
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
@@ -60,7 +60,7 @@ memory_us = settings.poll_memory_days * DAY_US
 coverage_us = settings.coverage_minutes * MINUTE_US
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, FAIL_FAST)
-tables = ArrowTables(s3_bucket(settings.data_bucket))
+tables = s3_tables(settings.data_bucket)
 app = new_app(settings.cors_origin, validates=True)
 
 

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.inbox import S3Inbox
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_queue import UploadQueue, deliveries_in, receives
@@ -54,7 +54,7 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 queue = UploadQueue(settings.upload_queue_url)
 inbox = S3Inbox(settings.inbox_bucket)
-data = ArrowTables(s3_bucket(settings.data_bucket))
+data = s3_tables(settings.data_bucket)
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
 FUTURE_TOLERANCE = timedelta(minutes=settings.future_poll_tolerance_minutes)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, uploads=uploads)

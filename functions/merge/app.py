@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.logs import about, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.merge import merge_report
@@ -21,7 +21,7 @@ class Settings(EnvironmentSettings):
 
 
 settings = Settings.from_environment()
-tables = ArrowTables(s3_bucket(settings.data_bucket))
+tables = s3_tables(settings.data_bucket)
 
 
 @logger.inject_lambda_context(clear_state=True)

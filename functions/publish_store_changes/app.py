@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
+from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
 from store_monitoring.aws.events import EventBus
 from store_monitoring.logs import about, logger
@@ -24,7 +24,7 @@ class Settings(EnvironmentSettings):
 
 
 settings = Settings.from_environment()
-tables = ArrowTables(s3_bucket(settings.data_bucket))
+tables = s3_tables(settings.data_bucket)
 checkpoints = DynamoDbCheckpointStore(settings.report_table)
 events = EventBus(settings.state_machine_arn)
 

@@ -1,6 +1,7 @@
 """Tables and byte streams in S3, through Arrow's S3 client.
 
-Arrow reads byte ranges in parallel, without boto3, whose import would double a cold start.
+Arrow reads byte ranges in parallel, without boto3, whose import would double a cold start. Small
+objects are read by `ObjectReader`.
 """
 
 import os
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from store_monitoring.aws.object_reader import ObjectReader
 from store_monitoring.errors import MissingObjectError, TransientError
 from store_monitoring.storage.polls import POLLS_ENCODING
 from store_monitoring.storage.ports import PollsFile, StoresFile
@@ -24,7 +26,7 @@ from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
 
 _COPY_BYTES = 8 * 1024 * 1024
 _SMALL_BYTES = 1024 * 1024  # a smaller object is written without a file
-_WHOLE_BYTES = 1024 * 1024  # a small object is read in one request instead of two or three
+_WHOLE_BYTES = 1024 * 1024  # a small object is read in one request
 _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its row groups
 _ROW_GROUP_ROWS = 16 * 1024  # of stores: the unit that is read for one of them
 _BATCH_ROW_GROUPS = 32  # half a million polls
@@ -51,6 +53,11 @@ def s3_bucket(bucket: str) -> fs.FileSystem:
     return fs.SubTreeFileSystem(bucket, s3)
 
 
+def s3_tables(bucket: str) -> "ArrowTables":
+    """Return the tables of an S3 bucket."""
+    return ArrowTables(s3_bucket(bucket), ObjectReader(bucket).read)
+
+
 class ArrowTables:
     """Objects of one bucket.
 
@@ -64,21 +71,29 @@ class ArrowTables:
     ----------
     bucket : pyarrow.fs.FileSystem
         Its paths are the keys.
+    read_at_once : function of a key to bytes or None
+        Reads an object whole; if it returns None, the object is read through `bucket`.
     """
 
-    def __init__(self, bucket: fs.FileSystem) -> None:
+    def __init__(
+        self, bucket: fs.FileSystem, read_at_once: Callable[[str], bytes | None] = lambda _: None
+    ) -> None:
         self._bucket = bucket
+        self._read_at_once = read_at_once
         self._pool = ThreadPoolExecutor(_READERS)
 
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
+        at_once = self._read_at_once(key)
+        if at_once is not None:
+            return at_once
         with _storage_errors(f"read {key}"), self._bucket.open_input_stream(key) as stream:
             content: bytes = stream.read()
             return content
 
     def read_table(self, key: str) -> pa.Table:
         """Return a whole table."""
-        return self._fetch(key, {})()
+        return self._fetch(key, 0, {})()
 
     def read_metadata(self, key: str) -> Mapping[bytes, bytes] | None:
         """Return the metadata of a table's schema; None if the table does not exist."""
@@ -202,11 +217,20 @@ class ArrowTables:
         They are fetched in parallel, but small ones are decoded by one thread: several would wait
         for each other in Python.
         """
-        for decoded in self._pool.map(lambda file: self._fetch(file.key, ranges, **options), files):
+        fetches = self._pool.map(
+            lambda file: self._fetch(file.key, file.bytes, ranges, **options), files
+        )
+        for decoded in fetches:
             yield decoded()
 
-    def _fetch(self, key: str, ranges: _Ranges, **options: Any) -> Callable[[], pa.Table]:
-        """Fetch a table, or all of its file, and return a function that decodes it."""
+    def _fetch(
+        self, key: str, known_bytes: int, ranges: _Ranges, **options: Any
+    ) -> Callable[[], pa.Table]:
+        """Fetch a table, or all of its file, and return a function that decodes it.
+
+        The file had `known_bytes` when it was written, 0 if that is not known. Since then it may
+        have been overwritten, when a store was deleted.
+        """
 
         def decoded(source: pa.NativeFile, *, pre_buffer: bool) -> pa.Table:
             # `pq.read_table` would do this, but imports `pyarrow.dataset`, which lengthens a cold
@@ -215,8 +239,13 @@ class ArrowTables:
                 parquet = pq.ParquetFile(source, pre_buffer=pre_buffer, **options)
                 return parquet.read_row_groups(_row_groups(parquet, ranges), use_threads=False)
 
+        whole_bytes = _FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES
+        if 0 < known_bytes <= whole_bytes:
+            at_once = self._read_at_once(key)
+            if at_once is not None:
+                return partial(decoded, pa.BufferReader(at_once), pre_buffer=False)
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
-            if file.size() <= (_FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES):
+            if file.size() <= whole_bytes:
                 return partial(decoded, pa.BufferReader(file.read()), pre_buffer=False)
             table = decoded(file, pre_buffer=True)
             return lambda: table

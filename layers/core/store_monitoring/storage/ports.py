@@ -67,7 +67,10 @@ def from_stored_names(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class PollsFile:
-    """One Parquet file of polls."""
+    """One Parquet file of polls.
+
+    `bytes` is its size when it was written; 0 if that is not known. So it is of stores.
+    """
 
     bucket: int
     key: str
