@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,21 +17,24 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.delete_store import DeletedStore, delete_store
 from store_monitoring.domain.parameters import DAY_US
-from store_monitoring.errors import CommitConflictError, TransientError
+from store_monitoring.errors import CommitConflictError, InvalidRequestError, TransientError
 from store_monitoring.ingest.compaction import compact_polls
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.ingest.ports import Commit
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.instants import to_us
+from store_monitoring.reports.request import Condition, ReportRequest
+from store_monitoring.storage.keys import bucket_of, part_key, request_key
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.schemas import POLLS
 from store_monitoring.storage.stores import write_stores
-from testing.fakes import FolderObjects
+from testing.fakes import FolderFiles, FolderObjects
 from testing.pipeline import CLOCK_TIME, Pipeline
 from tests.cases import utc
 from tests.unit.ingest_table import ingest_table
 
 NOTHING = DeletedStore(0, 0, 0, 0)
+ALL_TIME_US = (-(2**62), 2**62)
 
 
 @dataclass
@@ -81,6 +85,11 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipelin
         yield filled(Pipeline(tmp_path, bucket_count=1, log=log))
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> Pipeline:
+    return filled(Pipeline(tmp_path, bucket_count=1))
+
+
 def filled(pipeline: Pipeline) -> Pipeline:
     for minute, stores in enumerate(["ab", "ab", "b", "abc", "b"]):
         rows = [f"{store},active,2024-10-14 10:{minute:02}:00" for store in stores]
@@ -124,9 +133,13 @@ def test_all_data_of_the_store_is_deleted_and_no_other_data(pipeline: Pipeline) 
     assert files_with_store(pipeline)
     done = delete(pipeline)
     assert done.polls_files == 6  # three of before compaction, its own, and two more
+    assert done.stores_files == 5  # all but the first, of before it had data of any kind
     assert (done.reports, done.rejects) == (1, 1)
     assert files_with_store(pipeline) == set()
     assert pipeline.polls() == polls
+    ingests = pipeline.log.manifest(pipeline.log.snapshot().version, *ALL_TIME_US)
+    assert sum(ingest.rows for ingest in ingests) == len(polls)
+    assert sum(ingest.rows_by_week.total() for ingest in ingests) == len(polls)
     assert pipeline.zones() == {"a": "UTC", "c": None}
     assert pipeline.log.snapshot().attributes == {"brand"}
     closed = (date(2024, 12, 25), None, None, None)
@@ -237,3 +250,154 @@ def test_deleting_an_unknown_store_changes_nothing(pipeline: Pipeline) -> None:
     assert pipeline.files() == files
     prefixes = ["polls/bucket=000/", "stores/bucket=000/", "reports/", "rejects/"]
     assert objects.deleted_noncurrent == prefixes
+
+
+@pytest.mark.parametrize("store_id", ["", "x" * 256])
+def test_what_cannot_be_a_store_id_is_an_error(memory: Pipeline, store_id: str) -> None:
+    objects = FolderStoredObjects(memory.folder)
+    with pytest.raises(InvalidRequestError) as raised:
+        delete_store(store_id, 1, memory.tables, objects, memory.log, DeletedReports())
+    assert raised.value.field == "store_id"
+    args = (memory.tables, objects, memory.log, DeletedReports())
+    assert delete_store("x" * 255, 1, *args) == NOTHING
+
+
+# --- concurrent changes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", ["rewrite", "replace_stores"])
+def test_a_concurrent_ingest_is_not_lost(
+    memory: Pipeline, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    original, contents = getattr(memory.log, write), ["d,active,2024-10-14 11:00:00"]
+
+    def after_an_ingest(*args: Any) -> None:
+        if contents:
+            memory.ingest("polls/d.csv", f"store_id,status,timestamp_utc\n{contents.pop()}\n")
+        original(*args)
+
+    monkeypatch.setattr(memory.log, write, after_an_ingest)
+    delete(memory)
+    delete(memory)  # as documented: of a file that an ingest wrote meanwhile
+    assert files_with_store(memory) == set()
+    assert set(memory.zones()) == {"a", "c", "d"}
+    assert {store_id for store_id, _, _ in memory.polls()} == {"a", "c", "d"}
+
+
+def test_a_polls_file_that_is_deleted_meanwhile_has_no_polls_of_the_store(
+    memory: Pipeline,
+) -> None:
+    class Stale(FolderStoredObjects):
+        def keys(self, prefix: str) -> list[str]:
+            gone = ["polls/bucket=000/gone.parquet"] if prefix.startswith("polls/") else []
+            return [*gone, *super().keys(prefix)]
+
+    args = (memory.tables, Stale(memory.folder), memory.log, DeletedReports())
+    assert delete_store("b", 1, *args).polls_files == 6
+
+
+def test_published_tables_are_deleted_and_published_again(
+    memory: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commit publishes the tables."""
+    delete(memory)
+    version = memory.log.snapshot().version
+    FolderFiles(memory.folder).write_json("tables/stores/metadata.json", {"of": "b"})
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    original, conflicts = memory.log.replace_stores, [CommitConflictError("lost")]
+
+    def lose_once(*args: Any) -> None:
+        if conflicts:
+            raise conflicts.pop()
+        original(*args)
+
+    monkeypatch.setattr(memory.log, "replace_stores", lose_once)
+    assert delete(memory) == NOTHING
+    assert not any(key.startswith("tables/") for key in memory.files())
+    assert memory.log.snapshot().version == version + 1
+
+
+# --- reports and rejected rows --------------------------------------------------------------
+
+
+def reports_deleted(pipeline: Pipeline) -> list[str]:
+    """Delete the store; return the ids of the reports that were deleted with it."""
+    reports = DeletedReports()
+    count = pipeline.bucket_count
+    objects = FolderStoredObjects(pipeline.folder)
+    done = delete_store("b", count, pipeline.tables, objects, pipeline.log, reports)
+    assert done.reports == len(reports.ids)
+    assert all(f"reports/{id_}/request.json" not in pipeline.files() for id_ in reports.ids)
+    return reports.ids
+
+
+@pytest.mark.parametrize(
+    ("store_ids", "deleted"), [(("a", "b"), ["r"]), (("a",), []), (("a", "bb"), [])]
+)
+def test_a_report_on_named_stores_is_deleted_if_the_store_is_one_of_them(
+    memory: Pipeline, store_ids: tuple[str, ...], deleted: list[str]
+) -> None:
+    request = ReportRequest(store_ids=store_ids)
+    FolderFiles(memory.folder).write_json(request_key("r"), request.to_json())
+    assert reports_deleted(memory) == deleted
+
+
+def test_a_report_is_deleted_if_it_contains_or_may_contain_the_store(memory: Pipeline) -> None:
+    for report_id, gone in [
+        ("unrequested", "request.json"),
+        ("unplanned", "plan.json"),
+        ("uncomputed", "parts"),
+        ("whole", "report.csv"),
+    ]:
+        memory.report(report_id=report_id)
+        FolderStoredObjects(memory.folder).delete_all(f"reports/{report_id}/{gone}")
+    memory.ingest("attributes/s.csv", "store_id,brand\na,Ramen\n")
+    ramen = ReportRequest(where=(Condition("brand", ("Ramen",)),))
+    memory.report(ramen, report_id="others")
+    assert reports_deleted(memory) == ["uncomputed", "unrequested", "whole"]
+    assert "reports/others/request.json" in memory.files()
+
+
+@pytest.mark.parametrize(("missing", "deleted"), [(0, []), (1, ["r"])])
+def test_only_the_part_of_the_store_s_bucket_counts(
+    tmp_path: Path, missing: int, deleted: list[str]
+) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=2)
+    content = "store_id,status,timestamp_utc\n" + "".join(
+        f"{store_id},active,2024-10-14 10:00:00\n" for store_id in "ade"
+    )
+    pipeline.ingest("polls/p.csv", content)
+    pipeline.report(shard_polls=1)
+    pipeline.ingest("timezones/z.csv", "store_id,timezone_str\nb,UTC\n")  # after the report
+    (tmp_path / part_key("r", missing)).unlink()
+    assert [bucket_of(store_id, 2) for store_id in "dab"] == [0, 1, 1]
+    assert reports_deleted(pipeline) == deleted
+
+
+@pytest.mark.parametrize(
+    ("store_id", "others"),
+    [
+        ("b", ["ab", "bb", "b-1", "b.1", "b_", "1b"]),
+        ("b.1", ["b11", "bb.1", "b.12"]),
+        ('b"c', ["bc", 'b"cd']),
+        ("=b", ["b", "=bb"]),
+        ("b c", ["bc", "b", "c"]),
+    ],
+)
+def test_rejected_rows_are_deleted_with_their_store_and_no_other(
+    tmp_path: Path, store_id: str, others: list[str]
+) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+
+    def rejects(id_: str) -> str | None:
+        quoted = id_.replace('"', '""')
+        content = f'store_id,timezone_str\n"{quoted}",Nowhere\nok,UTC\n'
+        return pipeline.ingest(f"timezones/{len(pipeline.files())}.csv", content).rejects_key
+
+    own, kept = rejects(store_id), [rejects(other) for other in others]
+    objects = FolderStoredObjects(tmp_path)
+    args = (1, pipeline.tables, objects, pipeline.log, DeletedReports())
+    assert delete_store(store_id, *args).rejects == 1
+    assert {key for key in pipeline.files() if key.startswith("rejects/")} == set(kept)
+    assert own not in kept
