@@ -13,7 +13,9 @@ from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
 from store_monitoring.aws.clients import FAIL_FAST
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import TransientError
+from store_monitoring.ingest.outcomes import UnusedForm, Upload, UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import Commit, Replacement, Reversal, Snapshot
 from store_monitoring.notifications.store_changes import Checkpoint
 from store_monitoring.reports.ports import PageRequest
@@ -26,6 +28,8 @@ REPORT = Report("r", Status.FAILED, AT)
 KEY = IdempotencyKey.of("me", "k", ReportRequest())
 EMPTY = Snapshot(0, {}, None)
 COMMIT = Commit("polls", "a", 1, 0, AT)
+UPLOAD = Upload("polls/a.csv", "etag", AT, "v1")
+FAILED = UploadOutcome.failed(UPLOAD, UploadStatus.FAILED, AT, "it is empty")
 
 
 @dataclass
@@ -67,6 +71,11 @@ def log() -> DynamoDbIngestLog:
 @pytest.fixture
 def reports() -> ReportTable:
     return ReportTable("reports", timedelta(days=90), lambda: AT)
+
+
+@pytest.fixture
+def uploads() -> DynamoDbUploads:
+    return DynamoDbUploads("ingests", 90, clock=lambda: AT)
 
 
 @pytest.fixture
@@ -117,6 +126,41 @@ def test_a_deletion_of_entries_that_is_refused_may_be_tried_again(
     dynamodb.item = {"ingest_ids": {"L": []}}
     with refused("delete replaced entries"):
         log.delete_replacement(Replacement("x", ()))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda uploads: uploads.get(UPLOAD),
+        lambda uploads: uploads.of_key(UPLOAD.key),
+        lambda uploads: uploads.unused_form(UPLOAD.key),
+    ],
+)
+def test_reads_of_uploads_are_strongly_consistent(
+    dynamodb: BusyDynamoDb, uploads: DynamoDbUploads, read: Callable[[DynamoDbUploads], Any]
+) -> None:
+    with refused("read the uploads"):
+        read(uploads)
+    [(_, arguments)] = dynamodb.calls
+    assert arguments["ConsistentRead"] is True
+
+
+@pytest.mark.parametrize(
+    ("call", "action"),
+    [
+        (lambda uploads: uploads.record(FAILED), "record the upload"),
+        (lambda uploads: uploads.issue(UnusedForm("k", AT, AT)), "record the presigned POST"),
+        (lambda uploads: uploads.newest(1), "list the uploads"),
+    ],
+)
+def test_a_refused_call_about_an_upload_is_a_transient_error(
+    dynamodb: BusyDynamoDb,
+    uploads: DynamoDbUploads,
+    call: Callable[[DynamoDbUploads], Any],
+    action: str,
+) -> None:
+    with refused(action):
+        call(uploads)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +219,11 @@ def test_the_checkpoint_is_read_strongly_consistent(
 
 
 def test_calls_fail_before_the_response_of_an_api_call_is_due(reports: ReportTable) -> None:
-    for client in (DynamoDbIngestLog("ingests", 64, FAIL_FAST)._client, reports._client):
-        config: Any = client.meta.config
+    log, uploads = (
+        DynamoDbIngestLog("ingests", 64, FAIL_FAST),
+        DynamoDbUploads("ingests", 90, FAIL_FAST),
+    )
+    for each in (log, uploads, reports):
+        config: Any = each._client.meta.config
         assert (config.connect_timeout, config.read_timeout) == (2, 5)
         assert config.retries["total_max_attempts"] == 2

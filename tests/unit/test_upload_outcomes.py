@@ -1,6 +1,7 @@
 """Outcomes of uploads: the DynamoDB implementation and the fake behave the same."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.stub import Stubber
 
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
-from store_monitoring.errors import CommitConflictError, OutcomeRecordedError
+from store_monitoring.errors import CommitConflictError, OutcomeRecordedError, TransientError
 from store_monitoring.ingest.outcomes import (
     UnusedForm,
     Upload,
@@ -237,8 +239,7 @@ def test_a_presigned_post_from_before_the_index_can_be_read(table: Any) -> None:
     }
     table.put_item(TableName="ingests", Item=item)
     form = DynamoDbUploads("ingests", retention_days=90).unused_form(UPLOAD.key)
-    assert form is not None
-    assert form.ends_at == AT
+    assert form == UnusedForm(UPLOAD.key, AT, AT)
 
 
 def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
@@ -258,8 +259,43 @@ def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
 
 
 def test_expired_uploads_are_not_listed(table: Any) -> None:
-    uploads = DynamoDbUploads(
-        "ingests", retention_days=90, clock=lambda: AT + timedelta(days=90, seconds=1)
-    )
+    def listed(after: timedelta) -> int:
+        uploads = DynamoDbUploads("ingests", retention_days=90, clock=lambda: AT + after)
+        return len(uploads.newest(10).entries)
+
+    uploads = DynamoDbUploads("ingests", retention_days=90)
     uploads.record(outcome(UploadStatus.COMMITTED))
-    assert uploads.newest(10).entries == ()
+    uploads.issue(UnusedForm("polls/form.csv", AT - timedelta(1), AT + timedelta(seconds=1)))
+    expires_at = [timedelta(days=90), timedelta(days=90, seconds=1)]
+    assert [listed(after) for after in (timedelta(0), *expires_at)] == [2, 1, 0]
+
+
+def test_a_recorded_outcome_that_expires_meanwhile_does_not_count(table: Any) -> None:
+    with cancelled("ConditionalCheckFailed") as (uploads, stub):
+        stub.add_response("get_item", {})
+        late = outcome(UploadStatus.COMMITTED)
+        assert uploads.record(late) == late
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError"])
+def test_a_recording_that_is_cancelled_may_be_tried_again(table: Any, code: str) -> None:
+    with (
+        cancelled(code) as (uploads, _),
+        pytest.raises(TransientError, match=r"^cannot record the upload: ") as raised,
+    ):
+        uploads.record(outcome(UploadStatus.COMMITTED))
+    assert "TransactWriteItems" not in str(raised.value)  # it may become the upload's reason
+
+
+@contextmanager
+def cancelled(code: str) -> Iterator[tuple[DynamoDbUploads, Stubber]]:
+    """Return a table that cancels a transaction because of its first write."""
+    uploads = DynamoDbUploads("ingests", retention_days=90)
+    with Stubber(uploads._client) as stub:
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            http_status_code=400,
+            modeled_fields={"CancellationReasons": [{"Code": code}, {"Code": "None"}]},
+        )
+        yield uploads, stub
