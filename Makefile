@@ -133,6 +133,7 @@ mutants: $(READY)  ## Change OF=domain, reports or ingest in every small way (mu
 	cp -r layers/core/store_monitoring docs local testing tests .mutants
 	cat pyproject.toml tests/mutants/$(OF).toml > .mutants/pyproject.toml
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
+		'$(CURDIR)/$(BIN)/python' -m tests.for_mutmut store_monitoring && \
 		'$(CURDIR)/$(BIN)/mutmut' run && '$(CURDIR)/$(BIN)/mutmut' results
 
 .PHONY: build

@@ -15,6 +15,7 @@ from moto import mock_aws
 from store_monitoring.aws.report_table import ReportTable, failure_from_cause
 from store_monitoring.domain.parameters import PollFilter
 from store_monitoring.errors import IdempotencyKeyReusedError, UnknownReportError
+from store_monitoring.logs import logger
 from store_monitoring.reports.failures import public_message
 from store_monitoring.reports.lifecycle import find_report, retry_report
 from store_monitoring.reports.ports import Cursor, PageRequest, ReportPage, Reports
@@ -123,8 +124,60 @@ def test_an_unknown_report_cannot_fail(reports: Reports) -> None:
 def test_a_report_is_added_once(reports: Reports) -> None:
     assert reports.add(RUNNING, ReportRequest()) == RUNNING
     reports.fail("r", FAILURE, STARTED_AT)
+    failed = reports.get("r")
     later = replace(RUNNING, started_at=STARTED_AT + timedelta(seconds=1))
-    assert reports.add(later, ReportRequest()) == reports.get("r")
+    assert reports.add(later, ReportRequest()) == failed == reports.get("r")
+    assert failed != later
+
+
+def test_what_was_requested_can_be_read(reports: Reports) -> None:
+    request = ReportRequest(
+        None, PollFilter.BUSINESS_HOURS, formats=(Format.HTML, Format.CSV), group_by=("brand",)
+    )
+    report = replace(
+        RUNNING,
+        poll_filter=request.poll_filter,
+        formats=request.formats,
+        tables=request.tables,
+        all_stores_now=True,
+    )
+    reports.add(report, request)
+    assert report.tables
+    assert reports.get("r") == report
+
+
+def test_an_item_of_an_older_version_can_be_read(dynamodb: Any, table: ReportTable) -> None:
+    table.add(replace(RUNNING, all_stores_now=True, outline={"stores": 1}), ReportRequest())
+    names = ("tables", "all_stores_now", "outline")
+    dynamodb.update_item(
+        TableName="reports",
+        Key={"report_id": {"S": "r"}},
+        UpdateExpression="REMOVE " + ", ".join(names),
+    )
+    report = table.get("r")
+    assert report == RUNNING
+    assert report.all_stores_now is False
+
+
+def test_an_operator_finds_the_whole_cause_in_the_log(
+    table: ReportTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    [handler] = logger.handlers
+    monkeypatch.setattr(
+        handler, "emit", lambda record: lines.append(json.loads(handler.format(record)))
+    )
+    table.add(RUNNING, ReportRequest())
+    for _ in range(2):
+        table.fail("r", replace(FAILURE, detail="a stack trace"), STARTED_AT)
+    [line] = lines
+    assert (line["level"], line["message"], line["report_id"]) == ("WARNING", "report failed", "r")
+    assert line["failure"] == {
+        "error": "NoPolls",
+        "message": "no polls yet",
+        "detail": "a stack trace",
+        "step": None,
+    }
 
 
 # --- attempts -------------------------------------------------------------------------------
@@ -404,7 +457,7 @@ def test_a_deleted_report_is_unknown_and_others_are_not(table: ReportTable) -> N
 
 
 def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
-    table.add(RUNNING, ReportRequest(0, PollFilter.BUSINESS_HOURS))
+    table.add(RUNNING, ReportRequest(0, PollFilter.BUSINESS_HOURS, ("1", "2")))
     [item] = dynamodb.scan(TableName="reports")["Items"]
     assert item == {
         "report_id": {"S": "r"},
@@ -412,6 +465,7 @@ def test_the_item_of_a_new_report(dynamodb: Any, table: ReportTable) -> None:
         "status": {"S": "Running"},
         "requested_as_of": {"S": "1970-01-01T00:00:00.000000Z"},
         "poll_filter": {"S": "business_hours"},
+        "stores_requested": {"N": "2"},
         "formats": {"L": [{"S": "csv"}]},
         "tables": {"L": []},
         "all_stores_now": {"BOOL": False},
@@ -445,6 +499,11 @@ def test_only_our_part_of_a_cause_is_returned(cause: str, message: str) -> None:
     assert failure.detail == (cause if "{" in cause else None)
     before, brace, _ = cause.partition(": {")
     assert failure.step == (before if brace and before in ("merge", "shard 12") else None)
+
+
+def test_the_step_of_an_error_that_is_not_returned_is_named() -> None:
+    failure = failure_from_cause("KeyError", 'shard 3: {"errorMessage": "secret"}')
+    assert failure == Failure("KeyError", BUG, step="shard 3")
 
 
 @pytest.mark.parametrize("error", ["ClientError", "KeyError", "States.TaskFailed", "S3.Exception"])
