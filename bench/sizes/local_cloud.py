@@ -72,7 +72,7 @@ def main() -> None:
     print("| shards | S3 requests | foretold | s | foretold | s, S3 slow | foretold |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for run in runs:
-        asked = 2 * run.files + OWN_REQUESTS * run.shards
+        asked = run.files + OWN_REQUESTS * run.shards
         waits = run.shards * waiting_seconds(run.files // run.shards, _LATE_SECONDS)
         print(
             f"| {run.shards} | {run.requests:,} | {asked:,} | {run.seconds:.1f}"

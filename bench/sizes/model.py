@@ -35,9 +35,11 @@ _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory
 # INIT runs at full speed whatever the memory ("burst CPU": AWS Lambda Web Adapter, "Async
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).
-INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.21, "merge": 0.22}
+INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.24, "merge": 0.25}
 CALL_SECONDS = 0.01  # of any function, besides what it is called for
-REQUEST_SECONDS = 1e-3  # for each request to S3
+REQUEST_SECONDS = 1e-3  # for each request to S3 but the following
+READ_SECONDS = 0.3e-3  # for each file, over TLS, by `aws/object_reader.py`
+CONNECTION_SECONDS = 1e-3  # for each of its connections; a warm call has them
 INGEST_ROW_SECONDS = 1e-6
 INGEST_FILE_SECONDS = 0.3  # most of it for the objects of 64 buckets
 INGEST_MB = 690  # of files with millions of rows
@@ -55,10 +57,10 @@ CSV_ROW_BYTES = 75
 TRIGGER_REQUESTS = 3  # with the start of the execution
 PLAN_REQUESTS = 4  # and one for the list of shards
 INGEST_REQUESTS = 5  # with a commit
-OWN_REQUESTS = 5  # of a shard: for the plan, and for its part; 4 if the plan is small
-MERGE_REQUESTS = 6  # for plan, request, report and summary
-OWN_WAITS = 3  # for the plan, its size first, and to write the part; others go along with these
-MERGE_WAITS = 3  # so too, with the report instead of the part
+OWN_REQUESTS = 3  # of a shard: for the plan, and for its part
+MERGE_REQUESTS = 4  # for plan, request, report and summary
+OWN_WAITS = 2  # for the plan, and to write the part; others go along with these
+MERGE_WAITS = 2  # so too, with the report instead of the part
 PART_REQUESTS = 2  # besides one for each row group
 PART_GROUP_ROWS = 1000  # as `aws/arrow_tables.py` has it
 READERS = 64  # so too
@@ -258,7 +260,12 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
     """Return what a report of this size takes, as CSV."""
 
     def call(
-        name: str, cpu_seconds: float, waits: float, memory_mb: int, transfer: float = 0
+        name: str,
+        cpu_seconds: float,
+        waits: float,
+        memory_mb: int,
+        transfer: float = 0,
+        files: int = 0,
     ) -> _Call:
         slower = aws.slower * max(1, _FULL_CPU_MB / memory_mb)
         began = init = 0.0
@@ -267,17 +274,20 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         elif start is not Start.WARM:
             init = aws.slower * INIT_SECONDS[name]
             began = aws.environment + init
+        if start is not Start.WARM:
+            cpu_seconds += min(files, READERS) * CONNECTION_SECONDS
         work = max(slower * (CALL_SECONDS + cpu_seconds), transfer)
         return _Call(began, work, waits, init, memory_mb)
 
     plan = planned(size)
     shards = len(plan.shards)
     merge_cpu, merge_waits = merge_cpu_seconds(size, shards), _part_waits(size, shards)
-    merge_transfer = 0.0
+    merge_transfer, merge_files = 0.0, 0
     if shards == 1:
         [only] = plan.shards
+        merge_files = shard_files(only)
         merge_cpu += shard_cpu_seconds(costs, only, size)
-        merge_waits = _file_waits(shard_files(only))
+        merge_waits = _file_waits(merge_files)
         merge_transfer = shard_polls(only) * POLL_BYTES / aws.s3_bytes_per_second
     parts = [
         call(
@@ -286,6 +296,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
             waiting_seconds(shard_files(shard), aws.s3_request),
             size.shard_memory_mb,
             shard_polls(shard) * POLL_BYTES / aws.s3_bytes_per_second,
+            shard_files(shard),
         )
         for shard in plan.shards
         if shards > 1
@@ -304,6 +315,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         + size.stores * CSV_ROW_BYTES / aws.s3_bytes_per_second,
         _FULL_CPU_MB,
         merge_transfer,
+        merge_files,
     )
     calls = [trigger, planning, merge]
     states = _STATES * aws.transition + _STATE_REQUESTS * aws.dynamodb_request
@@ -356,8 +368,8 @@ def shard_polls(shard: Shard) -> int:
 def shard_cpu_seconds(costs: ShardCosts, shard: Shard, size: Size) -> float:
     """Return the processor time of a shard, as measured here."""
     computation = costs.cpu_seconds(shard_files(shard), shard.stores, shard_polls(shard))
-    computation += shard_requests(shard) * REQUEST_SECONDS
-    return computation + size.files * READ_PLAN_FILE_SECONDS
+    requests = OWN_REQUESTS * REQUEST_SECONDS + shard_files(shard) * READ_SECONDS
+    return computation + requests + size.files * READ_PLAN_FILE_SECONDS
 
 
 def plan_cpu_seconds(size: Size) -> float:
@@ -375,7 +387,7 @@ def merge_cpu_seconds(size: Size, shards: int) -> float:
 def merge_requests(size: Size, shards: int) -> int:
     """Return how many requests the merge makes."""
     parts = shards * _part_requests(size, shards) if shards > 1 else 0
-    return MERGE_REQUESTS + 2 + parts
+    return MERGE_REQUESTS + parts
 
 
 def _part_requests(size: Size, shards: int) -> int:
@@ -399,13 +411,13 @@ def ingest_requests(polls_files: int, other_files: int, size: Size) -> int:
     except by the first, and written, and its polls are written.
     """
     files = polls_files + other_files
-    of_stores = 2 * (files - 1) + files
+    of_stores = files - 1 + files
     return files * INGEST_REQUESTS + size.bucket_count * (of_stores + polls_files)
 
 
 def shard_requests(shard: Shard) -> int:
-    """Return how many requests a shard makes: before it reads an object, Arrow asks its size."""
-    return OWN_REQUESTS + 2 * shard_files(shard)
+    """Return how many requests a shard makes, if its files have at most a megabyte each."""
+    return OWN_REQUESTS + shard_files(shard)
 
 
 def waiting_seconds(files: int, request_seconds: float) -> float:
@@ -414,13 +426,13 @@ def waiting_seconds(files: int, request_seconds: float) -> float:
 
 
 def _file_waits(files: int) -> float:
-    return max(2, 2 * files / READERS)
+    return max(1, files / READERS)
 
 
 def _dollars(size: Size, shards: int, gb_seconds: float) -> float:
     """Return what all but restored snapshots and Express children cost."""
     children = shards if shards > 1 else 0
-    reads = 2 * size.files + OWN_REQUESTS * shards + merge_requests(size, shards)
+    reads = size.files + OWN_REQUESTS * shards + merge_requests(size, shards)
     return (
         gb_seconds * _GB_SECOND
         + (children + 4) * _CALL  # with end_report
