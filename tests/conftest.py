@@ -1,5 +1,6 @@
 """Shared by all tests: Hypothesis profiles, and the two implementations of the uptime rules."""
 
+import gc
 import os
 import signal
 from functools import partial
@@ -50,6 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Imports make millions of objects and hardly any garbage for a collection to find.
+    gc.disable()
     # A shell starts background jobs with Ctrl-C ignored, and programs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--prove-permissions") and not hasattr(config, "workerinput"):
@@ -63,6 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(("tests/unit/", "layers/")):
             item.add_marker("unit")
     items.sort(key=_position)
+
+
+def pytest_collection_finish() -> None:
+    # What is imported stays, so later collections need not look at it.
+    gc.freeze()
+    gc.enable()
 
 
 def _position(item: pytest.Item) -> int:
