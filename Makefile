@@ -49,6 +49,8 @@ serve: export API_KEY := $(API_KEY)
 # The command line shares the library with the functions, which find it in their layer.
 export PYTHONPATH := $(CURDIR)/layers/core
 export SAM_CLI_TELEMETRY := 0
+# Many processes import the same modules; each would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 # Validating a template needs a Region, although AWS is not called.
 export AWS_DEFAULT_REGION ?= us-east-1
 
