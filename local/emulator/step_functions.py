@@ -20,7 +20,8 @@ what happens here instead:
   the recursion limit. Here it loops.
 - Every task makes a new boto3 client, which is slow and unsafe in parallel children, and does not
   sign its calls with the state machine's role. Here clients are shared by role and do.
-- Each JSONPath is parsed at each use, by a new parser. Here the results are cached.
+- Each JSONPath is parsed at each use, and the definition at each execution. Here the results, which
+  nothing changes, are cached.
 """
 
 import functools
@@ -84,6 +85,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
     ProgramStopped,
     ProgramTimedOut,
 )
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
@@ -113,6 +115,7 @@ def patch_interpreter(endpoint_url: str, on_end: Callable[[Execution], None]) ->
         if name.startswith("moto.stepfunctions.") and hasattr(module, "boto_client_for"):
             replace(module, "boto_client_for", clients.of_role)
     replace(json_path, "parse", functools.cache)
+    replace(AmazonStateLanguageParser, "parse", functools.cache)
     _name_executions()
     _fail_maps_whose_children_fail()
     _loop_over_children()
