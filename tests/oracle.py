@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -34,6 +34,8 @@ DEFAULT_ZONE = "America/Chicago"
 WINDOWS = (timedelta(hours=1), timedelta(hours=24), timedelta(hours=168))
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)
 MINUTE_US = 60_000_000
 HOUR_US = 3_600_000_000
@@ -86,9 +88,12 @@ class Period:
     by: str  # "total", "day", "week" or "month"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """The inputs of one report: rows that ingest has accepted, and the request."""
+    """The inputs of one report: rows that ingest has accepted, and the request.
+
+    Cases are compared by identity: what several figures of a store need is computed once a case.
+    """
 
     polls: tuple[Poll, ...] = ()
     hours: tuple[HoursRow, ...] = ()
@@ -105,6 +110,7 @@ class Case:
 Lengths = tuple[int, ...]  # of each window, in microseconds
 Counts = tuple[int, ...]  # of each window
 NOTHING = (0, 0, 0)
+_once_a_store = lru_cache(maxsize=1024)  # of each case
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,7 @@ def details(case: Case) -> dict[str, Details]:
 
 def outages(case: Case) -> dict[str, list[Outage]]:
     """Return every store's outages in the week or the period."""
-    return {store_id: _outages(case, store_id) for store_id in _store_ids(case)}
+    return {store_id: list(_outages(case, store_id)) for store_id in _store_ids(case)}
 
 
 def csv_text(totals_by_store: Mapping[str, Totals]) -> str:
@@ -250,7 +256,7 @@ def _now(case: Case) -> datetime:
 
 def _totals(case: Case, store_id: str) -> Totals:
     all_windows, spans = windows(case, store_id), business_time(case, store_id)
-    polls = _known_polls(case, store_id, spans)
+    polls = _known_polls(case, store_id)
     pieces = _pieces(all_windows, [*_edges(spans), *_status_edges(case, polls)])
     by_status: dict[bool | None, list[Span]] = {True: [], False: [], None: []}
     for piece in pieces:
@@ -278,7 +284,7 @@ def _excluded_us(case: Case, store_id: str) -> Lengths:
 def _details(case: Case, store_id: str) -> Details:
     whole, all_windows = _whole(case, store_id), windows(case, store_id)
     spans = business_time(case, store_id)
-    polls = _known_polls(case, store_id, spans)
+    polls = _known_polls(case, store_id)
     instants = {poll.timestamp for poll in polls}
     last = max(instants, default=None)
     all_outages = _outages(case, store_id)
@@ -348,10 +354,11 @@ def _covered_us(case: Case, store_id: str, instants: Set[datetime]) -> Lengths:
     return _window_lengths_us(covered, all_windows)
 
 
-def _outages(case: Case, store_id: str) -> list[Outage]:
+@_once_a_store
+def _outages(case: Case, store_id: str) -> tuple[Outage, ...]:
     whole = _whole(case, store_id)
     spans = business_time(case, store_id)
-    polls = _known_polls(case, store_id, spans)
+    polls = _known_polls(case, store_id)
     down: list[Span] = []
     for piece in _pieces([whole], [*_edges(spans), *_status_edges(case, polls)]):
         if _is_open(spans, piece.start) and _status(case, polls, piece.start) is False:
@@ -370,7 +377,7 @@ def _outages(case: Case, store_id: str) -> list[Outage]:
     # Outages between which the store was never up are one incident.
     incidents = list(dict.fromkeys(around))
     is_open_at_end = _is_open(spans, whole.end)
-    return [
+    return tuple(
         Outage(
             span.start,
             span.end,
@@ -379,7 +386,7 @@ def _outages(case: Case, store_id: str) -> list[Outage]:
             *between,
         )
         for span, between in zip(down, around, strict=True)
-    ]
+    )
 
 
 def _hour_of_week(case: Case, store_id: str, instant: datetime) -> int:
@@ -397,7 +404,8 @@ def _pieces(all_windows: Sequence[Span], changes: Sequence[datetime]) -> list[Sp
     if not all_windows:
         return []
     edges = _edges(all_windows)
-    cuts = sorted({t for t in (*edges, *changes) if min(edges) <= t <= max(edges)})
+    first, last = min(edges), max(edges)
+    cuts = sorted({t for t in (*edges, *changes) if first <= t <= last})
     return [Span(a, b) for a, b in pairwise(cuts)]
 
 
@@ -411,10 +419,11 @@ def _window_lengths_us(pieces: Sequence[Span], all_windows: Sequence[Span]) -> L
 # --- windows --------------------------------------------------------------------------------
 
 
-def windows(case: Case, store_id: str) -> list[Span]:
+@_once_a_store
+def windows(case: Case, store_id: str) -> tuple[Span, ...]:
     """Return the windows of a store: the last hour, day and week, or those of the period (20)."""
     if case.period is None:
-        return [Span(_now(case) - length, _now(case)) for length in WINDOWS]
+        return tuple(Span(_now(case) - length, _now(case)) for length in WINDOWS)
     whole = _whole(case, store_id)
     edges = {whole.start, whole.end}
     clock = _clock(case, store_id, whole.start, whole.end)
@@ -427,9 +436,11 @@ def windows(case: Case, store_id: str) -> list[Span]:
         }
         if begins_window[case.period.by]:
             edges.add(_midnight(clock, local_date))
-    return [Span(a, b) for a, b in pairwise(sorted(edges)) if whole.start <= a < b <= whole.end]
+    spans = (Span(a, b) for a, b in pairwise(sorted(edges)))
+    return tuple(span for span in spans if whole.start <= span.start < span.end <= whole.end)
 
 
+@_once_a_store
 def _whole(case: Case, store_id: str) -> Span:
     """Return the time from the start of a store's first window to the end of its last."""
     now = _now(case)
@@ -455,16 +466,17 @@ def _midnight(clock: "Clock", local_date: date) -> datetime:
 # --- status ---------------------------------------------------------------------------------
 
 
-def _known_polls(case: Case, store_id: str, spans: Sequence[Span]) -> list[Poll]:
-    whole = _whole(case, store_id)
+@_once_a_store
+def _known_polls(case: Case, store_id: str) -> tuple[Poll, ...]:
+    whole, spans = _whole(case, store_id), business_time(case, store_id)
     oldest = whole.start - timedelta(days=case.memory_days - 7)  # (21), which implies (9)
-    return [
+    return tuple(
         poll
         for poll in case.polls
         if poll.store_id == store_id
         and oldest <= poll.timestamp <= whole.end
         and (case.poll_filter == "all" or _is_open(spans, poll.timestamp))
-    ]
+    )
 
 
 def _status_edges(case: Case, polls: Sequence[Poll]) -> list[datetime]:
@@ -492,7 +504,8 @@ def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
     return any(instant in span for span in spans)  # (4) open once, however many rows say so
 
 
-def business_time(case: Case, store_id: str) -> list[Span]:
+@_once_a_store
+def business_time(case: Case, store_id: str) -> tuple[Span, ...]:
     """Return all spans of business time that can overlap the windows or the poll memory."""
     spans = _openings(case, store_id)
     for out in _exclusions(case, store_id):  # (17) after the union of all openings (18)
@@ -504,7 +517,7 @@ def business_time(case: Case, store_id: str) -> list[Span]:
                 Span(max(span.start, out.end), span.end),
             )
         ]
-        spans = [rest for rest in rests if rest.start < rest.end]
+        spans = tuple(rest for rest in rests if rest.start < rest.end)
     return spans
 
 
@@ -512,7 +525,8 @@ def _exclusions(case: Case, store_id: str) -> list[Span]:
     return [Span(row.start, row.end) for row in case.exclusions if row.store_id == store_id]
 
 
-def _openings(case: Case, store_id: str) -> list[Span]:
+@_once_a_store
+def _openings(case: Case, store_id: str) -> tuple[Span, ...]:
     whole = _whole(case, store_id)
     # A span may begin two dates before it ends, and local dates differ from UTC by up to a day.
     first = whole.start - timedelta(days=max(case.memory_days - 7, 0)) - 4 * DAY
@@ -520,15 +534,15 @@ def _openings(case: Case, store_id: str) -> list[Span]:
     hours = [row for row in case.hours if row.store_id == store_id]
     special = [row for row in case.special_hours if row.store_id == store_id]
     if not hours and not special:
-        return [Span(first, last)]  # (5)
+        return (Span(first, last),)  # (5)
     clock = _clock(case, store_id, first, last)
-    spans = [
+    spans = (
         Span(clock.opening(opens), clock.closing(closes))
         for local_date in _dates(first.date(), last.date())
         for start, end in _times_on(local_date, hours, special)
         for opens, closes in [_wall_times(start, end, local_date)]
-    ]
-    return [span for span in spans if span.start < span.end]
+    )
+    return tuple(span for span in spans if span.start < span.end)
 
 
 def _times_on(
@@ -560,6 +574,7 @@ def _wall_times(opens: str, closes: str, local_date: date) -> tuple[datetime, da
     return opening_date + start, closing_date + end
 
 
+@cache
 def _time_of_day(text: str) -> timedelta:
     """Return the time since midnight, as clocks show it, of `HH:MM[:SS[.ffffff]]`."""
     hours, minutes, seconds = [*text.split(":"), "0"][:3]
@@ -603,20 +618,31 @@ def _clock(case: Case, store_id: str, first: datetime, last: datetime) -> Clock:
     return clock_of(case.zones.get(store_id, DEFAULT_ZONE), first - 4 * DAY, last + 4 * DAY)
 
 
-@lru_cache(maxsize=64)
 def clock_of(zone_name: str, first: datetime, last: datetime) -> Clock:
-    """Read the clocks of a zone hour by hour; in an hour that changes them, by seconds."""
+    """Return the clock of a zone from the day of `first` to the day of `last`."""
     zone = _zone(zone_name)
+    start, end = (datetime.combine(day, time(), UTC) for day in (first, last + DAY))
     pieces = []
-    start = hour = first.replace(minute=0, second=0, microsecond=0)
-    while hour < last:
-        if _offset(zone, hour) != _offset(zone, hour + HOUR):
-            seconds = (hour + timedelta(seconds=n) for n in range(1, 3601))
-            change = next(t for t in seconds if _offset(zone, t) != _offset(zone, hour))
+    for day in _dates(first.date(), last.date()):
+        for change in _changes_on(zone_name, day):
             pieces.append((Span(start, change), _offset(zone, start)))
             start = change
-        hour += HOUR
-    return Clock((*pieces, (Span(start, hour), _offset(zone, start))))
+    return Clock((*pieces, (Span(start, end), _offset(zone, start))))
+
+
+@cache
+def _changes_on(zone_name: str, day: date) -> tuple[datetime, ...]:
+    """Read the clocks of a zone hour by hour; where they change, by minutes and by seconds."""
+    zone, midnight = _zone(zone_name), datetime.combine(day, time(), UTC)
+    changes = []
+    for hour in (midnight + n * HOUR for n in range(24)):
+        if _offset(zone, hour) != _offset(zone, hour + HOUR):
+            before = hour
+            for step in (MINUTE, SECOND):
+                while _offset(zone, before + step) == _offset(zone, hour):
+                    before += step
+            changes.append(before + SECOND)
+    return tuple(changes)
 
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
@@ -625,6 +651,7 @@ def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
     return offset
 
 
+@cache
 def _zone(name: str) -> ZoneInfo:
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as compiled:
         return ZoneInfo.from_file(compiled, key=name)

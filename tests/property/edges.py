@@ -40,14 +40,19 @@ END_TIMES = (*TIMES, "24:00", "24:00:00")
 
 @st.composite
 def edge_cases(draw: st.DrawFn, *, of_periods: bool = False) -> Case:
-    """Draw a case of up to three stores, each in some of the inputs, mostly at edges.
-
-    It is about the last hour, day and week, or about a period.
-    """
+    """Draw a case; see `edge_case`."""
 
     def pick(options: Sequence[Any]) -> Any:  # quicker than `sampled_from` a new list
         return options[draw(st.integers(0, len(options) - 1))]
 
+    return edge_case(pick, of_periods=of_periods)
+
+
+def edge_case(pick: Pick, *, of_periods: bool) -> Case:
+    """Make a case of up to three stores, each in some of the inputs, mostly at edges.
+
+    It is about the last hour, day and week, or about a period.
+    """
     inputs_of_store = {store_id: pick(SOME_INPUTS) for store_id in pick(("a", "ab", "abc"))}
     zones = {
         store_id: pick(ZONES) for store_id, inputs in inputs_of_store.items() if "zones" in inputs
