@@ -22,7 +22,6 @@ from bench.sizes.model import (
     INGEST_MB,
     MERGE_MB,
     MERGE_PART_MB,
-    PLAN_MB,
     PLAN_REQUESTS,
     Size,
     ingest_cpu_seconds,
@@ -169,17 +168,14 @@ def _forecasts(size: Size, costs: ShardCosts, rows: int) -> dict[str, _Forecast]
             ingest_requests(size.uploads, _OTHER_FILES, size),
             INGEST_MB,
         ),
-        "local-PlanFunction": _Forecast(
-            CALL_SECONDS + plan_cpu_seconds(size), PLAN_REQUESTS + 1, PLAN_MB
-        ),
         "local-ComputeShardFunction": _Forecast(
             len(shards) * CALL_SECONDS + shard_seconds,
             sum(shard_requests(shard) for shard in shards),
             costs.memory_mb(size.stores / size.bucket_count, size.bucket_polls),
         ),
-        "local-MergeFunction": _Forecast(
-            CALL_SECONDS + merge_cpu_seconds(size, len(shards)),
-            merge_requests(size, len(shards)),
+        "local-PlanAndMergeFunction": _Forecast(
+            2 * CALL_SECONDS + plan_cpu_seconds(size) + merge_cpu_seconds(size, len(shards)),
+            PLAN_REQUESTS + 1 + merge_requests(size, len(shards)),
             MERGE_MB + MERGE_PART_MB * len(shards),
         ),
     }

@@ -8,7 +8,7 @@ us-east-1 and arm64. The planner is the real one.
 import math
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -35,7 +35,7 @@ _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory
 # INIT runs at full speed whatever the memory ("burst CPU": AWS Lambda Web Adapter, "Async
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).
-INIT_SECONDS = {"trigger_report": 0.35, "plan": 0.26, "compute_shard": 0.24, "merge": 0.25}
+INIT_SECONDS = {"trigger_report": 0.35, "plan_and_merge": 0.42, "compute_shard": 0.24}
 CALL_SECONDS = 0.01  # of any function, besides what it is called for
 REQUEST_SECONDS = 1e-3  # for each request to S3 but the following
 READ_SECONDS = 0.3e-3  # for each file, over TLS, by `aws/object_reader.py`
@@ -43,7 +43,6 @@ CONNECTION_SECONDS = 1e-3  # for each of its connections; a warm call has them
 INGEST_ROW_SECONDS = 1e-6
 INGEST_FILE_SECONDS = 0.3  # most of it for the objects of 64 buckets
 INGEST_MB = 690  # of files with millions of rows
-PLAN_MB = 60
 MERGE_STORE_SECONDS = 2.9e-6
 MERGE_TAKE_SECONDS = 0.8e-3  # to take the next rows of one part
 MERGE_TAKE_STORES = 200_000  # of all parts together, as `reports/merge_parts.py` has it
@@ -89,7 +88,7 @@ class Start(StrEnum):
     COLD = "cold"
     WARM = "warm"
     SNAPSHOT = "SnapStart"
-    """All but merge, whose ephemeral storage is too large for it."""
+    """All but plan_and_merge, whose ephemeral storage is too large for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +268,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
     ) -> _Call:
         slower = aws.slower * max(1, _FULL_CPU_MB / memory_mb)
         began = init = 0.0
-        if start is Start.SNAPSHOT and name != "merge":
+        if start is Start.SNAPSHOT and name != "plan_and_merge":
             began = aws.restore
         elif start is not Start.WARM:
             init = aws.slower * INIT_SECONDS[name]
@@ -303,13 +302,13 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
     ]
     trigger = call("trigger_report", 0, aws.s3_request + 2 * aws.dynamodb_request, 512)
     planning = call(
-        "plan",
+        "plan_and_merge",
         plan_cpu_seconds(size),
         (2 if shards <= _INLINE_SHARDS else 3) * aws.s3_request + aws.dynamodb_request,
         _FULL_CPU_MB,
     )
     merge = call(
-        "merge",
+        "plan_and_merge",
         merge_cpu,
         (MERGE_WAITS + merge_waits) * aws.s3_request
         + size.stores * CSV_ROW_BYTES / aws.s3_bytes_per_second,
@@ -317,6 +316,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         merge_transfer,
         merge_files,
     )
+    merge = replace(merge, start=0, billed_start=0)  # the environment that planned is idle by then
     calls = [trigger, planning, merge]
     states = _STATES * aws.transition + _STATE_REQUESTS * aws.dynamodb_request
     shard_seconds = computing = 0.0
@@ -335,7 +335,7 @@ def estimate(size: Size, costs: ShardCosts, aws: Aws, start: Start) -> Estimate:
         children_seconds = sum(part.seconds for part in parts)
         dollars += shards * _EXPRESS + children_seconds * 64 / 1024 * _EXPRESS_GB_SECOND
     if start is Start.SNAPSHOT:
-        restored = [trigger, planning, *parts[: size.map_concurrency]]
+        restored = [trigger, *parts[: size.map_concurrency]]
         dollars += sum(each.memory_mb for each in restored) / 1024 * _RESTORED_GB
     return Estimate(
         shards,

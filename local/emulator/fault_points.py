@@ -32,6 +32,7 @@ _STATE_KINDS = frozenset({Kind.ABORTED, Kind.TIMED_OUT})
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/")
 _INVOCATION = re.compile(r"/2015-03-31/functions/(?:arn:.*:function:)?([^:]+).*/invocations")
+_STEP = re.compile(rb'"step": ?"(\w+)"')
 _S3_OPERATIONS = {
     ("GET", False): "ListObjectsV2",
     ("GET", True): "GetObject",
@@ -146,8 +147,16 @@ def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:
         operation = _S3_OPERATIONS.get((method, bool(key)), method)
         return caller, service, f"{operation} {bucket}/{key}"
     if invocation := _INVOCATION.fullmatch(unquote(path)):
-        return caller, service, f"Invoke {invocation[1]}"
+        return caller, service, f"Invoke {invocation[1]}{_step(environ)}"
     return caller, service, environ.get("HTTP_X_AMZ_TARGET", path).rpartition(".")[2]
+
+
+def _step(environ: WSGIEnvironment) -> str:
+    """Return the step that the event of an invocation names, if it does, after a space."""
+    body = get_input_stream(environ).read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    step = _STEP.search(body)
+    return f" {step[1].decode()}" if step else ""
 
 
 def _refuse(service: str, kind: Kind, start_response: StartResponse) -> Iterable[bytes]:

@@ -3,8 +3,8 @@
 A line of text describes each call: its caller, its operation and its resource. So does a line for
 each state that an execution enters. A fault selects lines by a pattern:
 
-- ``local-PlanFunction-* s3:PutObject local-databucket/reports/*/plan.json``
-- ``StepFunctions lambda:Invoke local-MergeFunction``
+- ``local-PlanAndMergeFunction-* s3:PutObject local-databucket/reports/*/plan.json``
+- ``StepFunctions lambda:Invoke local-PlanAndMergeFunction merge``, with the step of the event
 - ``StepFunctions states:EnterState Merge``
 - ``Lambda lambda:Deliver local-IngestFunction``, of an asynchronous event
 """

@@ -24,7 +24,7 @@ MAX_CODE_BYTES = 1_000_000
 ARCHITECTURES = ("arm64", "x86_64")
 NATIVE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 WITH_ARROW = {
-    *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "MergeFunction"),
+    *("IngestFunction", "ComputeShardFunction", "GetTimelineFunction", "PlanAndMergeFunction"),
     *("CompactFunction", "DeleteStoreFunction", "TakeBackIngestFunction"),
     *("ListStoresFunction", "PublishStoreChangesFunction", "PublishTablesFunction"),
 }
@@ -83,13 +83,13 @@ def test_functions_without_arrow_do_not_carry_it(functions: list[BuiltFunction])
     assert carrying == WITH_DATA_LAYER
 
 
-def test_only_merge_carries_the_html_layer(functions: list[BuiltFunction]) -> None:
+def test_only_plan_and_merge_carries_the_html_layer(functions: list[BuiltFunction]) -> None:
     carrying = {
         function.logical_id
         for function in functions
         if "HtmlLayer" in (layer.name for layer in function.layers)
     }
-    assert carrying == {"MergeFunction"}
+    assert carrying == {"PlanAndMergeFunction"}
 
 
 def test_only_publish_tables_carries_the_tables_layer(functions: list[BuiltFunction]) -> None:
@@ -134,7 +134,7 @@ def test_handlers_import_only_what_they_need(
         modules = cold_start(function, lambda_python, runtime).modules
         assert "pandas" not in modules, function.logical_id
         assert ("pyarrow" in modules) == (function.logical_id in WITH_ARROW), function.logical_id
-        if function.logical_id in ("ComputeShardFunction", "MergeFunction"):
+        if function.logical_id == "ComputeShardFunction":
             assert "botocore.client" not in modules, function.logical_id
 
 

@@ -44,8 +44,7 @@ RESULTS: dict[str, dict[str, Any] | None] = {
         "batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
     },
     "ingest": {"batchItemFailures": []},
-    "merge": {"stores": STORES},
-    "plan": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
+    "plan_and_merge": {"as_of": "2024-10-14T23:55:18.727055Z", "shards": 1},
     "start_scheduled_report": None,
     "take_back_ingest": {"errorType": "UnknownIngestError"},
     "publish_store_changes": None,

@@ -161,7 +161,7 @@ def check_failed(user: User) -> dict[str, Any]:
     return response
 
 
-@pytest.mark.parametrize("function", ["ComputeShardFunction", "MergeFunction"])
+@pytest.mark.parametrize("function", ["ComputeShardFunction", "PlanAndMergeFunction"])
 def test_a_report_whose_step_has_no_permissions(user: User, function: str) -> None:
     with without_rights(user, function):
         check_failed(user)
@@ -171,7 +171,7 @@ def test_a_report_whose_step_has_no_permissions(user: User, function: str) -> No
     "fault",
     [
         Fault(Kind.KILLED, "local-ComputeShardFunction-* *"),
-        Fault(Kind.KILLED, "local-PlanFunction-* *"),
+        Fault(Kind.KILLED, "local-PlanAndMergeFunction-* *"),
         Fault(Kind.ABORTED, "StepFunctions states:EnterState Merge"),
         Fault(Kind.TIMED_OUT, "StepFunctions states:EnterState Merge"),
         Fault(Kind.BROKEN, "StepFunctions dynamodb:UpdateItem", nth=1),
@@ -187,7 +187,7 @@ def test_a_report_with_an_injected_fault(user: User, fault: Fault) -> None:
 
 
 def test_the_table_keeps_the_original_error(user: User) -> None:
-    with without_rights(user, "PlanFunction"):
+    with without_rights(user, "PlanAndMergeFunction"):
         response = check_failed(user)
     assert response["error"]["message"] == public_message(response["error"]["code"])
     assert response["error"]["step"] == "plan"

@@ -155,7 +155,7 @@ def test_what_was_in_progress_is_ended_or_continued(tmp_path: Path) -> None:
         versions = listing(user, inbox)
         cloud.inject(
             Fault(Kind.SILENT, "local-IngestFunction-* s3:GetObject *", seconds=600),
-            Fault(Kind.SILENT, "local-PlanFunction-* dynamodb:*", seconds=600),
+            Fault(Kind.SILENT, "local-PlanAndMergeFunction-* dynamodb:*", seconds=600),
         )
         waiting = user.put("polls/new.csv", polls_csv([poll(1)]))
         running = user.trigger(as_of=AS_OF)

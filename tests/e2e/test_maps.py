@@ -36,7 +36,7 @@ def user(trials: Trials) -> User:
 def few_shards(user: User) -> Iterator[None]:
     """Let plans have so few shards that an inline Map computes them."""
     client = user.cloud.client("lambda")
-    name = "local-PlanFunction"
+    name = "local-PlanAndMergeFunction"
     before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     bucket_polls = 2 * FILE_COST_POLLS + 2 * STORE_COST_POLLS  # a little more than it costs
     few = {"SHARD_POLLS": str(bucket_polls * math.ceil(MANY_SHARDS / FEW_SHARDS))}

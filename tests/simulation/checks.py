@@ -397,10 +397,11 @@ def _serial(history: History, request: ReportRequest | None) -> tuple[State, byt
 def _report(world: World, request: ReportRequest) -> bytes:
     event = {"report_id": "r"}
     world.bucket.versions[request_key("r")] = [json.dumps(request.to_json()).encode()]
-    shards = world.call("plan", event)["shard_numbers"]
+    planning = event | {"step": "plan", "inline_shards": 40}
+    shards = world.call("plan_and_merge", planning)["shard_numbers"]
     for shard in shards:
         world.call("compute_shard", event | {"shard": shard})
-    world.call("merge", event)
+    world.call("plan_and_merge", event | {"step": "merge"})
     csv = world.bucket.current(report_key("r", "csv"))
     assert isinstance(csv, bytes)
     return csv

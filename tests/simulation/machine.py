@@ -105,7 +105,7 @@ class Report:
     shards
         The number of shards.
     seconds
-        How long a function runs, by a part of the function name in its task.
+        How long a function runs, by the start of the name of its task.
     """
 
     definition: Mapping[str, Any]
@@ -174,8 +174,7 @@ class Report:
         if state["Type"] == "Map":
             yield from self._map(state)
         elif state["Type"] == "Task" and state["Resource"] == LAMBDA:
-            function = state["Parameters"]["FunctionName"]
-            [seconds] = [each for part, each in self.seconds.items() if part in function]
+            [seconds] = [each for task, each in self.seconds.items() if name.startswith(task)]
             if shard in self.parts:
                 seconds = 0.2  # it finds that its part exists
             self.account.invoke(seconds)

@@ -14,7 +14,7 @@ from tests.simulation.machine import Account, Clock, Report
 from tests.template.translation import definition, machines, translated
 
 INLINE, DISTRIBUTED = 40, 41  # shards of a report
-SECONDS = {"PlanFunction": 2.0, "ComputeShardFunction": 5.0, "MergeFunction": 5.0}
+SECONDS = {"Plan": 2.0, "ComputeShard": 5.0, "Merge": 5.0}
 NEW_ACCOUNT_LIMIT = 10  # concurrent functions
 SEEDS = range(10)
 

@@ -73,9 +73,8 @@ _GRACE_SECONDS = 60
 _ARN = "arn:aws:states:eu-central-1:1:stateMachine:reports"
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _NAMES = {
-    "PlanFunctionArn": "plan",
+    "PlanAndMergeFunctionArn": "plan_and_merge",
     "ComputeShardFunctionArn": "compute_shard",
-    "MergeFunctionArn": "merge",
     "ReportTable": "reports",
 }
 
@@ -251,9 +250,8 @@ class World:
             "start_scheduled_report": Function(self._start_scheduled_report, 60),
             "get_report": Function(self._get_report, _API_SECONDS),
             "retry_report": Function(self._retry_report, _API_SECONDS),
-            "plan": Function(self._plan, 120),
+            "plan_and_merge": Function(self._plan_and_merge, 900),
             "compute_shard": Function(self._compute_shard, 90),
-            "merge": Function(self._merge, 900),
             "end_report": Function(self._end_report, 10),
             "publish_store_changes": Function(self._publish_store_changes, 300),
         }
@@ -317,13 +315,16 @@ class World:
     def _retry_report(self, report_id: str) -> None:
         retry_report(report_id, self.clock(), self.reports, self.machine)
 
+    def _plan_and_merge(self, event: dict[str, Any]) -> dict[str, Any]:
+        return {"plan": self._plan, "merge": self._merge}[event["step"]](event)
+
     def _plan(self, event: dict[str, Any]) -> dict[str, Any]:
         report_id = event["report_id"]
         plan = plan_report(
             *(report_id, MEMORY_DAYS * DAY_US, DEFAULT_COVERAGE_US, "99", SHARD_POLLS),
             *(BUCKET_COUNT, self.log, self.files),
             publish_changes=True,
-            inline_shards=event.get("inline_shards", 0),
+            inline_shards=event["inline_shards"],
         )
         return {
             "as_of": to_text(plan.now_us),

@@ -289,7 +289,7 @@ def _versions(template: Template) -> dict[str, _Version]:
                 "GetTimelineFunction",
                 "ListStoresFunction",
                 "DeleteStoreFunction",
-                "MergeFunction",
+                "PlanAndMergeFunction",
                 "TakeBackIngestFunction",
                 "PublishStoreChangesFunction",
                 "PublishTablesFunction",
@@ -297,7 +297,7 @@ def _versions(template: Template) -> dict[str, _Version]:
             },
         ),
         ("tables", {"PublishTablesFunction"}),
-        ("html", {"MergeFunction"}),
+        ("html", {"PlanAndMergeFunction"}),
     ],
 )
 def test_a_new_layer_creates_new_versions(
@@ -331,7 +331,7 @@ def test_only_the_last_version_stays(template: Template) -> None:
 
 def test_the_concurrency_of_shards_is_a_parameter() -> None:
     functions = by_id(translated(MapConcurrency="7"), "AWS::Lambda::Function")
-    variables = functions["PlanFunction"].properties["Environment"]["Variables"]
+    variables = functions["PlanAndMergeFunction"].properties["Environment"]["Variables"]
     assert variables["MAP_CONCURRENCY"] == "7"
     states = definition(translated())["States"]
     for name in ("ComputeShardsInline", "ComputeShardsDistributed"):

@@ -104,7 +104,8 @@ def test_every_task_has_a_time_limit_beyond_its_function_s(
         for suffix, limit in limits.items()
         if task["Parameters"].get("FunctionName", "").endswith(suffix)
     ]
-    assert task["TimeoutSeconds"] > sum(own)
+    # A plan takes seconds: its function's limit is Merge's.
+    assert task["TimeoutSeconds"] > sum(own) or task is REPORT["States"]["Plan"]
     assert len(own) == (task["Resource"] == LAMBDA)
 
 
@@ -224,6 +225,12 @@ def test_the_plan_s_number_of_shards_chooses_the_map() -> None:
     assert REPORT["States"]["Plan"]["Parameters"]["Payload"]["inline_shards"] == 40
 
 
+def test_one_function_plans_and_merges() -> None:
+    plan, merge = (REPORT["States"][name]["Parameters"] for name in ("Plan", "Merge"))
+    assert plan["FunctionName"] == merge["FunctionName"]
+    assert (plan["Payload"]["step"], merge["Payload"]["step"]) == ("plan", "merge")
+
+
 def test_both_maps_do_the_same_for_each_shard() -> None:
     # Only throttling differs: an Express child must end within five minutes.
     children = json.dumps(DISTRIBUTED).replace("InChild", "").replace("Child", "Shard")
@@ -285,5 +292,5 @@ def test_the_tasks_call_functions_of_the_template(template: Template) -> None:
     functions = by_id(template, "AWS::Lambda::Function")
     assert called == {
         f"arn:aws:lambda:us-east-1:123456789012:function:{functions[name].name}:live"
-        for name in ("PlanFunction", "ComputeShardFunction", "MergeFunction")
+        for name in ("PlanAndMergeFunction", "ComputeShardFunction")
     }

@@ -17,18 +17,18 @@ FUNCTIONS = ROOT / "functions"
 
 WITHOUT_ARROW = [
     *("create_upload", "end_report", "fail_upload", "get_report", "get_upload", "healthz"),
-    *("list_reports", "pages", "plan", "retry_report", "trigger_report"),
+    *("list_reports", "pages", "retry_report", "trigger_report"),
 ]
 # The functions that no HTTP request with parameters reaches.
 WITHOUT_PYDANTIC = [
     *("compact", "compute_shard", "delete_store", "end_report", "fail_upload", "healthz", "ingest"),
-    *("merge", "pages", "plan", "publish_store_changes", "start_scheduled_report"),
+    *("pages", "plan_and_merge", "publish_store_changes", "start_scheduled_report"),
     "take_back_ingest",
 ]
-WITHOUT_BOTO3 = ["compute_shard", "merge"]
+WITHOUT_BOTO3 = ["compute_shard"]
 WITH_ALL = [
-    *("compact", "delete_store", "get_timeline", "ingest", "list_stores", "publish_store_changes"),
-    *("publish_tables", "start_scheduled_report", "take_back_ingest"),
+    *("compact", "delete_store", "get_timeline", "ingest", "list_stores", "plan_and_merge"),
+    *("publish_store_changes", "publish_tables", "start_scheduled_report", "take_back_ingest"),
 ]
 
 # The settings of all functions together.

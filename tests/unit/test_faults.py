@@ -6,7 +6,7 @@ import pytest
 
 from local.emulator.faults import Fault, Faults, Injector, Kind
 
-CALL = "local-MergeFunction-x s3:PutObject bucket/reports/r/report.csv"
+CALL = "local-PlanAndMergeFunction-x s3:PutObject bucket/reports/r/report.csv"
 ALL = frozenset(Kind)
 
 
@@ -25,7 +25,9 @@ def test_a_fault_is_injected_into_its_nth_call_or_all(nth: int | None, numbers: 
     assert injected_numbers(injector, 3) == numbers
 
 
-@pytest.mark.parametrize("pattern", ["* s3:GetObject *", "local-PlanFunction-* *", "s3:PutObject"])
+@pytest.mark.parametrize(
+    "pattern", ["* s3:GetObject *", "local-ComputeShardFunction-* *", "s3:PutObject"]
+)
 def test_other_calls_get_no_fault_and_are_not_counted(pattern: str) -> None:
     injector = Injector(Faults((Fault(Kind.RESET, pattern, nth=2),)))
     assert injected_numbers(injector, 3) == []

@@ -28,8 +28,9 @@ from tests.cases import utc
 STARTED_AT = utc("2024-10-15 00:00:00.5")
 RUNNING = Report("r", Status.RUNNING, STARTED_AT)
 FOREIGN = (
-    "User: arn:aws:sts::123456789012:assumed-role/plan/local-PlanFunction is not authorized to"
-    " perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/ingest"
+    "User: arn:aws:sts::123456789012:assumed-role/plan/local-PlanAndMergeFunction"
+    " is not authorized to perform: dynamodb:GetItem on resource:"
+    " arn:aws:dynamodb:us-east-1:123456789012:table/ingest"
 )
 LEAK = r"arn:|\d{12}|assumed-role"
 BUG = public_message("KeyError")

@@ -147,7 +147,9 @@ def test_a_retry_resumes_where_the_report_failed(
 def test_a_report_can_be_retried_until_it_is_complete(
     trials: Trials, user: User, failed: str
 ) -> None:
-    with trials.faults(Fault(Kind.KILLED, "local-MergeFunction-* s3:PutObject *")):
+    with trials.faults(
+        Fault(Kind.KILLED, "local-PlanAndMergeFunction-* s3:PutObject */report.csv")
+    ):
         user.post(f"/reports/{failed}/retry")
         assert user.ended(failed)["error"]["step"] == "merge"
     assert user.post(f"/reports/{failed}/retry").status_code == 202
@@ -180,7 +182,9 @@ def test_a_late_event_of_the_first_execution_does_not_affect_the_second(
         if function["FunctionName"].endswith("EndReportFunction")
     ]
     late = {"detail": {"name": failed, "status": "ABORTED"}}
-    slow = Fault(Kind.SLOW, "StepFunctions lambda:Invoke local-MergeFunction", seconds=600)
+    slow = Fault(
+        Kind.SLOW, "StepFunctions lambda:Invoke local-PlanAndMergeFunction merge", seconds=600
+    )
     with trials.faults(slow):  # it ends with this block
         user.post(f"/reports/{failed}/retry")
         until(lambda: user.cloud.injected_faults() or None)

@@ -42,11 +42,18 @@ def delete(user: User, bucket: str, prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["PlanFunction", "MergeFunction", "PublishStoreChangesFunction"]
+    ("function", "step"),
+    [
+        ("PlanAndMergeFunction", {"step": "plan", "inline_shards": 40}),
+        ("PlanAndMergeFunction", {"step": "merge"}),
+        ("PublishStoreChangesFunction", {}),
+    ],
 )
-def test_a_report_without_its_request_or_plan(user: User, function: str) -> None:
+def test_a_report_without_its_request_or_plan(
+    user: User, function: str, step: dict[str, Any]
+) -> None:
     report_id = str(uuid4())
-    event = {"report_id": report_id} | json.loads(
+    event = {"report_id": report_id, **step} | json.loads(
         (EVENTS / "publish_store_changes.json").read_text()
     )
     event["detail"]["report_id"] = report_id

@@ -33,7 +33,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", FAULTS_PATH, {"data": '{"faults": [], "seed": 0}'}),
     ("POST", "/", {"data": "Action=ListUsers&Version=2010-05-08"}),
     ("GET", "/sqs_us-east-1/?Action=CreateQueue&QueueName=forged&X-Amz-Signature=1", {}),
-    ("POST", "/2015-03-31/functions/local-PlanFunction/invocations", {"headers": PLAIN}),
+    ("POST", "/2015-03-31/functions/local-PlanAndMergeFunction/invocations", {"headers": PLAIN}),
     ("PUT", "/forged", {}),
     ("POST", "/INBOX?delete", {"data": "<Delete/>", "headers": PLAIN}),
     ("POST", "/INBOX?delete", {"files": {"file": b"<Delete/>"}}),

@@ -12,9 +12,9 @@ from tests.e2e.conftest import User, until
 Lines = list[dict[str, Any]]
 
 UNITS = {name: unit.value for name, unit in (metric.value for metric in Metric)}
-# The functions that handle a report, in order.
+# The functions that handle a report, in order of their first calls.
 REPORT_FUNCTIONS = [
-    *("TriggerReportFunction", "PlanFunction", "ComputeShardFunction", "MergeFunction"),
+    *("TriggerReportFunction", "PlanAndMergeFunction", "ComputeShardFunction"),
     *("EndReportFunction", "GetReportFunction"),
 ]
 
@@ -80,9 +80,8 @@ def test_one_search_follows_a_report_through_all_functions(complete: dict[str, L
     }
     assert messages == {
         "TriggerReportFunction": {"report started"},
-        "PlanFunction": {"report planned"},
+        "PlanAndMergeFunction": {"report planned", "report merged"},
         "ComputeShardFunction": {"shard computed"},
-        "MergeFunction": {"report merged"},
         "EndReportFunction": {"report ended"},
         "GetReportFunction": {"report read"},
     }
@@ -113,11 +112,10 @@ def test_metrics_of_a_complete_report(
 ) -> None:
     found = {function: values(found) for function, found in complete.items()}
     assert found["TriggerReportFunction"] == {"ReportsStarted": [1]}
-    assert found["PlanFunction"].keys() == {"NewestPollAgeSeconds"}
-    assert found["PlanFunction"]["NewestPollAgeSeconds"][0] > 365 * 24 * 3600
+    assert found["PlanAndMergeFunction"].keys() == {"NewestPollAgeSeconds"}
+    assert found["PlanAndMergeFunction"]["NewestPollAgeSeconds"][0] > 365 * 24 * 3600
     assert found["ComputeShardFunction"].keys() == {"PollsRead"}
     assert sum(found["ComputeShardFunction"]["PollsRead"]) > 0
-    assert found["MergeFunction"] == {}
     ended = found["EndReportFunction"]
     assert ended.keys() == {
         *("ReportsCompleted", "ReportSeconds", "StoresReported", "StoresWithoutData")
