@@ -35,10 +35,10 @@ _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory
 # INIT runs at full speed whatever the memory ("burst CPU": AWS Lambda Web Adapter, "Async
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).
-INIT_SECONDS = {"trigger_report": 0.35, "plan_and_merge": 0.42, "compute_shard": 0.24}
+INIT_SECONDS = {"trigger_report": 0.35, "plan_and_merge": 0.42, "compute_shard": 0.22}
 CALL_SECONDS = 0.01  # of any function, besides what it is called for
 REQUEST_SECONDS = 1e-3  # for each request to S3 but the following
-READ_SECONDS = 0.3e-3  # for each file, over TLS, by `aws/object_reader.py`
+READ_SECONDS = 0.3e-3  # for each file, over TLS, by obstore
 CONNECTION_SECONDS = 1e-3  # for each of its connections; a warm call has them
 INGEST_ROW_SECONDS = 1e-6
 INGEST_FILE_SECONDS = 0.3  # most of it for the objects of 64 buckets

@@ -6,7 +6,7 @@
 BUILD_PYTHON ?= python3
 RUNTIME_VERSION := 3.13
 # Lambda's Amazon Linux 2023 has glibc 2.34; pip takes wheels for exactly the platforms it is given.
-PLATFORMS = $(foreach glibc,2_28 2_17,--platform manylinux_$(glibc)_$(MACHINE))
+PLATFORMS = $(foreach glibc,2_28 2_24 2_17,--platform manylinux_$(glibc)_$(MACHINE))
 RECIPE := $(dir $(lastword $(MAKEFILE_LIST)))
 SITE = $(ARTIFACTS_DIR)/python
 

@@ -94,7 +94,7 @@ OUTSIDE = {
     "reports": {"jinja2", "markupsafe", "numpy", "pyarrow", "pygal", "xlsxwriter"},
     "notifications": {"pyarrow"},
     "http": {"aws_lambda_powertools", "numpy", "pydantic", "typing_extensions"},
-    "aws": {"pyarrow", "pyiceberg", "typing_extensions", *CLOUD},
+    "aws": {"obstore", "pyarrow", "pyiceberg", "typing_extensions", *CLOUD},
 }
 INPUT_OUTPUT = {
     *("io", "logging", "os", "pathlib", "random", "shutil", "socket", "subprocess", "tempfile"),

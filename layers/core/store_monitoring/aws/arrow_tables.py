@@ -1,7 +1,7 @@
-"""Tables and byte streams in S3, through Arrow's S3 client.
+"""Tables and byte streams in S3, through Arrow's S3 client, and obstore's for small objects.
 
-Arrow reads byte ranges in parallel, without boto3, whose import would double a cold start. Small
-objects are read by `ObjectReader`.
+Neither needs boto3, whose import would double a cold start. Arrow reads byte ranges in parallel;
+before any object it asks for its size. obstore reads an object by one request.
 """
 
 import os
@@ -10,15 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from obstore import Bytes
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
 from pyarrow import fs
 
-from store_monitoring.aws.object_reader import ObjectReader
 from store_monitoring.errors import MissingObjectError, TransientError
 from store_monitoring.storage.polls import POLLS_ENCODING
 from store_monitoring.storage.ports import PollsFile, StoresFile
@@ -38,6 +41,8 @@ _REPEATING = [
     "timezone",
 ]  # for other columns, a dictionary is larger than the values
 _READERS = 64  # most of the time is spent waiting for S3
+_RETRY_TIMEOUT = timedelta(seconds=20)
+_ReadWhole = Callable[[str], bytes | Bytes]
 _Ranges = dict[str, tuple[Any, Any]]
 """The range of values to read, by column, ends included: bytes or microseconds."""
 
@@ -54,15 +59,31 @@ def s3_bucket(bucket: str) -> fs.FileSystem:
 
 
 def s3_tables(bucket: str) -> "ArrowTables":
-    """Return the tables of an S3 bucket."""
-    return ArrowTables(s3_bucket(bucket), ObjectReader(bucket).read)
+    """Return the tables of an S3 bucket, at the endpoint from the environment."""
+    # With SnapStart, credentials come from an endpoint that obstore does not know.
+    has_credentials = "AWS_ACCESS_KEY_ID" in os.environ
+    return ArrowTables(s3_bucket(bucket), _s3_reader(bucket) if has_credentials else None)
+
+
+def _s3_reader(bucket: str) -> _ReadWhole:
+    """Return a function that reads an object of a bucket by one request."""
+    region = os.environ.get("AWS_REGION", "")
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", f"https://s3.{region}.{domain}")
+    store = S3Store(
+        bucket,
+        endpoint=endpoint,
+        client_options={"allow_http": endpoint.startswith("http:")},
+        retry_config={"max_retries": 3, "retry_timeout": _RETRY_TIMEOUT},
+    )
+    return lambda key: store.get(key).bytes()
 
 
 class ArrowTables:
     """Objects of one bucket.
 
-    Arrow raises `OSError` for every S3 error, after its own retries. All of them but a missing
-    object become `TransientError`, since the state machine retries only a few times.
+    Both clients raise errors after their own retries. All of them but a missing object become
+    `TransientError`, since the state machine retries only a few times.
 
     Files are read in parallel, to hide the latency of S3. The columns of one file are not, since a
     function has one processor.
@@ -71,25 +92,19 @@ class ArrowTables:
     ----------
     bucket : pyarrow.fs.FileSystem
         Its paths are the keys.
-    read_at_once : function of a key to bytes or None
-        Reads an object whole; if it returns None, the object is read through `bucket`.
+    read_whole : function of a key to bytes, optional
+        Reads an object by one request.
     """
 
-    def __init__(
-        self, bucket: fs.FileSystem, read_at_once: Callable[[str], bytes | None] = lambda _: None
-    ) -> None:
+    def __init__(self, bucket: fs.FileSystem, read_whole: _ReadWhole | None = None) -> None:
         self._bucket = bucket
-        self._read_at_once = read_at_once
+        self._read_whole = read_whole or self._read_stream
         self._pool = ThreadPoolExecutor(_READERS)
 
     def read_bytes(self, key: str) -> bytes:
         """Return an object's content."""
-        at_once = self._read_at_once(key)
-        if at_once is not None:
-            return at_once
-        with _storage_errors(f"read {key}"), self._bucket.open_input_stream(key) as stream:
-            content: bytes = stream.read()
-            return content
+        with _storage_errors(f"read {key}"):
+            return bytes(self._read_whole(key))
 
     def read_table(self, key: str) -> pa.Table:
         """Return a whole table."""
@@ -209,6 +224,11 @@ class ArrowTables:
             with _storage_errors(f"write {key}"), self._bucket.open_output_stream(key) as output:
                 shutil.copyfileobj(written, output, _COPY_BYTES)
 
+    def _read_stream(self, key: str) -> bytes:
+        with self._bucket.open_input_stream(key) as stream:
+            content: bytes = stream.read()
+            return content
+
     def _read(
         self, files: Sequence[StoresFile] | Sequence[PollsFile], ranges: _Ranges, **options: Any
     ) -> Iterator[pa.Table]:
@@ -241,9 +261,9 @@ class ArrowTables:
 
         whole_bytes = _FOOTER_BYTES if "store_id" in ranges else _WHOLE_BYTES
         if 0 < known_bytes <= whole_bytes:
-            at_once = self._read_at_once(key)
-            if at_once is not None:
-                return partial(decoded, pa.BufferReader(at_once), pre_buffer=False)
+            with _storage_errors(f"read {key}"):
+                content = self._read_whole(key)
+            return partial(decoded, pa.BufferReader(content), pre_buffer=False)
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             if file.size() <= whole_bytes:
                 return partial(decoded, pa.BufferReader(file.read()), pre_buffer=False)
@@ -257,7 +277,7 @@ def _storage_errors(action: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingObjectError(f"cannot {action}: there is no such object") from error
-    except OSError as error:
+    except (OSError, BaseError) as error:
         raise TransientError.cannot(action) from error
 
 

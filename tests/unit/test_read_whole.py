@@ -1,4 +1,4 @@
-"""A small file whose size is known is read by one request; what that cannot read, Arrow reads."""
+"""A small file whose size is known is read whole, by one request."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +17,15 @@ MEGABYTE = 1024 * 1024
 
 
 class CountingReader:
-    """Reads files of a folder at once, and counts them."""
+    """Reads files of a folder whole, and counts them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.is_available = True
         self.keys: list[str] = []
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, key: str) -> bytes:
         self.keys.append(key)
-        path = self.folder / key
-        return path.read_bytes() if self.is_available and path.exists() else None
+        return (self.folder / key).read_bytes()
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def ids(polls: pa.Table) -> list[str]:
 
 
 @pytest.mark.parametrize("store_id", [None, "a"])
-def test_a_small_file_is_read_at_once(
+def test_a_small_file_is_read_whole(
     tables: ArrowTables, reader: CountingReader, file: PollsFile, store_id: str | None
 ) -> None:
     assert ids(tables.read_polls([file], *ALL_TIME_US, store_id)) == ["a", "b"]
@@ -78,29 +76,16 @@ def test_a_file_of_unknown_size_or_a_large_one_is_not(
     assert reader.keys == []
 
 
-def test_stores_are_read_at_once(tables: ArrowTables, reader: CountingReader) -> None:
+def test_stores_are_read_whole(tables: ArrowTables, reader: CountingReader) -> None:
     size = tables.write_table("stores", pa.Table.from_pylist([{"store_id": "a"}], STORES))
     assert ids(tables.read_stores([StoresFile(0, "stores", 1, size)])) == ["a"]
     assert reader.keys == ["stores"]
 
 
-@pytest.mark.parametrize("is_available", [True, False])
-def test_a_file_may_have_another_size_by_now(
-    tables: ArrowTables, reader: CountingReader, file: PollsFile, is_available: bool
-) -> None:
-    reader.is_available = is_available
+def test_a_file_may_have_another_size_by_now(tables: ArrowTables, file: PollsFile) -> None:
     for store_ids in ([], ["b"], [str(number) for number in range(100)]):
         assert tables.write_polls("polls", [polls_of(*store_ids)]) != file.bytes
         assert ids(tables.read_polls([file], *ALL_TIME_US)) == store_ids
-
-
-def test_what_is_not_read_at_once_is_read_in_another_way(
-    tables: ArrowTables, reader: CountingReader, file: PollsFile
-) -> None:
-    reader.is_available = False
-    assert ids(tables.read_polls([file], *ALL_TIME_US)) == ["a", "b"]
-    assert tables.read_bytes("polls").startswith(b"PAR1")
-    assert reader.keys == ["polls", "polls"]
 
 
 def test_a_missing_object_is_missing(tables: ArrowTables, file: PollsFile) -> None:
