@@ -19,19 +19,14 @@ def pytest_runtest_setup() -> None:
 
 
 def decorate_below(source: str) -> str:
-    """Apply the decorators of classes below them: mutmut skips decorated classes.
-
-    What mutmut adds to a class is no field of a dataclass.
-    """
+    """Apply the decorators of classes below them: mutmut skips decorated classes."""
     lines = source.splitlines()
     for node in reversed(ast.parse(source).body):
         if isinstance(node, ast.ClassDef) and node.decorator_list:
             [decorator] = node.decorator_list
-            fields = f"{node.name}.__annotations__"
-            lines[node.end_lineno : node.end_lineno] = [
-                f"{fields} = {{n: t for n, t in {fields}.items() if not n.startswith('mutants_')}}",
-                f"{node.name} = {ast.unparse(decorator)}({node.name})",
-            ]
+            lines.insert(
+                node.end_lineno or 0, f"{node.name} = {ast.unparse(decorator)}({node.name})"
+            )
             del lines[decorator.lineno - 1 : decorator.end_lineno]
     return "\n".join([*lines, ""])
 

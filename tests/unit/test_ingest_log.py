@@ -1,5 +1,6 @@
 """The ingest log: the DynamoDB implementation and the in-memory fake behave the same."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -590,6 +591,18 @@ def test_a_polls_file_is_replaced_by_another(log: IngestLog) -> None:
     assert log.is_current("a", kept.key)
 
 
+def test_only_a_rewritten_file_has_its_key_in_the_log(dynamodb: Any, table: str) -> None:
+    """Of the others, it follows from the ingest's id: an item has at most 400 kB."""
+    log = DynamoDbIngestLog(table, 64)
+    files = [polls("a", 100, 300, bucket) for bucket in (0, 1)]
+    commit(log, "polls", "a", polls_files=files)
+    kept = replace(files[1], key=polls_key(1, "a.kept"))
+    log.rewrite(log.snapshot(), "a", files[1].key, WrittenPolls(kept, Counter()), Counter())
+    [entry] = [item for item in dynamodb.scan(TableName=table)["Items"] if "files" in item]
+    keys = [file["M"].get("key") for file in entry["files"]["L"]]
+    assert keys == [None, {"S": kept.key}]
+
+
 def test_when_the_newest_polls_are_deleted_others_are_the_newest(log: IngestLog) -> None:
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
     file = polls("b", 50, 400)
@@ -619,7 +632,7 @@ def test_a_file_that_is_not_in_the_log_is_not_replaced(log: IngestLog) -> None:
     commit(log, "polls", "a", polls_files=[polls("a", 100, 200)])
     snapshot = log.snapshot()
     for ingest_id, key in [("a", polls_key(1, "a")), ("b", polls_key(0, "b"))]:
-        with pytest.raises(CommitConflictError):
+        with pytest.raises(CommitConflictError, match=re.escape(key)):
             log.rewrite(snapshot, ingest_id, key, None, Counter())
     with pytest.raises(CommitConflictError):
         log.rewrite(Snapshot(0, {}, None), "a", polls_key(0, "a"), None, Counter())

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from store_monitoring.domain.parameters import (
     PeriodUnit,
     PollFilter,
 )
+from store_monitoring.domain.windows import period_windows
 from store_monitoring.errors import (
     NoPollsError,
     NoStoresError,
@@ -29,8 +31,9 @@ from store_monitoring.errors import (
     UnknownStoreError,
 )
 from store_monitoring.ingest.ports import Commit, Snapshot
+from store_monitoring.instants import to_us
 from store_monitoring.reports import planner
-from store_monitoring.reports.plan import Plan
+from store_monitoring.reports.plan import Plan, max_windows, min_windows
 from store_monitoring.reports.planner import (
     FILE_COST_POLLS,
     STORE_COST_POLLS,
@@ -406,6 +409,37 @@ def test_each_bucket_is_in_one_shard_with_all_its_polls(
     ]
     assert len(costs) <= math.ceil(sum(map(sum, costs)) / shard_polls)
     assert all(sum(shard) <= shard_polls + max(shard) for shard in costs)
+
+
+ZONES = ("Pacific/Kiritimati", "Pacific/Apia", "UTC", "America/New_York", "Etc/GMT+12")
+"""The first and the last zones of a day, and one that skipped 30 December 2011."""
+
+DATES = st.dates(date(2011, 10, 1), date(2012, 3, 1))
+INSTANTS = st.integers(to_us(utc("2011-10-01")), to_us(utc("2012-03-01")))
+
+
+@given(
+    st.one_of(DATES, INSTANTS),
+    st.floats(0.01, 400),
+    st.sampled_from(PeriodUnit),
+    st.one_of(st.none(), st.floats(-2, 400)),
+)
+def test_the_bounds_of_the_number_of_windows_hold_in_every_zone(
+    start: date | int, days: float, unit: PeriodUnit, newest_days: float | None
+) -> None:
+    """`newest_days` after its start, the period ends at the newest poll."""
+    is_date = isinstance(start, date)
+    end = start + (timedelta(math.ceil(days)) if is_date else int(days * DAY_US))  # type: ignore[operator]  # of the same type
+    period = Period(start, end, unit)
+    start_us, end_us = period.span_us
+    newest_us = end_us if newest_days is None else start_us + int(newest_days * DAY_US)
+    windows = period_windows(np.arange(len(ZONES)), ZONES, period, newest_us)
+    counts = np.bincount(windows.store, minlength=len(ZONES))
+    least, most = min_windows(period, newest_us), max_windows(period)
+    assert least <= min(counts) <= max(counts) <= most
+    assert max(counts) - least <= 5
+    if newest_days is None:
+        assert most - min(counts) <= 3
 
 
 def test_a_plan_from_before_fields_were_renamed_is_read() -> None:

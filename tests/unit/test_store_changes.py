@@ -356,7 +356,9 @@ def test_a_report_that_ends_late_publishes_nothing(series: Series) -> None:
     series.poll("11:00", a=False)
     late = series.report()
     assert series.changes("12:00", a=False) == {"a": WENT_DOWN}
+    checkpoint = series.checkpoints.get()
     assert series.publish(late) == []
+    assert series.checkpoints.get() == checkpoint
     assert series.changes("13:00", a=True) == {"a": RECOVERED}
 
 
@@ -422,12 +424,3 @@ def test_after_polls_from_the_future_are_removed_states_are_recorded_anew(series
     series.pipeline.log.versions[1:] = []
     assert series.changes("11:00", a=True) == {}  # it only records states
     assert series.changes("12:00", a=False) == {"a": WENT_DOWN}
-
-
-def test_a_report_that_ends_after_a_later_one_publishes_nothing(series: Series) -> None:
-    series.changes("10:00", a=True)
-    series.poll("11:00", a=False)
-    slow = series.report()
-    assert series.changes("12:00", a=False) == {"a": WENT_DOWN}
-    assert series.publish(slow) == []
-    assert series.changes("13:00", a=True) == {"a": RECOVERED}

@@ -1,5 +1,6 @@
 """An ingest is taken back: its data no longer counts, and nothing is deleted."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,11 @@ def take_back(pipeline: Pipeline, outcome: UploadOutcome) -> TakenBack:
     before = pipeline.files()
     assert outcome.ingest_id is not None
     taken = take_back_ingest(outcome.ingest_id, lambda: CLOCK_TIME, pipeline.tables, pipeline.log)
-    assert taken.version == pipeline.log.snapshot().version
+    version = pipeline.log.snapshot().version
+    kind = outcome.key.partition("/")[0]
+    assert taken == TakenBack(kind, outcome.ingest_id, version)
+    ingests = pipeline.log.manifest(version, *ALL_TIME_US)
+    assert sum(ingest.rows for ingest in ingests) == len(pipeline.polls())
     assert before <= pipeline.files()  # nothing is deleted
     return taken
 
@@ -209,7 +214,7 @@ def test_a_compaction_cannot_be_taken_back(
     log, known = pipeline.log, pipeline.polls()
     [compacted] = log.manifest(log.snapshot().version, *ALL_TIME_US)
     for _ in range(2):
-        with pytest.raises(UnknownIngestError):
+        with pytest.raises(UnknownIngestError, match=compacted.ingest_id):
             take_back_ingest(compacted.ingest_id, lambda: CLOCK_TIME, pipeline.tables, log)
         monkeypatch.setattr(log, "committed", lambda kind, ingest_id: Committed())
     assert pipeline.polls() == known
@@ -271,6 +276,18 @@ def test_the_previous_upload_time_is_restored(pipeline: Pipeline) -> None:
     take_back(pipeline, wrong)
     assert zones(pipeline, 1, a="America/Denver").status == UploadStatus.UNCHANGED
     assert zones(pipeline, 3, a="America/Chicago").status == UploadStatus.COMMITTED
+
+
+def test_without_the_previous_values_nothing_is_taken_back(pipeline: Pipeline) -> None:
+    zones(pipeline, 1, a="Asia/Tokyo")
+    wrong = zones(pipeline, 2, a="UTC")
+    [change] = pipeline.log.stores_changes("timezones", wrong.ingest_id or "")
+    [before] = (file for file in change.before.values() if file is not None)
+    (pipeline.folder / before.key).unlink()
+    with pytest.raises(CannotTakeBackError, match=re.escape(before.key)):
+        take_back(pipeline, wrong)
+    assert pipeline.zones() == {"a": "UTC"}
+    assert zones(pipeline, 3, a="UTC").status == UploadStatus.UNCHANGED
 
 
 def test_commits_from_before_changes_were_recorded_cannot_be_taken_back(tmp_path: Path) -> None:
