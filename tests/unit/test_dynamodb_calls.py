@@ -105,6 +105,13 @@ def test_reads_of_the_ingest_log_are_strongly_consistent(
     assert arguments["ConsistentRead"] is True
 
 
+def test_an_entry_names_its_compaction(dynamodb: BusyDynamoDb, log: DynamoDbIngestLog) -> None:
+    """Only those of older versions are looked for in the records of all compactions."""
+    dynamodb.item = {"replaced_in": {"N": "1"}, "replaced_by": {"S": "x"}}
+    assert log.replaced_by("a") == "x"
+    assert [operation for operation, _ in dynamodb.calls] == ["GetItem"]
+
+
 @pytest.mark.parametrize(
     "write",
     [

@@ -35,6 +35,7 @@ from tests.cases import utc
 from tests.unit.ingest_table import create_ingest_table
 
 AT = utc("2024-10-15 00:00:00.5")
+LATER = AT + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -173,14 +174,14 @@ def test_a_replacement_is_listed_until_it_is_deleted(log: IngestLog) -> None:
     [replacement] = log.replaced_before(AT + timedelta(microseconds=1))
     assert replacement == Replacement("x", (polls_key(0, "a"), polls_key(0, "b")))
     log.delete_replacement(replacement)
-    assert log.replaced_before(AT + timedelta(days=1)) == []
+    assert log.replaced_before(LATER) == []
 
 
 def test_entries_of_deleted_files_are_deleted_and_the_ingests_still_known(log: IngestLog) -> None:
     for ingest_id in "abc":
         commit(log, "polls", ingest_id, polls_files=[polls(ingest_id, 100, 200)])
     log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
-    [replacement] = log.replaced_before(AT + timedelta(days=1))
+    [replacement] = log.replaced_before(LATER)
     log.delete_replacement(replacement)
     log.delete_replacement(replacement)
     assert sorted(log.polls(4, 0, 1000), key=str) == [polls("c", 100, 200), polls("x", 100, 200)]
@@ -194,7 +195,7 @@ def test_what_an_ingest_left_out_is_known_for_good(log: IngestLog) -> None:
     commit(log, "polls", "b", polls_files=[polls("b", 100, 200)])
     assert log.committed("polls", "a") == Committed(left_out_from_us=300)
     log.replace(log.snapshot(), ["a", "b"], compacted(polls("x", 100, 200)))
-    log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
+    log.delete_replacement(*log.replaced_before(LATER))
     assert log.committed("polls", "a") == Committed(left_out_from_us=300)
 
 
@@ -210,7 +211,7 @@ def test_the_partition_of_polls_has_only_entries_of_existing_files(
         log.replace(
             log.snapshot(), ids, compacted(polls(f"{nth}", 100, 200), compaction_id=f"{nth}")
         )
-        log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
+        log.delete_replacement(*log.replaced_before(LATER))
     items = dynamodb.scan(TableName=table)["Items"]
     partitions = Counter(item["log"]["S"] for item in items)
     assert partitions.pop("polls") == 10  # one per compaction
@@ -421,7 +422,7 @@ def test_what_a_compaction_replaced_is_unknown_once_it_is_deleted(log: IngestLog
     commit_and_compact(log, "ab", "x")
     assert log.has_entry("polls", "a")
     assert not log.has_entry("timezones", "a")
-    log.delete_replacement(*log.replaced_before(AT + timedelta(days=1)))
+    log.delete_replacement(*log.replaced_before(LATER))
     assert not log.has_entry("polls", "a")
     assert log.replaced_by("a") is None
     assert log.compacted("x") is None
@@ -448,6 +449,17 @@ def test_replacements_are_listed_oldest_first(log: IngestLog) -> None:
     ]
 
 
+def test_a_deletion_that_crashed_is_completed(dynamodb: Any, table: str) -> None:
+    log = DynamoDbIngestLog(table, 64)
+    commit_and_compact(log, "ab", "x")
+    dynamodb.delete_item(TableName=table, Key={"log": {"S": "polls"}, "entry": {"S": "a"}})
+    [replacement] = log.replaced_before(LATER)
+    assert replacement.keys == (polls_key(0, "b"),)
+    log.delete_replacement(replacement)
+    assert log.replaced_before(LATER) == []
+    assert not log.has_entry("polls", "b")
+
+
 def test_entries_that_do_not_name_their_compaction_are_found_in_it(
     dynamodb: Any, table: str
 ) -> None:
@@ -470,7 +482,7 @@ def test_entries_that_do_not_name_their_compaction_are_found_in_it(
 
 
 def test_an_ingest_that_is_taken_back_no_longer_counts(log: IngestLog) -> None:
-    files = [polls(ingest_id, 0, us) for ingest_id, us in [("a", 100), ("b", 300), ("c", 200)]]
+    files = [polls(ingest_id, 0, us) for ingest_id, us in [("a", 200), ("b", 300), ("c", 100)]]
     for ingest_id, file in zip("abc", files, strict=True):
         commit(log, "polls", ingest_id, [stores(0, ingest_id), stores(1, ingest_id)], [file])
     log.take_back(log.snapshot(), [stores(1, "d")], Reversal("polls", "b"))
@@ -479,6 +491,9 @@ def test_an_ingest_that_is_taken_back_no_longer_counts(log: IngestLog) -> None:
     assert sorted(log.polls(3, 0, 1000), key=str) == files
     assert log.committed("polls", "b") is None
     assert log.has_entry("polls", "b")
+    log.take_back(log.snapshot(), [], Reversal("polls", "a"))
+    assert log.snapshot().max_timestamp_us == 100
+    assert log.polls(5, 0, 1000) == [files[2]]
 
 
 def test_an_ingest_that_is_taken_back_can_be_committed_again(log: IngestLog) -> None:
@@ -552,6 +567,23 @@ def test_an_ingest_is_taken_back_with_its_compaction(
     assert [log.replaced_by(id_) for id_ in "abxy"] == ["x", "x", "y", None]
     assert replaced_ids(log, "x") == ["a"]
     assert replaced_ids(log, "y") == ["x"]
+
+
+def test_an_ingest_that_is_committed_again_is_not_deleted_with_its_old_compaction(
+    log: IngestLog,
+) -> None:
+    commit_and_compact(log, "ab", "x")
+    reversal = Reversal("polls", "b", ("x",), compacted(polls("y", 0, 100), compaction_id="y"))
+    log.take_back(log.snapshot(), [], reversal)
+    commit(log, "polls", "b", polls_files=[polls("b", 0, 200)])
+    for _ in range(2):
+        replacements = {each.compaction_id: each for each in log.replaced_before(LATER)}
+        assert replacements["x"].keys == (polls_key(0, "a"),)
+        if "z" not in replacements:
+            compact(log, "b", polls("z", 0, 200))
+    log.delete_replacement(replacements["x"])
+    assert log.replaced_by("b") == "z"
+    assert log.replaced_before(LATER) == [replacements["y"], replacements["z"]]
 
 
 def test_all_compactions_that_hold_an_ingest_that_is_taken_back_are_stale(log: IngestLog) -> None:
