@@ -129,6 +129,7 @@ class Message:
     body: Any
     sent_at: float
     receives: int = 0
+    throttles: int = 0  # how many of its deliveries were throttled
     visible_at: float = 0
     is_deleted: bool = False
 
@@ -146,6 +147,8 @@ class Queue:
         Where a message goes after `max_receives` deliveries.
     duplicates
         The probability of a delivery too many.
+    failed
+        The messages that went there.
     """
 
     functions: Lambda
@@ -156,6 +159,7 @@ class Queue:
     failures: "Queue | list[Message]"
     duplicates: float = 0.0
     messages: list[Message] = field(default_factory=list)
+    failed: list[Message] = field(default_factory=list)
     _running: int = 0
 
     @property
@@ -186,6 +190,7 @@ class Queue:
             self._deliver(message)
 
     def _fail(self, message: Message) -> None:
+        self.failed.append(message)
         if isinstance(self.failures, Queue):
             self.failures.send(message.body)
         else:
@@ -211,6 +216,7 @@ class Queue:
                 self.messages.remove(message)
         except FunctionError as error:
             if error.name == _THROTTLED:
+                message.throttles += 1
                 self.hide(message, 30)
         except ServiceError:
             pass

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 _results: list[dict[Any, Any]] = []
-_tables: dict[bytes, pa.Table] = {}
-_numbers: dict[int, int] = {}  # of those tables, by their ids
+_tables: dict[tuple[bytes, ...], pa.Table] = {}
+_numbers: dict[int, int] = {}  # of those tables, and of results, by their ids
 
 
 def kept(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,6 +30,8 @@ def kept(function: Callable[..., Any]) -> Callable[..., Any]:
             return results[key]
         except KeyError:
             result = results[key] = shared(_listed(function(*arguments, **named)))
+            for each in result if type(result) is list else (result,):
+                _know(each)
             return result
 
     return call
@@ -50,9 +52,18 @@ def shared(value: Any) -> Any:
         return kind([shared(each) for each in value])
     if kind is not pa.Table or id(value) in _numbers:
         return value
-    table = _tables.setdefault(_digest(_Contents(value)), value)
+    table = _tables.setdefault(_contents(value), value)
     _numbers.setdefault(id(table), len(_numbers))
     return table
+
+
+def _know(result: Any) -> None:
+    """Know a result, or what is in it, by its identity: it is kept, so nothing else has its id."""
+    if type(result) is tuple:
+        for each in result:
+            _know(each)
+    else:
+        _numbers.setdefault(id(result), len(_numbers))
 
 
 def _key(value: Any) -> Any:
@@ -65,7 +76,8 @@ def _key(value: Any) -> Any:
     try:
         hash(value)
     except TypeError:
-        return _digest(value)
+        number = _numbers.get(id(value))
+        return _digest(value) if number is None else number
     return value
 
 
@@ -74,21 +86,15 @@ def _number(table: pa.Table) -> int:
     return _numbers[id(shared(table))]
 
 
-class _Contents:
-    """A table of which a digest has the contents."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
+def _contents(table: pa.Table) -> tuple[bytes, ...]:
+    parts = table.schema, *table.combine_chunks().to_batches()
+    return tuple([part.serialize().to_pybytes() for part in parts])
 
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, pa.Table):
             return int, (_number(value),)
-        if isinstance(value, _Contents):
-            batches = value.table.combine_chunks().to_batches()
-            schema = value.table.schema.serialize().to_pybytes()
-            return tuple, (schema, *batches)
         if isinstance(value, pa.RecordBatch):
             return bytes, (value.serialize().to_pybytes(),)
         return NotImplemented

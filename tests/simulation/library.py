@@ -10,10 +10,10 @@ import gc
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -36,18 +36,23 @@ from store_monitoring.reports import measures, merge_parts, period_summary, shar
 from store_monitoring.reports.formats import csv
 from store_monitoring.reports.plan import Plan
 from store_monitoring.storage import arrays, polls, stores
+from store_monitoring.storage.ports import WrittenPolls
+from store_monitoring.storage.schemas import POLLS_AS_READ
 from tests.simulation.kept import kept
 from tests.simulation.scheduler import Scheduler
 
 _PURE = (
     arrays.part_of,
+    arrays.period_part_of,
     csv.csv_lines,
     ingest_file._partial_stores,
     ingest_file._with_content,
     measures.measures,
     merge_parts.rebatched,
     polls.row_groups,
+    shard._joined,
     stores._attribute_columns,
+    stores._known_columns,
     stores.equal_except_upload_times,
     stores.with_restored,
     stores.with_stores,
@@ -55,6 +60,8 @@ _PURE = (
 
 _read_content = parsing.read_content
 _compute = shard._compute
+_write_polls = polls.write_polls
+_merge_sorted = merge_parts.merge_sorted
 
 
 @dataclass
@@ -108,6 +115,9 @@ def library_in_memory() -> Iterator[None]:
         (summary.SummaryBuilder, _NoSummary),
         (period_summary.PeriodSummaryBuilder, _NoPeriodSummary),
         (_compute, _compute_kept),
+        (_write_polls, _write_polls_kept),
+        (_merge_sorted, _merge_sorted_kept),
+        (asdict, _as_dict),
         *((function, kept(function)) for function in _PURE),
     ]
     deadline_time = SimpleNamespace(
@@ -214,6 +224,30 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _as_dict(value: Any, *, dict_factory: Callable[..., dict[str, Any]] = dict) -> dict[str, Any]:
+    """Return what `asdict` does; what cannot change is not copied."""
+
+    def plain(value: Any) -> Any:
+        kind = type(value)
+        if kind is str or kind is int:
+            return value
+        if is_dataclass(kind):
+            return _as_dict(value, dict_factory=dict_factory)
+        if kind is list or kind is tuple:
+            return kind(map(plain, value))
+        if kind is dict:
+            return {name: plain(each) for name, each in value.items()}
+        return value
+
+    names = _names_of(value.__class__)
+    return dict_factory([(name, plain(getattr(value, name))) for name in names])
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """The rows of a file by bucket, as `Spill` has them on disk."""
@@ -255,6 +289,41 @@ def _read_kept_content(
     if isinstance(content, str):
         raise UnreadableFileError(content)
     return content
+
+
+class _Writer:
+    """Takes what is written."""
+
+    polls = POLLS_AS_READ.empty_table()
+
+    def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
+        self.polls = pa.concat_tables(groups).cast(POLLS_AS_READ)
+        size: int = self.polls.nbytes
+        return size
+
+
+@kept
+def _polls_laid_out(bucket: int, ingest_id: str, chunks: list[pa.Table]) -> Any:
+    writer: Any = _Writer()
+    written = _write_polls(bucket, ingest_id, chunks, writer)
+    return written, writer.polls
+
+
+def _write_polls_kept(
+    bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Any
+) -> WrittenPolls:
+    written, table = _polls_laid_out(bucket, ingest_id, list(chunks))
+    tables.write_table(written.file.key, table)
+    return written
+
+
+@kept
+def _merged(parts: list[list[pa.Table]], schema: pa.Schema) -> Any:
+    return _merge_sorted([iter(pieces) for pieces in parts], schema)
+
+
+def _merge_sorted_kept(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> list[pa.Table]:
+    return _merged([list(pieces) for pieces in parts], schema)
 
 
 @kept

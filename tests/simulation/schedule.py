@@ -14,6 +14,13 @@ from tests.simulation.cloud import FunctionError
 from tests.simulation.scheduler import Fault
 from tests.simulation.world import Settings, World
 
+LARGE_EVERY = 10
+"""Of so many schedules, one is large: up to five steps, files of all kinds, bulk uploads of four.
+
+In the others, two or three steps contend for the same: files of one or two kinds, bulk uploads of
+two of a kind.
+"""
+
 _POLLS = "store_id,status,timestamp_utc\n"
 _HOURS = "store_id,day_of_week,start_time_local,end_time_local\n"
 _ZONES = "store_id,timezone_str\n"
@@ -39,6 +46,9 @@ FILES = {
     "polls bad": "",
 }
 """Small files by kind: each changes something that reports show; bad ones fail."""
+
+_KINDS = ("attributes", "business_hours", "exclusions", "polls", "special_hours", "timezones")
+_KINDS_OF_SEVERAL_FILES = ("business_hours", "polls", "timezones")
 
 REQUESTS = {
     "default": ReportRequest(),
@@ -94,10 +104,11 @@ class Schedule:
     def of(cls, seed: int, focus: Sequence[str] = ()) -> "Schedule":
         """Make the schedule of a number; some have no faults, and some only a few kinds.
 
+        Every kind of step, fault and setting occurs in small worlds and in large ones.
         With `focus`, it has only these kinds of steps.
         """
         rng = Random(seed)
-        kinds = [kind for kind in Fault if rng.random() < 0.4] if rng.random() < 0.75 else []
+        faults = [fault for fault in Fault if rng.random() < 0.4] if rng.random() < 0.75 else []
         settings = Settings(
             concurrency=rng.choice((2, 6, 20)),
             ingest_concurrency=rng.choice((2, 8)),
@@ -116,12 +127,17 @@ class Schedule:
         at = 0.0
         steps: list[Step] = []
         if rng.random() < 0.7:  # without polls, every report fails
-            steps.append(Step("upload", at, rng.choice(("polls 1", "polls 2")), "polls/p.csv"))
-        for _ in range(rng.randint(2, 5) - len(steps)):
-            steps.append(_step(rng, weights, at))
+            first = rng.choice(("polls 1", "polls 2", "polls 1, polls 2"))
+            name = "upload several" if "," in first else "upload"
+            steps.append(Step(name, at, first, "polls/p.csv"))
+            at = rng.choice((0.0, gap))
+        is_large = seed % LARGE_EVERY == 0
+        kinds = _KINDS if is_large else (rng.choice(_KINDS), rng.choice(_KINDS_OF_SEVERAL_FILES))
+        for _ in range(rng.randint(2, 5 if is_large else 3) - len(steps)):
+            steps.append(_step(rng, weights, at, kinds))
             at += gap * rng.randint(1, 3)
-        faults = tuple((kind, rng.choice((0.005, 0.02, 0.1))) for kind in kinds)
-        return cls(seed, tuple(steps), faults, settings, rng.choice((0.01, 0.1, 2.0)))
+        chances = tuple((fault, rng.choice((0.005, 0.02, 0.1))) for fault in faults)
+        return cls(seed, tuple(steps), chances, settings, rng.choice((0.01, 0.1, 2.0)))
 
     def smaller(self) -> list["Schedule"]:
         """Return schedules with a step, a kind of fault, or a difficulty less."""
@@ -158,14 +174,20 @@ _WEIGHTS = {
 }
 
 
-def _step(rng: Random, weights: dict[str, float], at: float) -> Step:
+def _step(rng: Random, weights: dict[str, float], at: float, kinds: Sequence[str]) -> Step:
     [name] = rng.choices(list(weights), list(weights.values()))
     match name:
         case "upload":
-            file = rng.choice([*FILES, "polls 1", "polls 2", "polls 3"])
+            file = rng.choice(_files(kinds))
             return Step(name, at, file, f"{file.split()[0]}/{rng.choice('ppq')}.csv")
         case "upload several":
-            return Step(name, at, "polls 1, timezones 2, polls 3, business_hours 3")
+            files = "polls 1, timezones 2, polls 3, business_hours 3"
+            if kinds is not _KINDS:
+                good = [file for file in _files(kinds[-1:]) if not is_bad(file)]
+                files = ", ".join(rng.sample(good, 2))
+            return Step(name, at, files)
+        case "compact":
+            return Step(name, at, rng.choice(("once", "twice")))
         case "report":
             return Step(name, at, rng.choice([*REQUESTS, "default"]), rng.choice(("", "", "k")))
         case "delete store":
@@ -173,6 +195,12 @@ def _step(rng: Random, weights: dict[str, float], at: float) -> Step:
         case "schedule":
             return Step(name, at, "06:00")
     return Step(name, at)
+
+
+def _files(kinds: Sequence[str]) -> list[str]:
+    """Return the files of some kinds; those of polls twice."""
+    often = [*FILES, *(file for file in FILES if file.startswith("polls "))]
+    return [file for file in often if file.split()[0] in kinds]
 
 
 # What clients do.
@@ -190,11 +218,13 @@ def _upload_several(world: World, step: Step) -> None:
 
 def _report(world: World, step: Step) -> None:
     key = f"{step.key} {step.of}" if step.key else None
-    report_id = _persist(world, "trigger_report", (REQUESTS[step.of], key))
+    report_id = None
+    for _ in range(1 if key is None else 2):  # a client with a key may ask again
+        report_id = _persist(world, "trigger_report", (REQUESTS[step.of], key)) or report_id
+        if key is not None and report_id is not None:
+            world.by_key.setdefault(key, set()).add(report_id)
     if report_id is None:
         return
-    if key is not None:
-        world.by_key.setdefault(key, set()).add(report_id)
     rng, retries = world.scheduler.task.rng, 0
     for _ in range(5):
         world.scheduler.sleep(rng.expovariate(1 / 100))
@@ -207,7 +237,8 @@ def _report(world: World, step: Step) -> None:
 
 
 def _compact(world: World, step: Step) -> None:
-    world.functions.invoke_later("compact", None)
+    for _ in range(2 if step.of == "twice" else 1):  # events are delivered at least once
+        world.functions.invoke_later("compact", None)
 
 
 def _schedule(world: World, step: Step) -> None:

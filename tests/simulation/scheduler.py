@@ -20,6 +20,7 @@ from greenlet import getcurrent, greenlet
 
 START = datetime(2024, 10, 15, tzinfo=UTC)
 
+_MAX_REQUESTS = 20_000  # a hundred times those of most schedules
 _MAX_STATE = (1 << 64) - 1
 _Result = TypeVar("_Result")
 
@@ -37,6 +38,10 @@ class Fault(StrEnum):
     """The task ends before the request or right after it."""
     SLOW = "slow"
     """The request takes seconds or minutes."""
+
+
+class Violation(BaseException):
+    """An invariant does not hold; nothing handles this, and the schedule ends."""
 
 
 class ServiceError(Exception):
@@ -122,6 +127,7 @@ class Scheduler:
     trace: list[str] | None = None
 
     def __post_init__(self) -> None:
+        self._requests = 0
         self._ahead: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._hub = getcurrent()
@@ -241,6 +247,9 @@ class Scheduler:
         ------
         ServiceError
         """
+        self._requests += 1
+        if self._requests > _MAX_REQUESTS:
+            raise Violation("it does not end")
         task = self.task
         self._go_on(task)
         rng = task.rng
@@ -270,6 +279,8 @@ class Scheduler:
         return result
 
     def _fault(self, task: Task) -> Fault | None:
+        if not self.faults:
+            return None
         chance = task.rng.random()
         for fault, probability in self.faults.items():
             chance -= probability

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 
 from tests.simulation import kept
-from tests.simulation.checks import Checks, Violation, forget
+from tests.simulation.checks import Checks, forget
 from tests.simulation.library import collect_garbage, library_in_memory
 from tests.simulation.schedule import CLIENTS, Schedule
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Scheduler, Violation
 from tests.simulation.world import World
 
 _SEEDS_KEPT = 5_000
@@ -45,7 +45,7 @@ def _play(schedule: Schedule, world: World) -> None:
         scheduler.start(f"{step.name} {number}", action, step.after)
     scheduler.run()
     scheduler.faults.clear()
-    world.run(world.redrive)
+    checks.redrive()
     checks.retry_failed()
     checks.delete_again()
     world.run(checks.check_quiet)

@@ -13,6 +13,7 @@ from tests.simulation import checks, simulate
 from tests.simulation.bugs import BUGS, Bug
 from tests.simulation.library import library_in_memory
 from tests.simulation.schedule import Schedule
+from tests.simulation.scheduler import Violation
 from tests.simulation.simulate import explained, first_wrong, shrunk, trace_of, violation
 
 ROOT = Path(__file__).parents[2]
@@ -43,10 +44,10 @@ def test_nothing_is_wrong_in_very_many_schedules() -> None:
 def test_a_long_run_goes_on_after_wrong_schedules(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def violation(schedule: Schedule) -> checks.Violation | None:
+    def violation(schedule: Schedule) -> Violation | None:
         if schedule.seed == 2:
             raise KeyError("a bug of the simulator")
-        return checks.Violation("lost") if schedule.seed == 1 else None
+        return Violation("lost") if schedule.seed == 1 else None
 
     monkeypatch.setattr(simulate, "violation", violation)
     assert simulate.simulate(range(4)) == 2

@@ -42,6 +42,7 @@ _BATCH_POLLS = 2_000_000  # to read; the files of a batch are requested together
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "Limits"
 _PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
 _AHEAD = 1  # batches that are read while one is computed
+_NO_ROWS, _NO_PERIOD_ROWS = PART.empty_table(), PERIOD_PART.empty_table()
 _NO_ENDS = pa.schema(
     {
         "store_id": pa.string(),
@@ -156,7 +157,7 @@ def compute_part(
     Receipt
     """
     files = plan.shards[shard]
-    parts = [(PART if plan.period is None else PERIOD_PART).empty_table()]
+    parts = [_NO_ROWS if plan.period is None else _NO_PERIOD_ROWS]
     outages, ends = [NO_OUTAGES], [_NO_ENDS]
     trends: list[Int64s] = []
     polls_read = stores_read = 0
@@ -181,12 +182,16 @@ def compute_part(
     if plan.include_outages:  # before the part is written, which marks the shard as done
         of_shard = outage_tables(*_outages_sorted(ends, outages))
         tables.write_outages(outages_key(plan.report_id, shard), of_shard)
-    # Stable: the windows of a store stay in order of time.
-    part = pa.concat_tables(parts).sort_by("store_id")
+    part = _joined(parts)
     trend_us = tuple((int(up), int(down)) for up, down in sum(trends, start=_no_trend(plan)))
     info = PartInfo(stores_read, tuple(sorted(unknown)), trend_us)
     part = part.replace_schema_metadata(info.to_metadata())
     return part, Receipt(shard, stores_read, polls_read)
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    """Return the rows in order of store ids; the windows of a store stay in order of time."""
+    return pa.concat_tables(parts).sort_by("store_id")
 
 
 def _compute(

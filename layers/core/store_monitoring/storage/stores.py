@@ -15,18 +15,20 @@ _UPLOADED_AT = [name for name in STORES.names if name.endswith("_uploaded_at")]
 
 
 def write_stores(bucket: int, version: str, stores: pa.Table, tables: Tables) -> StoresFile:
-    """Write a version of a bucket's stores.
+    """Write a version of a bucket's stores."""
+    key = stores_key(bucket, version)
+    size = tables.write_table(key, _known_columns(stores))
+    return StoresFile(bucket, key, len(stores), size, _attribute_columns(stores))
 
-    What is not known of any of them is left out: reading a column costs as much for nulls.
-    """
+
+def _known_columns(stores: pa.Table) -> pa.Table:
+    """Leave out what is not known of any store: reading a column costs as much for nulls."""
     known = [
         name
         for name, values in zip(stores.column_names, stores.columns, strict=True)
         if name == "store_id" or values.null_count < len(values)
     ]
-    key = stores_key(bucket, version)
-    size = tables.write_table(key, stores.select(known))
-    return StoresFile(bucket, key, len(stores), size, _attribute_columns(stores))
+    return stores.select(known)
 
 
 def _attribute_columns(stores: pa.Table) -> tuple[str, ...]:
