@@ -630,7 +630,7 @@ def clock_of(zone_name: str, first: datetime, last: datetime) -> Clock:
     return Clock((*pieces, (Span(start, end), _offset(zone, start))))
 
 
-@cache
+@lru_cache(maxsize=50_000)
 def _changes_on(zone_name: str, day: date) -> tuple[datetime, ...]:
     """Read the clocks of a zone hour by hour; where they change, by minutes and by seconds."""
     zone, midnight = _zone(zone_name), datetime.combine(day, time(), UTC)
