@@ -89,15 +89,14 @@ test: $(READY)  ## Run the tests; BUILT=1 runs golden and property tests of the 
 endif
 
 # Unit tests cover 95 % of the library and all of the domain. They take nearly twice as long to measure.
+# All others run together: while those with clouds wait, those that take minutes compute.
 .PHONY: test-all
 test-all: $(READY)  ## Run the tests, and those that take minutes: every zone, thousands of examples.
 	$(BIN)/python -m pytest $(IN_TWO) tests/unit layers/core --cov --cov-report=
 	$(BIN)/coverage report --skip-covered
 	$(BIN)/coverage report --include '*/domain/*' --fail-under 100
-	$(BIN)/python -m pytest $(IN_FOUR) --prove-permissions \
-		-m 'not (unit or hypothesis or exhaustive or soak)'
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_FOUR) \
-		-m '(hypothesis or exhaustive) and not soak'
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(IN_FOUR) --prove-permissions \
+		-m 'not soak and (not unit or hypothesis or exhaustive)'
 
 # The main job as a user runs it, from source and then as built: both reports have the same bytes.
 .PHONY: check-report

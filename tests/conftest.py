@@ -27,9 +27,10 @@ _SHARED_FOLDERS = (
 )
 # What takes longest comes first, so that no process is left with it at the end.
 _ORDER = (
+    *("tests/built/", "tests/simulation/"),
     *("tests/property/test_edges.py", "tests/property/test_every_transition.py"),  # if exhaustive
     *_SHARED_FOLDERS,
-    *("tests/property/", "tests/simulation/", "tests/e2e/", "tests/browser/", "tests/integration/"),
+    *("tests/property/", "tests/e2e/", "tests/browser/", "tests/integration/"),
 )
 
 # Without limits on time, which a busy machine exceeds. In CI, every run tries the same examples.
