@@ -116,7 +116,8 @@ def test_a_part_with_another_number_of_rows_is_computed_again(
 
 
 @pytest.mark.parametrize(
-    ("polls", "max_rows", "count"), [(1, 9, 2), (4, 9, 1), (5, 9, 1), (5, 1, 2)]
+    ("polls", "max_rows", "count"),
+    [(1, 9, 2), (2, 9, 2), (3, 9, 1), (4, 9, 1), (5, 9, 1), (5, 1, 2), (5, 2, 2)],
 )
 def test_a_part_does_not_depend_on_the_batches(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, polls: int, max_rows: int, count: int

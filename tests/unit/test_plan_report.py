@@ -33,7 +33,7 @@ from store_monitoring.errors import (
 from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.instants import to_us
 from store_monitoring.reports import planner
-from store_monitoring.reports.plan import Plan, max_windows, min_windows
+from store_monitoring.reports.plan import PartInfo, Plan, max_windows, min_windows
 from store_monitoring.reports.planner import (
     FILE_COST_POLLS,
     STORE_COST_POLLS,
@@ -485,6 +485,12 @@ def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
     assert written["shards"][0]["stores_files"][0].pop("attributes") == []
     assert written.pop("where") == []
     assert json.dumps(written) == json.dumps(stored)
+
+
+def test_a_part_from_before_it_had_a_trend_is_read() -> None:
+    stored = {b"part_info": b'{"stores_read": 3, "unknown_store_ids": ["x"]}'}
+    assert PartInfo.from_metadata(stored) == PartInfo(3, ("x",))
+    assert PartInfo.from_metadata({b"pandas": b"{}"}) is PartInfo.from_metadata(None) is None
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:
