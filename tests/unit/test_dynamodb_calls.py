@@ -112,6 +112,31 @@ def test_an_entry_names_its_compaction(dynamodb: BusyDynamoDb, log: DynamoDbInge
     assert [operation for operation, _ in dynamodb.calls] == ["GetItem"]
 
 
+def test_the_newest_poll_is_found_without_reading_all_entries(
+    monkeypatch: pytest.MonkeyPatch, log: DynamoDbIngestLog
+) -> None:
+    pages = [
+        {"entry": {"S": "a"}, "greatest_us": {"N": "9"}},
+        {"entry": {"S": "b"}, "greatest_us": {"N": "8"}},
+        {"entry": {"S": "c"}, "greatest_us": {"N": "7"}},
+    ]
+    heads = []
+
+    def call(_: Any, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if operation == "TransactWriteItems":
+            heads.append(arguments["TransactItems"][0]["Put"]["Item"])
+            return {}
+        if "IndexName" not in arguments:
+            return {"Items": []}
+        page = pages.pop(0)
+        return {"Items": [page], "LastEvaluatedKey": {"entry": page["entry"]}}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    log.take_back(EMPTY, [], Reversal("polls", "a"))
+    assert [head["greatest_us"] for head in heads] == [{"N": "8"}]
+    assert len(pages) == 1  # the last one is not read
+
+
 @pytest.mark.parametrize(
     "write",
     [
