@@ -25,7 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3 import notifications
 
 from local.emulator.browsers import CrossOriginGuard
-from local.emulator.dynamodb import isolate_transactions
+from local.emulator.dynamodb import isolate_transactions, serialize_values_by_type
 from local.emulator.execution_environment import (
     EnvironmentStartError,
     FunctionConfiguration,
@@ -130,6 +130,7 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     serialize_puts()
     add_versions_to_events()
     isolate_transactions()
+    serialize_values_by_type()
     check_versions()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # Without this, moto lists the folders of its 190 services at every request.

@@ -1,8 +1,11 @@
-"""DynamoDB: a patch of moto's transactions.
+"""DynamoDB: patches of moto's transactions and of its responses.
 
 moto copies all tables before a transaction and restores the copies if it fails. That undoes
 concurrent writes, and takes longer the larger a table is. Here calls run one at a time, and a
 transaction copies only what it changes.
+
+moto looks for each of the ten types in each value that it returns, by several names. Here it takes
+the type that the value has.
 """
 
 import copy
@@ -10,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from moto.core.model import StructureShape
+from moto.core.serialize import JSONSerializer
 from moto.dynamodb import models
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -33,6 +38,29 @@ def isolate_transactions() -> None:
     replace(DynamoHandler, "call_action", with_lock)
     replace(models, "copy", lambda _original: _Copies())
     replace(DynamoDBBackend, "transact_write_items", _rolled_back_on_failure)
+
+
+def serialize_values_by_type() -> None:
+    """Make moto serialize a value of an attribute by the type that it has."""
+
+    def by_type(original: Callable[..., None]) -> Callable[..., None]:
+        def serialize(
+            serializer: JSONSerializer,
+            serialized: dict[str, Any],
+            value: Any,
+            shape: StructureShape,
+            key: str,
+        ) -> None:
+            if shape.name != "AttributeValue" or not isinstance(value, dict):
+                original(serializer, serialized, value, shape, key)
+                return
+            serialized[key] = {}
+            for name, content in value.items():
+                serializer._serialize(serialized[key], content, shape.members[name], name)
+
+        return serialize
+
+    replace(JSONSerializer, "_serialize_type_structure", by_type)
 
 
 class _Copies:

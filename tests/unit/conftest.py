@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore import session
+from botocore.loaders import create_loader
 
+from local.emulator.dynamodb import serialize_values_by_type
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from testing.pipeline import Pipeline
@@ -22,7 +24,11 @@ ACCOUNT = {
 }
 
 
-_load_service_model = functools.cache(JSONFileLoader().load_file)
+# moto serializes DynamoDB's values slowly.
+serialize_values_by_type()
+
+# The same models of services for all sessions, of which moto has one for each test.
+_create_loader = functools.cache(create_loader)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,8 +42,7 @@ def _no_network() -> Iterator[None]:
             patch.setenv(name, value)
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION"):
             patch.delenv(name, raising=False)
-        # moto has a new session for each test, which would parse the large models of services anew.
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: _load_service_model(path))
+        patch.setattr(session, "create_loader", _create_loader)
         yield
 
 
