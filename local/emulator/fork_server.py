@@ -88,10 +88,12 @@ def _serve(listener: socket.socket) -> None:
     import gc  # the small program does not need these
     import importlib
 
+    gc.disable()
     for module in _PRELOADED:
         importlib.import_module(module)
     _load_models()
     gc.freeze()  # a collection would copy the memory that processes share
+    gc.enable()
     _run_handler(_forked(listener))
 
 

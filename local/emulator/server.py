@@ -6,6 +6,7 @@ is ready it prints one line of JSON; then it serves until it is killed.
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -51,6 +52,8 @@ def main() -> None:
     except StateError as error:
         raise SystemExit(str(error)) from error
     print(json.dumps(ready), flush=True)
+    gc.freeze()  # what is loaded stays
+    gc.enable()
     signal.pause()
 
 
