@@ -27,8 +27,8 @@ _SHARED_FOLDERS = (
 )
 # What takes longest comes first, so that no process is left with it at the end.
 _ORDER = (
-    *("tests/built/", "tests/simulation/"),
-    *("tests/property/test_edges.py", "tests/property/test_every_transition.py"),  # if exhaustive
+    *("tests/built/", "tests/unit/test_ingest_bounds.py", "tests/simulation/"),  # if exhaustive
+    *("tests/property/test_every_transition.py", "tests/property/test_edges.py"),
     *_SHARED_FOLDERS,
     *("tests/property/", "tests/e2e/", "tests/browser/", "tests/integration/"),
 )
