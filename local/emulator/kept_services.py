@@ -33,7 +33,7 @@ from local.emulator.settings import ACCOUNT, REGION
 from local.emulator.state_folder import Kind, Record, StateFolder
 from local.emulator.template import Template
 
-INTERRUPTED = "LocalCloudStopped"
+_INTERRUPTED = "LocalCloudStopped"
 """The error of an execution that ran when the local cloud stopped."""
 
 _PARTITION = "aws"
@@ -91,7 +91,7 @@ def end_interrupted_executions(state: StateFolder, on_end: Callable[[Execution],
             )
             execution.exec_status = ExecutionStatus.ABORTED
             execution.stop_date = datetime.now(UTC)
-            execution.error = INTERRUPTED
+            execution.error = _INTERRUPTED
             execution.cause = "the local cloud stopped during the execution"
             state_machine.executions.append(execution)
             on_end(execution)

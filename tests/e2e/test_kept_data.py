@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.emulator.cloud import LocalCloud, LocalCloudError
 from local.emulator.faults import Fault, Kind
-from local.emulator.kept_services import INTERRUPTED
 from tests.e2e.conftest import PATIENCE_SECONDS, User, until
 from tests.e2e.inputs import NOW, Inputs, polls_csv
 from tests.oracle import Poll
@@ -167,7 +166,7 @@ def test_what_was_in_progress_is_ended_or_continued(tmp_path: Path) -> None:
     with cloud_in(tmp_path) as cloud:
         user = User(cloud)
         response = user.ended(running)
-        assert (response["status"], response["error"]["code"]) == ("Failed", INTERRUPTED)
+        assert (response["status"], response["error"]["code"]) == ("Failed", "LocalCloudStopped")
         outcome = until(lambda: user.outcome("polls/new.csv", waiting))
         assert outcome["status"] == "Committed"
         assert user.post(f"/reports/{running}/retry").status_code == 202

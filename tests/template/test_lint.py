@@ -7,7 +7,6 @@ import copy
 import json
 
 import pytest
-from cfnlint.api import lint
 
 from local.emulator.template import Template
 from tests.template.translation import definition
@@ -15,6 +14,8 @@ from tests.template.translation import definition
 
 @pytest.mark.exhaustive
 def test_the_translated_template(template: Template) -> None:
+    from cfnlint.api import lint  # slow, and `make test` does not need it
+
     document = copy.deepcopy(dict(template.document))
     document["Transform"] = "AWS::LanguageExtensions"  # allows functions as the argument of Ref
     machine = document["Resources"]["ReportStateMachine"]["Properties"]
