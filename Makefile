@@ -131,7 +131,7 @@ OF ?= domain
 .PHONY: mutants
 mutants: $(READY)  ## Change OF=domain, reports or ingest in every small way (mutants); list what no test detects.
 	rm -rf .mutants && mkdir .mutants
-	cp -r layers/core/store_monitoring docs functions local testing tests .mutants
+	cp -r layers/core/store_monitoring docs events functions local testing tests .mutants
 	cat pyproject.toml tests/mutants/$(OF).toml > .mutants/pyproject.toml
 	cd .mutants && export PYTHONPATH= HYPOTHESIS_PROFILE=ci && \
 		'$(CURDIR)/$(BIN)/python' -m tests.for_mutmut store_monitoring && \

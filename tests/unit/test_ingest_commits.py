@@ -290,6 +290,15 @@ def test_zones_replace_only_the_named_stores(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "Asia/Tokyo", "b": "Europe/Paris", "c": "UTC"}
 
 
+def test_a_stores_file_is_named_by_the_version_that_it_is_written_for(memory: Pipeline) -> None:
+    """`delete_store` finds files of later versions, which an ingest may be about to commit."""
+    for version, zone in enumerate(["UTC", "Asia/Tokyo"], 1):
+        memory.ingest("timezones/z.csv", f"store_id,timezone_str\na,{zone}\n")
+        [file] = memory.log.snapshot().stores.values()
+        assert memory.log.snapshot().version == version
+        assert int(Path(file.key).name.partition("-")[0]) == version
+
+
 def test_the_last_of_two_zones_of_a_store_wins(pipeline: Pipeline) -> None:
     pipeline.ingest("timezones/a.csv", zones_csv("a,Asia/Tokyo", "b,UTC", "a,Europe/Paris"))
     assert pipeline.zones() == {"a": "Europe/Paris", "b": "UTC"}

@@ -25,6 +25,7 @@ from store_monitoring.domain.parameters import (
 )
 from store_monitoring.domain.windows import period_windows
 from store_monitoring.errors import (
+    InvalidRequestError,
     NoPollsError,
     NoStoresError,
     TooManyStoresError,
@@ -33,17 +34,24 @@ from store_monitoring.errors import (
 from store_monitoring.ingest.ports import Commit, Snapshot
 from store_monitoring.instants import to_us
 from store_monitoring.reports import planner
-from store_monitoring.reports.plan import PartInfo, Plan, max_windows, min_windows
+from store_monitoring.reports.plan import (
+    PartInfo,
+    Plan,
+    max_windows,
+    min_windows,
+    read_complete_plan,
+)
 from store_monitoring.reports.planner import (
     FILE_COST_POLLS,
     STORE_COST_POLLS,
     WINDOW_COST_POLLS,
     plan_report,
 )
+from store_monitoring.reports.report import Report, Status
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import bucket_of, polls_key, request_key, stores_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, WrittenPolls
-from testing.fakes import FolderFiles, MemoryLog
+from testing.fakes import FolderFiles, FolderTables, MemoryLog, MemoryReports
 from tests.cases import utc
 
 NOW_US = 20_000 * DAY_US
@@ -491,6 +499,16 @@ def test_a_part_from_before_it_had_a_trend_is_read() -> None:
     stored = {b"part_info": b'{"stores_read": 3, "unknown_store_ids": ["x"]}'}
     assert PartInfo.from_metadata(stored) == PartInfo(3, ("x",))
     assert PartInfo.from_metadata({b"pandas": b"{}"}) is PartInfo.from_metadata(None) is None
+
+
+def test_a_report_on_a_period_has_no_week_to_read(files: FolderFiles) -> None:
+    period = Period(NOW_US - DAY_US, NOW_US, PeriodUnit.TOTAL)
+    log = log_of([stores_file(0)], [polls_file(0)])
+    plan_of(log, files, ReportRequest(period=period))
+    report = Report("r", Status.COMPLETE, utc("2024-10-15 00:00"))
+    with pytest.raises(InvalidRequestError) as raised:
+        read_complete_plan("r", MemoryReports({"r": report}), FolderTables(files.folder))
+    assert raised.value.field == "report_id"
 
 
 def test_the_order_of_commits_does_not_matter(tmp_path: Path) -> None:

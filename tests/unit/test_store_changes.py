@@ -362,6 +362,25 @@ def test_a_report_that_ends_late_publishes_nothing(series: Series) -> None:
     assert series.changes("13:00", a=True) == {"a": RECOVERED}
 
 
+def test_of_reports_of_the_same_instant_the_last_published_one_counts(series: Series) -> None:
+    series.changes("10:00", a=True)
+    first, second = series.report(), series.report()
+    for report_id in (second, first):
+        series.publish(report_id)
+        checkpoint = series.checkpoints.get()
+        assert checkpoint is not None
+        assert checkpoint.report_id == report_id
+
+
+def test_of_reports_started_together_the_later_instant_counts(series: Series) -> None:
+    series.poll("10:00", a=True)
+    report_id = series.report()
+    later = Checkpoint("other", 2**60, started_at(report_id))
+    series.checkpoints.current = later
+    assert series.publish(report_id) == []
+    assert series.checkpoints.get() == later
+
+
 def test_the_changes_of_a_report_are_published_once(series: Series) -> None:
     series.changes("10:00", a=True)
     series.poll("11:00", a=False)

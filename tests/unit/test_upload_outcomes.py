@@ -249,6 +249,7 @@ def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
         uploads.record(UploadOutcome.failed(upload, UploadStatus.FAILED, AT, "it is empty"))
     uploads.issue(UnusedForm("polls/form.csv", AT + timedelta(seconds=4), AT))
     page = uploads.newest(2)
+    assert len(page.entries) == 2
     keys = [entry.key for entry in page.entries]
     while page.end is not None:
         page = uploads.newest(2, UploadCursor.from_token(page.end.to_token()))
