@@ -266,8 +266,8 @@ BUGS = (
     Bug("replaced polls stay", _replaced_polls_stay, ("upload", "compact"), seed=23),
     Bug("a shard returns its rows", _a_shard_returns_its_rows, ("upload", "report"), seed=5),
     Bug("an outcome has rejected rows", _outcomes_have_rejected_rows, ("upload",), seed=0),
-    Bug("a report is planned twice", _plans_are_not_final, ("upload", "report"), seed=8),
-    Bug("reports share parts", _reports_share_parts, ("upload", "report"), seed=50),
+    Bug("a report is planned twice", _plans_are_not_final, ("upload", "report"), seed=76),
+    Bug("reports share parts", _reports_share_parts, ("upload", "report"), seed=8),
     Bug(
         "an idempotency key makes two reports",
         _without(
@@ -276,7 +276,7 @@ BUGS = (
             "attribute_not_exists(report_id) OR expires_at <= :now",
         ),
         ("upload", "schedule", "report"),
-        seed=9,
+        seed=17,
     ),
     Bug(
         "a report without a request cannot be retried",

@@ -163,7 +163,7 @@ def _without(values: tuple[Any, ...], index: int) -> tuple[Any, ...]:
 
 
 _WEIGHTS = {
-    "upload": 12,
+    "upload": 6,
     "upload several": 2,
     "report": 4,
     "compact": 3,

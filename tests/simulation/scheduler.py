@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import count
+from math import log
 from random import Random
 from typing import Any, TypeVar
 from zlib import crc32
@@ -20,7 +21,7 @@ from greenlet import getcurrent, greenlet
 
 START = datetime(2024, 10, 15, tzinfo=UTC)
 
-_MAX_REQUESTS = 20_000  # a hundred times those of most schedules
+_MAX_REQUESTS = 5_000  # of a schedule; most have about a hundred
 _MAX_STATE = (1 << 64) - 1
 _Result = TypeVar("_Result")
 
@@ -61,6 +62,9 @@ class Chance(Random):
     def random(self) -> float:
         self._state = self._state * 0x5851F42D4C957F2D + 0x14057B7EF767814F & _MAX_STATE
         return (self._state >> 11) / (1 << 53)
+
+    def expovariate(self, lambd: float = 1.0) -> float:
+        return -log(1 - self.random()) / lambd
 
 
 @dataclass(eq=False)

@@ -46,6 +46,7 @@ def _play(schedule: Schedule, world: World) -> None:
     scheduler.run()
     scheduler.faults.clear()
     checks.redrive()
+    checks.check_keys()
     checks.retry_failed()
     checks.delete_again()
     world.run(checks.check_quiet)
