@@ -306,6 +306,8 @@ class Plan:
 def max_windows(period: Period) -> int:
     """Return the greatest number of windows that a store may have in a period.
 
+    A store in a zone that skips a date may have one more.
+
     >>> from datetime import date
     >>> max_windows(Period(date(2024, 10, 1), date(2024, 11, 1), PeriodUnit.DAY))
     32
@@ -316,6 +318,8 @@ def max_windows(period: Period) -> int:
 
 def min_windows(period: Period, newest_us: int) -> int:
     """Return a number of windows that every store has at least, wherever it is.
+
+    A store has none if its zone skips the only date of the period.
 
     Parameters
     ----------
