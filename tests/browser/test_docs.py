@@ -112,12 +112,14 @@ def test_the_page_follows_the_colour_scheme(
     page: Page, calls: list[tuple[str, str | None]]
 ) -> None:
     page.goto(f"{STAGE}/docs")
-    title = page.locator(".swagger-ui .info .title")
-    expect(title).to_be_visible()
+    expect(page.locator(".swagger-ui .info .title")).to_be_visible()
     schemes: tuple[Literal["dark", "light"], ...] = ("dark", "light")
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        brightness = title.evaluate(
-            "element => Number(getComputedStyle(element).color.match(/\\d+/)[0])"
+        page.wait_for_function(
+            """isDark => {
+              const title = document.querySelector(".swagger-ui .info .title");
+              return Number(getComputedStyle(title).color.match(/\\d+/)[0]) > 127 === isDark;
+            }""",
+            arg=scheme == "dark",
         )
-        assert (brightness > 127) == (scheme == "dark")

@@ -69,7 +69,7 @@ def from_stored_names(stored: Mapping[str, Any]) -> dict[str, Any]:
 class PollsFile:
     """One Parquet file of polls.
 
-    `bytes` is its size when it was written; 0 if that is not known. So it is of stores.
+    `bytes` is its size when it was written; 0 if that is not known. `StoresFile` has the same.
     """
 
     bucket: int
