@@ -64,7 +64,7 @@ help:  ## List all targets.
 setup: $(COMMAND)  ## Create the virtual environment, with the command .venv/bin/store-monitoring.
 
 .PHONY: pr
-pr: lint validate test-all check-report  ## Run everything that CI runs: about half an hour.
+pr: lint validate test-all check-report  ## Run everything that CI runs: about twenty minutes.
 
 .PHONY: run
 run: $(READY)  ## Make a report: of sample data, or with DATA=folder OUT=report.html FORMATS=csv,html AS_OF=instant BUILT=1.
