@@ -92,7 +92,7 @@ class Period:
 class Case:
     """The inputs of one report: rows that ingest has accepted, and the request.
 
-    Cases are compared by identity: what several figures of a store need is computed once a case.
+    Cases are compared by identity: what several figures of a store need is computed once per case.
     """
 
     polls: tuple[Poll, ...] = ()
@@ -110,7 +110,7 @@ class Case:
 Lengths = tuple[int, ...]  # of each window, in microseconds
 Counts = tuple[int, ...]  # of each window
 NOTHING = (0, 0, 0)
-_once_a_store = lru_cache(maxsize=1024)  # of each case
+_cached_per_store = lru_cache(maxsize=1024)  # of each case
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +354,7 @@ def _covered_us(case: Case, store_id: str, instants: Set[datetime]) -> Lengths:
     return _window_lengths_us(covered, all_windows)
 
 
-@_once_a_store
+@_cached_per_store
 def _outages(case: Case, store_id: str) -> tuple[Outage, ...]:
     whole = _whole(case, store_id)
     spans = business_time(case, store_id)
@@ -419,7 +419,7 @@ def _window_lengths_us(pieces: Sequence[Span], all_windows: Sequence[Span]) -> L
 # --- windows --------------------------------------------------------------------------------
 
 
-@_once_a_store
+@_cached_per_store
 def windows(case: Case, store_id: str) -> tuple[Span, ...]:
     """Return the windows of a store: the last hour, day and week, or those of the period (20)."""
     if case.period is None:
@@ -440,7 +440,7 @@ def windows(case: Case, store_id: str) -> tuple[Span, ...]:
     return tuple(span for span in spans if whole.start <= span.start < span.end <= whole.end)
 
 
-@_once_a_store
+@_cached_per_store
 def _whole(case: Case, store_id: str) -> Span:
     """Return the time from the start of a store's first window to the end of its last."""
     now = _now(case)
@@ -466,7 +466,7 @@ def _midnight(clock: "Clock", local_date: date) -> datetime:
 # --- status ---------------------------------------------------------------------------------
 
 
-@_once_a_store
+@_cached_per_store
 def _known_polls(case: Case, store_id: str) -> tuple[Poll, ...]:
     whole, spans = _whole(case, store_id), business_time(case, store_id)
     oldest = whole.start - timedelta(days=case.memory_days - 7)  # (21), which implies (9)
@@ -504,7 +504,7 @@ def _is_open(spans: Sequence[Span], instant: datetime) -> bool:
     return any(instant in span for span in spans)  # (4) open once, however many rows say so
 
 
-@_once_a_store
+@_cached_per_store
 def business_time(case: Case, store_id: str) -> tuple[Span, ...]:
     """Return all spans of business time that can overlap the windows or the poll memory."""
     spans = _openings(case, store_id)
@@ -525,7 +525,7 @@ def _exclusions(case: Case, store_id: str) -> list[Span]:
     return [Span(row.start, row.end) for row in case.exclusions if row.store_id == store_id]
 
 
-@_once_a_store
+@_cached_per_store
 def _openings(case: Case, store_id: str) -> tuple[Span, ...]:
     whole = _whole(case, store_id)
     # A span may begin two dates before it ends, and local dates differ from UTC by up to a day.

@@ -69,7 +69,7 @@ def main() -> None:
     call = (last.seconds - first.seconds) / (last.shards - first.shards)
     files = first.seconds - call * first.shards
     print(f"a call takes {call * 1000:.0f} ms, all files take {files:.1f} s")
-    print("| shards | S3 requests | foretold | s | foretold | s, S3 slow | foretold |")
+    print("| shards | S3 requests | predicted | s | predicted | s, S3 slow | predicted |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for run in runs:
         asked = run.files + OWN_REQUESTS * run.shards

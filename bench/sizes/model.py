@@ -59,7 +59,7 @@ INGEST_REQUESTS = 5  # with a commit
 OWN_REQUESTS = 3  # of a shard: for the plan, and for its part
 MERGE_REQUESTS = 4  # for plan, request, report and summary
 OWN_WAITS = 2  # for the plan, and to write the part; others go along with these
-MERGE_WAITS = 2  # so too, with the report instead of the part
+MERGE_WAITS = 2  # likewise, with the report instead of the part
 PART_REQUESTS = 2  # besides one for each row group
 PART_GROUP_ROWS = 1000  # as `aws/arrow_tables.py` has it
 READERS = 64  # so too
@@ -411,7 +411,7 @@ def ingest_requests(polls_files: int, other_files: int, size: Size) -> int:
     except by the first, and written, and its polls are written.
     """
     files = polls_files + other_files
-    of_stores = files - 1 + files
+    of_stores = 2 * files - 1
     return files * INGEST_REQUESTS + size.bucket_count * (of_stores + polls_files)
 
 

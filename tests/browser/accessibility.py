@@ -11,8 +11,9 @@ _KEEP_ONE_ROW_OF_EACH_SHAPE = """() => {
   for (const { rows } of document.querySelectorAll("tbody")) {
     const seen = new Set();
     for (const row of [...rows]) {
-      if (seen.has(shape(row))) row.remove();
-      else seen.add(shape(row));
+      const shapeOfRow = shape(row);
+      if (seen.has(shapeOfRow)) row.remove();
+      else seen.add(shapeOfRow);
     }
   }
 }"""
@@ -21,7 +22,7 @@ _KEEP_ONE_ROW_OF_EACH_SHAPE = """() => {
 def serious_problems(page: Page) -> list[str]:
     """Return the serious problems: each with its rule and the element that breaks it.
 
-    Afterwards, tables have only one of the rows that have the same elements.
+    It removes all but one of the rows of a table that have the same elements.
     """
     page.evaluate(_KEEP_ONE_ROW_OF_EACH_SHAPE)
     return [

@@ -351,7 +351,7 @@ class Checks:
 
 
 def _is_large(item: Any) -> bool:
-    """Whether an item may exceed the limit: UTF-8 has at most four bytes a character."""
+    """Return whether an item may exceed the limit: UTF-8 has at most four bytes a character."""
     return 4 * len(repr(item)) > _MAX_ITEM_BYTES
 
 

@@ -31,7 +31,7 @@ def kept(function: Callable[..., Any]) -> Callable[..., Any]:
         except KeyError:
             result = results[key] = shared(_listed(function(*arguments, **named)))
             for each in result if type(result) is list else (result,):
-                _know(each)
+                _number_by_id(each)
             return result
 
     return call
@@ -57,11 +57,11 @@ def shared(value: Any) -> Any:
     return table
 
 
-def _know(result: Any) -> None:
-    """Know a result, or what is in it, by its identity: it is kept, so nothing else has its id."""
+def _number_by_id(result: Any) -> None:
+    """Number a result, or the items of a tuple, by id: kept objects never share one."""
     if type(result) is tuple:
         for each in result:
-            _know(each)
+            _number_by_id(each)
     else:
         _numbers.setdefault(id(result), len(_numbers))
 

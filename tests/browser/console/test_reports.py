@@ -28,7 +28,7 @@ def with_all_fields(console: Page) -> Page:
 def wait_for_another_second(user: User) -> None:
     """Wait until a report that is started now has another title than the newest one."""
     newest_second = user.get("/reports?limit=1").json()["reports"][0]["started_at"][:19]
-    until(lambda: True if f"{datetime.now(UTC):%FT%T}" > newest_second else None)
+    until(lambda: f"{datetime.now(UTC):%FT%T}" > newest_second or None)
 
 
 def newest(console: Page) -> Locator:

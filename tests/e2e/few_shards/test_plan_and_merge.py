@@ -16,7 +16,7 @@ def test_one_environment_plans_the_first_report_and_merges_it(user: User) -> Non
     assert len({line["report_id"] for line in first}) == 1
 
 
-def test_a_step_that_there_is_not(user: User) -> None:
+def test_an_unknown_step_is_an_error(user: User) -> None:
     response = user.cloud.client("lambda").invoke(
         FunctionName="local-PlanAndMergeFunction",
         Payload=json.dumps({"report_id": "r", "step": "publish"}),
