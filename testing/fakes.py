@@ -485,9 +485,6 @@ class MemoryReports:
             raise IdempotencyKeyReusedError("this Idempotency-Key came with another request before")
         return claimed_report_id
 
-    def release(self, key: IdempotencyKey) -> None:
-        del self.keys[key.digest]
-
     def add(self, report: Report, request: ReportRequest) -> Report:
         return self.reports.setdefault(report.report_id, report)
 

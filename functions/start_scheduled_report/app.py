@@ -46,5 +46,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
     report = start_report(request, now, reports, executions, files, key)
     with about(report_id=report.report_id):
-        emit({Metric.REPORTS_STARTED: int(report.started_at == now)})
+        emit({Metric.REPORTS_STARTED: int(report.attempted_at == now)})
         logger.info("report started", scheduled_time=event["scheduled_time"])

@@ -81,7 +81,9 @@ def _start(request: ReportRequest, key: str | None, headers: dict[str, str]) -> 
     now = datetime.now(UTC)
     report = start_report(request, now, reports, executions, files, idempotency)
     logger.append_keys(report_id=report.report_id)
-    is_new = report.started_at == now  # False for a request repeated with the same Idempotency-Key
+    is_new = (
+        report.attempted_at == now
+    )  # False for a request repeated with the same Idempotency-Key
     emit({Metric.REPORTS_STARTED: int(is_new)})
     logger.info("report started" if is_new else "request repeated")
     return json_response(HTTPStatus.ACCEPTED, started_body(report), headers)

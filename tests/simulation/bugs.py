@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from store_monitoring.aws import ingest_log, report_table, upload_table
-from store_monitoring.errors import SupersededUploadError
+from store_monitoring.errors import SupersededUploadError, TransientError
 from store_monitoring.ingest import compaction, ingest_file, outcomes, take_back
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.notifications import store_changes
@@ -164,6 +164,23 @@ def _the_request_is_written_last(patch: Patch) -> None:
     patch.setattr(world, "start_report", start_report)
 
 
+def _keys_are_released(patch: Patch) -> None:
+    original = lifecycle.start_report
+
+    def start_report(
+        request: Any, now: Any, reports: Any, machine: Any, files: Any, key: Any = None
+    ) -> Any:
+        try:
+            return original(request, now, reports, machine, files, key)
+        except TransientError:
+            if key is not None:
+                item = {"report_id": f"idempotency_key#{key.digest}"}
+                reports._client.delete_item(TableName=reports._name, Key=item)
+            raise
+
+    patch.setattr(world, "start_report", start_report)
+
+
 def _outcomes_come_before_commits(patch: Patch) -> None:
     original = ingest_log.DynamoDbIngestLog.commit
 
@@ -282,8 +299,9 @@ BUGS = (
         "a report without a request cannot be retried",
         _the_request_is_written_last,
         ("upload", "report"),
-        seed=8,
+        seed=39,
     ),
+    Bug("a key makes two reports", _keys_are_released, ("upload", "report"), seed=32),
     Bug(
         "a compaction is taken back",
         _compactions_are_taken_back,

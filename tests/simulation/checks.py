@@ -276,11 +276,9 @@ class Checks:
             self._last_report = self.call("trigger_report", (ReportRequest(), None))
 
     def check_keys(self) -> None:
-        """A key makes one report; if that fails to start, the key may make another one."""
-        table = self._world.dynamodb.tables["reports"]
+        """A key stands for one report, even if that fails to start."""
         for key, ids in self._world.by_key.items():
-            made = [table.get((report_id,), {}) for report_id in ids]
-            if sum(item.get("status") == "Complete" for item in made) > 1:
+            if len(ids) > 1:
                 raise Violation(f"key {key} made {len(ids)} reports")
 
     def retry_failed(self) -> None:

@@ -199,7 +199,6 @@ def test_a_refused_call_about_an_upload_is_a_transient_error(
     ("call", "action"),
     [
         (lambda reports: reports.claim(KEY, "r", AT), "claim the idempotency key"),
-        (lambda reports: reports.release(KEY), "release the idempotency key"),
         (lambda reports: reports.add(REPORT, ReportRequest()), "record the report"),
         (lambda reports: reports.delete("r"), "delete the report"),
         (lambda reports: reports.get("r"), "read the report"),

@@ -17,6 +17,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
+from store_monitoring.reports.failures import EXECUTION_GONE
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.queries import ReportView, read_report, read_summary, report_entry
 from store_monitoring.reports.report import (
@@ -198,20 +199,68 @@ def test_a_key_lasts_a_day(service: Service) -> None:
     assert service.start(now=STARTED_AT + day).report_id != report.report_id
 
 
-def test_a_key_whose_report_could_not_be_started_can_be_reused(tmp_path: Path) -> None:
+def test_a_repeated_request_starts_a_report_that_could_not_be_started(tmp_path: Path) -> None:
     service = Service(tmp_path, executions=THROTTLED)
     with pytest.raises(TransientError):
         service.start()
     [failed] = service.reports.reports
     service.executions = MemoryExecutions()
-    assert service.start().report_id != failed
+    report = service.start(now=SOON)
+    assert (report.report_id, report.status) == (failed, Status.RUNNING)
+    assert service.executions.started == [report.execution]
+    assert service.start(now=LATER) == report
+
+
+def test_a_repeated_request_starts_a_report_whose_first_caller_crashed(service: Service) -> None:
+    crashed = service.start()
+    failed = replace(crashed, status=Status.FAILED, failure=EXECUTION_GONE, ended_at=SOON)
+    service.reports.reports[crashed.report_id] = failed  # a reader has found no execution
+    report = service.start(now=LATER)
+    assert (report.report_id, report.status, report.attempt) == (
+        crashed.report_id,
+        Status.RUNNING,
+        2,
+    )
+    assert service.executions.started == [crashed.execution, report.execution]
+
+
+def test_a_repeated_request_does_not_start_a_report_again_that_was_started(
+    service: Service,
+) -> None:
+    report = service.start()
+    failed = replace(report, status=Status.FAILED, failure=TIMED_OUT, ended_at=SOON)
+    service.reports.reports[report.report_id] = failed
+    assert service.start(now=LATER) == failed
+    assert service.executions.started == [report.execution]
+
+
+def test_a_caller_that_fails_does_not_fail_what_a_concurrent_one_started(
+    service: Service,
+) -> None:
+    class Interrupted(FolderFiles):
+        def write_json(self, key: str, value: object) -> None:
+            service.start(now=SOON)
+            raise TransientError("cannot write the request")
+
+    with pytest.raises(TransientError):
+        start_report(
+            DEFAULT,
+            STARTED_AT,
+            service.reports,
+            service.executions,
+            Interrupted(service.folder),
+            key_of(),
+        )
+    [report] = service.reports.reports.values()
+    assert report.status is Status.RUNNING
+    assert service.start(now=LATER) == report
 
 
 def test_a_repeated_request_that_fails_does_not_fail_the_report(service: Service) -> None:
     report = service.start()
     service.executions = THROTTLED
     with pytest.raises(TransientError):
-        service.start()
+        service.start(now=SOON)
     assert service.reports.get(report.report_id) == report
 
 

@@ -68,7 +68,7 @@ class ReportTable:
             If the key was used with a different request.
         """
         item = {
-            **_key_of(key),
+            "report_id": f"idempotency_key#{key.digest}",
             "stands_for": report_id,
             "request_digest": key.request_digest,
             "expires_at": int((now + _KEY_LIFETIME).timestamp()),
@@ -91,11 +91,6 @@ class ReportTable:
             raise IdempotencyKeyReusedError("this Idempotency-Key came with another request before")
         holder: str = claimed["stands_for"]
         return holder
-
-    def release(self, key: IdempotencyKey) -> None:
-        """Release a key, so that it can be claimed again."""
-        with transient_errors("release the idempotency key"):
-            self._client.delete_item(TableName=self._name, Key=to_item(_key_of(key)))
 
     def add(self, report: Report, request: ReportRequest) -> Report:
         """Add a Running report; return it, or the existing report with its id."""
@@ -270,10 +265,6 @@ class ReportTable:
     def _now(self) -> int:
         """Return the current time in seconds, the unit of DynamoDB's TTL."""
         return int(self._clock().timestamp())
-
-
-def _key_of(key: IdempotencyKey) -> dict[str, str]:
-    return {"report_id": f"idempotency_key#{key.digest}"}
 
 
 def _existing_item(error: ClientError) -> dict[str, Any]:

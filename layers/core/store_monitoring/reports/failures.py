@@ -83,3 +83,12 @@ def can_retry(report: Report) -> bool:
 
 NOT_STARTED = failure("NotStarted")
 EXECUTION_GONE = failure("ExecutionDoesNotExist")
+
+
+def never_started(failure: Failure) -> bool:
+    """Return whether a report failed because it has no execution: starting it again is safe.
+
+    >>> never_started(NOT_STARTED), never_started(Failure("NoPolls", "no polls yet"))
+    (True, False)
+    """
+    return failure.error in (NOT_STARTED.error, EXECUTION_GONE.error)

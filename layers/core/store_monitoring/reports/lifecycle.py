@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from store_monitoring.errors import ReportNotFailedError, UnknownReportError
-from store_monitoring.reports.failures import NOT_STARTED
+from store_monitoring.reports.failures import NOT_STARTED, never_started
 from store_monitoring.reports.ports import Executions, Reports
 from store_monitoring.reports.report import Failure, Report, Status, report_id_of
 from store_monitoring.reports.request import IdempotencyKey, ReportRequest
@@ -57,47 +57,51 @@ def start_report(
 
     The request is written to S3: ten thousand store ids exceed the input limit of Step Functions.
 
-    A repeated idempotency key returns its first report, with the current status. If that report
-    is not planned yet, it is started again: the first caller may have crashed, and every step is
-    idempotent.
+    An idempotency key stands for one report. A repeated key returns it with its current status. If
+    it was never started, it is started now: the first caller may have crashed, or Step Functions
+    did not respond. Every step is idempotent.
 
     Raises
     ------
     IdempotencyKeyReusedError
         If the key was used with another request.
     TransientError
-        If the report could not be started. It is then marked Failed, and the key can be reused.
+        If the report could not be started. If it is recorded, it is marked Failed.
     """
     own_id = str(uuid4())
     report_id = own_id if key is None else reports.claim(key, own_id, now)
-    with ExitStack() as undo:
-        if report_id == own_id:
-            undo.callback(_record_not_started, report_id, now, reports, key)
-        # First of all: a report that is recorded can be retried, even if this call ends here.
-        files.write_json(request_key(report_id), request.to_json())
-        report = Report(
-            report_id,
-            Status.RUNNING,
-            started_at=now,
-            poll_filter=request.poll_filter,
-            formats=request.formats,
-            tables=request.tables,
-            all_stores_now=request.covers_all_stores_now,
-            outline=request.outline(),
-        )
-        report = reports.add(report, request)
-        if report.status is Status.RUNNING and report.shards_total is None:
-            executions.start(report)
-        undo.pop_all()
+    # First of all: a report that is recorded can be retried, even if this call ends here.
+    files.write_json(request_key(report_id), request.to_json())
+    report = Report(
+        report_id,
+        Status.RUNNING,
+        started_at=now,
+        poll_filter=request.poll_filter,
+        formats=request.formats,
+        tables=request.tables,
+        all_stores_now=request.covers_all_stores_now,
+        outline=request.outline(),
+    )
+    report = reports.add(report, request)
+    if report.failure is not None and never_started(report.failure):
+        report = reports.restart(report, now)
+    if report.status is Status.RUNNING and report.shards_total is None:
+        _start_execution(report, now, reports, executions)
     return report
 
 
-def _record_not_started(
-    report_id: str, now: datetime, reports: Reports, key: IdempotencyKey | None
+def _start_execution(
+    report: Report, now: datetime, reports: Reports, executions: Executions
 ) -> None:
-    reports.fail(report_id, NOT_STARTED, now)
-    if key is not None:
-        reports.release(key)
+    """Start the execution of a report; if that fails, mark it Failed.
+
+    Not if a concurrent call recorded this attempt: that call may have started it.
+    """
+    with ExitStack() as undo:
+        if report.attempted_at == now:
+            undo.callback(reports.fail, report.execution, NOT_STARTED, now)
+        executions.start(report)
+        undo.pop_all()
 
 
 def retry_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:
@@ -119,12 +123,8 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
             f"the report is {report.status.value}: only one that failed is retried"
         )
     restarted = reports.restart(report, now)
-    with ExitStack() as undo:
-        if restarted.restarted_at == now:  # by this call, not by a concurrent one
-            undo.callback(reports.fail, restarted.execution, NOT_STARTED, now)
-        if restarted.status is Status.RUNNING:
-            executions.start(restarted)
-        undo.pop_all()
+    if restarted.status is Status.RUNNING:
+        _start_execution(restarted, now, reports, executions)
     return restarted
 
 

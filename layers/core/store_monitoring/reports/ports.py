@@ -81,9 +81,6 @@ class Reports(Protocol):
             If a report with another request holds the key.
         """
 
-    def release(self, key: IdempotencyKey) -> None:
-        """Delete the reservation of a key."""
-
     def add(self, report: Report, request: ReportRequest) -> Report:
         """Add a Running report. Return it, or the existing report with its id."""
 
