@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from store_monitoring.domain.business_time import Span
 from store_monitoring.domain.known_polls import KnownTime
-from store_monitoring.domain.model import Polls, joined
+from store_monitoring.domain.model import Polls, concat_polls
 from store_monitoring.domain.parameters import Parameters, Period, PollFilter
 from store_monitoring.domain.uptime import Figures, compute_uptime
 from store_monitoring.domain.windows import Windows, period_windows
@@ -152,4 +152,4 @@ def _read_polls(store_id: str, files: Sequence[PollsFile], known: Span, tables: 
             raise ResponseTooLargeError(
                 f"the store has more than {MAX_POLLS:,} polls in the period: name a shorter one"
             )
-    return joined(held)
+    return concat_polls(held)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.domain.model import Polls, Stores, joined
+from store_monitoring.domain.model import Polls, Stores, concat_polls
 from store_monitoring.domain.parameters import Parameters, PollFilter
 from store_monitoring.domain.timeline import Timeline, needed_polls, timeline
 from store_monitoring.errors import (
@@ -202,7 +202,7 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
     for table in poll_tables(store_id, source.polls_files, since_us, source.now_us, tables):
         polls, _ = needed_polls(
             store,
-            joined([polls, polls_of(table, pa.array([store_id]))]),
+            concat_polls([polls, polls_of(table, pa.array([store_id]))]),
             source.now_us,
             source.parameters,
         )

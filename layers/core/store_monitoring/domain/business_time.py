@@ -17,14 +17,14 @@ END_OF_DAY_US = DAY_US - MINUTE_US
 """A closing time at or after this means the midnight that ends its date (rule 3)."""
 
 AXIS_US = 2**61
-"""Greatest length of an axis. int64 still has room for the bit that is packed below a position."""
+"""Maximum length of an axis. In int64, a bit can still be packed below each position."""
 
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
-_DAYS_BEFORE = 4  # two for overnight rows, two for local time and skipped dates
+_DAYS_BEFORE = 4  # two for openings that end after their date, two for offsets and skipped dates
 _DAYS_AFTER = 2
 
 NO_ROW = -1
-"""Instead of an opening's row: the store has special hours, and on other dates no hours."""
+"""The row of an opening of a store that has only special hours: no row opens it on other dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Intervals:
         The length between two positions of one store is the difference of their totals.
         """
         interval = np.searchsorted(self.start, position, side="right")
-        # What the last interval that begins before the position has beyond it.
+        # The part of the last interval begun that is at or after the position.
         beyond_us = np.append(0, self.end)[interval]
         beyond_us -= position  # in place, as above
         np.maximum(beyond_us, 0, out=beyond_us)
@@ -139,7 +139,7 @@ class BusinessTime:
     span : Span
     intervals : Intervals
     excluded : Intervals
-        What would be business time, too, without exclusions (rule 17).
+        What exclusions take out of the business time (rule 17).
     open_at_end : bool (stores,)
         Whether the span's end is business time.
     """
@@ -152,7 +152,7 @@ class BusinessTime:
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """Opening intervals of each row of hours and date, before their union.
+    """Opening intervals, one per row of hours and date, before their union (rule 4).
 
     Attributes
     ----------
@@ -240,7 +240,9 @@ def business_time(stores: Stores, span: Span) -> BusinessTime:
         ),
     )
     open_time = BusinessTime(span, intervals, _NO_INTERVALS, open_at_end)
-    return _without(stores.exclusions, open_time) if len(stores.exclusions.store) else open_time
+    if not len(stores.exclusions.store):
+        return open_time
+    return _subtract_exclusions(open_time, stores.exclusions)
 
 
 def openings(stores: Stores, span: Span) -> Openings:
@@ -288,7 +290,7 @@ def _with_all_days(stores: Stores) -> WeeklyHours:
 
 
 def _special_openings(stores: Stores, weekly: Openings, span: Span) -> tuple[Openings, Bools]:
-    """Return the openings by special hours, and which weekly ones they replace (rule 16)."""
+    """Return the openings by special hours, and which weekly openings they replace (rule 16)."""
     special, dates = stores.special_hours, _dates(span)
     row = np.flatnonzero((special.date >= dates[0]) & (special.date <= dates[-1]))
     is_replaced = np.isin(
@@ -306,7 +308,7 @@ def _special_openings(stores: Stores, weekly: Openings, span: Span) -> tuple[Ope
 
 
 def _weekly_openings(stores: Stores, hours: WeeklyHours, span: Span) -> Openings:
-    """Return the openings by weekly hours, whatever the special ones are."""
+    """Return the openings by weekly hours, as if there were no special hours."""
     kinds, kind_of_row = _distinct(stores, hours)
     kind, date, start_us, end_us = _kind_openings(kinds, stores.zone_names, span)
 
@@ -334,9 +336,9 @@ class _Kinds:
 
 
 def _distinct(stores: Stores, hours: WeeklyHours) -> tuple[_Kinds, Int64s]:
-    """Return the distinct kinds of hours, and the kind of each row.
+    """Return the distinct kinds of hours, and the index of each row's kind.
 
-    Stores share kinds: thousands of rows have some hundred kinds to convert by the tz database.
+    Many rows are of the same kind: only a few hundred have to be converted to UTC.
     """
     time_us = np.unique(np.append(hours.start_us, hours.end_us))
     axes = (len(stores.zone_names), 7, len(time_us), len(time_us))
@@ -379,7 +381,7 @@ def _instants(
     end_us: Int64s,
     dates: Int64s,
 ) -> tuple[Int64s, Int64s]:
-    """Return when stores open and close that open on some of `dates` (rules 2, 3 and 6)."""
+    """Return the instants at which openings on some of `dates` start and end (rules 2, 3 and 6)."""
     opens_wall_us = date * DAY_US + start_us
     closes_wall_us = date * DAY_US + _closing_time_us(start_us, end_us)
     opens_us, closes_us = np.empty_like(opens_wall_us), np.empty_like(closes_wall_us)
@@ -404,7 +406,7 @@ def _overlaps(start_us: Int64s, end_us: Int64s, span: Span) -> Bools:
     return overlaps
 
 
-def _without(exclusions: Exclusions, open_time: BusinessTime) -> BusinessTime:
+def _subtract_exclusions(open_time: BusinessTime, exclusions: Exclusions) -> BusinessTime:
     """Take exclusions out of business time (rule 17)."""
     store, span = exclusions.store, open_time.span
     excluded = _union(

@@ -10,7 +10,7 @@ from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
 from store_monitoring.domain.parameters import WEEK_US, PollFilter
 
 NO_POLL = np.iinfo(np.int64).min
-"""The instant of a poll that does not exist."""
+"""In place of the instant of a poll: there is no such poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class KnownTime:
 
     @classmethod
     def of(cls, first_us: Int64s, last_us: Int64s, memory_us: int) -> Self:
-        """Return the known time for the figures between two instants of each store.
+        """Return the known time for windows between two instants of each store.
 
-        For the classic report, that is the last week, it is [now − memory, now] (rule 9):
+        For the windows of the classic report, it is [now − memory, now] (rule 9):
 
         >>> from store_monitoring.domain.parameters import DAY_US
         >>> known = KnownTime.of(np.array([93 * DAY_US]), np.array([100 * DAY_US]), 14 * DAY_US)
@@ -58,7 +58,7 @@ class KnownTime:
 
 @dataclass(frozen=True, slots=True)
 class KnownPolls:
-    """The known polls that pass the filter, by store and instant, one per instant.
+    """The known polls that pass the filter: one per store and instant, sorted by both.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class KnownPolls:
         return self.border[:-1][self.is_polled]
 
     def store(self, poll: Int64s) -> Int64s:
-        """Return the stores of some polls, given by their indices, ascending."""
+        """Return the stores of some polls, given the polls' indices in ascending order."""
         count = np.diff(np.searchsorted(poll, self.border))
         return np.repeat(np.arange(len(count)), count)
 
@@ -146,12 +146,12 @@ def taken_while_open(stores: Stores, polls: Polls) -> Bools:
 
 
 def sort_and_dedupe(polls: Polls, known: KnownTime) -> KnownPolls:
-    """Return the known polls by store and instant, one per instant.
+    """Return the known polls: one per store and instant, sorted by both.
 
     Notes
     -----
-    Each poll becomes one integer. Of equal instants, `inactive` is the smaller integer: it sorts
-    first and is kept (rule 10). The files that polls come from are sorted already; the stable
+    Each poll becomes one integer. Of two polls at one instant, the inactive one is the smaller
+    integer: it sorts first and is kept (rule 10). Polls come from files that are sorted; the stable
     sort finds such runs and merges them.
     """
     store_count, span = len(known.since_us), known.span

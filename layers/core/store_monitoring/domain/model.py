@@ -31,7 +31,7 @@ class WeeklyHours:
 
 
 CLOSED = -1
-"""Instead of both times of a row of special hours: the store does not open on that date."""
+"""Both times of a row of special hours that closes its store on that date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Polls:
         return Polls(self.store[mask], self.timestamp_us[mask], self.active[mask])
 
 
-def joined(polls: Sequence[Polls]) -> Polls:
-    """Return the concatenation of one or more sets of polls."""
+def concat_polls(polls: Sequence[Polls]) -> Polls:
+    """Return one or more sets of polls as one, in the same order."""
     return Polls(
         np.concatenate([each.store for each in polls]),
         np.concatenate([each.timestamp_us for each in polls]),
@@ -141,11 +141,11 @@ class Totals:
     Attributes
     ----------
     uptime_us, downtime_us, no_data_us : int64 (windows,)
-        Together they are the business time (rules 13 and 19).
+        They add up to the business time (rules 13 and 19).
     covered_us : int64 (windows,)
-        The part of business time that lies shortly after a poll (rule 19).
+        The part of the business time that lies shortly after a poll (rule 19).
     excluded_us : int64 (windows,)
-        What would be business time, too, without exclusions (rule 17).
+        What exclusions take out of the business time (rule 17).
     """
 
     uptime_us: Int64s

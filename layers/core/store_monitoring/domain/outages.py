@@ -22,14 +22,14 @@ _HOURS_OF_WEEK = 7 * 24
 
 @dataclass(frozen=True, slots=True)
 class Outages:
-    """Outages of stores, by store and time. Instants are microseconds UTC.
+    """Outages of stores, sorted by store and time. Instants are microseconds UTC.
 
     Attributes
     ----------
     store : int64 (outages,)
     incident : int64 (outages,)
-        Number of the incident, per store from 1 in order of time. Outages of one unbroken
-        inactive status, which only closing time splits, are the same incident.
+        Number of the incident, counted per store from 1 in order of time. Outages that only
+        closing time splits, since the store stays inactive, are the same incident.
     start_us, end_us : int64 (outages,)
         All of it is business time, so its business duration is the difference.
     last_up_us : int64 (outages,)
@@ -52,7 +52,7 @@ class Outages:
 
     @property
     def begins_incident(self) -> Bools:
-        """Whether each is the first outage of its incident."""
+        """Whether each outage is the first of its incident."""
         other_store: Bools = np.diff(self.store, prepend=-1) != 0
         other_incident: Bools = np.diff(self.incident, prepend=-1) != 0
         return other_store | other_incident
@@ -62,7 +62,7 @@ class Outages:
         return Outages(*(column[mask] for column in self.columns))
 
     def is_ongoing(self, open_at_end: Bools, end_us: Int64s) -> Bools:
-        """Return which outages last beyond the end of the windows, as far as is known.
+        """Return which outages continue at the end of the windows, as far as is known.
 
         Parameters
         ----------
@@ -95,8 +95,8 @@ class OutageFigures:
     starts : int64 (windows,)
         Number of outages that start in the window.
     hours : uint8 (outages,)
-        Local hour of the week in which each outage starts, 0 on Mondays at 00:00: in the order of
-        `starts`.
+        Local hour of the week in which each outage starts: 0 is Monday, 00:00 to 01:00. The outages
+        are in order of the windows in which they start, `starts` of them in each.
     """
 
     count: Int64s
@@ -109,10 +109,10 @@ class OutageFigures:
 
 
 class OutageTracker:
-    """Finds the outages in disjoint windows; statuses come stretch by stretch, in order of time.
+    """Finds the outages in disjoint windows, given statuses stretch by stretch in order of time.
 
-    Of the outages that no later stretch can change, only figures are kept. With `keep_all`, the
-    outages themselves are kept, too, in about 50 bytes each.
+    Outages are pending until an active poll ends their incident: a later stretch may extend them.
+    Of other outages only figures are kept; with `keep_all`, the outages too, in 50 bytes each.
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class OutageTracker:
         self._window_start = open_time.span.position(windows.store, windows.start_us)
         self._window_end = open_time.span.position(windows.store, windows.end_us)
         self._last_up_us = np.full(stores.count, NO_POLL)
-        self._begun = np.zeros(stores.count, np.int64)  # number of incidents
-        self._pending = NO_OUTAGES  # of incidents that have not ended yet
+        self._incident_count = np.zeros(stores.count, np.int64)
+        self._pending = NO_OUTAGES
         self._ended = [NO_OUTAGES]
         self._count, self._longest_us, self._incidents, self._recoveries, self._recovery_us = (
             np.zeros(len(windows.store), np.int64) for _ in range(5)
@@ -143,17 +143,17 @@ class OutageTracker:
         changes : Statuses
             Those of `status_changes`.
         """
-        found = self._found(known, changes)
-        has_ended = found.next_up_us != NO_POLL
-        self._pending = found.where(~has_ended)
-        self._record(found.where(has_ended))
+        outages = self._find_outages(known, changes)
+        has_ended = outages.next_up_us != NO_POLL
+        self._pending = outages.where(~has_ended)
+        self._record(outages.where(has_ended))
 
-    def _found(self, known: KnownPolls, changes: Statuses) -> Outages:
-        """Return the pending outages and those of the next stretch."""
+    def _find_outages(self, known: KnownPolls, changes: Statuses) -> Outages:
+        """Return the outages of the next stretch, and those that were pending before it."""
         is_first = changes.poll == known.border[changes.store]
         run, last_up_us, next_up_us = self._runs(known, changes, is_first)
         resumes = is_first & ~changes.active
-        pending = self._resumed(changes.store[resumes], next_up_us[resumes])
+        pending = self._resume_pending(changes.store[resumes], next_up_us[resumes])
         down = np.flatnonzero(~changes.active & (changes.since < changes.until))
         nth, start, end = self._open_time.intervals.overlaps(
             changes.since[down], changes.until[down]
@@ -166,21 +166,21 @@ class OutageTracker:
         utc_us = span.start_us - store * span.length_us
         new = Outages(
             store,
-            self._numbered(store, begins),
+            self._number_incidents(store, begins),
             start + utc_us,
             end + utc_us,
             last_up_us[status],
             next_up_us[status],
         )
-        # Read only of stores whose last status is inactive: the next stretch continues it.
+        # Used only for stores whose last status is inactive: the next stretch continues it.
         is_last = np.append(is_first[1:], True)[: len(is_first)]
         self._last_up_us[changes.store[is_last]] = last_up_us[is_last]
-        return _joined(pending, new)
+        return _merge_adjacent(pending, new)
 
     def _runs(
         self, known: KnownPolls, changes: Statuses, is_first: Bools
     ) -> tuple[Int64s, Int64s, Int64s]:
-        """Return for each status the run of equal statuses it is in, and the polls around that.
+        """Return the run of equal statuses that each status is in, and the polls around that run.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class OutageTracker:
         next_up_us[:-1][is_first[1:]] = NO_POLL
         run = np.arange(len(is_first))
         repeats = ~is_first & ~np.diff(changes.active, prepend=~changes.active[:1])
-        if repeats.any():  # the status before it ended for lack of polls (rule 21)
+        if repeats.any():  # the previous status, an equal one, ended for lack of polls (rule 21)
             run = np.maximum.accumulate(np.where(repeats, 0, run))
             last_up_us = last_up_us[run]
             last = np.append(np.flatnonzero(~repeats)[1:], len(run)) - 1
@@ -226,29 +226,29 @@ class OutageTracker:
 
     def outages(self) -> Outages:
         """Return all outages, after `finish`, if they were kept."""
-        return by_store(self._ended)
+        return sort_by_store(self._ended)
 
-    def _resumed(self, store: Int64s, next_up_us: Int64s) -> Outages:
-        """Return the pending outages, and the end of their incidents where it is known now."""
+    def _resume_pending(self, store: Int64s, next_up_us: Int64s) -> Outages:
+        """Return the pending outages, with the end of their incidents where it is now known."""
         end_us = np.full(self._stores.count, NO_POLL)
         end_us[store] = next_up_us
         return replace(self._pending, next_up_us=end_us[self._pending.store])
 
-    def _numbered(self, store: Int64s, begins: Bools) -> Int64s:
-        """Return the numbers of incidents; count those that begin."""
+    def _number_incidents(self, store: Int64s, begins: Bools) -> Int64s:
+        """Return the number of each outage's incident, and count the incidents that begin."""
         begun = np.bincount(store[begins], minlength=self._stores.count)
         of_earlier_stores = np.cumsum(begun) - begun
-        number = (self._begun - of_earlier_stores)[store] + np.cumsum(begins)
-        self._begun += begun
+        number = (self._incident_count - of_earlier_stores)[store] + np.cumsum(begins)
+        self._incident_count += begun
         return number
 
     def _record(self, outages: Outages) -> None:
-        """Add the outages of whole incidents to the figures."""
+        """Add the outages of complete incidents to the figures."""
         if not len(outages.store):
             return
         store, span = outages.store, self._open_time.span
         start, end = span.position(store, outages.start_us), span.position(store, outages.end_us)
-        # Outages first … last − 1 overlap a window; of these, the ones before `ended` end in it.
+        # Outages first … last − 1 overlap a window. Those before `ended` also end in it.
         first = np.searchsorted(end, self._window_start, side="right")
         last = np.searchsorted(start, self._window_end)
         overlaps = first < last
@@ -268,7 +268,7 @@ class OutageTracker:
         self._recoveries += recovered[ended] - recovered[first]
         self._recovery_us += recovery_us[ended] - recovery_us[first]
         # The first and the last outage of a window may begin before it and end after it.
-        longest_us = _greatest(length_us, first + 1, last - 1)
+        longest_us = _range_max(length_us, first + 1, last - 1)
         window = np.flatnonzero(overlaps)
         for cut in (first[window], last[window] - 1):
             within_us = np.minimum(end[cut], self._window_end[window]) - np.maximum(
@@ -294,10 +294,10 @@ class OutageTracker:
         return (hour % _HOURS_OF_WEEK).astype(np.uint8)
 
 
-def _greatest(values: Int64s, first: Int64s, last: Int64s) -> Int64s:
-    """Return the greatest of `values` from each `first` to before each `last`; 0 of none.
+def _range_max(values: Int64s, first: Int64s, last: Int64s) -> Int64s:
+    """Return the maximum of values[first:last] for each pair of bounds; 0 for an empty range.
 
-    >>> _greatest(np.array([3, 9, 4]), np.array([1, 2, 0]), np.array([3, 2, 1])).tolist()
+    >>> _range_max(np.array([3, 9, 4]), np.array([1, 2, 0]), np.array([3, 2, 1])).tolist()
     [9, 0, 3]
     """
     some = np.flatnonzero(first < last)
@@ -309,25 +309,25 @@ def _greatest(values: Int64s, first: Int64s, last: Int64s) -> Int64s:
 
 
 def _contains(some: Int64s, values: Int64s, count: int) -> Bools:
-    """Return for each of `values`, from 0 to `count`, whether it is among `some`."""
+    """Return for each of `values` whether it is among `some`; all are from 0 to `count` − 1."""
     contained = np.zeros(count, np.bool_)
     contained[some] = True
     return contained[values]
 
 
-def by_store(outages: Sequence[Outages]) -> Outages:
-    """Return one or more sets of outages by store, those of each store in the given order."""
+def sort_by_store(outages: Sequence[Outages]) -> Outages:
+    """Return one or more sets of outages as one, sorted by store (a stable sort)."""
     order = np.argsort(np.concatenate([each.store for each in outages]), kind="stable")
-    # Column by column, to hold only one of them besides the sets and the result.
+    # Column by column: only one extra column is in memory at a time.
     columns = zip(*(each.columns for each in outages), strict=True)
     return Outages(*(np.concatenate(parts)[order] for parts in columns))
 
 
-def _joined(pending: Outages, new: Outages) -> Outages:
-    """Return all outages; those that begin where a pending one ends are one with it."""
+def _merge_adjacent(pending: Outages, new: Outages) -> Outages:
+    """Return all outages; a new one that begins where a pending one ends extends it."""
     if not len(pending.store):
         return new
-    every = by_store([pending, new])
+    every = sort_by_store([pending, new])
     begins = np.append(
         True, (np.diff(every.store) != 0) | (every.start_us[1:] != every.end_us[:-1])
     )

@@ -1,4 +1,7 @@
-"""Units of time, and what a computation is asked for; without numpy, so every function loads it."""
+"""Units of time, and the parameters of a computation.
+
+Without numpy, so that functions without the data layer can load it.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -48,7 +51,7 @@ class Period:
     start, end : date or int
         A date is its midnight in each store's own zone; a number is an instant, microseconds UTC.
     unit : PeriodUnit
-        What it is cut into: whole, or local days, weeks or months.
+        Whether it is one window, or cut into local days, weeks or months.
     """
 
     start: date | int
@@ -57,7 +60,7 @@ class Period:
 
     @property
     def span_us(self) -> tuple[int, int]:
-        """Two instants between which it lies in every time zone, which may be a day early or late.
+        """Two instants between which the period lies in every time zone, with a day to spare.
 
         >>> start_us, end_us = Period(date(1970, 1, 2), 3 * DAY_US, PeriodUnit.TOTAL).span_us
         >>> start_us // DAY_US, end_us // DAY_US
@@ -84,12 +87,12 @@ def _midnight_us(day: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What the uptime of stores is computed with.
+    """The parameters that uptime is computed with.
 
     Attributes
     ----------
     memory_us : int
-        Length of the poll memory, a week or more (rules 9 and 21).
+        Length of the poll memory, at least a week (rules 9 and 21).
     poll_filter : PollFilter
         Whether polls taken outside business time count.
     coverage_us : int

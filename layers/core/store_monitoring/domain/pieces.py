@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from store_monitoring.domain.business_time import AXIS_US
-from store_monitoring.domain.model import Int64s, Polls, joined
+from store_monitoring.domain.model import Int64s, Polls, concat_polls
 from store_monitoring.domain.parameters import WEEK_US, WINDOWS_US
 from store_monitoring.domain.uptime import Piece
 
@@ -19,7 +19,7 @@ def cut_by_time(
 ) -> Iterator[Piece]:
     """Cut polls into pieces, reading them once for each piece.
 
-    A piece is the earliest polls that are not in a previous piece. To find them, up to twice as
+    A piece has the earliest polls that are not in a previous piece. To find them, up to twice as
     many polls and one batch are held in memory.
 
     Parameters
@@ -29,7 +29,7 @@ def cut_by_time(
     since_us, now_us : int
         The poll memory.
     max_polls : int
-        Greatest number of polls in a piece; exceeded only if more stores were polled at an instant.
+        Maximum number of polls in a piece; exceeded only if more stores were polled at one instant.
     """
     length_us = now_us + 1 - since_us
     while since_us <= now_us:
@@ -40,12 +40,12 @@ def cut_by_time(
             held.append(batch.where((at_us >= since_us) & (at_us < until_us)))
             count += len(held[-1].store)
             if count > 2 * max_polls:
-                polls, until_us = _earliest(joined(held), until_us, max_polls)
+                polls, until_us = _earliest(concat_polls(held), until_us, max_polls)
                 held, count = [polls], len(polls.store)
-        polls, until_us = _earliest(joined(held), until_us, max_polls)
+        polls, until_us = _earliest(concat_polls(held), until_us, max_polls)
         del held
         yield Piece(polls, until_us)
-        # The next piece is about as long, so do not read all later polls for it.
+        # The next piece will be about as long: read twice that time for it, not all later polls.
         length_us = 2 * (until_us - since_us)
         since_us = until_us
 
@@ -59,7 +59,7 @@ def _earliest(polls: Polls, until_us: int, max_polls: int) -> tuple[Polls, int]:
     first_us = int(at_us.min())
     if border_us > first_us:
         return polls.where(at_us < border_us), border_us
-    at_once = polls.where(at_us == first_us)  # may contain the same poll once for each file
+    at_once = polls.where(at_us == first_us)  # several files may contain the same poll
     code = np.unique(at_once.store << 1 | at_once.active)
     return Polls(code >> 1, np.full(len(code), first_us), (code & 1).astype(np.bool_)), first_us + 1
 
@@ -78,7 +78,7 @@ def cut_by_store(
     known_us : int
         Length of the known time, and of each store's part of the axis.
     windows : int
-        Greatest number of windows of a store.
+        Maximum number of windows of a store.
 
     Returns
     -------
@@ -93,9 +93,10 @@ def cut_by_store(
     >>> cut_by_store(np.full(8000, 7), 7 * DAY_US, 3650 * DAY_US)
     [(0, 3502), (3502, 7004), (7004, 8000)]
     """
-    of_axis = 2 * (max(known_us, WEEK_US) + 1) / AXIS_US  # at most half the axis, to be safe
-    # A window takes about as much memory as an opening.
-    of_openings = (rows * (span_us / WEEK_US + 2) + windows) / _MAX_OPENINGS
-    run = np.ceil(np.cumsum(of_axis + of_openings))
+    # The shares of a run that each store takes: of the axis, of which at most half is used to be
+    # safe, and of the memory for openings. A window takes about as much memory as an opening.
+    axis_share = 2 * (max(known_us, WEEK_US) + 1) / AXIS_US
+    memory_share = (rows * (span_us / WEEK_US + 2) + windows) / _MAX_OPENINGS
+    run = np.ceil(np.cumsum(axis_share + memory_share))
     borders = np.flatnonzero(np.diff(run)) + 1
     return list(pairwise([0, *borders.tolist(), len(rows)]))

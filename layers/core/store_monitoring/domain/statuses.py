@@ -31,19 +31,19 @@ class Stretch:
         return cls(span, span.position(store, begin_us), span.position(store, end_us))
 
     def position(self, store: Int64s, instant_us: Int64s) -> Int64s:
-        """Return the positions of stores' instants, moved to the nearest end of their stretches."""
+        """Return the positions of instants, moved into their stores' stretches."""
         position = self.span.position(store, instant_us)
         return np.clip(position, self.begin[store], self.end[store])
 
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """Statuses of stores, and when each holds: by store and time.
+    """Statuses of stores, and when each holds, sorted by store and time.
 
     Attributes
     ----------
     poll, store : int64 (statuses,)
-        Index in `KnownPolls` of the poll that says so, and its store.
+        Index in `KnownPolls` of the poll that gives the status, and its store.
     poll_us : int64 (statuses,)
         When that poll was taken.
     active : bool (statuses,)
@@ -60,7 +60,7 @@ class Statuses:
     until: Int64s
 
     def known(self) -> tuple[Int64s, Int64s]:
-        """Return when some status holds.
+        """Return when any status holds.
 
         Returns
         -------
@@ -77,8 +77,8 @@ class Statuses:
 def status_changes(known: KnownPolls, memory_us: int) -> Int64s:
     """Return the indices of each store's first poll and of the polls that change its status.
 
-    Polls that repeat the store's previous status change nothing while that holds. So uptime is
-    computed from these only, which are few.
+    A poll that repeats the status before it changes nothing while that status holds. So uptime is
+    computed from the returned polls only, which are few.
     """
     changes = np.ones(len(known.active), np.bool_)
     np.not_equal(known.active[1:], known.active[:-1], out=changes[1:])
@@ -99,7 +99,7 @@ def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch, memory_us: int) 
     stretch : Stretch
         When the statuses may hold.
     memory_us : int
-        How long a status holds after its last poll; and before the store's first poll.
+        How long a status holds after its last poll, and before the store's first poll.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch, memory_us: int) 
 
 
 def _may_end(known: KnownPolls, memory_us: int) -> bool:
-    """Return whether a status may end before the known time does; in the classic report, none."""
+    """Return whether a status may end before the known time does (not in the classic report)."""
     return known.span.length_us - 1 > memory_us
 
 
@@ -150,7 +150,7 @@ def covered(known: KnownPolls, coverage_us: int, stretch: Stretch) -> tuple[Int6
     Returns
     -------
     since, until : int64 (runs,)
-        Positions on the stretch's axis: disjoint, ascending, by store and time.
+        Positions on the stretch's axis: disjoint, sorted by store and time.
 
     Examples
     --------

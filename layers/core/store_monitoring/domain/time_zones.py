@@ -1,8 +1,7 @@
 """Local wall time → UTC for whole arrays, by the tz database (rule 6).
 
-pytz supplies the database: its release is pinned with the other requirements, and the machine's own
-copy is not used. `zoneinfo` reads it: daylight saving continues after 2037, where pytz's own tables
-end.
+The database is pytz's, whose release is pinned with the other requirements, not the operating
+system's. `zoneinfo` reads it, since pytz's own tables of daylight saving time end in 2037.
 """
 
 from collections.abc import Sequence
@@ -85,14 +84,14 @@ class ZoneOffsets:
         opens_us: Int64s = np.maximum(wall_us - self.offset_us[segment], segment_starts_us[segment])
         return opens_us
 
-    def at_us(self, instant_us: Int64s) -> Int64s:
-        """Return the offsets at instants.
+    def offsets_at(self, instant_us: Int64s) -> Int64s:
+        """Return the offsets at instants, in microseconds.
 
         Examples
         --------
         >>> wall_us = np.array(["2024-07-01T00:00"], "datetime64[us]").astype(np.int64)
         >>> offsets = zone_offsets("America/New_York", wall_us[0], wall_us[0])
-        >>> (offsets.at_us(wall_us) // 3_600_000_000).tolist()
+        >>> (offsets.offsets_at(wall_us) // 3_600_000_000).tolist()
         [-4]
         """
         return self.offset_us[np.searchsorted(self.transition_us, instant_us, side="right")]
@@ -100,7 +99,8 @@ class ZoneOffsets:
     def closing_us(self, wall_us: Int64s) -> Int64s:
         """Return the instants at which local clocks show the closing times `wall_us` (rule 6).
 
-        As `opening_us`, but for a time that occurs twice it returns the second instant.
+        For a time that occurs twice it returns the second instant, for a time that does not exist
+        the first instant after the gap.
 
         Examples
         --------
@@ -148,12 +148,12 @@ def offsets_us(
     [9, 0]
     """
     offset_us = np.empty_like(instant_us)
-    # Whole days: later calls find the same offsets in the cache.
+    # Whole days, so that later calls find the same offsets in the cache.
     days_us = start_us - start_us % DAY_US, end_us + -end_us % DAY_US
     for index in np.flatnonzero(np.bincount(zone)).tolist():
         of_zone = zone == index
         offsets = zone_offsets(zone_names[index], *days_us)
-        offset_us[of_zone] = offsets.at_us(instant_us[of_zone])
+        offset_us[of_zone] = offsets.offsets_at(instant_us[of_zone])
     return offset_us
 
 

@@ -36,7 +36,7 @@ class StatusLine:
         Positions.
     active : bool (statuses,)
     poll_us : int64 (statuses,)
-        Instant of the poll that says so; `NO_POLL` where there is no data (rule 19).
+        Instant of the poll that gives the status; `NO_POLL` where there is no data (rule 19).
     """
 
     since: Int64s
@@ -56,13 +56,13 @@ class Timeline:
     week : Span
     open_time : BusinessTime
     openings : Openings
-        Openings of its rows of hours; none where it is open for lack of rows (rules 5 and 16).
-        If exclusions split an opening, it is repeated for each of its intervals.
+        The openings by rows of hours; none on dates on which the store is open because it has no
+        rows (rules 5 and 16). An opening that exclusions split is repeated for each interval.
     interval : int64 (openings,)
         Index of the interval of business time that each opening is part of (rule 4).
     polls : Polls
-        Ascending and distinct: the known polls of the week, and those before it since the last
-        one that counts.
+        Ascending and distinct: the known polls of the week, and those before it from the last one
+        on that counts.
     counts : bool (polls,)
         Whether each poll passes the filter, and so counts for the statuses.
     statuses : StatusLine
@@ -83,7 +83,7 @@ class Timeline:
 
 
 def timeline(store: Stores, polls: Polls, now_us: int, parameters: Parameters) -> Timeline:
-    """Return the timeline of one store's week until now; for the rest see `compute_uptime`.
+    """Return the timeline of one store's last week; for the parameters see `compute_uptime`.
 
     Raises
     ------
@@ -156,8 +156,8 @@ def needed_polls(
 ) -> tuple[Polls, Bools]:
     """Return the polls that the timeline of the week needs, and which of them count.
 
-    The result may replace `polls` wherever all polls are expected. If `polls` is only a part of
-    all polls, its result joined with the other parts has the same effect as all polls.
+    The other polls can be dropped without changing the timeline, even if `polls` is only some of
+    the store's polls: the needed polls of the parts together contain those of the whole.
 
     Returns
     -------

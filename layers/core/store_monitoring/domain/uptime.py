@@ -23,7 +23,7 @@ from store_monitoring.domain.windows import Windows
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some stores' polls in a stretch of time, which begins where the previous piece ends.
+    """The polls of one stretch of time, which begins where the previous piece ends.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a report shows of each window, and of each store.
+    """The figures of each window and of each store.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Figures:
     open_at_end : bool (stores,)
         Whether the end of the store's last window is business time.
     all_outages : Outages or None
-        The outages themselves, if they are to be kept.
+        The outages themselves, if `keep_outages` was given.
     """
 
     totals: Totals
@@ -72,7 +72,7 @@ def compute_uptime(
     *,
     keep_outages: bool = False,
 ) -> Figures:
-    """Compute exact figures of every window.
+    """Compute the exact figures of every window.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def compute_uptime(
     polls : Polls
         Any order; polls that are not known are ignored (rules 9 and 21).
     windows : Windows
-        A store's windows leave no gaps between its first one's start and its last one's end.
+        The windows of a store leave no gaps.
     parameters : Parameters
     keep_outages : bool
         Whether to return all outages.
@@ -120,8 +120,8 @@ def compute_uptime(
     >>> ((now_us - outages.end_us) // MINUTE_US).tolist(), (outages.last_up_us == NO_POLL).tolist()
     ([30], [True])
 
-    A status holds for at most two weeks (rule 21). So half is known of the time from one week to
-    three weeks after the last poll:
+    A status holds for at most two weeks (rule 21). Of the two weeks that begin one week after the
+    last poll, the first is uptime and the second has no data:
 
     >>> start_us = polls.timestamp_us[1] + 7 * DAY_US
     >>> windows = Windows(np.array([0]), np.array([start_us]), np.array([start_us + 14 * DAY_US]))
@@ -141,9 +141,9 @@ def compute_uptime_by_pieces(
     *,
     keep_outages: bool = False,
 ) -> Figures:
-    """Compute what `compute_uptime` does, from one piece of the polls after the other.
+    """Compute the figures of `compute_uptime` from polls that are given piece by piece.
 
-    Only each store's last poll and sums are kept from piece to piece, so memory depends on the
+    From piece to piece, only sums and each store's last poll are kept. So memory depends on the
     number of windows and the largest piece (and on the number of outages, if they are kept).
 
     Parameters
@@ -181,7 +181,7 @@ def compute_uptime_by_pieces(
     first_us, last_us = windows.bounds_us(stores.count)
     known_time = KnownTime.of(first_us, last_us, memory_us)
     open_time = business_time(stores, span)
-    times = _Times(open_time, windows)
+    times = _WindowTimes(open_time, windows)
     outer = windows.outer()
     outages = OutageTracker(stores, open_time, outer, keep_all=keep_outages)
     last = LastPolls(np.full(stores.count, NO_POLL), np.zeros(stores.count, np.bool_))
@@ -192,7 +192,7 @@ def compute_uptime_by_pieces(
         known = known_polls(
             stores, _with_last(piece.polls, last), known_time, parameters.poll_filter
         )
-        # A store's first poll's status holds before it, too (rule 8).
+        # The status of a store's first poll also holds before it (rule 8).
         until_us = np.clip(piece.until_us, first_us, last_us)
         begin_us = np.where(last.is_polled, np.clip(since_us, first_us, last_us), first_us)
         stretch = Stretch.between(span, begin_us, until_us)
@@ -223,7 +223,7 @@ def compute_uptime_by_pieces(
 
 
 def _with_last(polls: Polls, last: LastPolls) -> Polls:
-    """Return the polls of a piece, and each store's last poll before it."""
+    """Return the polls of a piece, with each store's last poll before it."""
     store = np.flatnonzero(last.is_polled)
     if not len(store):
         return polls
@@ -255,15 +255,15 @@ def _is_in(windows: Windows, last: LastPolls, last_us: Int64s) -> Bools:
     return is_in
 
 
-class _Times:
-    """The business time and excluded time in each window."""
+class _WindowTimes:
+    """The business time and the excluded time in each window."""
 
     def __init__(self, open_time: BusinessTime, windows: Windows) -> None:
         self._intervals = open_time.intervals
         start = open_time.span.position(windows.store, windows.start_us)
         end = open_time.span.position(windows.store, windows.end_us)
-        # Each instant once: a window's end is often another one's end or start. Both are sorted;
-        # the stable sort merges them.
+        # Each instant once, since windows share starts and ends. Both arrays are sorted: the stable
+        # sort only merges them.
         edge = np.sort(np.append(start, end), kind="stable")
         self._edge = edge[np.append(True, edge[1:] != edge[:-1])[: len(edge)]]
         self._start = np.searchsorted(self._edge, start)
@@ -273,7 +273,7 @@ class _Times:
         self.excluded_us = self._between(open_time.excluded.before(self._edge))
 
     def business_within_us(self, since: Int64s, until: Int64s) -> Int64s:
-        """Return the business time in each window and within stretches of the axis.
+        """Return the business time in each window that is also in one of the stretches.
 
         Parameters
         ----------
@@ -286,11 +286,11 @@ class _Times:
         """
         begin_us, end_us = self._intervals.before(since), self._intervals.before(until)
         total_us = np.append(0, np.cumsum(end_us - begin_us))
-        # Up to each edge: stretches that begin before it, without what the last has beyond it.
+        # Before each edge: all stretches that begin before it, less what the last has beyond it.
         count = np.searchsorted(since, self._edge)
         beyond_us = np.append(0, end_us)[count] - self._business_us
         return self._between(total_us[count] - np.maximum(beyond_us, 0))
 
     def _between(self, us: Int64s) -> Int64s:
-        """Return the differences between the starts and ends of windows of values at all edges."""
+        """Return the difference of a running total, given at all edges, over each window."""
         return us[self._end] - us[self._start]

@@ -17,9 +17,9 @@ _MARGIN_DAYS = 2  # local dates differ from UTC's by one; zones have skipped a d
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Windows of stores, by store and start; a later one of the same store does not end earlier.
+    """Windows of stores, sorted by store and start.
 
-    A store may have any number of windows, and they may overlap.
+    A store may have any number of windows. They may overlap, but a later one does not end earlier.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Windows:
         return Span(int(self.start_us.min()), int(self.end_us.max()))
 
     def outer(self) -> "Windows":
-        """Return the windows that begin where no other one of their store has begun and not ended.
+        """Return the windows that do not begin within an earlier window of their store.
 
         >>> weeks = classic_windows(2, now_us=20_000 * DAY_US).outer()
         >>> weeks.store.tolist(), ((weeks.end_us - weeks.start_us) // DAY_US).tolist()
@@ -51,9 +51,9 @@ class Windows:
         return Windows(self.store[outer], self.start_us[outer], self.end_us[outer])
 
     def bounds_us(self, store_count: int) -> tuple[Int64s, Int64s]:
-        """Return when each store's first window starts and its last one ends.
+        """Return when each store's first window starts and its last window ends.
 
-        Both are the start of the span for a store without windows.
+        For a store without windows, both are the start of the span.
 
         Returns
         -------
@@ -126,13 +126,13 @@ def period_windows(
     Returns
     -------
     Windows
-        Those of a store follow one another without gaps. A store has none if the period begins at
-        the newest poll or later.
+        The windows of a store follow one another without gaps. A store has none if the period
+        begins at the newest poll or later.
 
     Examples
     --------
-    Three days in New York, of which the second has 23 hours, and the end of the third has not come
-    yet:
+    Three days in New York. The second has 23 hours, and the newest poll is before the end of the
+    third:
 
     >>> def utc(text): return int(np.datetime64(text, "us").astype(np.int64))
     >>> period = Period(date(2024, 3, 9), date(2024, 3, 12), PeriodUnit.DAY)

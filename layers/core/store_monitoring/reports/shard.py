@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from store_monitoring.domain.model import Int64s, Polls, Stores
-from store_monitoring.domain.outages import NO_OUTAGES, Outages, by_store
+from store_monitoring.domain.outages import NO_OUTAGES, Outages, sort_by_store
 from store_monitoring.domain.parameters import WEEK_US, PollFilter
 from store_monitoring.domain.pieces import cut_by_store, cut_by_time
 from store_monitoring.domain.uptime import Figures, Piece, compute_uptime_by_pieces
@@ -263,7 +263,7 @@ def _outages_sorted(
     every_end = pa.concat_tables(ends)
     order = pc.sort_indices(every_end, [("store_id", "ascending")])
     row = np.argsort(order.to_numpy())
-    by_id = by_store([replace(each, store=row[each.store]) for each in outages])
+    by_id = sort_by_store([replace(each, store=row[each.store]) for each in outages])
     return every_end.take(order), by_id
 
 
