@@ -30,9 +30,9 @@ class Bug:
     put_back
         Patches the library.
     focus
-        The kinds of steps among which it shows.
+        The kinds of steps that the schedule has.
     seed
-        The first schedule of such steps in which it shows.
+        The first seed whose schedule of such steps shows it.
     """
 
     name: str
@@ -94,7 +94,7 @@ def _one_version_per_key(patch: Patch) -> None:
     patch.setattr(objects.MemoryInbox, "open", latest)
 
 
-def _last_ingested_holds(patch: Patch) -> None:
+def _last_ingest_wins(patch: Patch) -> None:
     original = ingest_file._with_content
     patch.setattr(
         ingest_file,
@@ -222,7 +222,7 @@ def _replaced_polls_stay(patch: Patch) -> None:
     patch.setattr(compaction, "_delete_replaced", delete_replaced)
 
 
-def _a_shard_returns_its_rows(patch: Patch) -> None:
+def _a_shard_returns_too_much(patch: Patch) -> None:
     original = world.World._compute_shard
     patch.setattr(
         world.World,
@@ -231,7 +231,7 @@ def _a_shard_returns_its_rows(patch: Patch) -> None:
     )
 
 
-def _outcomes_have_rejected_rows(patch: Patch) -> None:
+def _outcomes_are_too_large(patch: Patch) -> None:
     original = ingest_file._Ingest._outcome
 
     def outcome(self: Any, *arguments: Any) -> Any:
@@ -268,11 +268,26 @@ BUGS = (
         seed=6,
     ),
     Bug("a file is lost if its key is used again", _one_version_per_key, ("upload",), seed=12),
-    Bug("what was ingested last holds", _last_ingested_holds, ("upload",), seed=69),
-    Bug("a late delivery changes an outcome", _final_outcomes_change, ("upload",), seed=7),
-    Bug("a failed attempt is final", _a_failed_attempt_is_final, ("upload",), seed=8),
-    Bug("an outcome is before its commit", _outcomes_come_before_commits, ("upload",), seed=0),
-    Bug("a conflict is not read again", _stores_are_not_read_again, ("upload",), seed=1),
+    Bug("the last ingest wins, not the last upload", _last_ingest_wins, ("upload",), seed=69),
+    Bug(
+        "a repeated delivery overwrites a final outcome",
+        _final_outcomes_change,
+        ("upload",),
+        seed=7,
+    ),
+    Bug("the first failed attempt is final", _a_failed_attempt_is_final, ("upload",), seed=8),
+    Bug(
+        "an outcome is recorded before its commit",
+        _outcomes_come_before_commits,
+        ("upload",),
+        seed=0,
+    ),
+    Bug(
+        "stores are not read again after a conflict",
+        _stores_are_not_read_again,
+        ("upload",),
+        seed=1,
+    ),
     Bug(
         "a compaction deletes what another one committed",
         _compaction_deletes_what_another_committed,
@@ -280,13 +295,18 @@ BUGS = (
         seed=23,
     ),
     Bug("compacted polls count twice", _compacted_polls_count_twice, ("upload", "compact"), seed=0),
-    Bug("replaced polls stay", _replaced_polls_stay, ("upload", "compact"), seed=23),
-    Bug("a shard returns its rows", _a_shard_returns_its_rows, ("upload", "report"), seed=5),
-    Bug("an outcome has rejected rows", _outcomes_have_rejected_rows, ("upload",), seed=0),
+    Bug("replaced polls are never deleted", _replaced_polls_stay, ("upload", "compact"), seed=23),
+    Bug(
+        "a shard returns more than a state may",
+        _a_shard_returns_too_much,
+        ("upload", "report"),
+        seed=5,
+    ),
+    Bug("an outcome is too large for an item", _outcomes_are_too_large, ("upload",), seed=0),
     Bug("a report is planned twice", _plans_are_not_final, ("upload", "report"), seed=76),
     Bug("reports share parts", _reports_share_parts, ("upload", "report"), seed=8),
     Bug(
-        "an idempotency key makes two reports",
+        "an idempotency key can be claimed twice",
         _without(
             report_table.ReportTable,
             "claim",
@@ -296,14 +316,19 @@ BUGS = (
         seed=17,
     ),
     Bug(
-        "a report without a request cannot be retried",
+        "a report is recorded before its request",
         _the_request_is_written_last,
         ("upload", "report"),
         seed=39,
     ),
-    Bug("a key makes two reports", _keys_are_released, ("upload", "report"), seed=32),
     Bug(
-        "a compaction is taken back",
+        "a failed call releases its idempotency key",
+        _keys_are_released,
+        ("upload", "report"),
+        seed=32,
+    ),
+    Bug(
+        "a compaction can be taken back",
         _compactions_are_taken_back,
         ("upload several", "compact", "take back"),
         seed=560,

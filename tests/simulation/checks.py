@@ -1,4 +1,4 @@
-"""What must hold in every schedule: during it, and when all is quiet."""
+"""What must hold in every schedule: during it, and at its end."""
 
 import json
 from collections import Counter
@@ -18,8 +18,8 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.reports.report import Status
 from store_monitoring.reports.request import ReportRequest
 from store_monitoring.storage.keys import plan_key, report_key, request_key
+from tests.simulation.caching import cached
 from tests.simulation.cloud import Message
-from tests.simulation.kept import kept
 from tests.simulation.schedule import FILES, is_bad
 from tests.simulation.scheduler import START, Violation
 from tests.simulation.world import RETENTION, SMALLEST, World, calm_world
@@ -178,7 +178,7 @@ class Checks:
             history.sort(key=lambda each: each[1])
         return _canonical(tuple(history))
 
-    # when all is quiet, and there are no faults
+    # at the end of a schedule, without faults
 
     def call(self, function: str, event: Any) -> Any:
         """Call a function, which must not fail."""
@@ -187,8 +187,8 @@ class Checks:
         except Exception as error:
             raise Violation(f"{function} raised {error!r}, without faults") from error
 
-    def check_quiet(self) -> None:
-        """Check a world in which nothing happens any more."""
+    def check_final_state(self) -> None:
+        """Check a world after its last event."""
         for function, error in self._world.errors:
             expected = EXPECTED_ERRORS
             if self._world.deleted:
@@ -313,7 +313,7 @@ class Checks:
             if is_without_request and not (world.deleted and error == "MissingObject"):
                 raise Violation(f"report {report_id[-4:]} has no objects, but is in the table")
             if report.status is Status.RUNNING:
-                raise Violation(f"report {report_id[-4:]} is Running for ever")
+                raise Violation(f"report {report_id[-4:]} stays Running")
             if report.status is Status.FAILED:
                 allowed = ["NoPolls", "NoStores", "UnknownStore"]
                 if world.deleted and report_id != self._last_report:
@@ -379,7 +379,7 @@ def state_of(world: World) -> State:
     return _rows(stores), _rows(polls)
 
 
-@kept
+@cached
 def _rows(table: pa.Table) -> Counter[Any]:
     names = [name for name in table.column_names if not name.endswith("_uploaded_at")]
     return Counter((row["store_id"], repr(row)) for row in table.select(names).to_pylist())
@@ -427,6 +427,6 @@ def _report(world: World, request: ReportRequest) -> bytes:
     return csv
 
 
-def forget() -> None:
-    """Forget the results of serial runs: the library has changed."""
+def clear_serial_results() -> None:
+    """Clear the cached results of serial runs: there are too many, or the library has changed."""
     _serial.cache_clear()

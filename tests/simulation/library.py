@@ -1,9 +1,8 @@
-"""The library as the simulation runs it: in one thread, in virtual time, with pure results kept.
+"""The library as the simulation runs it: in one thread, in virtual time, with cached results.
 
-What has no part in a schedule is replaced in every module that uses it: threads, clocks, random
-ids, log lines, the types of DynamoDB's values. Functions without side effects are real, but a
-result is kept and returned again for equal arguments: worlds are small, so most have been computed
-before.
+Threads, clocks, random ids, log lines and the types of DynamoDB's values are replaced in every
+module that uses them. Functions without side effects are real, but their results are cached: see
+`tests.simulation.caching`.
 """
 
 import gc
@@ -38,7 +37,7 @@ from store_monitoring.reports.plan import Plan
 from store_monitoring.storage import arrays, polls, stores
 from store_monitoring.storage.ports import WrittenPolls
 from store_monitoring.storage.schemas import POLLS_AS_READ
-from tests.simulation.kept import kept
+from tests.simulation.caching import cached
 from tests.simulation.scheduler import Scheduler
 
 _PURE = (
@@ -65,7 +64,7 @@ _merge_sorted = merge_parts.merge_sorted
 
 
 @dataclass
-class Surroundings:
+class Environment:
     """The clock and the clients of AWS of the schedule that is running."""
 
     scheduler: Scheduler
@@ -73,29 +72,29 @@ class Surroundings:
     uuids: Iterator[int] = field(default_factory=count)
 
 
-_now: list[Surroundings] = []
+_current: list[Environment] = []
 
 
-def surround(surroundings: Surroundings) -> None:
-    """Let what runs from now on belong to a schedule."""
-    _now[:] = [surroundings]
+def set_environment(environment: Environment) -> None:
+    """Run what follows in this environment."""
+    _current[:] = [environment]
 
 
 @contextmanager
-def other_surroundings() -> Iterator[None]:
-    """Let another schedule run, and then this one go on."""
-    before = list(_now)
+def other_environment() -> Iterator[None]:
+    """Restore the current environment at the end of the context, after another schedule ran."""
+    before = list(_current)
     try:
         yield
     finally:
-        _now[:] = before
+        _current[:] = before
 
 
 _schedules = count(1)
 
 
 def collect_garbage() -> None:
-    """Free what past schedules left, now and then; what is kept is never looked at again."""
+    """Collect garbage, but only in every 50th call; later collections skip what is left."""
     if next(_schedules) % 50 == 0:
         gc.collect()
         gc.freeze()
@@ -103,26 +102,26 @@ def collect_garbage() -> None:
 
 @contextmanager
 def library_in_memory() -> Iterator[None]:
-    """Let the library run in simulated surroundings until the context ends."""
+    """Run the library in simulated environments until the context ends."""
     replaced: list[tuple[Any, Any]] = [
         (ThreadPoolExecutor, _SameThread),
-        (uuid4, lambda: UUID(int=next(_now[0].uuids) | 4 << 76)),
+        (uuid4, lambda: UUID(int=next(_current[0].uuids) | 4 << 76)),
         (dynamodb_items.to_item, _without_none),
         (dynamodb_items.from_item, dict),
         (logs.logger, _SILENT),
         (metrics.emit, lambda values: None),
-        (_read_content, _read_kept_content),
+        (_read_content, _read_cached_content),
         (summary.SummaryBuilder, _NoSummary),
         (period_summary.PeriodSummaryBuilder, _NoPeriodSummary),
-        (_compute, _compute_kept),
-        (_write_polls, _write_polls_kept),
-        (_merge_sorted, _merge_sorted_kept),
+        (_compute, _compute_cached),
+        (_write_polls, _write_polls_cached),
+        (_merge_sorted, _merge_sorted_cached),
         (asdict, _as_dict),
-        *((function, kept(function)) for function in _PURE),
+        *((function, cached(function)) for function in _PURE),
     ]
     deadline_time = SimpleNamespace(
-        sleep=lambda seconds: _now[0].scheduler.sleep(seconds),
-        monotonic=lambda: _now[0].scheduler.now,
+        sleep=lambda seconds: _current[0].scheduler.sleep(seconds),
+        monotonic=lambda: _current[0].scheduler.now,
     )
     threads = pa.cpu_count()
     pa.set_cpu_count(1)
@@ -133,12 +132,12 @@ def library_in_memory() -> Iterator[None]:
                 patch.setattr(module, name, ours)
         patch.setattr(deadline, "time", deadline_time)
         patch.setattr(
-            deadline, "random", SimpleNamespace(Random=lambda: _now[0].scheduler.task.rng)
+            deadline, "random", SimpleNamespace(Random=lambda: _current[0].scheduler.task.rng)
         )
         patch.setattr(
             ingest_file, "tempfile", SimpleNamespace(TemporaryDirectory=lambda: nullcontext("none"))
         )
-        patch.setattr(boto3, "client", lambda name, **_: _now[0].clients[name])
+        patch.setattr(boto3, "client", lambda name, **_: _current[0].clients[name])
         yield
     pa.set_cpu_count(threads)
     gc.enable()
@@ -178,7 +177,7 @@ class _SameThread:
 
 
 class _NoSummary:
-    """The summary of a report, of which only the number of stores has a part in schedules."""
+    """The summary of a report, with the number of stores only: nothing else affects a schedule."""
 
     def __init__(self, *_: object) -> None:
         self.stores = 0
@@ -187,7 +186,7 @@ class _NoSummary:
         self.stores += len(rows)
 
     def __getattr__(self, _: str) -> Any:
-        return lambda *_: None  # what else is added
+        return lambda *_: None  # the other methods that add something
 
     def summary(self, *_: object) -> "_NoSummary":
         return self
@@ -196,7 +195,7 @@ class _NoSummary:
         return {"stores": self.stores}
 
     def headline(self) -> dict[str, Any]:
-        return {"now": {"no_data": 0}}  # what a metric says
+        return {"now": {"no_data": 0}}  # for a metric
 
 
 class _NoPeriodSummary:
@@ -225,7 +224,7 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_dict(value: Any, *, dict_factory: Callable[..., dict[str, Any]] = dict) -> dict[str, Any]:
-    """Return what `asdict` does; what cannot change is not copied."""
+    """Return what `asdict` returns, without copies of immutable values."""
 
     def plain(value: Any) -> Any:
         kind = type(value)
@@ -278,7 +277,7 @@ def _parsed(kind: Kind, text: bytes, bucket_count: int, latest_us: int | None) -
     return replace(content, spill=spills[0], rejected_stores=spills[1])
 
 
-def _read_kept_content(
+def _read_cached_content(
     kind: Kind,
     stream: io.BufferedIOBase,
     bucket_count: int,
@@ -302,14 +301,14 @@ class _Writer:
         return size
 
 
-@kept
+@cached
 def _polls_laid_out(bucket: int, ingest_id: str, chunks: list[pa.Table]) -> Any:
     writer: Any = _Writer()
     written = _write_polls(bucket, ingest_id, chunks, writer)
     return written, writer.polls
 
 
-def _write_polls_kept(
+def _write_polls_cached(
     bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Any
 ) -> WrittenPolls:
     written, table = _polls_laid_out(bucket, ingest_id, list(chunks))
@@ -317,27 +316,27 @@ def _write_polls_kept(
     return written
 
 
-@kept
+@cached
 def _merged(parts: list[list[pa.Table]], schema: pa.Schema) -> Any:
     return _merge_sorted([iter(pieces) for pieces in parts], schema)
 
 
-def _merge_sorted_kept(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> list[pa.Table]:
+def _merge_sorted_cached(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> list[pa.Table]:
     return _merged([list(pieces) for pieces in parts], schema)
 
 
-@kept
+@cached
 def _computed(plan: Plan, stores: pa.Table, polls: pa.Table, max_polls: int) -> Any:
     tables: Any = None  # the polls are read
     return list(_compute(plan, shard._Batch(stores, [], polls), tables, max_polls))
 
 
-def _compute_kept(plan: Plan, batch: Any, tables: object, max_polls: int) -> Any:
+def _compute_cached(plan: Plan, batch: Any, tables: object, max_polls: int) -> Any:
     """Compute a batch; who asks, and in which files it was, changes nothing."""
     what = replace(plan, report_id="", version=0, shards=())
     return _computed(what, _without_times(batch.stores), batch.polls, max_polls)
 
 
-@kept
+@cached
 def _without_times(table: pa.Table) -> pa.Table:
     return table.drop_columns(stores._UPLOADED_AT)

@@ -19,7 +19,7 @@ from store_monitoring.errors import MissingObjectError, SupersededUploadError, T
 from store_monitoring.ingest.outcomes import Upload
 from store_monitoring.storage.ports import PollsFile, StoresFile
 from store_monitoring.storage.schemas import POLLS_AS_READ, STORES
-from tests.simulation.kept import kept, shared
+from tests.simulation.caching import cached, shared
 from tests.simulation.scheduler import Scheduler, ServiceError
 
 Content = bytes | tuple[pa.Table, ...]
@@ -29,12 +29,12 @@ _NO_STORES = STORES.empty_table()
 _NO_POLLS = POLLS_AS_READ.empty_table()
 
 
-@kept
+@cached
 def _stores(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables([_NO_STORES, *tables], promote_options="default")
 
 
-@kept
+@cached
 def _polls(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables([_NO_POLLS, *tables])
 

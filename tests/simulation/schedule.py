@@ -1,4 +1,4 @@
-"""What happens in one schedule: a number becomes a world, its faults, and what clients do in it."""
+"""What happens in one schedule: a seed becomes settings, faults, and steps of clients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from tests.simulation.world import Settings, World
 LARGE_EVERY = 10
 """Of so many schedules, one is large: up to five steps, files of all kinds, bulk uploads of four.
 
-In the others, two or three steps contend for the same: files of one or two kinds, bulk uploads of
+In the others, two or three steps work on the same data: files of one or two kinds, bulk uploads of
 two of a kind.
 """
 
@@ -92,7 +92,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A number, and what follows from it."""
+    """A seed, and what follows from it."""
 
     seed: int
     steps: tuple[Step, ...]
@@ -102,7 +102,7 @@ class Schedule:
 
     @classmethod
     def of(cls, seed: int, focus: Sequence[str] = ()) -> "Schedule":
-        """Make the schedule of a number; some have no faults, and some only a few kinds.
+        """Make the schedule of a seed; some have no faults, and some only a few kinds.
 
         Every kind of step, fault and setting occurs in small worlds and in large ones.
         With `focus`, it has only these kinds of steps.
@@ -140,14 +140,14 @@ class Schedule:
         return cls(seed, tuple(steps), chances, settings, rng.choice((0.01, 0.1, 2.0)))
 
     def smaller(self) -> list["Schedule"]:
-        """Return schedules with a step, a kind of fault, or a difficulty less."""
-        calm = Settings()
+        """Return schedules without one step or kind of fault, or with one setting as by default."""
+        default = Settings()
         return [
             *(replace(self, steps=_without(self.steps, i)) for i in range(len(self.steps))),
             *(replace(self, faults=_without(self.faults, i)) for i in range(len(self.faults))),
             *(
                 replace(self, settings=replace(self.settings, **{name: value}))
-                for name, value in vars(calm).items()
+                for name, value in vars(default).items()
                 if getattr(self.settings, name) != value
             ),
         ]
@@ -203,7 +203,7 @@ def _files(kinds: Sequence[str]) -> list[str]:
     return [file for file in often if file.split()[0] in kinds]
 
 
-# What clients do.
+# The steps of clients.
 
 
 def _upload(world: World, step: Step) -> None:
@@ -220,7 +220,9 @@ def _report(world: World, step: Step) -> None:
     key = f"{step.key} {step.of}" if step.key else None
     report_id = None
     for _ in range(1 if key is None else 2):  # a client with a key may ask again
-        report_id = _persist(world, "trigger_report", (REQUESTS[step.of], key)) or report_id
+        report_id = (
+            _invoke_until_done(world, "trigger_report", (REQUESTS[step.of], key)) or report_id
+        )
         if key is not None and report_id is not None:
             world.by_key.setdefault(key, set()).add(report_id)
     if report_id is None:
@@ -228,12 +230,12 @@ def _report(world: World, step: Step) -> None:
     rng, retries = world.scheduler.task.rng, 0
     for _ in range(5):
         world.scheduler.sleep(rng.expovariate(1 / 100))
-        report = _persist(world, "get_report", report_id)
+        report = _invoke_until_done(world, "get_report", report_id)
         if report is None or report.status is Status.COMPLETE:
             return
         if report.status is Status.FAILED and retries < 1:
             retries += 1
-            _persist(world, "retry_report", report_id)
+            _invoke_until_done(world, "retry_report", report_id)
 
 
 def _compact(world: World, step: Step) -> None:
@@ -252,12 +254,12 @@ def _take_back(world: World, step: Step) -> None:
     ids |= {item["entry"] for item in items if item["log"] == "replaced"}  # compactions: refused
     if ids:
         ingest_id = world.scheduler.task.rng.choice(sorted(ids))
-        _persist(world, "take_back_ingest", ingest_id)
+        _invoke_until_done(world, "take_back_ingest", ingest_id)
 
 
 def _delete_store(world: World, step: Step) -> None:
     world.deleted.add(step.of)
-    _persist(world, "delete_store", step.of)
+    _invoke_until_done(world, "delete_store", step.of)
 
 
 def _stop(world: World, step: Step) -> None:
@@ -265,8 +267,8 @@ def _stop(world: World, step: Step) -> None:
         world.executions.stop(execution)
 
 
-def _persist(world: World, function: str, event: Any) -> Any:
-    """Invoke a function, again if it fails for a while; return None if it does to the end."""
+def _invoke_until_done(world: World, function: str, event: Any) -> Any:
+    """Invoke a function, up to four times; return None if every attempt fails."""
     for attempt in range(4):
         try:
             return world.functions.invoke(function, event)

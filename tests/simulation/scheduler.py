@@ -1,9 +1,9 @@
-"""Runs tasks one at a time, in virtual time; a seed decides which goes on, fails or waits.
+"""Runs tasks one at a time, in virtual time; a seed decides which continues, fails or waits.
 
-A task is ordinary code in a greenlet. Each request to a service goes through `Scheduler.request`:
-there the task waits for as long as the seed says, other tasks run, and the request may fail, be
-done although its response is lost, or be the last thing that the task does. Between two requests a
-task is alone, so the order of requests is all there is to a schedule.
+A task is ordinary code in a greenlet. Each request to a service goes through `Scheduler.request`.
+There the task waits for as long as the seed says, other tasks run, and the request may fail, be
+done although its response is lost, or be the last thing that the task does. Between two requests
+no other task runs, so the order of requests determines everything else.
 """
 
 import heapq
@@ -54,7 +54,7 @@ class Killed(BaseException):
 
 
 class Chance(Random):
-    """A linear congruential generator: random enough, and made in a fraction of the time."""
+    """A linear congruential generator: random enough, and much faster to create than `Random`."""
 
     def __init__(self, seed: int) -> None:
         self._state = seed * 0x9E3779B97F4A7C15 & _MAX_STATE
@@ -88,7 +88,7 @@ class Task:
     Attributes
     ----------
     rng
-        The task's own source of chance: what others do does not change what it draws.
+        The task's own random numbers, which other tasks do not change.
     can_be_killed
         False for tasks of services, which do not crash.
     error, result
@@ -132,7 +132,7 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         self._requests = 0
-        self._ahead: list[tuple[float, int, Callable[[], None]]] = []
+        self._scheduled: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._hub = getcurrent()
         self._tasks: dict[Any, Task] = {}
@@ -156,7 +156,7 @@ class Scheduler:
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Call an action later; actions of one instant are called as they were scheduled."""
-        heapq.heappush(self._ahead, (self.now + seconds, next(self._numbers), action))
+        heapq.heappush(self._scheduled, (self.now + seconds, next(self._numbers), action))
 
     def start(
         self,
@@ -171,9 +171,9 @@ class Scheduler:
 
         def run() -> None:
             try:
-                self._go_on(task)
+                self._end_if_killed(task)
                 task.result = function()
-            except Exception as error:  # noqa: BLE001  # whoever waits for the task gets it
+            except Exception as error:  # noqa: BLE001  # raised in the task that waits for this one
                 task.error = error
             except Killed:
                 self.say("ended")
@@ -188,8 +188,8 @@ class Scheduler:
 
     def run(self) -> None:
         """Run until nothing is left to do."""
-        while self._ahead:
-            self.now, _, action = heapq.heappop(self._ahead)
+        while self._scheduled:
+            self.now, _, action = heapq.heappop(self._scheduled)
             action()
 
     def close(self) -> None:
@@ -202,8 +202,8 @@ class Scheduler:
     def sleep(self, seconds: float) -> None:
         """Let others run for a time."""
         until = self.now + seconds
-        if not self._ahead or self._ahead[0][0] > until:
-            self.now = until  # nobody else is due before
+        if not self._scheduled or self._scheduled[0][0] > until:
+            self.now = until  # nothing else is scheduled before
             return
         task = self.task
         self.after(seconds, self._resumption(task))
@@ -236,7 +236,7 @@ class Scheduler:
         *,
         is_repeatable: bool = True,
     ) -> _Result:
-        """Make a request of the running task; this is where a schedule is decided.
+        """Make a request of the running task: here the seed decides what happens.
 
         Parameters
         ----------
@@ -253,9 +253,9 @@ class Scheduler:
         """
         self._requests += 1
         if self._requests > _MAX_REQUESTS:
-            raise Violation("it does not end")
+            raise Violation(f"it does not end within {_MAX_REQUESTS} requests")
         task = self.task
-        self._go_on(task)
+        self._end_if_killed(task)
         rng = task.rng
         seconds = rng.expovariate(1 / self.slowness)
         fault = self._fault(task)
@@ -295,9 +295,9 @@ class Scheduler:
     def _pause(self) -> None:
         task = self.task
         self._hub.switch()
-        self._go_on(task)
+        self._end_if_killed(task)
 
-    def _go_on(self, task: Task) -> None:
+    def _end_if_killed(self, task: Task) -> None:
         if task.is_killed:
             raise Killed
 
@@ -306,7 +306,7 @@ class Scheduler:
         raise Killed
 
     def _resumption(self, task: Task) -> Callable[[], None]:
-        """Return what continues a task, unless something else did."""
+        """Return an action that continues a task, unless another one has continued it."""
         task.resumptions += 1
         number = task.resumptions
 

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from tests.simulation import kept
-from tests.simulation.checks import Checks, forget
+from tests.simulation import caching
+from tests.simulation.checks import Checks, clear_serial_results
 from tests.simulation.library import collect_garbage, library_in_memory
 from tests.simulation.schedule import CLIENTS, Schedule
 from tests.simulation.scheduler import Scheduler, Violation
 from tests.simulation.world import World
 
-_SEEDS_KEPT = 5_000
+_CLEAR_CACHES_EVERY = 5_000  # schedules; otherwise memory grows with each
 
 
 def violation(schedule: Schedule, trace: list[str] | None = None) -> Violation | None:
-    """Run a schedule until all is quiet; return what is wrong, if anything is."""
+    """Run a schedule to its end; return what is wrong, if anything is."""
     try:
         _run(schedule, trace)
     except Violation as found:
@@ -49,12 +49,12 @@ def _play(schedule: Schedule, world: World) -> None:
     checks.check_keys()
     checks.retry_failed()
     checks.delete_again()
-    world.run(checks.check_quiet)
+    world.run(checks.check_final_state)
     checks.check_expired()
 
 
 def shrunk(schedule: Schedule) -> Schedule:
-    """Return a smaller schedule that is wrong, too; none of its parts can be left out."""
+    """Return the smallest schedule that is still wrong: no part of it can be removed."""
     for smaller in schedule.smaller():
         if violation(smaller) is not None:
             return shrunk(smaller)
@@ -97,10 +97,10 @@ def _stop_on_signals() -> Iterator[list[int]]:
 
 
 def _wrong_of(seed: int) -> str | None:
-    """Return what is wrong in the schedule of a number: an invariant, or the simulator."""
+    """Return what is wrong in the schedule of a seed: an invariant, or the simulator."""
     try:
         found = violation(Schedule.of(seed))
-    except Exception as error:  # noqa: BLE001  # a long run goes on
+    except Exception as error:  # noqa: BLE001  # a long run continues
         return f"the simulator raised {error!r}"
     return None if found is None else str(found)
 
@@ -123,10 +123,10 @@ def simulate(seeds: Sequence[int]) -> int:
                 print(f"seed {seed}: {reason}", flush=True)
             if received:
                 break
-            if done % _SEEDS_KEPT == 0:
+            if done % _CLEAR_CACHES_EVERY == 0:
                 print(progress(), flush=True)
-                forget()  # else memory grows with each seed
-                kept.forget()
+                clear_serial_results()
+                caching.clear()
     print(progress(), flush=True)
     return wrong
 

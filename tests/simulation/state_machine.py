@@ -1,8 +1,8 @@
 """AWS Step Functions: runs a definition in the Amazon States Language, as much as ours uses.
 
 Tasks, choices, maps, retriers, catchers, timeouts and paths are those of the definition. A Map
-fails with its first failing child and stops the others; a function that was called goes on although
-its child was stopped. A child of a Distributed Map has five minutes.
+fails with its first failing child and stops the others; a function that was called continues
+although its child was stopped. A child of a Distributed Map has five minutes.
 """
 
 import json

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.machine import Account, Clock, Report
+from tests.simulation.throttling import Account, Clock, Report
 from tests.template.translation import definition, machines, translated
 
 INLINE, DISTRIBUTED = 40, 41  # shards of a report

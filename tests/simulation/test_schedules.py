@@ -41,7 +41,7 @@ def test_nothing_is_wrong_in_very_many_schedules() -> None:
     assert_nothing_is_wrong(MANY_SEEDS)
 
 
-def test_a_long_run_goes_on_after_wrong_schedules(
+def test_a_long_run_continues_after_wrong_schedules(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def violation(schedule: Schedule) -> Violation | None:
@@ -74,9 +74,9 @@ def put_back(request: pytest.FixtureRequest) -> Iterator[Bug]:
     bug: Bug = request.param
     with pytest.MonkeyPatch.context() as patch:
         bug.put_back(patch)
-        checks.forget()
+        checks.clear_serial_results()
         yield bug
-    checks.forget()
+    checks.clear_serial_results()
 
 
 @pytest.mark.parametrize("put_back", BUGS, ids=str, indirect=True)
@@ -95,7 +95,7 @@ def test_a_wrong_schedule_is_shrunk_and_explained(put_back: Bug) -> None:
     assert lines[-1] == str(violation(small))
 
 
-def test_a_number_repeats_a_schedule_in_another_process() -> None:
+def test_a_seed_repeats_a_schedule_in_another_process() -> None:
     program = (
         "from tests.simulation.library import library_in_memory\n"
         "from tests.simulation.schedule import Schedule\n"

@@ -50,7 +50,7 @@ from tests.simulation.cloud import (
     StepFunctions,
 )
 from tests.simulation.dynamodb import DynamoDb
-from tests.simulation.library import Surroundings, other_surroundings, surround
+from tests.simulation.library import Environment, other_environment, set_environment
 from tests.simulation.objects import (
     Bucket,
     MemoryFiles,
@@ -121,11 +121,11 @@ class World:
     events
         What was published.
     acknowledged
-        The uploads that were done, each with the name of its file.
+        The uploads that S3 has acknowledged, each with the name of its file.
     by_key
         The ids of reports that clients were given, by idempotency key.
     deleted
-        The stores that were to be deleted.
+        The stores that clients wanted to delete.
     """
 
     def __init__(self, scheduler: Scheduler, settings: Settings) -> None:
@@ -165,8 +165,8 @@ class World:
             self._execution_ended,
         )
         clients = {"dynamodb": self.dynamodb, "stepfunctions": self.executions}
-        self.surroundings = Surroundings(scheduler, clients)
-        surround(self.surroundings)
+        self.environment = Environment(scheduler, clients)
+        set_environment(self.environment)
         self.uploads = DynamoDbUploads("ingests", RETENTION.days)
         self.log = DynamoDbIngestLog("ingests", BUCKET_COUNT, uploads=self.uploads)
         self.reports = ReportTable("reports", RETENTION, self.clock)
@@ -180,7 +180,7 @@ class World:
         """Upload a file; an event is on its way to the queue."""
         version = self.inbox.put(key, content)
         self.upload_count += 1
-        uploaded_at = START + self.upload_count * SMALLEST  # only the order has a part in schedules
+        uploaded_at = START + self.upload_count * SMALLEST  # only their order matters
         upload = Upload(key, "etag", uploaded_at, version)
         self.scheduler.say(f"uploads {key}")
         self._deliver(lambda: self.queue.send(upload))
@@ -364,7 +364,7 @@ class World:
 @contextmanager
 def calm_world() -> Iterator[World]:
     """Make a world without faults, within the schedule of another one."""
-    with other_surroundings():
+    with other_environment():
         yield World(Scheduler(0), Settings())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.emulator.template import Template
-from tests.simulation.machine import delay_seconds
+from tests.simulation.state_machine import delay_seconds
 from tests.template.translation import by_id, definition, machines, translated
 
 LAMBDA = "arn:aws:states:::lambda:invoke"

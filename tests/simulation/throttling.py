@@ -1,9 +1,9 @@
-"""Runs the state machine in virtual time, in an account that limits concurrent functions.
+"""A smaller simulation: many reports in an account that limits concurrent functions.
 
-Only what matters for throttling is modelled. Tasks take a given time, and are throttled. Retriers,
-catchers and timeouts are those of the definition. A Map fails with its first failing child and
-stops the others; a function that was called continues although its child was stopped.
-DynamoDB keeps a report's status and its count of map runs.
+It runs the state machine in virtual time and models only what matters for throttling. Tasks take a
+given time, and are throttled. Retriers, catchers and timeouts are those of the definition. A Map
+fails with its first failing child and stops the others; a function that was called continues
+although its child was stopped. DynamoDB keeps a report's status and its count of map runs.
 """
 
 import heapq
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-LAMBDA = "arn:aws:states:::lambda:invoke"
-EXPRESS_SECONDS = 300
+from tests.simulation.state_machine import EXPRESS_SECONDS, delay_seconds
 
-# A process yields the seconds it waits for, or the Waiting that must be done first.
+LAMBDA = "arn:aws:states:::lambda:invoke"
+
+# A process yields the seconds that it waits, or the Waiting whose end it waits for.
 Process = Generator["float | Waiting", None, Any]
 
 
@@ -43,11 +44,11 @@ class Clock:
     """Runs processes in virtual time; actions of one instant run as they were scheduled."""
 
     now: float = 0.0
-    _ahead: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _scheduled: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._ahead, (self.now + seconds, next(self._numbers), action))
+        heapq.heappush(self._scheduled, (self.now + seconds, next(self._numbers), action))
 
     def start(self, process: Process, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """Run a process from now until it ends or is stopped."""
@@ -70,8 +71,8 @@ class Clock:
         self.after(0, proceed)
 
     def run(self) -> None:
-        while self._ahead:
-            self.now, _, action = heapq.heappop(self._ahead)
+        while self._scheduled:
+            self.now, _, action = heapq.heappop(self._scheduled)
             action()
 
 
@@ -227,12 +228,6 @@ class Report:
                 raise StateError(
                     "States.ExceedToleratedFailureThreshold" if is_distributed else error
                 )
-
-
-def delay_seconds(retrier: Mapping[str, Any], attempt: int) -> float:
-    """Return the longest time that a retrier waits before an attempt, the first being 0."""
-    delay: float = retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt
-    return min(delay, retrier["MaxDelaySeconds"])
 
 
 def _matching(handlers: Any, error: str) -> Mapping[str, Any] | None:

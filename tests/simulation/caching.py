@@ -1,7 +1,7 @@
-"""Results of pure functions, kept and returned again for equal arguments.
+"""A cache of the results of pure functions, by equal arguments.
 
-Worlds are small, so most of what a schedule computes has been computed before. Equal tables become
-one table: their contents are looked at once, and from then on it is known by its identity.
+Worlds are small, so most of what a schedule computes has been computed before. Equal tables are
+replaced by one shared table: their contents are compared once, after that its identity suffices.
 """
 
 import io
@@ -17,8 +17,8 @@ _tables: dict[tuple[bytes, ...], pa.Table] = {}
 _numbers: dict[int, int] = {}  # of those tables, and of results, by their ids
 
 
-def kept(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a pure function that keeps its results; an iterator is returned as a list."""
+def cached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Cache the results of a pure function; an iterator is returned as a list."""
     results: dict[Any, Any] = {}
     _results.append(results)
 
@@ -37,8 +37,8 @@ def kept(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def forget() -> None:
-    """Forget all results: there are too many, or the library has changed."""
+def clear() -> None:
+    """Clear the cache: it is too large, or the library has changed."""
     for results in _results:
         results.clear()
     _tables.clear()
@@ -58,7 +58,7 @@ def shared(value: Any) -> Any:
 
 
 def _number_by_id(result: Any) -> None:
-    """Number a result, or the items of a tuple, by id: kept objects never share one."""
+    """Number a result, or the items of a tuple, by id; the cache keeps it, so ids are unique."""
     if type(result) is tuple:
         for each in result:
             _number_by_id(each)
