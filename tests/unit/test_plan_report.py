@@ -450,6 +450,13 @@ def test_the_bounds_of_the_number_of_windows_hold_in_every_zone(
         assert most - min(counts) <= 3
 
 
+def test_a_february_touches_three_months() -> None:
+    start_us, end_us = to_us(utc("2023-01-31 23:59")), to_us(utc("2023-03-01 00:01"))
+    period = Period(start_us, end_us, PeriodUnit.MONTH)
+    assert len(period_windows(np.arange(1), ("UTC",), period, end_us).store) == 3
+    assert max_windows(period) == 3
+
+
 def test_a_plan_from_before_fields_were_renamed_is_read() -> None:
     """Reports are kept for weeks: their plans have the older names, as new plans do."""
     stored = {
@@ -506,7 +513,7 @@ def test_a_report_on_a_period_has_no_week_to_read(files: FolderFiles) -> None:
     log = log_of([stores_file(0)], [polls_file(0)])
     plan_of(log, files, ReportRequest(period=period))
     report = Report("r", Status.COMPLETE, utc("2024-10-15 00:00"))
-    with pytest.raises(InvalidRequestError) as raised:
+    with pytest.raises(InvalidRequestError, match="period") as raised:
         read_complete_plan("r", MemoryReports({"r": report}), FolderTables(files.folder))
     assert raised.value.field == "report_id"
 

@@ -348,7 +348,7 @@ def test_a_store_that_the_report_was_not_requested_for(tmp_path: Path, bucket_co
 
 
 def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
-    with pytest.raises(UnknownReportError):
+    with pytest.raises(UnknownReportError, match=REPORT_ID):
         pipeline.timeline("a", report_id=REPORT_ID)
     running = Report(REPORT_ID, Status.RUNNING, CLOCK_TIME)
     for status, error in [(Status.RUNNING, ReportRunningError), (Status.FAILED, ReportFailedError)]:
@@ -360,7 +360,7 @@ def test_a_report_that_is_not_complete(pipeline: Pipeline) -> None:
 def test_a_report_whose_plan_has_expired(pipeline: Pipeline) -> None:
     pipeline.report(report_id=REPORT_ID)
     (pipeline.folder / plan_key(REPORT_ID)).unlink()
-    with pytest.raises(UnknownReportError):
+    with pytest.raises(UnknownReportError, match=REPORT_ID):
         pipeline.timeline("a", report_id=REPORT_ID)
 
 

@@ -17,7 +17,7 @@ from store_monitoring.errors import (
 )
 from store_monitoring.http.models import ReportBody
 from store_monitoring.http.report_responses import report_body
-from store_monitoring.reports.failures import EXECUTION_GONE
+from store_monitoring.reports.failures import EXECUTION_GONE, can_retry
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.queries import ReportView, read_report, read_summary, report_entry
 from store_monitoring.reports.report import (
@@ -207,6 +207,7 @@ def test_a_repeated_request_starts_a_report_that_could_not_be_started(tmp_path: 
     service.executions = MemoryExecutions()
     report = service.start(now=SOON)
     assert (report.report_id, report.status) == (failed, Status.RUNNING)
+    assert report.attempted_at == SOON
     assert service.executions.started == [report.execution]
     assert service.start(now=LATER) == report
 
@@ -374,6 +375,7 @@ def test_a_report_can_be_retried_if_that_can_help(
         body: Any = report_body(view, LATER)
         assert body["can_retry"] == report_entry(failed)["can_retry"] == expected
         assert body["error"]["step"] == report_entry(failed)["error"]["step"] == "merge"
+        assert not can_retry(report)
 
 
 def test_a_report_as_html_can_be_opened(tmp_path: Path) -> None:

@@ -57,13 +57,13 @@ def public_message(error: str) -> str:
     return _MESSAGES.get(error) or _SERVICE_MESSAGES.get(service) or _UNEXPECTED
 
 
-def failure(error: str, detail: str | None = None) -> Failure:
+def failure(error: str) -> Failure:
     """Return a failure whose message is safe to show to callers.
 
-    >>> failure("States.Timeout", "task timed out")
+    >>> failure("States.Timeout")
     Failure(error='States.Timeout', message='it took longer than allowed', step=None)
     """
-    return Failure(error, public_message(error), detail)
+    return Failure(error, public_message(error))
 
 
 _LASTING = frozenset({"InvalidRequest", "TooManyGroups", "TooManyStores", "UnknownStore"})
