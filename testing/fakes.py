@@ -24,7 +24,7 @@ from store_monitoring.errors import (
     UnknownReportError,
 )
 from store_monitoring.ingest.outcomes import (
-    UnusedForm,
+    UnusedPost,
     Upload,
     UploadCursor,
     UploadOutcome,
@@ -174,7 +174,7 @@ class MemoryUploads:
     """The outcomes of uploads, and unused presigned POSTs."""
 
     outcomes: dict[tuple[str, str], UploadOutcome] = field(default_factory=dict)
-    forms: dict[str, UnusedForm] = field(default_factory=dict)
+    posts: dict[str, UnusedPost] = field(default_factory=dict)
 
     def get(self, upload: Upload) -> UploadOutcome | None:
         return self.outcomes.get((upload.key, upload.version))
@@ -183,7 +183,7 @@ class MemoryUploads:
         upload = (outcome.key, outcome.version)
         if self.may_record(outcome):
             self.outcomes[upload] = outcome
-            self.forms.pop(outcome.key, None)
+            self.posts.pop(outcome.key, None)
         return self.outcomes[upload]
 
     def may_record(self, outcome: UploadOutcome) -> bool:
@@ -200,16 +200,16 @@ class MemoryUploads:
             reverse=True,
         )
 
-    def issue(self, form: UnusedForm) -> None:
-        self.forms[form.key] = form
+    def issue(self, post: UnusedPost) -> None:
+        self.posts[post.key] = post
 
-    def unused_form(self, key: str) -> UnusedForm | None:
-        return self.forms.get(key)
+    def unused_post(self, key: str) -> UnusedPost | None:
+        return self.posts.get(key)
 
     def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
-        entries: list[tuple[UploadCursor, UploadOutcome | UnusedForm]] = [
-            (UploadCursor(to_text(to_us(form.issued_at)), form.key, "form"), form)
-            for form in self.forms.values()
+        entries: list[tuple[UploadCursor, UploadOutcome | UnusedPost]] = [
+            (UploadCursor(to_text(to_us(post.issued_at)), post.key, "form"), post)
+            for post in self.posts.values()
         ]
         for outcome in self.outcomes.values():
             at = to_text(to_us(outcome.uploaded_at or outcome.ended_at))
@@ -286,14 +286,14 @@ class MemoryLog:
             change = StoresChange(snapshot.version + 1, commit.uploaded_at, before)
             self.changes.setdefault((commit.kind, commit.ingest_id), []).append(change)
 
-    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compaction: Commit) -> None:
         if self.replaced_in.keys() & set(ingest_ids):
             raise CommitConflictError("an ingest is already replaced")
         self._advance(snapshot, replace(snapshot, version=snapshot.version + 1))
-        self._add(compacted, is_compaction=True)
+        self._add(compaction, is_compaction=True)
         self.replaced_in |= dict.fromkeys(ingest_ids, self.snapshots[-1].version)
-        self.compaction_of |= dict.fromkeys(ingest_ids, compacted.ingest_id)
-        self.replacements[compacted.committed_at, compacted.ingest_id] = list(ingest_ids)
+        self.compaction_of |= dict.fromkeys(ingest_ids, compaction.ingest_id)
+        self.replacements[compaction.committed_at, compaction.ingest_id] = list(ingest_ids)
 
     def take_back(
         self, snapshot: Snapshot, new_stores: Sequence[StoresFile], reversal: Reversal
@@ -307,20 +307,20 @@ class MemoryLog:
                 if commit.ingest_id not in removed_ids | self.replaced_in.keys()
                 for file in commit.polls_files
             ]
-            if reversal.compacted is not None:
-                current += [file.max_timestamp_us for file in reversal.compacted.polls_files]
+            if reversal.compaction is not None:
+                current += [file.max_timestamp_us for file in reversal.compaction.polls_files]
             max_timestamp_us = max(current, default=None)
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
         self._advance(snapshot, Snapshot(snapshot.version + 1, stores, max_timestamp_us))
         del self.known[reversal.kind, reversal.ingest_id]
         if reversal.kind == Kind.POLLS:
             self.replaced_in.setdefault(reversal.ingest_id, snapshot.version + 1)
-        if reversal.compacted is not None:
+        if reversal.compaction is not None:
             last_stale_id = reversal.stale_ids[-1]
-            self._add(reversal.compacted, is_compaction=True)
+            self._add(reversal.compaction, is_compaction=True)
             self.replaced_in[last_stale_id] = snapshot.version + 1
-            self.compaction_of[last_stale_id] = reversal.compacted.ingest_id
-            compaction = reversal.compacted.committed_at, reversal.compacted.ingest_id
+            self.compaction_of[last_stale_id] = reversal.compaction.ingest_id
+            compaction = reversal.compaction.committed_at, reversal.compaction.ingest_id
             self.replacements[compaction] = [last_stale_id]
             self.stale_ids |= set(reversal.stale_ids)
         self.taken_back[reversal.kind, reversal.ingest_id] = list(

@@ -42,10 +42,10 @@ app = new_app(settings.cors_origin, validates=True)
 def post_upload(body: UploadBodyWithExample) -> Response[str]:
     """Create an upload of the file that the body describes."""
     now = datetime.now(UTC)
-    ends_at = now + timedelta(seconds=settings.download_link_seconds)
-    upload = create_upload(body.to_request(), now, ends_at, presigned_posts, uploads)
+    expires_at = now + timedelta(seconds=settings.download_link_seconds)
+    upload = create_upload(body.to_request(), now, expires_at, presigned_posts, uploads)
     logger.info("upload created", upload_id=upload.upload_id)
-    return json_response(HTTPStatus.CREATED, presigned_post_body(upload, ends_at))
+    return json_response(HTTPStatus.CREATED, presigned_post_body(upload, expires_at))
 
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)

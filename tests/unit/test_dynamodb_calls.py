@@ -15,7 +15,7 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import TransientError
-from store_monitoring.ingest.outcomes import UnusedForm, Upload, UploadOutcome, UploadStatus
+from store_monitoring.ingest.outcomes import UnusedPost, Upload, UploadOutcome, UploadStatus
 from store_monitoring.ingest.ports import Commit, Replacement, Reversal, Snapshot
 from store_monitoring.notifications.store_changes import Checkpoint
 from store_monitoring.reports.ports import PageRequest
@@ -165,7 +165,7 @@ def test_a_deletion_of_entries_that_is_refused_may_be_tried_again(
     [
         lambda uploads: uploads.get(UPLOAD),
         lambda uploads: uploads.of_key(UPLOAD.key),
-        lambda uploads: uploads.unused_form(UPLOAD.key),
+        lambda uploads: uploads.unused_post(UPLOAD.key),
     ],
 )
 def test_reads_of_uploads_are_strongly_consistent(
@@ -181,7 +181,7 @@ def test_reads_of_uploads_are_strongly_consistent(
     ("call", "action"),
     [
         (lambda uploads: uploads.record(FAILED), "record the upload"),
-        (lambda uploads: uploads.issue(UnusedForm("k", AT, AT)), "record the presigned POST"),
+        (lambda uploads: uploads.issue(UnusedPost("k", AT, AT)), "record the presigned POST"),
         (lambda uploads: uploads.newest(1), "list the uploads"),
     ],
 )

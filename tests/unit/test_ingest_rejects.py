@@ -64,11 +64,11 @@ def pipeline(tmp_path: Path) -> Pipeline:
         (HOURS, ",0,09:00,17:00", "store_id is not 1 to 255 printable characters: ''"),
         (HOURS, "s,7,09:00,17:00", "day_of_week is not 0 to 6: '7'"),
         (HOURS, "s,Mon,09:00,17:00", "day_of_week is not 0 to 6: 'Mon'"),
-        (HOURS, "s,0,9,17:00", "start_time_local is no time: '9'"),
-        (HOURS, "s,0,09:00,24:01", "end_time_local is no time: '24:01'"),
+        (HOURS, "s,0,9,17:00", "start_time_local is not a time of day: '9'"),
+        (HOURS, "s,0,09:00,24:01", "end_time_local is not a time of day: '24:01'"),
         (ZONES, ",UTC", "store_id is not 1 to 255 printable characters: ''"),
-        (ZONES, "s,America/Gotham", "timezone_str is no known zone: 'America/Gotham'"),
-        (ZONES, "s,", "timezone_str is no known zone: ''"),
+        (ZONES, "s,America/Gotham", "timezone_str is not a known time zone: 'America/Gotham'"),
+        (ZONES, "s,", "timezone_str is not a known time zone: ''"),
     ],
 )
 def test_a_bad_row(pipeline: Pipeline, key: str, text: str, reason: str) -> None:
@@ -179,8 +179,8 @@ def test_a_store_id_has_at_most_255_characters(pipeline: Pipeline) -> None:
 def test_a_reason_shows_the_start_of_a_long_field(pipeline: Pipeline) -> None:
     outcome = pipeline.ingest(ZONES, f"store_id,timezone_str\ns,{'x' * 100}\ns,{'y' * 101}\n")
     assert [reject["reason"] for reject in pipeline.rejects(outcome)] == [
-        f"timezone_str is no known zone: '{'x' * 100}'",
-        f"timezone_str is no known zone: '{'y' * 100}'…",
+        f"timezone_str is not a known time zone: '{'x' * 100}'",
+        f"timezone_str is not a known time zone: '{'y' * 100}'…",
     ]
 
 

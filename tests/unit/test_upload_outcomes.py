@@ -15,7 +15,7 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import CommitConflictError, OutcomeRecordedError, TransientError
 from store_monitoring.ingest.outcomes import (
-    UnusedForm,
+    UnusedPost,
     Upload,
     UploadCursor,
     UploadOutcome,
@@ -213,19 +213,19 @@ def test_outcomes_expire(table: Any) -> None:
 
 
 def test_a_presigned_post_is_unused_until_an_upload_has_an_outcome(uploads: Uploads) -> None:
-    form = UnusedForm(UPLOAD.key, AT - timedelta(minutes=1), AT)
-    assert uploads.unused_form(UPLOAD.key) is None
+    form = UnusedPost(UPLOAD.key, AT - timedelta(minutes=1), AT)
+    assert uploads.unused_post(UPLOAD.key) is None
     uploads.issue(form)
-    assert uploads.unused_form(UPLOAD.key) == form
+    assert uploads.unused_post(UPLOAD.key) == form
     assert list(uploads.of_key(UPLOAD.key)) == []
     assert uploads.newest(10).entries == (form,)
     retrying = uploads.record(outcome(UploadStatus.RETRYING))
-    assert uploads.unused_form(UPLOAD.key) is None
+    assert uploads.unused_post(UPLOAD.key) is None
     assert uploads.newest(10).entries == (retrying,)
 
 
 def test_a_commit_uses_the_presigned_post(log: IngestLog, uploads: Uploads) -> None:
-    uploads.issue(UnusedForm(UPLOAD.key, AT - timedelta(minutes=1), AT))
+    uploads.issue(UnusedPost(UPLOAD.key, AT - timedelta(minutes=1), AT))
     committed = outcome(UploadStatus.COMMITTED)
     log.commit(log.snapshot(), [], Commit("polls", "i", 10, 1, AT), committed)
     assert uploads.newest(10).entries == (committed,)
@@ -238,8 +238,8 @@ def test_a_presigned_post_from_before_the_index_can_be_read(table: Any) -> None:
         "form_ends_at": {"S": "2024-10-15T00:00:00.500000+00:00"},
     }
     table.put_item(TableName="ingests", Item=item)
-    form = DynamoDbUploads("ingests", retention_days=90).unused_form(UPLOAD.key)
-    assert form == UnusedForm(UPLOAD.key, AT, AT)
+    form = DynamoDbUploads("ingests", retention_days=90).unused_post(UPLOAD.key)
+    assert form == UnusedPost(UPLOAD.key, AT, AT)
 
 
 def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
@@ -247,7 +247,7 @@ def test_pages_of_uploads_follow_each_other(uploads: Uploads) -> None:
     for number, at in enumerate((0, 3, 1, 1, 2)):
         upload = Upload(f"polls/{number}.csv", "e", AT + timedelta(seconds=at), "v")
         uploads.record(UploadOutcome.failed(upload, UploadStatus.FAILED, AT, "it is empty"))
-    uploads.issue(UnusedForm("polls/form.csv", AT + timedelta(seconds=4), AT))
+    uploads.issue(UnusedPost("polls/form.csv", AT + timedelta(seconds=4), AT))
     page = uploads.newest(2)
     assert len(page.entries) == 2
     keys = [entry.key for entry in page.entries]
@@ -266,7 +266,7 @@ def test_expired_uploads_are_not_listed(table: Any) -> None:
 
     uploads = DynamoDbUploads("ingests", retention_days=90)
     uploads.record(outcome(UploadStatus.COMMITTED))
-    uploads.issue(UnusedForm("polls/form.csv", AT - timedelta(1), AT + timedelta(seconds=1)))
+    uploads.issue(UnusedPost("polls/form.csv", AT - timedelta(1), AT + timedelta(seconds=1)))
     expires_at = [timedelta(days=90), timedelta(days=90, seconds=1)]
     assert [listed(after) for after in (timedelta(0), *expires_at)] == [2, 1, 0]
 

@@ -18,7 +18,7 @@ from store_monitoring.http.upload_responses import (
     upload_page_body,
 )
 from store_monitoring.ingest.outcomes import (
-    UnusedForm,
+    UnusedPost,
     Upload,
     UploadCursor,
     UploadOutcome,
@@ -40,7 +40,7 @@ NUMBER = "0b6c7c0e-6f0a-4c43-9d5e-3a1f0a6b7c11"
 KEY = f"polls/{NUMBER}-polls.csv"
 ENDED_AT = datetime(2024, 10, 15, tzinfo=UTC)
 NOW = datetime(2024, 10, 14, 12, tzinfo=UTC)
-FORM_ENDS_AT = NOW + timedelta(minutes=15)
+EXPIRES_AT = NOW + timedelta(minutes=15)
 NASTY = ["../../etc/passwd", "a/b.csv", "${filename}", "nul\0byte", "ä" * 200, "?x=1#y", ".", " "]
 
 
@@ -61,7 +61,7 @@ def request(**changes: Any) -> UploadRequest:
 def created(
     forms: S3PresignedPosts, uploads: MemoryUploads | None = None, **changes: Any
 ) -> PresignedPost:
-    return create_upload(request(**changes), NOW, FORM_ENDS_AT, forms, uploads or MemoryUploads())
+    return create_upload(request(**changes), NOW, EXPIRES_AT, forms, uploads or MemoryUploads())
 
 
 def conditions(form: PresignedPost) -> list[Any]:
@@ -135,7 +135,7 @@ def ended(status: UploadStatus, **values: Any) -> UploadOutcome:
 def body_of(files: FolderFiles, *outcomes: UploadOutcome) -> dict[str, Any]:
     """Return the response body of an upload with these outcomes."""
     uploads, target = MemoryUploads(), UploadTarget(Kind.POLLS, NUMBER, "polls.csv")
-    uploads.issue(UnusedForm(target.key, NOW, FORM_ENDS_AT))
+    uploads.issue(UnusedPost(target.key, NOW, EXPIRES_AT))
     for outcome in outcomes:
         uploads.record(outcome)
     view = read_upload(target.upload_id, NOW, uploads, MemoryInbox(), files)
@@ -208,8 +208,8 @@ def test_uploads_are_listed_newest_first(files: FolderFiles) -> None:
     direct = Upload("timezones/zones.csv", "e", NOW + timedelta(seconds=2), "v")
     misplaced = Upload("other/zones.csv", "e", NOW + timedelta(seconds=3), "v")
     pending = UploadTarget.new(UploadRequest(Kind.EXCLUSIONS, "maintenance.csv"), NOW)
-    uploads.issue(UnusedForm(used.key, NOW, FORM_ENDS_AT))
-    uploads.issue(UnusedForm(pending.key, NOW + timedelta(seconds=1), FORM_ENDS_AT))
+    uploads.issue(UnusedPost(used.key, NOW, EXPIRES_AT))
+    uploads.issue(UnusedPost(pending.key, NOW + timedelta(seconds=1), EXPIRES_AT))
     uploads.record(replace(ended(UploadStatus.COMMITTED, rows=7), uploaded_at=NOW))
     for upload in (direct, misplaced):
         uploads.record(UploadOutcome.failed(upload, UploadStatus.FAILED, ENDED_AT, "it is empty"))
@@ -245,7 +245,7 @@ def test_uploads_are_listed_newest_first(files: FolderFiles) -> None:
 def test_a_page_of_uploads_names_the_next_one(files: FolderFiles) -> None:
     uploads = MemoryUploads()
     for number in range(3):
-        uploads.issue(UnusedForm(f"polls/{number}.csv", NOW, FORM_ENDS_AT))
+        uploads.issue(UnusedPost(f"polls/{number}.csv", NOW, EXPIRES_AT))
     first = listed(files, uploads, limit=2)
     after = UploadCursor.from_token(first["next_page_token"])
     rest = list_uploads(2, after, NOW, uploads, MemoryInbox(), files)
@@ -337,8 +337,8 @@ def test_a_valid_id_that_was_never_issued_is_unknown(files: FolderFiles) -> None
     ("now", "has_arrived", "status"),
     [
         (NOW, False, "Pending"),
-        (FORM_ENDS_AT, False, "Expired"),
-        (FORM_ENDS_AT, True, "Pending"),
+        (EXPIRES_AT, False, "Expired"),
+        (EXPIRES_AT, True, "Pending"),
     ],
 )
 def test_an_unused_presigned_post_expires(

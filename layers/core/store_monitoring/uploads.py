@@ -12,7 +12,7 @@ from uuid import UUID
 
 from store_monitoring.errors import MissingObjectError, UnknownUploadError
 from store_monitoring.ingest.outcomes import (
-    UnusedForm,
+    UnusedPost,
     UploadCursor,
     UploadOutcome,
     Uploads,
@@ -20,6 +20,24 @@ from store_monitoring.ingest.outcomes import (
 )
 from store_monitoring.ingest.parsing.kinds import Kind
 from store_monitoring.storage.ports import ReportFiles
+
+UPLOAD_LIMIT_BYTES = 1024**3  # ingest needs a small part of its fifteen minutes for it
+
+_MAX_KEY_FILENAME_CHARACTERS = 100
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
+
+_KIND = rf"(?P<kind>{'|'.join(Kind)})"
+_UUID = r"(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_FILENAME = rf"(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
+_UPLOAD_KEY = re.compile(f"{_KIND}/{_UUID}-{_FILENAME}")
+UPLOAD_ID = re.compile(rf"{_KIND}\.{_UUID}\.{_FILENAME}")
+
+_REJECT_COLUMNS = 3
+_PREVIEW_ROWS = 5
+_PREVIEW_BYTES = 16 * 1024
+_PREVIEW_CHARACTERS = 200
+_READERS = 16  # most of the time is spent waiting for S3
 
 
 class PresignedPosts(Protocol):
@@ -29,14 +47,11 @@ class PresignedPosts(Protocol):
         """Return the URL and the form fields of a presigned POST for one object."""
 
 
-_MAX_KEY_FILENAME_CHARACTERS = 100
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+class InboxObjects(Protocol):
+    """The uploaded objects."""
 
-_KIND = rf"(?P<kind>{'|'.join(Kind)})"
-_NUMBER = r"(?P<number>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-_FILENAME = rf"(?P<filename>[A-Za-z0-9._-]{{1,{_MAX_KEY_FILENAME_CHARACTERS}}})"
-_UPLOAD_KEY = re.compile(f"{_KIND}/{_NUMBER}-{_FILENAME}")
-UPLOAD_ID = re.compile(rf"{_KIND}\.{_NUMBER}\.{_FILENAME}")
+    def exists(self, key: str) -> bool:
+        """Return whether an object exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +83,14 @@ class UploadTarget:
     """
 
     kind: Kind
-    number: str
+    uuid: str
     filename: str
 
     @classmethod
     def new(cls, request: UploadRequest, issued_at: datetime) -> Self:
-        """Create a target; its number is a UUID with the time of issue.
+        """Create a target; its UUID contains the time of issue.
 
-        The name of the file is made safe for object keys.
+        In the filename, characters that are unsafe in object keys are replaced.
 
         >>> request = UploadRequest(Kind.POLLS, "../store status.csv")
         >>> UploadTarget.new(request, datetime(2024, 10, 15)).filename
@@ -96,31 +111,31 @@ class UploadTarget:
         match = UPLOAD_ID.fullmatch(upload_id)
         if match is None:
             raise UnknownUploadError("there is no such upload")
-        return cls(Kind(match["kind"]), match["number"], match["filename"])
+        return cls(Kind(match["kind"]), match["uuid"], match["filename"])
 
     @classmethod
     def from_key(cls, key: str) -> Self | None:
-        """Return the target of a key; None if it is no key of a target.
+        """Return the target of a key; None if `UploadTarget` has no such key.
 
         >>> UploadTarget.from_key("polls/monday.csv") is None
         True
         """
         match = _UPLOAD_KEY.fullmatch(key)
-        return match and cls(Kind(match["kind"]), match["number"], match["filename"])
+        return match and cls(Kind(match["kind"]), match["uuid"], match["filename"])
 
     @property
     def upload_id(self) -> str:
         """The id in the API. It determines the key, so no lookup is needed."""
-        return f"{self.kind}.{self.number}.{self.filename}"
+        return f"{self.kind}.{self.uuid}.{self.filename}"
 
     @property
     def key(self) -> str:
         """The key in the inbox bucket."""
-        return f"{self.kind}/{self.number}-{self.filename}"
+        return f"{self.kind}/{self.uuid}-{self.filename}"
 
 
 def _uuid7(at: datetime) -> UUID:
-    """Return a UUID of version 7 (RFC 9562): milliseconds, then random bits.
+    """Return a version 7 UUID (RFC 9562): milliseconds, then random bits.
 
     Examples
     --------
@@ -134,12 +149,9 @@ def _uuid7(at: datetime) -> UUID:
     return UUID(int=bits & ~(0b11 << 62) | 0b10 << 62)  # the variant
 
 
-UPLOAD_LIMIT_BYTES = 1024**3  # ingest needs a small part of its fifteen minutes for it
-
-
 @dataclass(frozen=True, slots=True)
 class PresignedPost:
-    """A presigned POST: a form with these fields, followed by the file."""
+    """A presigned POST: the form fields to send, followed by the file."""
 
     upload_id: str
     url: str
@@ -149,7 +161,7 @@ class PresignedPost:
 def create_upload(
     request: UploadRequest,
     issued_at: datetime,
-    form_ends_at: datetime,
+    expires_at: datetime,
     presigned_posts: PresignedPosts,
     uploads: Uploads,
 ) -> PresignedPost:
@@ -158,29 +170,14 @@ def create_upload(
     Parameters
     ----------
     request : UploadRequest
-    issued_at, form_ends_at : datetime
+    issued_at, expires_at : datetime
         The current time, and when the presigned POST expires.
     presigned_posts, uploads : ports
     """
     target = UploadTarget.new(request, issued_at)
     url, fields = presigned_posts.presigned_post(target.key, UPLOAD_LIMIT_BYTES)
-    uploads.issue(UnusedForm(target.key, issued_at, form_ends_at))
+    uploads.issue(UnusedPost(target.key, issued_at, expires_at))
     return PresignedPost(target.upload_id, url, fields)
-
-
-_ENDING = re.compile(r"(\.csv)?(\.gz)?$", re.IGNORECASE)
-_REJECT_COLUMNS = 3
-_PREVIEW_ROWS = 5
-_PREVIEW_BYTES = 16 * 1024
-_PREVIEW_CHARACTERS = 200
-_READERS = 16  # most of the time is spent waiting for S3
-
-
-class InboxObjects(Protocol):
-    """The uploaded objects."""
-
-    def exists(self, key: str) -> bool:
-        """Return whether an object exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +191,15 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One uploaded file.
+    """One use of an upload: a file that was sent under its key.
 
     Attributes
     ----------
     outcome : UploadOutcome
     rejects_url : str or None
-        Presigned URL of the rejected rows, if any.
+        Presigned URL of all rejected rows, if there are any.
     rejected_rows : tuple of RejectedRow
-        The first of them.
+        The first rejected rows.
     """
 
     outcome: UploadOutcome
@@ -220,7 +217,7 @@ class UploadView:
     status : UploadStatus
         Status of the latest use.
     uses : tuple of Use
-        Newest first; a presigned POST can be used several times until it expires. Empty if the
+        Newest first. A presigned POST can be used several times until it expires. Empty if the
         upload is Pending or Expired.
     """
 
@@ -237,13 +234,13 @@ def read_upload(
     Raises
     ------
     UnknownUploadError
-        If we never gave out such an id.
+        If no upload has this id.
     """
     target = UploadTarget.from_id(upload_id)
-    # In this order: the form is deleted when the first outcome is recorded.
-    form = uploads.unused_form(target.key)
-    if form is not None:
-        return UploadView(upload_id, _status(form, now, inbox))
+    # In this order: recording the first outcome deletes the record of the presigned POST.
+    post = uploads.unused_post(target.key)
+    if post is not None:
+        return UploadView(upload_id, _status(post, now, inbox))
     outcomes = uploads.of_key(target.key)
     if not outcomes:
         raise UnknownUploadError("there is no such upload")
@@ -253,7 +250,7 @@ def read_upload(
 
 @dataclass(frozen=True, slots=True)
 class ListedUpload:
-    """One upload in a list: a used presigned POST once for each use.
+    """One upload in a list, in which each use of a presigned POST is an upload.
 
     Attributes
     ----------
@@ -263,7 +260,7 @@ class ListedUpload:
         None if the file is not under the prefix of a kind.
     filename : str
     created_at : datetime
-        When the file was uploaded; when the presigned POST was issued, if it is not used.
+        When the file was uploaded or, before that, when the presigned POST was issued.
     status : UploadStatus
     use : Use or None
         None if the upload is Pending or Expired.
@@ -279,7 +276,7 @@ class ListedUpload:
 
 @dataclass(frozen=True, slots=True)
 class ListedUploads:
-    """A page of uploads, newest first, and the cursor of the next page, None on the last page."""
+    """A page of uploads, newest first; `end` is the next page's cursor, None on the last page."""
 
     uploads: tuple[ListedUpload, ...]
     end: UploadCursor | None = None
@@ -295,13 +292,13 @@ def list_uploads(
 ) -> ListedUploads:
     """Return a page of uploads, newest first, each with its current status."""
 
-    def listed(entry: UploadOutcome | UnusedForm) -> ListedUpload:
+    def listed(entry: UploadOutcome | UnusedPost) -> ListedUpload:
         target = UploadTarget.from_key(entry.key)
         prefix, _, name = entry.key.partition("/")
         upload_id = None if target is None else target.upload_id
         kind = Kind(prefix) if prefix in list(Kind) else None
         filename = name if target is None else target.filename
-        if isinstance(entry, UnusedForm):
+        if isinstance(entry, UnusedPost):
             status = _status(entry, now, inbox)
             return ListedUpload(upload_id, kind, filename, entry.issued_at, status)
         created_at = entry.uploaded_at or entry.ended_at
@@ -313,9 +310,9 @@ def list_uploads(
         return ListedUploads(tuple(pool.map(listed, page.entries)), page.end)
 
 
-def _status(form: UnusedForm, now: datetime, inbox: InboxObjects) -> UploadStatus:
-    is_open = now < form.ends_at or inbox.exists(form.key)
-    return UploadStatus.PENDING if is_open else UploadStatus.EXPIRED
+def _status(post: UnusedPost, now: datetime, inbox: InboxObjects) -> UploadStatus:
+    is_pending = now < post.expires_at or inbox.exists(post.key)
+    return UploadStatus.PENDING if is_pending else UploadStatus.EXPIRED
 
 
 def _use(outcome: UploadOutcome, files: ReportFiles) -> Use:

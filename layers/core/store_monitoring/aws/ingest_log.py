@@ -8,8 +8,7 @@ Key `log`, `entry`:
 - a kind, an ingest id: one committed ingest, with the version that committed it.
 - a kind, a slash and an ingest id: a partition for the items that are kept for good.
   ``commit`` and a version: the stores files that this commit replaced. ``replaced``: the ingest was
-  compacted, and its entry and files are deleted; the log still knows it and skips it if it is
-  uploaded again.
+  compacted, and its entry and files are deleted; if its file is uploaded again, it is skipped.
 - ``taken_back/`` and a kind, an ingest id: its commits that were taken back.
 - ``replaced``, the id of a compaction: the ingests that it replaced. The compaction also has an
   entry of polls, like an ingest, with the mark ``is_compaction``. From its version on, the replaced
@@ -136,21 +135,21 @@ class DynamoDbIngestLog:
             writes = [*self._uploads.write_requests(outcome), *writes]
         self._transact(snapshot, new_snapshot, writes, records_outcome=outcome is not None)
 
-    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compaction: Commit) -> None:
         """Commit a compaction on top of the snapshot that it read, in one transaction."""
         new_snapshot = replace(snapshot, version=snapshot.version + 1)
         self._transact(
-            snapshot, new_snapshot, self._replacing(ingest_ids, compacted, new_snapshot.version)
+            snapshot, new_snapshot, self._replacing(ingest_ids, compaction, new_snapshot.version)
         )
 
     def _replacing(
-        self, ingest_ids: Sequence[str], compacted: Commit, version: int
+        self, ingest_ids: Sequence[str], compaction: Commit, version: int
     ) -> list[dict[str, Any]]:
         """Return the writes that replace several ingests by a compaction."""
         replaced = {
             "log": "replaced",
-            "entry": compacted.ingest_id,
-            "replaced_at": compacted.committed_at.isoformat(),
+            "entry": compaction.ingest_id,
+            "replaced_at": compaction.committed_at.isoformat(),
             "ingest_ids": list(ingest_ids),
         }
         mark: list[Any] = [
@@ -161,13 +160,13 @@ class DynamoDbIngestLog:
                     "ConditionExpression": "attribute_not_exists(replaced_in)",
                     "UpdateExpression": "SET replaced_in = :version, replaced_by = :by",
                     "ExpressionAttributeValues": to_item(
-                        {":version": version, ":by": compacted.ingest_id}
+                        {":version": version, ":by": compaction.ingest_id}
                     ),
                 }
             }
             for ingest_id in ingest_ids
         ]
-        entry = {**_entry(compacted, version), "is_compaction": True}
+        entry = {**_entry(compaction, version), "is_compaction": True}
         return [self._put(entry), self._put(replaced), *mark]
 
     def take_back(
@@ -190,11 +189,11 @@ class DynamoDbIngestLog:
             mark["UpdateExpression"] += ", replaced_in = if_not_exists(replaced_in, :version)"
             max_timestamp_us = self._max_timestamp_us(
                 {reversal.ingest_id, *reversal.stale_ids},
-                reversal.compacted.polls_files if reversal.compacted else (),
+                reversal.compaction.polls_files if reversal.compaction else (),
             )
-        if reversal.compacted is not None:
-            *within, current = reversal.stale_ids
-            writes += self._replacing([current], reversal.compacted, version)
+        if reversal.compaction is not None:
+            *nested, current = reversal.stale_ids
+            writes += self._replacing([current], reversal.compaction, version)
             writes[-1]["Update"]["UpdateExpression"] += ", is_stale = :version"
             writes += [
                 {
@@ -205,7 +204,7 @@ class DynamoDbIngestLog:
                         "ExpressionAttributeValues": to_item({":version": version}),
                     }
                 }
-                for each in within
+                for each in nested
             ]
         commits = [item["entry"] for item in self._commits_of(reversal.kind, reversal.ingest_id)]
         if commits:
@@ -218,8 +217,8 @@ class DynamoDbIngestLog:
         stores = snapshot.stores | {file.bucket: file for file in new_stores}
         self._transact(snapshot, Snapshot(version, stores, max_timestamp_us), writes)
 
-    def _max_timestamp_us(self, gone: Container[str], files: Iterable[PollsFile]) -> int | None:
-        """Return the greatest poll timestamp after some files replace some ingests."""
+    def _max_timestamp_us(self, removed: Container[str], files: Iterable[PollsFile]) -> int | None:
+        """Return the greatest poll timestamp after `files` have replaced the `removed` ingests."""
         known_us = [file.max_timestamp_us for file in files]
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -236,7 +235,7 @@ class DynamoDbIngestLog:
             items = (from_item(item) for page in pages for item in page["Items"])
             known_us += [
                 item["greatest_us"]
-                for item in islice((item for item in items if item["entry"] not in gone), 1)
+                for item in islice((item for item in items if item["entry"] not in removed), 1)
             ]
         return max(known_us, default=None)
 
@@ -358,9 +357,9 @@ class DynamoDbIngestLog:
         ]
 
     def _replaced_by(self, compaction_id: str, ingest_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the entries that a compaction replaced.
+        """Return the entries that a compaction replaced and that are still in the log.
 
-        An ingest that was taken back and committed again has the same key, but is current.
+        An ingest that was taken back and committed again has the same key, but is not replaced.
         """
         entries = [self._get({"log": Kind.POLLS.value, "entry": id_}) for id_ in ingest_ids]
         return [
@@ -420,7 +419,7 @@ class DynamoDbIngestLog:
                 raise OutcomeRecordedError(
                     "the outcome of the upload is already recorded"
                 ) from error
-            if _lost_to_another(reasons):
+            if _is_conflict(reasons):
                 raise CommitConflictError(f"version {snapshot.version} is not current") from error
             raise TransientError.cannot("commit to the ingest log") from error
 
@@ -467,7 +466,10 @@ class DynamoDbIngestLog:
         }
 
     def _query(self, **query: Any) -> list[dict[str, Any]]:
-        """Return the entries of one `log`, named "#log" in the query, strongly consistent."""
+        """Return the entries that a query finds, with a strongly consistent read.
+
+        The query refers to the attribute `log`, a reserved word, as `#log`.
+        """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
@@ -567,7 +569,7 @@ def _by_week(entry: dict[str, Any]) -> Counter[int]:
     return Counter({int(week_us): rows for week_us, rows in entry.get("rows_by_week", {}).items()})
 
 
-def _lost_to_another(reasons: Sequence[Mapping[str, Any]]) -> bool:
+def _is_conflict(reasons: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a concurrent commit cancelled the transaction."""
     codes = {reason["Code"] for reason in reasons}
     return bool(codes & {"ConditionalCheckFailed", "TransactionConflict"})

@@ -8,7 +8,7 @@ Key `log`, `entry`:
 - ``uploads``, an object key: the outcome of the last upload under that key, from before the inbox
   was versioned.
 
-The first two are in the index ``by_creation``, since it exists.
+The first two are in the index ``by_creation``, except items that are older than the index.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from store_monitoring.aws.clients import transient_errors
 from store_monitoring.aws.dynamodb_items import from_item, to_item
 from store_monitoring.errors import TransientError
 from store_monitoring.ingest.outcomes import (
-    UnusedForm,
+    UnusedPost,
     Upload,
     UploadCursor,
     UploadOutcome,
@@ -32,8 +32,8 @@ from store_monitoring.ingest.outcomes import (
 )
 from store_monitoring.instants import to_text, to_us, utc_now
 
-_FORM = "form"  # shorter than any S3 version id
-_BY_CREATION = "by_creation"  # index of forms and outcomes, sorted by time
+_POST = "form"  # not an S3 version id: those are longer
+_BY_CREATION = "by_creation"  # index of presigned POSTs and outcomes, sorted by time
 _LIST = "uploads"  # its only partition
 
 
@@ -92,28 +92,28 @@ class DynamoDbUploads:
         with transient_errors("read the uploads"):
             items = [from_item(item) for page in pages for item in page["Items"]]
         outcomes = sorted(
-            (_outcome(key, item) for item in items if item["entry"] != _FORM),
+            (_outcome(key, item) for item in items if item["entry"] != _POST),
             key=lambda outcome: (outcome.uploaded_at or outcome.ended_at, outcome.version),
             reverse=True,
         )
         before_versions = self._get("uploads", key)
         return outcomes + ([_outcome(key, before_versions)] if before_versions else [])
 
-    def issue(self, form: UnusedForm) -> None:
+    def issue(self, post: UnusedPost) -> None:
         """Record that a presigned POST was issued."""
         item = {
-            **_form_key(form.key),
-            **_listed(form.issued_at),
-            "form_ends_at": form.ends_at.isoformat(),
-            "expires_at": self._expires_at(form.ends_at),
+            **_post_key(post.key),
+            **_listed(post.issued_at),
+            "form_ends_at": post.expires_at.isoformat(),
+            "expires_at": self._expires_at(post.expires_at),
         }
         with transient_errors("record the presigned POST"):
             self._client.put_item(TableName=self._table, Item=to_item(item))
 
-    def unused_form(self, key: str) -> UnusedForm | None:
+    def unused_post(self, key: str) -> UnusedPost | None:
         """Return the presigned POST for a key; None if none was issued, or an outcome is known."""
-        item = self._get(_partition(key), _FORM)
-        return None if item is None else _unused_form(key, item)
+        item = self._get(_partition(key), _POST)
+        return None if item is None else _unused_post(key, item)
 
     def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
         """Return a page of uploads, newest first; the read is eventually consistent.
@@ -146,9 +146,9 @@ class DynamoDbUploads:
         return UploadPage(entries, UploadCursor(last["created_at"], _key(last), last["entry"]))
 
     def write_requests(self, outcome: UploadOutcome) -> list[Any]:
-        """Return the writes that record an outcome, for a transaction.
+        """Return the writes of a transaction that records an outcome.
 
-        The first one has a condition: no final outcome is recorded.
+        The first write has the condition that no final outcome is recorded.
         """
         values = asdict(outcome) | {"ended_at": outcome.ended_at.isoformat()}
         if outcome.uploaded_at is not None:
@@ -165,7 +165,7 @@ class DynamoDbUploads:
             "expires_at": self._expires_at(outcome.ended_at),
             **values,
         }
-        delete_form = {"TableName": self._table, "Key": to_item(_form_key(outcome.key))}
+        delete_post = {"TableName": self._table, "Key": to_item(_post_key(outcome.key))}
         put_outcome = {
             "TableName": self._table,
             "Item": to_item(item),
@@ -173,9 +173,10 @@ class DynamoDbUploads:
             "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": to_item(condition_values),
         }
-        return [{"Put": put_outcome}, {"Delete": delete_form}]
+        return [{"Put": put_outcome}, {"Delete": delete_post}]
 
     def _expires_at(self, ended_at: datetime) -> int:
+        """Return when an item expires, in seconds: the unit of DynamoDB's TTL."""
         return int((ended_at + self._retention).timestamp())
 
     def _get(self, partition: str, entry: str) -> dict[str, Any] | None:
@@ -200,8 +201,8 @@ def _key(item: dict[str, Any]) -> str:
     return str(item["log"]).removeprefix(_PREFIX)
 
 
-def _form_key(key: str) -> dict[str, str]:
-    return {"log": _partition(key), "entry": _FORM}
+def _post_key(key: str) -> dict[str, str]:
+    return {"log": _partition(key), "entry": _POST}
 
 
 def _listed(created_at: datetime) -> dict[str, str]:
@@ -209,15 +210,15 @@ def _listed(created_at: datetime) -> dict[str, str]:
     return {"list": _LIST, "created_at": to_text(to_us(created_at))}
 
 
-def _entry(item: dict[str, Any]) -> UploadOutcome | UnusedForm:
+def _entry(item: dict[str, Any]) -> UploadOutcome | UnusedPost:
     key = _key(item)
-    return _unused_form(key, item) if item["entry"] == _FORM else _outcome(key, item)
+    return _unused_post(key, item) if item["entry"] == _POST else _outcome(key, item)
 
 
-def _unused_form(key: str, item: dict[str, Any]) -> UnusedForm:
-    ends_at = item["form_ends_at"]
-    issued_at = item.get("created_at", ends_at)  # older items lack it
-    return UnusedForm(key, datetime.fromisoformat(issued_at), datetime.fromisoformat(ends_at))
+def _unused_post(key: str, item: dict[str, Any]) -> UnusedPost:
+    expires_at = item["form_ends_at"]
+    issued_at = item.get("created_at", expires_at)  # older items lack it
+    return UnusedPost(key, datetime.fromisoformat(issued_at), datetime.fromisoformat(expires_at))
 
 
 def _outcome(key: str, item: dict[str, Any]) -> UploadOutcome:

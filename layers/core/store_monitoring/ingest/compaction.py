@@ -13,16 +13,16 @@ from store_monitoring.ingest.ports import Commit, IngestLog, ManifestEntry, Snap
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.ports import Objects, PollsFile, Tables, WrittenPolls
 
-_LARGE_BUCKET_ROWS = 100_000  # per bucket; a larger ingest is not compacted
+_LARGE_BUCKET_ROWS = 100_000  # mean of a large ingest, which is not compacted
 _MAX_INGESTS = 90  # a DynamoDB transaction has at most 100 items
-_MAX_LOG_BYTES = 3_000_000  # of replaced entries; a transaction has at most 4 MB in all
+_MAX_LOG_BYTES = 3_000_000  # of the replaced entries; a transaction has at most 4 MB
 _COMMIT_SECONDS = 120  # then it is left to the next scheduled call
 _WORKERS = 4  # most of the time is spent waiting for S3
 
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What a call of `compact_polls` did."""
+    """The result of `compact_polls`."""
 
     ingests_replaced: int
     files_deleted: int
@@ -40,8 +40,8 @@ def compact_polls(
     """Replace small ingests by larger ones, and delete files that were replaced long ago.
 
     Only polls that reports still read are compacted. A compaction is a commit to the ingest log:
-    older plans read the old files, newer plans the new ones. A call that is killed has changed
-    everything or nothing. Concurrent compactions write identical bytes; one commits.
+    older plans read the old files, newer plans the new ones. If a call is killed, its compaction is
+    either committed or has no effect. Concurrent compactions write identical bytes; one commits.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def compact_polls(
 
 
 def _small_ingests(log: IngestLog, memory_us: int, bucket_count: int) -> list[ManifestEntry]:
-    """Return the smallest ingests that together make one large one."""
+    """Return the smallest ingests, as many as together make one large ingest."""
     snapshot = log.snapshot()
     if snapshot.max_timestamp_us is None:
         return []
@@ -93,11 +93,11 @@ def _replace(
     objects: Objects,
     log: IngestLog,
 ) -> bool:
-    """Replace several ingests by one; return False if another compaction replaced some first."""
+    """Replace several ingests by one; return False if some of them are no longer current."""
     files = [file for ingest in ingests for file in ingest.files]
     # The id is a hash of the input files, so the same id means the same bytes.
     compaction_id = derived_id(" ".join(sorted(file.key for file in files)))
-    written = rewrite(files, compaction_id, tables)
+    written = write_merged(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
     commit = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
     for _ in commit_attempts(Deadline.within(_COMMIT_SECONDS)):
@@ -123,7 +123,7 @@ def _are_current(ingests: Sequence[ManifestEntry], snapshot: Snapshot, log: Inge
 
 
 def _delete_uncommitted(commit: Commit, objects: Objects, log: IngestLog) -> None:
-    """Delete the files of a compaction that was too late, unless another call committed them.
+    """Delete the files of a compaction that lost to another one, unless that committed them.
 
     Another call that replaces the same ingests writes the same keys, and commits them in the
     transaction that marks the ingests as replaced. So if the ingests are replaced and the log has
@@ -133,7 +133,7 @@ def _delete_uncommitted(commit: Commit, objects: Objects, log: IngestLog) -> Non
         objects.delete([file.key for file in commit.polls_files])
 
 
-def rewrite(
+def write_merged(
     files: Sequence[PollsFile], compaction_id: str, tables: Tables
 ) -> tuple[WrittenPolls, ...]:
     """Write the polls of several files as one file per bucket."""
@@ -147,9 +147,9 @@ def rewrite(
 
 
 def _range(files: Sequence[PollsFile]) -> tuple[int, int]:
-    return min(file.min_timestamp_us for file in files), max(
-        file.max_timestamp_us for file in files
-    )
+    """Return the least and the greatest poll timestamp in some files."""
+    least_us = min(file.min_timestamp_us for file in files)
+    return least_us, max(file.max_timestamp_us for file in files)
 
 
 def _delete_replaced(before: datetime, objects: Objects, log: IngestLog) -> int:

@@ -13,6 +13,9 @@ from store_monitoring.ingest.outcomes import Delivery, Upload, UploadOutcome, Up
 from store_monitoring.ingest.ports import IngestLog
 from store_monitoring.storage.ports import Tables
 
+_FIRST_DELAY_SECONDS = 15
+_MAX_DELAY_SECONDS = 900
+
 
 class Inbox(Protocol):
     """The uploaded objects."""
@@ -88,10 +91,6 @@ def record_failed_attempt(
     is_ours = isinstance(error, TransientError)
     reason = str(error) if is_ours else f"ingest failed: {type(error).__name__}"
     uploads.record(UploadOutcome.failed(upload, UploadStatus.RETRYING, failed_at, reason))
-
-
-_FIRST_DELAY_SECONDS = 15
-_MAX_DELAY_SECONDS = 900
 
 
 def redelivery_seconds(receives: int, rng: random.Random) -> int:

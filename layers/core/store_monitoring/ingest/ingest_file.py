@@ -44,7 +44,7 @@ _MAX_ROWS_PER_STORE = {
     Kind.EXCLUSIONS: 10_000,
 }
 _MAX_PARTIAL_STORE_IDS = 100
-_MAX_ATTRIBUTES = 100  # of all stores; each stores file of the snapshot names its own
+_MAX_ATTRIBUTES = 100  # of all stores together; the head of the ingest log names them
 _WRITERS = 8  # most of the time is spent waiting for S3
 
 
@@ -113,9 +113,9 @@ class _Part:
     ----------
     ingest_id : str
     from_us : int or None
-        Its earliest poll, if the earlier ones are already committed.
+        The instant of its first poll, if earlier polls of the file are already committed.
     is_committed : bool
-        Whether it is already committed, and no other part can be committed now.
+        Whether it is already committed, and no later part can be committed yet.
     """
 
     ingest_id: str
@@ -136,7 +136,7 @@ class _WrittenStores:
 
 @dataclass(frozen=True, slots=True)
 class _Ingest:
-    """The ingest of a file that was read to its end: see `ingest_file`."""
+    """The ingest of a file that was read to its end; for the attributes see `ingest_file`."""
 
     content: Content
     upload: Upload
@@ -148,7 +148,7 @@ class _Ingest:
     uploads: Uploads
 
     def store(self) -> UploadOutcome:
-        """Store the next part of the file; return the recorded outcome."""
+        """Commit the next part of the file; return the recorded outcome."""
         outcome = None
         while outcome is None:
             outcome = self._store(self._next_part())
@@ -168,10 +168,10 @@ class _Ingest:
         return part
 
     def _store(self, part: _Part) -> UploadOutcome | None:
-        """Write the files of a part, then commit them; before the commit no report reads them.
+        """Write the files of a part, then commit them; no report reads them before.
 
-        Polls accumulate: committed polls are not committed again. Reference data is committed even
-        if only its upload time is new, since the latest upload wins.
+        Polls that are already committed are not committed again. Reference data are committed even
+        if only their upload time is new, since the latest upload wins.
 
         Returns
         -------
@@ -294,7 +294,7 @@ def _check_attributes(snapshot: Snapshot, stores: Iterable[_WrittenStores]) -> N
 
 
 def _polls_from(from_us: int | None, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the polls of each chunk from an instant on."""
+    """Yield the polls from an instant on, chunk by chunk; all polls if it is None."""
     for chunk in chunks:
         if from_us is None:
             yield chunk
@@ -334,7 +334,7 @@ def _partial_stores(content: Content) -> tuple[int, tuple[str, ...]]:
 def _with_content(
     stores: pa.Table, content: Content, uploaded_at: datetime, bucket: int
 ) -> pa.Table:
-    """Return a bucket's stores with what a file says of them."""
+    """Return a bucket's stores, updated with the content of a file."""
     chunks = content.spill.chunks(bucket)
     rejected = rejected_stores(content, bucket)
     match content.kind:

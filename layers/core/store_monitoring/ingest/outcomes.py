@@ -8,6 +8,8 @@ from typing import Protocol, Self
 
 from store_monitoring.page_tokens import from_token, invalid_token, to_token
 
+NO_REASON = "ingest ended without a reason each time: it ran out of time or memory"
+
 
 class UploadStatus(StrEnum):
     """The status of an upload."""
@@ -43,7 +45,7 @@ class Upload:
 
     @property
     def version(self) -> str:
-        """Identifies this upload among others with the same key."""
+        """What identifies this upload among others with the same key."""
         return self.version_id or f"{self.etag}-{self.uploaded_at.isoformat()}"
 
 
@@ -122,8 +124,8 @@ class UploadOutcome:
     def makes_redundant(self, delivery: Delivery) -> bool:
         """Return whether a delivery of the upload must be skipped.
 
-        A message that an operator redrives was sent after the upload failed. A duplicate of the
-        original message was sent before.
+        A final outcome can only be changed by a message that an operator redrives. That one was
+        sent after the upload failed, a duplicate of the original message before.
         """
         if self.can_be_redriven:
             return delivery.sent_at <= self.ended_at
@@ -136,19 +138,18 @@ class UploadOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class UnusedForm:
-    """A presigned POST under whose key no upload has an outcome.
+class UnusedPost:
+    """A presigned POST under whose key no upload has an outcome yet.
 
     Attributes
     ----------
     key : str
-    issued_at, ends_at : datetime
-        When it was issued, and when it expires.
+    issued_at, expires_at : datetime
     """
 
     key: str
     issued_at: datetime
-    ends_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,9 @@ class UploadCursor:
 
 @dataclass(frozen=True, slots=True)
 class UploadPage:
-    """A page of uploads, newest first, and the cursor of the next page, None on the last page."""
+    """A page of uploads, newest first; `end` is the next page's cursor, None on the last page."""
 
-    entries: tuple[UploadOutcome | UnusedForm, ...]
+    entries: tuple[UploadOutcome | UnusedPost, ...]
     end: UploadCursor | None = None
 
 
@@ -214,17 +215,14 @@ class Uploads(Protocol):
     def of_key(self, key: str) -> Sequence[UploadOutcome]:
         """Return the outcomes under a key, newest first, with a strongly consistent read."""
 
-    def issue(self, form: UnusedForm) -> None:
+    def issue(self, post: UnusedPost) -> None:
         """Record that a presigned POST was issued."""
 
-    def unused_form(self, key: str) -> UnusedForm | None:
+    def unused_post(self, key: str) -> UnusedPost | None:
         """Return the presigned POST for a key; None if none was issued, or an outcome is known."""
 
     def newest(self, limit: int, after: UploadCursor | None = None) -> UploadPage:
         """Return a page of uploads, newest first. The read is eventually consistent."""
-
-
-NO_REASON = "ingest ended without a reason each time: it ran out of time or memory"
 
 
 def fail_upload(delivery: Delivery, failed_at: datetime, uploads: Uploads) -> UploadOutcome:
@@ -233,8 +231,8 @@ def fail_upload(delivery: Delivery, failed_at: datetime, uploads: Uploads) -> Up
     Returns
     -------
     UploadOutcome
-        The outcome that is recorded afterwards: an earlier one if the message was delivered twice,
-        or if ingest finished the upload after all.
+        The outcome that is recorded afterwards. It is an earlier one if the message was delivered
+        twice, or if ingest succeeded after all.
     """
     upload = delivery.upload
     recorded = uploads.get(upload)

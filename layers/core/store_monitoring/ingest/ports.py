@@ -25,7 +25,7 @@ class ManifestEntry:
         Number of polls in each ISO week (UTC). The key is the start of the week, in microseconds.
         Empty for entries from before weeks were counted.
     log_bytes : int
-        Size of its entry in the log. A transaction on the log has a limit.
+        Size of its entry in the log. Transactions have a maximum size.
     """
 
     ingest_id: str
@@ -44,10 +44,10 @@ class ManifestEntry:
         ]
 
     def share_read(self, min_timestamp_us: int, max_timestamp_us: int) -> float:
-        """Return which share of the polls a range of timestamps reads, ends included.
+        """Return the share of the polls that is read for a range of timestamps, ends included.
 
-        A row group holds one ISO week and is read whole. Stores are hashed to buckets, so the share
-        is about the same in each file.
+        A row group holds one ISO week and is read as a whole. Stores are hashed to buckets, so the
+        share is about the same in each file.
         """
         skipped = sum(
             rows
@@ -129,7 +129,7 @@ class Committed:
     left_out_from_us : int or None
         See `Commit`.
     is_compaction : bool
-        Whether it replaced ingests. False, too, if it did so before this was recorded.
+        Whether it replaced ingests; also False for compactions from before this was recorded.
     """
 
     left_out_from_us: int | None = None
@@ -179,7 +179,7 @@ class Compacted:
     ingests : tuple of ManifestEntry
         Without those that were taken back since.
     stale_ids : frozenset of str
-        Those of them that are compactions and hold polls that were taken back.
+        Those that are compactions themselves and hold polls that were taken back.
     """
 
     ingests: tuple[ManifestEntry, ...]
@@ -194,15 +194,15 @@ class Reversal:
     ----------
     kind, ingest_id : str
     stale_ids : tuple of str
-        The compactions that hold its polls, if they were compacted. The last one is current.
-    compacted : Commit or None
-        What replaces the current compaction.
+        The compactions that hold its polls, if there are any. The last one is current.
+    compaction : Commit or None
+        The compaction that replaces the current one.
     """
 
     kind: str
     ingest_id: str
     stale_ids: tuple[str, ...] = ()
-    compacted: Commit | None = None
+    compaction: Commit | None = None
 
 
 class IngestLog(Protocol):
@@ -234,7 +234,7 @@ class IngestLog(Protocol):
             If the outcome of the upload is already recorded.
         """
 
-    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compacted: Commit) -> None:
+    def replace(self, snapshot: Snapshot, ingest_ids: Sequence[str], compaction: Commit) -> None:
         """Replace the files of several ingests by one file per bucket, in one transaction.
 
         The new files count from this version on; older versions keep the old files.
@@ -301,7 +301,7 @@ class IngestLog(Protocol):
         """Return the stores files that each commit of an ingest replaced."""
 
     def taken_back_changes(self, kind: str) -> list[StoresChange]:
-        """Return the stores files that commits of a kind replaced that were later taken back."""
+        """Return the stores files that were replaced by commits of a kind, now taken back."""
 
     def replaced_before(self, when: datetime) -> list[Replacement]:
         """Return the replacements made before an instant and not yet deleted, oldest first."""

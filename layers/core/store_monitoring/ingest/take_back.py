@@ -1,4 +1,4 @@
-"""Take back an ingest: its data no longer counts, but no file is deleted."""
+"""Take back an ingest: its data no longer count, but no file is deleted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from store_monitoring.errors import (
     MissingObjectError,
     UnknownIngestError,
 )
-from store_monitoring.ingest.compaction import rewrite
+from store_monitoring.ingest.compaction import write_merged
 from store_monitoring.ingest.deadline import Deadline, commit_attempts
 from store_monitoring.ingest.parsing.content import derived_id
 from store_monitoring.ingest.parsing.kinds import Kind
@@ -36,7 +36,7 @@ _COLUMNS = {
     Kind.EXCLUSIONS: "exclusions",
     Kind.ATTRIBUTES: "attributes",
 }
-_DELETED = "its polls were compacted, and the files from before that are deleted"
+_FILES_DELETED = "its polls were compacted, and its own files have been deleted since"
 _COMMIT_SECONDS = 300
 _ALL_TIME_US = (-(2**62), 2**62)
 
@@ -62,10 +62,9 @@ def take_back_ingest(
 ) -> TakenBack:
     """Take back an ingest in a new version of the log; older plans still read its data.
 
-    Polls of the ingest no longer count. If they were compacted, the compaction is rewritten without
-    them. Reference data go back to their previous values, for the stores whose current
-    values come from this ingest. A store that only this ingest named is no longer known. The same
-    file can be uploaded and committed again.
+    Polls of the ingest no longer count. If they were compacted, the compaction is replaced by one
+    without them. Reference data that come from this ingest go back to their previous values. A
+    store that only this ingest named is no longer known. The same file can be ingested again.
 
     Parameters
     ----------
@@ -86,14 +85,12 @@ def take_back_ingest(
         kind = _kind_of(ingest_id, log)  # a concurrent call may take it back between attempts
         try:
             if kind is Kind.POLLS:
-                reversal = _without_polls(ingest_id, clock, tables, log)
+                reversal = _reverse_polls(ingest_id, clock, tables, log)
             else:
                 reversal = Reversal(kind, ingest_id)
-            log.take_back(snapshot, _stores_before(reversal, snapshot, tables, log), reversal)
+            log.take_back(snapshot, _restore_stores(reversal, snapshot, tables, log), reversal)
         except MissingObjectError as error:
-            raise CannotTakeBackError(
-                f"a file that is needed for it was deleted: {error}"
-            ) from error
+            raise CannotTakeBackError(f"a file with previous data was deleted: {error}") from error
         except CommitConflictError:
             continue
         return TakenBack(kind, ingest_id, snapshot.version + 1)
@@ -111,12 +108,15 @@ def _kind_of(ingest_id: str, log: IngestLog) -> Kind:
     raise UnknownIngestError(f"no ingest {ingest_id!r} is committed; it may have been taken back")
 
 
-def _without_polls(
+def _reverse_polls(
     ingest_id: str, clock: Callable[[], datetime], tables: Tables, log: IngestLog
 ) -> Reversal:
-    """Return the reversal of an ingest of polls; it rewrites the compaction that holds it."""
+    """Return the reversal of an ingest of polls.
+
+    If the ingest was compacted, write a new compaction of the same ingests without it.
+    """
     if not log.has_entry(Kind.POLLS, ingest_id):
-        raise CannotTakeBackError(_DELETED)
+        raise CannotTakeBackError(_FILES_DELETED)
     path = [ingest_id]
     while (compaction_id := log.replaced_by(path[-1])) is not None:
         path.append(compaction_id)
@@ -124,21 +124,21 @@ def _without_polls(
         return Reversal(Kind.POLLS, ingest_id)
     files = [file for entry in _other_entries(path[-1], path, log) for file in entry.files]
     compaction_id = derived_id(f"without {ingest_id}: {' '.join(sorted(f.key for f in files))}")
-    written = rewrite(files, compaction_id, tables)
+    written = write_merged(files, compaction_id, tables)
     rows = sum(polls.file.rows for polls in written)
-    compacted = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
-    return Reversal(Kind.POLLS, ingest_id, tuple(path[1:]), compacted)
+    compaction = Commit(Kind.POLLS, compaction_id, rows, 0, clock(), written)
+    return Reversal(Kind.POLLS, ingest_id, tuple(path[1:]), compaction)
 
 
 def _other_entries(compaction_id: str, path: Sequence[str], log: IngestLog) -> list[ManifestEntry]:
     """Return the entries that a compaction replaced, without the ingest that is taken back.
 
-    `path` leads from that ingest to the compaction. Nested compactions that hold data that is, or
-    was, taken back are expanded into their own entries.
+    `path` leads from that ingest to the compaction. Nested compactions that hold polls of an ingest
+    that is, or was, taken back are expanded into the entries that they replaced.
     """
     compacted = log.compacted(compaction_id)
     if compacted is None:
-        raise CannotTakeBackError(_DELETED)
+        raise CannotTakeBackError(_FILES_DELETED)
     others: list[ManifestEntry] = []
     for each in compacted.ingests:
         if each.ingest_id == path[0]:
@@ -150,22 +150,22 @@ def _other_entries(compaction_id: str, path: Sequence[str], log: IngestLog) -> l
     return others
 
 
-def _stores_before(
+def _restore_stores(
     reversal: Reversal, snapshot: Snapshot, tables: Tables, log: IngestLog
 ) -> list[StoresFile]:
-    """Write and return the stores files of the ingest's buckets, without its data."""
+    """Write new stores files for the ingest's buckets, without its data, and return them."""
     own = log.stores_changes(reversal.kind, reversal.ingest_id)
     if not own and reversal.kind != Kind.POLLS:
         raise CannotTakeBackError("it was committed before commits recorded what they replace")
     taken_back = {kind: log.taken_back_changes(kind) for kind in Kind}
-    gone = [*own, *chain.from_iterable(taken_back.values())]
-    # The previous value may come from an ingest that was taken back since: undo that, too.
+    reversed_changes = [*own, *chain.from_iterable(taken_back.values())]
+    # A previous value may come from an ingest that has been taken back since: undo that, too.
     changes = sorted(
         [*own, *taken_back[Kind(reversal.kind)]], key=lambda each: each.version, reverse=True
     )
     polls = _CurrentPolls(reversal, snapshot, log)
     written = []
-    for bucket in sorted({bucket for change in gone for bucket in change.before}):
+    for bucket in sorted({bucket for change in reversed_changes for bucket in change.before}):
         current = tables.read_stores([snapshot.stores[bucket]])
         stores = current
         if reversal.kind != Kind.POLLS:
@@ -174,27 +174,27 @@ def _stores_before(
                     before = _read(change.before[bucket], tables)
                     column = _COLUMNS[Kind(reversal.kind)]
                     stores = with_restored(stores, column, change.uploaded_at, before)
-        stores = _without_new_stores(stores, bucket, gone, polls, tables)
+        stores = _drop_unknown_stores(stores, bucket, reversed_changes, polls, tables)
         if not stores.equals(current):
             version = f"{snapshot.version + 1:08d}-without-{reversal.ingest_id}"
             written.append(write_stores(bucket, version, stores, tables))
     return written
 
 
-def _without_new_stores(
+def _drop_unknown_stores(
     stores: pa.Table,
     bucket: int,
-    gone: Sequence[StoresChange],
+    reversed_changes: Sequence[StoresChange],
     polls: "_CurrentPolls",
     tables: Tables,
 ) -> pa.Table:
-    """Remove the stores that only ingests named that are taken back."""
+    """Return the stores without those that only taken-back ingests named."""
     ids = stores.column("store_id").combine_chunks()
     nothing_known = pa.array([True] * len(ids), pa.bool_())
     for column in _COLUMNS.values():
         nothing_known = pc.and_(nothing_known, pc.is_null(stores.column(column).combine_chunks()))
     added = pa.array([False] * len(ids), pa.bool_())
-    for change in gone:
+    for change in reversed_changes:
         if bucket in change.before:
             before = _read(change.before[bucket], tables).column("store_id").combine_chunks()
             added = pc.or_(added, pc.invert(pc.is_in(ids, before)))
@@ -209,7 +209,7 @@ def _without_new_stores(
 
 
 class _CurrentPolls:
-    """The polls files that are current after an ingest is taken back; loaded when first used."""
+    """The polls files that are current after an ingest is taken back; listed when first used."""
 
     def __init__(self, reversal: Reversal, snapshot: Snapshot, log: IngestLog) -> None:
         self._reversal = reversal
@@ -220,13 +220,13 @@ class _CurrentPolls:
     def of(self, bucket: int) -> list[PollsFile]:
         """Return the files of a bucket."""
         if self._files is None:
-            gone = {self._reversal.ingest_id, *self._reversal.stale_ids}
+            removed = {self._reversal.ingest_id, *self._reversal.stale_ids}
             ingests = self._log.manifest(self._snapshot.version, *_ALL_TIME_US)
             self._files = [
-                file for each in ingests if each.ingest_id not in gone for file in each.files
+                file for each in ingests if each.ingest_id not in removed for file in each.files
             ]
-            if self._reversal.compacted is not None:
-                self._files += self._reversal.compacted.polls_files
+            if self._reversal.compaction is not None:
+                self._files += self._reversal.compaction.polls_files
         return [file for file in self._files if file.bucket == bucket]
 
 

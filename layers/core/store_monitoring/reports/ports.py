@@ -63,7 +63,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """A page of reports, newest first, and the cursor of the next page, None on the last page."""
+    """A page of reports, newest first; `end` is the next page's cursor, None on the last page."""
 
     reports: tuple[Report, ...]
     end: Cursor | None = None

@@ -26,12 +26,12 @@ from store_monitoring.domain.windows import (
 from store_monitoring.reports.plan import PartInfo, Plan, Shard, read_plan
 from store_monitoring.reports.request import Condition
 from store_monitoring.storage.arrays import (
-    ends_of,
     outage_tables,
     part_of,
     period_part_of,
     polls_of,
     stores_of,
+    window_ends,
 )
 from store_monitoring.storage.keys import outages_key, part_key
 from store_monitoring.storage.ports import PollsFile, StoresFile, Tables
@@ -174,7 +174,7 @@ def compute_part(
             if figures.all_outages is not None:
                 row = sum(map(len, ends)) + figures.all_outages.store
                 outages.append(replace(figures.all_outages, store=row))
-                ends.append(ends_of(stores, figures, windows))
+                ends.append(window_ends(stores, figures, windows))
             if plan.period is None:
                 parts.append(part_of(stores, figures))
             else:

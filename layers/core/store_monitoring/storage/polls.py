@@ -26,13 +26,13 @@ POLLS_ENCODING: dict[str, Any] = {
     "store_schema": False,  # readers choose whether `store_id` is a dictionary
     "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
 }
-"""Parquet encodings that take half the bytes and a third of the time to read of the defaults."""
+"""Parquet encodings: half the bytes of the default ones, and a third of their time to read."""
 
 
 def write_polls(
     bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Tables
 ) -> WrittenPolls:
-    """Write a bucket's polls in row groups of one chunk and ISO week, by store and time."""
+    """Write a bucket's polls, each chunk cut into sorted row groups of one ISO week."""
     min_timestamp_us, max_timestamp_us = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     rows_by_week: Counter[int] = Counter()
 
@@ -67,7 +67,7 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     ------
     tuple of int and table
         Start of the week in microseconds, and at most `ROW_GROUP_ROWS` of its polls, of schema
-        POLLS_AS_READ. The dictionary has the ids of those.
+        POLLS_AS_READ. The dictionary contains only the ids in the row group.
     """
     ids = polls.column("store_id").cast(POLLS_AS_READ.field("store_id").type).combine_chunks()
     by_id = pc.sort_indices(ids.dictionary)
@@ -75,8 +75,8 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     rank = np.argsort(by_id.to_numpy())[ids.indices]
     since_us = polls.column("timestamp").cast(pa.int64()).to_numpy() + _EPOCH_WEEK_OFFSET_US
     week = since_us // WEEK_US
-    # In a week, a poll is one integer, of which int64 holds those of 7 million stores. Sorting them
-    # is faster than finding the order of the polls and taking them in it.
+    # Within a week, each poll becomes one integer; int64 has room for 7 million stores. Sorting
+    # integers is faster than sorting indices and reordering the columns.
     key = rank * WEEK_US
     key += since_us - week * WEEK_US
     key <<= 1
@@ -93,7 +93,7 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 
 def _table(key: Int64s, week_us: int, sorted_ids: pa.StringArray) -> pa.Table:
-    """Return the polls of a week, given their integers, ascending."""
+    """Return the polls of a week, given their integers in ascending order."""
     position = key >> 1
     rank = position // WEEK_US
     is_other_store = np.append(True, rank[1:] != rank[:-1])
@@ -107,5 +107,5 @@ def _table(key: Int64s, week_us: int, sorted_ids: pa.StringArray) -> pa.Table:
 
 
 def _small(numbers: Int64s) -> NDArray[np.unsignedinteger[Any]]:
-    """Return numbers in the smallest type that holds them; up to 16 bits, numpy sorts by radix."""
+    """Return numbers in the smallest type that holds them: numpy radix-sorts those of 16 bits."""
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # some functions are deployed without Arrow
 
 
 class ReportFiles(Protocol):
-    """A report's objects, for functions that do not read Parquet."""
+    """Objects of the data bucket, for functions without Arrow."""
 
     def write_json(self, key: str, value: object) -> None:
         """Write a value as a JSON object."""
@@ -69,7 +69,7 @@ def from_stored_names(stored: Mapping[str, Any]) -> dict[str, Any]:
 class PollsFile:
     """One Parquet file of polls.
 
-    `bytes` is its size when it was written; 0 if that is not known. `StoresFile` has the same.
+    `bytes` is its size when it was written, here and in `StoresFile`; 0 if that is not known.
     """
 
     bucket: int
@@ -102,9 +102,9 @@ class WrittenPolls:
 
 @dataclass(frozen=True, slots=True)
 class StoresFile:
-    """The current Parquet file of a bucket's stores.
+    """A Parquet file of a bucket's stores.
 
-    `attributes` are the names of the columns in which some of them have a value, ascending.
+    `attributes` are the names of the attributes that some of the stores have, ascending.
     """
 
     bucket: int
@@ -133,9 +133,9 @@ class Tables(Protocol):
         """Return an object's content."""
 
     def read_part(self, key: str, piece_rows: int = 1000) -> Iterator["pa.Table"]:
-        """Yield what one shard computed, in pieces of about so many rows, at least a thousand.
+        """Yield what one shard computed, in pieces of about `piece_rows` rows, at least a thousand.
 
-        There is at least one piece, maybe without rows.
+        There is at least one piece, even if the part has no rows.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class Tables(Protocol):
     ) -> "pa.Table":
         """Return all polls in [min_timestamp_us, max_timestamp_us], in any order, and maybe others.
 
-        With `store_id`, only the polls of that store must be among them.
+        With `store_id`, polls of other stores may be left out.
         """
 
     def read_polls_in_batches(

@@ -40,7 +40,7 @@ def _attribute_columns(stores: pa.Table) -> tuple[str, ...]:
 
 def with_stores(stores: pa.Table, store_ids: pa.ChunkedArray) -> pa.Table:
     """Return the stores, with an empty row added for each of `store_ids` that is missing."""
-    every_id = pc.unique(_joined(stores.column("store_id"), store_ids))
+    every_id = pc.unique(_concat(stores.column("store_id"), store_ids))
     if len(every_id) == len(stores):
         return stores
     every_id = every_id.take(pc.sort_indices(every_id))
@@ -61,7 +61,7 @@ def with_zones(
         One row per store.
     uploaded_at : datetime
     partial : string array, optional
-        Ids of the stores of which the upload had rejected rows: see `_replaced`.
+        Ids of the stores of which the upload had rejected rows: see `_replace_column`.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def with_zones(
     ['UTC', 'Asia/Tokyo']
     """
     store_ids, new = zones.column("store_id"), zones.column("timezone")
-    return _replaced(stores, "timezone", store_ids, new, uploaded_at, partial)
+    return _replace_column(stores, "timezone", store_ids, new, uploaded_at, partial)
 
 
 def with_rows(
@@ -94,7 +94,7 @@ def with_rows(
         Any order; repeated rows count once. It may lack `reason`.
     uploaded_at : datetime
     partial : string array, optional
-        Ids of the stores of which the upload had rejected rows: see `_replaced`.
+        Ids of the stores of which the upload had rejected rows: see `_replace_column`.
     """
     fields = list(STORES.field(column).type.value_type)
     for field in fields:
@@ -113,7 +113,7 @@ def with_rows(
         type=STORES.field(column).type,
     )
     new = pa.chunked_array([lists])
-    return _replaced(stores, column, pa.chunked_array([named]), new, uploaded_at, partial)
+    return _replace_column(stores, column, pa.chunked_array([named]), new, uploaded_at, partial)
 
 
 def with_attributes(
@@ -131,7 +131,7 @@ def with_attributes(
         `revenue_per_hour` have the types of `ATTRIBUTES`; the others are text.
     uploaded_at : datetime
     partial : string array, optional
-        Ids of the stores of which the upload had rejected rows: see `_replaced`.
+        Ids of the stores of which the upload had rejected rows: see `_replace_column`.
 
     Examples
     --------
@@ -153,7 +153,9 @@ def with_attributes(
         [*own.values(), _values(rows.select(names))], fields=list(ATTRIBUTES)
     )
     store_ids = rows.column("store_id")
-    return _replaced(stores, "attributes", store_ids, pa.chunked_array([new]), uploaded_at, partial)
+    return _replace_column(
+        stores, "attributes", store_ids, pa.chunked_array([new]), uploaded_at, partial
+    )
 
 
 def _values(texts: pa.Table) -> pa.MapArray:
@@ -218,7 +220,7 @@ def with_restored(
     )
     row = pc.if_else(is_from_upload, row_before, own_row)
     names = (column, f"{column}_uploaded_at", f"{column}_is_partial")
-    restored = {name: _joined(stores.column(name), before.column(name)).take(row) for name in names}
+    restored = {name: _concat(stores.column(name), before.column(name)).take(row) for name in names}
     return pa.table(
         [restored.get(name, stores.column(name)) for name in STORES.names], schema=STORES
     )
@@ -234,7 +236,7 @@ def equal_except_upload_times(first: pa.Table, second: pa.Table) -> bool:
     return bool(first.drop_columns(_UPLOADED_AT).equals(second.drop_columns(_UPLOADED_AT)))
 
 
-def _replaced(
+def _replace_column(
     stores: pa.Table,
     column: str,
     store_ids: pa.ChunkedArray,
@@ -267,7 +269,7 @@ def _replaced(
     is_new = pc.is_valid(new_row)
     partial_or_null = pc.if_else(new_partial, True, None)  # null as in files that lack the column
     replaced = {
-        column: _joined(old, new).take(row),
+        column: _concat(old, new).take(row),
         f"{column}_uploaded_at": pc.if_else(is_new, new_at, old_at),
         f"{column}_is_partial": pc.if_else(
             is_new, partial_or_null, stores.column(f"{column}_is_partial")
@@ -278,5 +280,5 @@ def _replaced(
     )
 
 
-def _joined(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:
+def _concat(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([*first.chunks, *second.chunks], first.type)

@@ -50,8 +50,8 @@ MAX_POLLS_PER_STORE = 1_000_000
 """In a file; it bounds the memory of a report. One poll per second for eleven days."""
 
 _SHOWN_CHARACTERS = 100
-_HASH_FACTOR = 1_000_003  # a prime, so that hashes of other stores and dates differ
-_FUTURE = "timestamp_utc is too far in the future of the upload"
+_HASH_FACTOR = 1_000_003  # a prime, so that different stores and dates have different hashes
+_FUTURE = "timestamp_utc is too far after the upload"
 _ONE_TIME = (
     "only one of start_time_local and end_time_local has a value: both are empty if the store is"
     " closed on that date"
@@ -76,22 +76,41 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
     Kind.BUSINESS_HOURS: (
         _STORE_ID,
         _Field("day_of_week", "day", values.days, "day_of_week is not 0 to 6"),
-        _Field("start_time_local", "start_us", values.times_of_day, "start_time_local is no time"),
-        _Field("end_time_local", "end_us", values.times_of_day, "end_time_local is no time"),
+        _Field(
+            "start_time_local",
+            "start_us",
+            values.times_of_day,
+            "start_time_local is not a time of day",
+        ),
+        _Field(
+            "end_time_local", "end_us", values.times_of_day, "end_time_local is not a time of day"
+        ),
     ),
     Kind.TIMEZONES: (
         _STORE_ID,
-        _Field("timezone_str", "timezone", values.zone_names, "timezone_str is no known zone"),
+        _Field(
+            "timezone_str", "timezone", values.zone_names, "timezone_str is not a known time zone"
+        ),
     ),
     Kind.SPECIAL_HOURS: (
         _STORE_ID,
-        _Field("date", "date", values.dates, "date is no date such as 2024-12-25"),
+        _Field("date", "date", values.dates, "date is not a date such as 2024-12-25"),
         _Field(
-            *("start_time_local", "start_us", values.times_of_day, "start_time_local is no time"),
+            *(
+                "start_time_local",
+                "start_us",
+                values.times_of_day,
+                "start_time_local is not a time of day",
+            ),
             optional=True,
         ),
         _Field(
-            *("end_time_local", "end_us", values.times_of_day, "end_time_local is no time"),
+            *(
+                "end_time_local",
+                "end_us",
+                values.times_of_day,
+                "end_time_local is not a time of day",
+            ),
             optional=True,
         ),
     ),
@@ -117,7 +136,7 @@ _FIELDS: dict[Kind, tuple[_Field, ...]] = {
 
 
 def _fields(kind: Kind, columns: Collection[str]) -> list[_Field]:
-    """Return how to parse the columns that a file has; those without a rule are text."""
+    """Return how to parse the columns of a file; columns without an entry in `_FIELDS` are text."""
     fields = [field for field in _FIELDS[kind] if field.column in columns]
     known = {field.column for field in fields}
     problem = "is more than 255 characters or not printable"
@@ -152,8 +171,8 @@ class Parsed:
 class PollLimit:
     """Counts a file's polls per store, and finds those beyond the limit.
 
-    Stores are counted by a 64-bit hash, in 16 bytes each, since a file can have very many. Two
-    stores with the same hash and a million polls are very unlikely.
+    A file can have very many stores, so each is counted by a 64-bit hash, in 16 bytes. It is very
+    unlikely that two stores have the same hash and a million polls.
     """
 
     def __init__(self) -> None:
@@ -192,7 +211,7 @@ class PollLimit:
 class SpecialDates:
     """Finds rows of special hours that contradict an earlier row of the file.
 
-    Each store and date is kept as a 64-bit hash. Two of them with the same hash are very unlikely.
+    Each store and date is kept as a 64-bit hash. It is very unlikely that two have the same hash.
     """
 
     def __init__(self) -> None:
@@ -242,7 +261,7 @@ def parse(
     limit : PollLimit
         Counts the polls of the whole file.
     special_dates : SpecialDates
-        Remembers the dates of the whole file.
+        Keeps the dates of the whole file.
     latest_us : int or None
         Polls later than this are rejected.
     """
@@ -297,7 +316,7 @@ def parse(
 
 
 def _contradictory_times(kind: Kind, table: pa.Table) -> dict[int, str]:
-    """Return the rows whose two times do not go together, with a reason."""
+    """Return the rows whose two times contradict each other, with a reason."""
     if kind is Kind.SPECIAL_HOURS:
         has_start, has_end = (pc.is_valid(table.column(name)) for name in ("start_us", "end_us"))
         return dict.fromkeys(_rows_where(pc.xor(has_start, has_end)), _ONE_TIME)

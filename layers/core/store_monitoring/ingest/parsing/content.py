@@ -153,7 +153,7 @@ def rejected_stores(content: Content, bucket: int) -> pa.Array:
 
 
 def _stores_of_rejects(texts: Iterable[str], header: Header) -> pa.Table:
-    r"""Return the ids of the stores in rejected lines, as far as they can be parsed.
+    r"""Return the store ids in rejected lines that can be parsed.
 
     Returns
     -------

@@ -20,9 +20,9 @@ _BUFFER_BYTES = 1024 * 1024
 class Spill:
     """Writes tables to a local file and reads them back bucket by bucket.
 
-    The first column is `store_id`, dictionary-encoded. The rows of a bucket in a table are an Arrow
-    stream of their own, with a dictionary of only that bucket's ids: as plain strings, the ids
-    would take most of the disk space and memory.
+    The first column is `store_id`, dictionary-encoded: as plain strings, the ids would take most of
+    the disk space and memory. Of each table, the rows of a bucket are written as an Arrow stream of
+    their own, whose dictionary has only that bucket's ids.
 
     Parameters
     ----------
