@@ -1,7 +1,7 @@
 """Measure how long each built function's handler takes to import: `make bench-cold-start`.
 
-As in Lambda, there is nothing on the path but the function, its layers and the runtime's boto3,
-for which this environment's own stands, compiled; and each import has a process of its own.
+As in Lambda, only the function, its layers and boto3 are on the path. boto3 is the one of this
+environment, compiled. Each import runs in a new process.
 """
 
 import json
@@ -36,7 +36,7 @@ print(json.dumps({"seconds": time.perf_counter() - began, "modules": list(sys.mo
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """What the import of a handler took and brought in."""
+    """How long the import of a handler took, and what it imported."""
 
     seconds: float
     modules: frozenset[str]
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def fill_runtime(folder: Path, interpreter: Path) -> None:
-    """Fill a folder that stands for Lambda's own packages, /var/runtime."""
+    """Fill a folder with the packages of Lambda's runtime, as in /var/runtime."""
     for package in _RUNTIME_PACKAGES:
         spec = find_spec(package)
         assert spec is not None  # it is locked
@@ -83,7 +83,7 @@ def cold_start(function: BuiltFunction, interpreter: Path, runtime: Path) -> Col
     interpreter : Path
         A Python of Lambda's version.
     runtime : Path
-        Folder that stands for Lambda's own packages.
+        Folder with the packages of Lambda's runtime.
 
     Raises
     ------

@@ -90,7 +90,7 @@ def compute_anew(report_id: str, shard: int, tables: FolderTables) -> Receipt:
 def make_data_set(
     folder: Path, scale: float, buckets: int = BUCKETS, sample: SampleShape = DENSE
 ) -> DataSet:
-    """Write a data set of so many samples; the same arguments are the same bytes."""
+    """Write a data set of `scale` times the sample; the same arguments give the same bytes."""
     tables = FolderTables(folder)
     rng = np.random.default_rng(_SEED)
     stores, polls = [], []

@@ -31,16 +31,16 @@ def import_as_in_lambda() -> None:
 
 
 def cpu_seconds(call: Callable[[], Any]) -> float:
-    """Return the processor's time that a call takes, of all threads: others' load is not in it."""
+    """Return the processor time of a call, of all threads; load of other processes is not in it."""
     began = time.process_time()
     call()
     return time.process_time() - began
 
 
 def peak_mb(process: str = "self") -> float:
-    """Return the most memory that this program, or another process, had so far.
+    """Return the peak memory of this process or another one.
 
-    `getrusage` returns it, too, but counts what the process was before it became this program.
+    `getrusage` would include the memory of the program that forked this one.
     """
     status = Path("/proc", process, "status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
@@ -76,8 +76,7 @@ class FunctionUse:
 def function_uses(state: Path) -> dict[str, FunctionUse]:
     """Return what each function of a local cloud used, by its name; `state` is the cloud's.
 
-    A handler's process may be forked: only its group, that of the program which asked for it, says
-    whose it is.
+    A handler's process may be forked: only its process group says which function it belongs to.
     """
     names: dict[int, str] = {}  # by process group
     members: dict[int, list[Path]] = defaultdict(list)

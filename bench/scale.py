@@ -1,7 +1,7 @@
 """Measure shards of data sets of 1, 10 and 100 times the sample: `make bench-scale`.
 
-Each data set is planned as a report of it is, and each of its shards computed in turn, on one core,
-by a process of its own. A table is printed, and drawn into docs/performance.svg.
+Each data set is planned like a report, and its shards are computed one after the other, on one
+core, in a separate process. The result is printed as a table, and drawn in docs/performance.svg.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _measure(folder: Path) -> Run:
                 tables.read_stores(stores_files)
                 tables.read_polls(polls_files, plan.now_us - MEMORY_US, plan.now_us)
 
-    compute()  # imports, and the files' first reading, are no shard's own
+    compute()  # warm up: imports and the first read of the files do not count
     seconds = statistics.median(cpu_seconds(compute) for _ in range(_RUNS))
     most_mb = peak_mb()
     counting = CountingTables(folder)

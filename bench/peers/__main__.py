@@ -1,7 +1,7 @@
 """Measure our report against DuckDB's, Polars' and a pandas loop's: `make bench-peers`.
 
-From Parquet files to exact totals of all stores, business time included, on one core. All must say
-the same, to the microsecond.
+From Parquet files to exact totals of all stores, business time included, on one core. All results
+must be equal, to the microsecond.
 """
 
 import argparse
@@ -42,10 +42,10 @@ def main() -> None:
         ours()
         part = classic(pa.concat_tables(data_set.tables.read_part(part_key(_REPORT_ID, 0))))
         for name, peer in peers.items():
-            assert peer().cast(part.schema).equals(part), f"{name} says something else"
+            assert peer().cast(part.schema).equals(part), f"{name} has other totals"
         seconds = medians({"ours": ours, **peers}, chosen.runs)
         if chosen.loop:
-            assert loop().equals(part), "the pandas loop says something else"
+            assert loop().equals(part), "the pandas loop has other totals"
             seconds[pandas_loop.__name__] = cpu_seconds(loop)
     for name, median in seconds.items():
         print(f"{median:9.3f} s  {median / seconds['ours']:8.2f}  {name}")

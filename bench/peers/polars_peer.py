@@ -67,7 +67,7 @@ def _open_time(store: pl.LazyFrame, now_us: int) -> pl.LazyFrame:
             closes=pl.col("date") * _DAY_US + closes,
         )
     )
-    # The distinct ones only are asked of the time zone database, zone by zone.
+    # Convert each distinct opening only once, zone by zone.
     zones = store.select(pl.col("timezone").unique()).collect().to_series()
     distinct = opening.select("timezone", "opens", "closes").unique()
     instants = pl.concat(
@@ -111,7 +111,7 @@ def _stretches(folder: Path, now_us: int, memory_us: int) -> pl.LazyFrame:
     )
     poll = known.select("store_id", "active", at=pl.col("timestamp").dt.epoch("us"))
     in_week = poll.filter(pl.col("at") >= week_us)
-    # Of the polls before the week only each store's last one matters: it stands just before it.
+    # Of the polls before the week only each store's last one matters: it is put just before it.
     before = (
         poll.filter(pl.col("at") < week_us)
         .group_by("store_id")
@@ -119,7 +119,7 @@ def _stretches(folder: Path, now_us: int, memory_us: int) -> pl.LazyFrame:
         .select("store_id", active=pl.col("latest") % 2 == 0, at=pl.lit(week_us - 1))
     )
     ordered = pl.concat([in_week, before]).sort("store_id", "at", "active")
-    # `inactive` comes first where instants are equal, and the others go (rule 10).
+    # `inactive` comes first among equal instants, and the others are dropped (rule 10).
     new_store = (pl.col("store_id") != pl.col("store_id").shift()).fill_null(True)
     distinct = ordered.filter(new_store | (pl.col("at") != pl.col("at").shift()))
     first = distinct.with_columns(first=new_store)

@@ -1,8 +1,8 @@
-"""What a report costs on AWS, at sizes that were never run: a model, as small as will do.
+"""A model of what a report takes and costs on AWS, at sizes that were never run.
 
-What our code does is measured (`ShardCosts`, and constants below). What AWS's services take is
-`Aws`: from AWS's documentation where it says so, with a low and a high value. Prices are AWS's, of
-us-east-1 and arm64. The planner is the real one.
+The times of our code are measured (`ShardCosts`, and constants below). Those of AWS's services are
+in `Aws`, from AWS's documentation where it has them, with a low and a high value. Prices are AWS's,
+of us-east-1 and arm64. The plans are those of the real planner.
 """
 
 import math
@@ -58,11 +58,11 @@ PLAN_REQUESTS = 4  # and one for the list of shards
 INGEST_REQUESTS = 5  # with a commit
 OWN_REQUESTS = 3  # of a shard: for the plan, and for its part
 MERGE_REQUESTS = 4  # for plan, request, report and summary
-OWN_WAITS = 2  # for the plan, and to write the part; others go along with these
-MERGE_WAITS = 2  # likewise, with the report instead of the part
+OWN_WAITS = 2  # round trips of a shard besides its files: read the plan, write the part
+MERGE_WAITS = 2  # round trips of a merge besides its files: read the plan, write the report
 PART_REQUESTS = 2  # besides one for each row group
 PART_GROUP_ROWS = 1000  # as `aws/arrow_tables.py` has it
-READERS = 64  # so too
+READERS = 64  # as `aws/arrow_tables.py` has it
 MERGE_READERS = 24  # as `reports/merge_parts.py` has it
 _STATES = 5  # without the map's
 _STATE_REQUESTS = 2  # to DynamoDB, by the state machine itself
@@ -108,9 +108,9 @@ class Aws:
     s3_bytes_per_second : float
         Of one function.
     api : float
-        API Gateway's own.
+        API Gateway's own time for a call.
     transition : float
-        To the next state of a Standard workflow.
+        The transition to the next state of a Standard workflow.
     distributed_map : float
         Starting a Distributed Map and ending it, without its children's own time.
     """
@@ -214,11 +214,12 @@ class Estimate:
     ----------
     shards : int
     shard_seconds : float
-        Of the longest, started in the same way as the others; 0 if merge computes the only one.
+        Time of the longest shard; 0 if merge computes a single shard.
     shard_mb : float
         Memory that a shard needs.
     merge_seconds, seconds : float
-        Of the merge, with the only shard, and from the request until the report is Complete.
+        Time of the merge, including a single shard; and from the request until the report is
+        Complete.
     spent_seconds : dict of str to float
         The parts of `seconds`, if all shards run at once.
     gb_seconds : float
@@ -421,7 +422,7 @@ def shard_requests(shard: Shard) -> int:
 
 
 def waiting_seconds(files: int, request_seconds: float) -> float:
-    """Return how long a shard waits for S3, one request after the other where it must."""
+    """Return how long a shard waits for S3, in requests that depend on each other."""
     return request_seconds * (OWN_WAITS + _file_waits(files))
 
 
@@ -447,7 +448,7 @@ def _dollars(size: Size, shards: int, gb_seconds: float) -> float:
 
 @cache
 def planned(size: Size) -> Plan:
-    """Let the planner plan a report of this size, from a made-up log."""
+    """Plan a report of this size with the real planner, from an artificial log."""
     rows = round(size.bucket_polls / size.files_of_bucket)
     now_us = WEEK_US * 3000
     log = MemoryLog()

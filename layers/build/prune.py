@@ -73,7 +73,7 @@ TABLES = (
 UNUSED = {"data": DATA, "tables": TABLES}
 
 
-class NothingToPrune(Exception):
+class NothingToPruneError(Exception):
     """A pattern matches nothing: a new release has other names, and sizes."""
 
 
@@ -82,13 +82,13 @@ def prune(site: Path, layer: str) -> None:
 
     Raises
     ------
-    NothingToPrune
+    NothingToPruneError
         If a pattern matches nothing.
     """
     for pattern in UNUSED[layer]:
         paths = list(site.glob(pattern))
         if not paths:
-            raise NothingToPrune(pattern)
+            raise NothingToPruneError(pattern)
         for path in paths:
             if path.is_dir():
                 shutil.rmtree(path)

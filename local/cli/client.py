@@ -183,7 +183,7 @@ class ApiClient:
         Raises
         ------
         RunFailedError
-            If the API does not answer or refuses the call; the message says what to do.
+            If the API does not respond or refuses the call; the message says what to do.
         """
         url = f"{self.api_url}{path}"
         try:
@@ -196,7 +196,7 @@ class ApiClient:
             ) from None
         except (requests.ConnectionError, requests.Timeout):
             raise RunFailedError(
-                f"nothing answers at {self.api_url}: start the local cloud with "
+                f"nothing responds at {self.api_url}: start the local cloud with "
                 "`store-monitoring serve`, or name a deployed API with --url"
             ) from None
         if response.ok:
@@ -218,11 +218,11 @@ class _Form:
         size: int,
         on_sent: Callable[[int], None],
     ) -> None:
-        place = secrets.token_hex(16).encode()
+        placeholder = secrets.token_hex(16).encode()
         body, self.content_type = encode_multipart_formdata(
-            [*fields.items(), ("file", ("file", place))]
+            [*fields.items(), ("file", ("file", placeholder))]
         )
-        self._head, self._tail = body.split(place)
+        self._head, self._tail = body.split(placeholder)
         self._file, self._size, self._on_sent = file, size, on_sent
 
     def __len__(self) -> int:

@@ -446,8 +446,8 @@ def sql_command(
 ) -> None:
     """Query the Iceberg tables in DuckDB: polls, stores and report_rows.
 
-    A terminal gets DuckDB's table, which leaves out most of many rows and columns. A file or a pipe
-    gets all rows as CSV.
+    A terminal gets DuckDB's table, which abbreviates long results. A file or a pipe gets all rows
+    as CSV.
     """
     from local.cli.sql import query
 

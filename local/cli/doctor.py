@@ -138,4 +138,4 @@ def _container_engine() -> Check:
             return Check("container engine", client.version()["Version"])
     except (DockerException, requests.RequestException):
         advice = "to run the tests of sam local: start one, and set DOCKER_HOST"
-        return Check("container engine", "none answers", advice, is_needed=False)
+        return Check("container engine", "none responds", advice, is_needed=False)

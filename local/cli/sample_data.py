@@ -390,17 +390,17 @@ def _draw_open_days(stores: int, rng: np.random.Generator) -> Bools:
 def _draw_extra_rows(stores: int, rows: int, rng: np.random.Generator) -> Bools:
     """Which extra rows (stores x 7 x kind) there are: `rows` in all, at least one for each store.
 
-    Every row that a store may have draws a lot, and the lowest `rows` lots win.
+    Each possible row gets a random number; the `rows` rows with the lowest numbers are chosen.
     """
     has_breakfast = rng.random(stores) < BREAKFAST_SHARE
     may_have = np.zeros((stores, 7, 3), dtype=np.bool_)
     may_have[~has_breakfast, :, NIGHT] = True
     may_have[has_breakfast, :, BREAKFAST] = True
     may_have[::ALL_KINDS_ONE_IN] = True
-    lots = np.where(may_have, rng.random(may_have.shape), np.inf).reshape(stores, -1)
-    lots[np.arange(stores), lots.argmin(axis=1)] = -1
-    extra = np.zeros(lots.size, dtype=np.bool_)
-    extra[np.argsort(lots, axis=None)[:rows]] = True
+    numbers = np.where(may_have, rng.random(may_have.shape), np.inf).reshape(stores, -1)
+    numbers[np.arange(stores), numbers.argmin(axis=1)] = -1
+    extra = np.zeros(numbers.size, dtype=np.bool_)
+    extra[np.argsort(numbers, axis=None)[:rows]] = True
     return extra.reshape(may_have.shape)
 
 

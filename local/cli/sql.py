@@ -33,7 +33,7 @@ def query(
         Address of AWS's services in a local cloud; None: AWS, with the usual credentials.
     out : file
     as_csv : bool
-        Write all rows as CSV, not DuckDB's table, which leaves out most of many rows and columns.
+        Write all rows as CSV, not DuckDB's table, which abbreviates long results.
 
     Raises
     ------

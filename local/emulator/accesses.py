@@ -51,7 +51,7 @@ _TRANSACTION_ACTIONS = {
 _INVOCATION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 
 
-class UnknownRequest(Exception):
+class UnknownRequestError(Exception):
     """The permissions that a request needs are not known."""
 
 
@@ -66,7 +66,7 @@ def accesses(service: str, request: Request) -> list[Access]:
 
     Raises
     ------
-    UnknownRequest
+    UnknownRequestError
         If they are not known.
     """
     match service:
@@ -86,7 +86,7 @@ def accesses(service: str, request: Request) -> list[Access]:
             return [_of_sns(parse_qs(request.get_data(as_text=True)))]
         case "lambda":
             return [_of_lambda(request)]
-    raise UnknownRequest(f"the service {service}")
+    raise UnknownRequestError(f"the service {service}")
 
 
 def form_accesses(bucket: str, key: str) -> list[Access]:
@@ -114,7 +114,7 @@ def _of_s3(request: Request) -> Iterator[Access]:
     selector = ",".join(sorted(selectors))
     operation = (request.method, selector)
     if not bucket:
-        raise UnknownRequest("S3's list of buckets")
+        raise UnknownRequestError("S3's list of buckets")
     if key and operation in _OBJECT_ACTIONS:
         yield Access(_versioned(_OBJECT_ACTIONS[operation], query), f"{arn}/{key}")
         if source := request.headers.get("x-amz-copy-source"):
@@ -131,7 +131,7 @@ def _of_s3(request: Request) -> Iterator[Access]:
             action = "s3:DeleteObjectVersion" if has_version else "s3:DeleteObject"
             yield Access(action, f"{arn}/{name}")
     else:
-        raise UnknownRequest(f"{request.method} of {request.full_path}")
+        raise UnknownRequestError(f"{request.method} of {request.full_path}")
 
 
 def _versioned(action: str, query: Mapping[str, str]) -> str:
@@ -158,7 +158,7 @@ def _of_dynamodb(operation: str, document: Mapping[str, Any]) -> Iterator[Access
         index = f"/index/{document['IndexName']}" if "IndexName" in document else ""
         yield Access(f"dynamodb:{operation}", _table(document["TableName"]) + index)
     else:
-        raise UnknownRequest(f"DynamoDB's {operation}")
+        raise UnknownRequestError(f"DynamoDB's {operation}")
 
 
 def _table(name: str) -> str:
@@ -169,12 +169,12 @@ def _of_states(operation: str, document: Mapping[str, Any]) -> Access:
     for name in ("stateMachineArn", "executionArn"):
         if name in document:
             return Access(f"states:{operation}", document[name])
-    raise UnknownRequest(f"Step Functions' {operation}")
+    raise UnknownRequestError(f"Step Functions' {operation}")
 
 
 def _of_events(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
     if operation != "PutEvents":
-        raise UnknownRequest(f"EventBridge's {operation}")
+        raise UnknownRequestError(f"EventBridge's {operation}")
     for bus in {entry.get("EventBusName", "default") for entry in document["Entries"]}:
         sources = {
             entry["Source"]
@@ -187,7 +187,7 @@ def _of_events(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
 
 def _of_glue(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
     if operation not in ("CreateTable", "DeleteTable", "GetDatabase", "GetTable", "UpdateTable"):
-        raise UnknownRequest(f"Glue's {operation}")
+        raise UnknownRequestError(f"Glue's {operation}")
     resources = ["catalog"]
     if operation == "GetDatabase":
         resources.append(f"database/{document['Name']}")
@@ -201,7 +201,7 @@ def _of_glue(operation: str, document: Mapping[str, Any]) -> Iterator[Access]:
 
 def _of_sqs(operation: str, document: Mapping[str, Any]) -> Access:
     if "QueueUrl" not in document:
-        raise UnknownRequest(f"SQS's {operation}")
+        raise UnknownRequestError(f"SQS's {operation}")
     queue = document["QueueUrl"].rpartition("/")[2]
     return Access(f"sqs:{operation.removesuffix('Batch')}", _arn("sqs", queue))
 
@@ -211,13 +211,13 @@ def _of_sns(form: Mapping[str, list[str]]) -> Access:
     for name in ("TopicArn", "TargetArn"):
         if name in form:
             return Access(f"sns:{operation.removesuffix('Batch')}", form[name][0])
-    raise UnknownRequest(f"SNS's {operation}")
+    raise UnknownRequestError(f"SNS's {operation}")
 
 
 def _of_lambda(request: Request) -> Access:
     invocation = _INVOCATION.fullmatch(unquote(request.path))
     if invocation is None:
-        raise UnknownRequest(f"Lambda's {request.method} of {request.path}")
+        raise UnknownRequestError(f"Lambda's {request.method} of {request.path}")
     name = invocation[1]
     arn = name if name.startswith("arn:") else _arn("lambda", f"function:{name}")
     if qualifier := request.args.get("Qualifier"):

@@ -166,9 +166,9 @@ def route_invocations(functions: Functions) -> None:
                 return HTTPStatus.ACCEPTED, {"status": "202"}, b""
             result = functions.invoke(name, payload)
         except RequestTooLargeError as error:
-            raise _RequestEntityTooLargeException(str(error)) from error
+            raise _RequestTooLargeError(str(error)) from error
         except EnvironmentStartError as error:
-            raise _ServiceException(str(error)) from error
+            raise _ServiceError(str(error)) from error
         headers = {"X-Amz-Executed-Version": "$LATEST", "content-type": "application/json"}
         if result.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
@@ -181,14 +181,14 @@ def route_invocations(functions: Functions) -> None:
     replace(notifications, "_invoke_awslambda", lambda _original: notify)
 
 
-class _RequestEntityTooLargeException(LambdaClientError):
+class _RequestTooLargeError(LambdaClientError):
     code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
     def __init__(self, message: str) -> None:
         super().__init__("RequestEntityTooLargeException", message)
 
 
-class _ServiceException(LambdaClientError):
+class _ServiceError(LambdaClientError):
     code = HTTPStatus.INTERNAL_SERVER_ERROR
 
     def __init__(self, message: str) -> None:

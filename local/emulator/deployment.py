@@ -21,7 +21,7 @@ from local.emulator.aws import FunctionCode, Functions
 from local.emulator.event_sources import EventSource, start_polling, start_streaming
 from local.emulator.faults import Injector
 from local.emulator.intrinsics import TemplateError
-from local.emulator.permissions import AccessDenied, Permissions
+from local.emulator.permissions import AccessDeniedError, Permissions
 from local.emulator.policies import Access
 from local.emulator.settings import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
 from local.emulator.template import Resource, Template
@@ -282,7 +282,7 @@ def _check_poller(
     needed = [Access(action, source) for action in actions]
     try:
         permissions.check(functions.role(function), "EventSourceMapping", needed)
-    except AccessDenied as error:
+    except AccessDeniedError as error:
         raise TemplateError(str(error)) from error
 
 

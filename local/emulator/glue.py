@@ -11,7 +11,7 @@ from moto.glue.responses import GlueResponse
 from local.emulator.patching import replace
 
 
-class _ConcurrentModificationException(GlueClientError):
+class _ConcurrentModificationError(GlueClientError):
     code = HTTPStatus.BAD_REQUEST
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ def check_versions() -> None:
                 )
                 current = table.as_dict()["VersionId"]
                 if wanted.get("VersionId", current) != current:
-                    raise _ConcurrentModificationException
+                    raise _ConcurrentModificationError
                 return original(response)
 
         return update_table

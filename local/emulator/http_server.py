@@ -57,10 +57,10 @@ class _Handler(MotoRequestHandler):
             status, headers, content = self._call_application()
         except ConnectionError:
             raise
-        except _BadRequest as error:
+        except _BadRequestError as error:
             status, headers, content = f"{error.status.value} {error}", Headers(), b""
             self.close_connection = True  # the end of the request is unknown
-        except Exception:  # noqa: BLE001  # the outermost boundary: the server goes on
+        except Exception:  # noqa: BLE001  # the outermost boundary: the server continues
             self.server.log("error", traceback.format_exc())
             status, headers, content = "500 Internal Server Error", Headers(), b""
             self.close_connection = True  # the request may not have been read to its end
@@ -77,7 +77,7 @@ class _Handler(MotoRequestHandler):
 
     def _call_application(self) -> tuple[str, Headers, bytes]:
         if not names_loopback(self.environ):
-            raise _BadRequest(HTTPStatus.FORBIDDEN, "Not For This Host")
+            raise _BadRequestError(HTTPStatus.FORBIDDEN, "Not For This Host")
         # Always read the whole body: the next request of the connection follows it.
         body = self._body()
         environ = {
@@ -96,22 +96,22 @@ class _Handler(MotoRequestHandler):
             except ConnectionError:
                 raise
             except OSError as error:  # werkzeug raises it for invalid chunks
-                raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Chunk") from error
+                raise _BadRequestError(HTTPStatus.BAD_REQUEST, "Bad Chunk") from error
             return content
         # Several headers are valid only if they are equal.
         given = ",".join(set(self.headers.get_all("Content-Length", ["0"])))
         if not (given.isascii() and given.isdigit()):
-            raise _BadRequest(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
+            raise _BadRequestError(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
         length = int(given) if len(given) < _LONGEST_NUMBER else _LARGEST_BODY_BYTES + 1
         if length > _LARGEST_BODY_BYTES:
-            raise _BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
+            raise _BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionResetError("the client disconnected before the end of the body")
         return body
 
 
-class _BadRequest(Exception):
+class _BadRequestError(Exception):
     """The server itself refuses a request; the message is the response's reason phrase."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:

@@ -15,7 +15,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from werkzeug import Request
 from werkzeug.test import run_wsgi_app
 
-from local.emulator.accesses import UnknownRequest, accesses, form_accesses
+from local.emulator.accesses import UnknownRequestError, accesses, form_accesses
 from local.emulator.policies import Access, Permission, Role
 from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT
@@ -36,7 +36,7 @@ _DENIALS = {
 _DENIAL = (HTTPStatus.BAD_REQUEST, "AccessDeniedException")
 
 
-class AccessDenied(Exception):
+class AccessDeniedError(Exception):
     """A role does not allow a call."""
 
     def __init__(self, caller: str, access: Access) -> None:
@@ -90,7 +90,7 @@ class Permissions:
 
         Raises
         ------
-        AccessDenied
+        AccessDeniedError
             If the role does not allow one of them.
         """
         for access in needed:
@@ -98,7 +98,7 @@ class Permissions:
             if not permissions:
                 self._append(Permission(role_name, access.action, access.resource), allowed=False)
                 caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{session}"
-                raise AccessDenied(caller, access)
+                raise AccessDeniedError(caller, access)
             for permission in permissions - self._used:
                 self._used.add(permission)
                 self._append(permission, allowed=True)
@@ -108,7 +108,7 @@ class Permissions:
 
         Raises
         ------
-        AccessDenied
+        AccessDeniedError
             If it does not.
         """
         role_name = fields.get("x-amz-security-token", "")
@@ -116,7 +116,7 @@ class Permissions:
             session = fields["x-amz-credential"].partition("/")[0]
             self.check(role_name, session, form_accesses(bucket, fields["key"]))
 
-    def record_unknown(self, role_name: str, error: UnknownRequest) -> None:
+    def record_unknown(self, role_name: str, error: UnknownRequestError) -> None:
         """Record a call that was denied because the permissions that it needs are unknown."""
         self._append(Permission(role_name, "an unknown action", str(error)), allowed=False)
 
@@ -175,9 +175,9 @@ class GuardedServices:
                 # Without the permission to list a bucket, S3 returns 403 for a missing object.
                 bucket, _, _ = needed[0].resource.partition("/")
                 self._permissions.check(role_name, session, [Access("s3:ListBucket", bucket)])
-        except AccessDenied as error:
+        except AccessDeniedError as error:
             return error_response(service, status, code, str(error), start_response)
-        except UnknownRequest as error:
+        except UnknownRequestError as error:
             self._permissions.record_unknown(role_name, error)
             message = f"the local cloud does not know which permissions {error} needs"
             return error_response(service, status, code, message, start_response)

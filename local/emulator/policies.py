@@ -91,7 +91,7 @@ class Role:
             for document in _as_list(policy["PolicyDocument"]["Statement"]):
                 try:
                     statement = _statement(document)
-                except _NotSupported as error:
+                except _NotSupportedError as error:
                     raise TemplateError(f"{name}: {error} in {document}") from error
                 allows = document["Effect"] == "Allow"
                 (self._allowing if allows else self._denying).append(statement)
@@ -116,7 +116,7 @@ class Role:
         }
 
 
-class _NotSupported(Exception):
+class _NotSupportedError(Exception):
     """A statement has an element that is not supported here."""
 
 
@@ -162,13 +162,13 @@ class _Statement:
 
 def _statement(document: Mapping[str, Any]) -> _Statement:
     if unknown := document.keys() - _ELEMENTS:
-        raise _NotSupported(f"{', '.join(sorted(unknown))} is not supported")
+        raise _NotSupportedError(f"{', '.join(sorted(unknown))} is not supported")
     if document["Effect"] not in ("Allow", "Deny"):
-        raise _NotSupported("the effect is neither Allow nor Deny")
+        raise _NotSupportedError("the effect is neither Allow nor Deny")
     resources = _texts(document["Resource"])
     for resource in resources:
         if resource != "*" and len(_segments(resource)) != _ARN_SEGMENTS:
-            raise _NotSupported(f"the resource {resource} is not an ARN")
+            raise _NotSupportedError(f"the resource {resource} is not an ARN")
     conditions = tuple(
         _condition(operator, key, _texts(values))
         for operator, tests in document.get("Condition", {}).items()
@@ -181,13 +181,13 @@ def _condition(operator: str, key: str, values: tuple[str, ...]) -> _Condition:
     quantifier, _, name = operator.rpartition(":")
     base = name.removesuffix("IfExists")
     if base not in _OPERATORS and operator != "Null":
-        raise _NotSupported(f"the condition operator {operator} is not supported")
+        raise _NotSupportedError(f"the condition operator {operator} is not supported")
     if quantifier not in ("", "ForAllValues", "ForAnyValue"):
-        raise _NotSupported(f"the condition operator {operator} is not supported")
+        raise _NotSupportedError(f"the condition operator {operator} is not supported")
     if key not in _IS_MULTIVALUED:
-        raise _NotSupported(f"the condition key {key} is not supported")
+        raise _NotSupportedError(f"the condition key {key} is not supported")
     if base != "Null" and _IS_MULTIVALUED[key] and not quantifier:
-        raise _NotSupported(f"the condition key {key} has several values: use ForAllValues")
+        raise _NotSupportedError(f"the condition key {key} has several values: use ForAllValues")
     return _Condition(base, quantifier or None, base != name, key, values)
 
 
@@ -197,7 +197,7 @@ def _texts(value: Any) -> tuple[str, ...]:
         str(each).lower() if isinstance(each, bool) else str(each) for each in _as_list(value)
     )
     if variables := [text for text in texts if "${" in text]:
-        raise _NotSupported(f"policy variables are not supported: {variables}")
+        raise _NotSupportedError(f"policy variables are not supported: {variables}")
     return texts
 
 

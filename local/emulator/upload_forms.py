@@ -18,7 +18,7 @@ from moto.s3.responses import S3Response
 
 from local.emulator.browsers import is_cross_origin, is_signed_form
 from local.emulator.patching import replace
-from local.emulator.permissions import AccessDenied, Permissions
+from local.emulator.permissions import AccessDeniedError, Permissions
 
 # Fields that a policy need not name, and the prefix of others.
 _UNCHECKED = {"policy", "x-amz-signature", "signature", "awsaccesskeyid", "file"}
@@ -27,7 +27,7 @@ _UNCHECKED_PREFIX = "x-ignore-"
 _Response = tuple[int, dict[str, str], str | bytes]
 
 
-class FormRefused(Exception):
+class FormRefusedError(Exception):
     """S3 refuses a form with an error code."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -60,7 +60,7 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
 
     Raises
     ------
-    FormRefused
+    FormRefusedError
         If the policy does not allow the upload.
     """
     given = {name.lower(): value for name, value in fields.items()}
@@ -74,9 +74,9 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
         match condition:
             case ["content-length-range", minimum, maximum]:
                 if size_bytes > maximum:
-                    raise FormRefused("EntityTooLarge", f"more than {maximum} bytes")
+                    raise FormRefusedError("EntityTooLarge", f"more than {maximum} bytes")
                 if size_bytes < minimum:
-                    raise FormRefused("EntityTooSmall", f"less than {minimum} bytes")
+                    raise FormRefusedError("EntityTooSmall", f"less than {minimum} bytes")
             case dict():
                 for name, value in condition.items():
                     named.add(name.lower())
@@ -89,8 +89,8 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
             raise _not_allowed(f"Extra input fields: {name}")
 
 
-def _not_allowed(problem: str) -> FormRefused:
-    return FormRefused("AccessDenied", f"Invalid according to Policy: {problem}")
+def _not_allowed(problem: str) -> FormRefusedError:
+    return FormRefusedError("AccessDenied", f"Invalid according to Policy: {problem}")
 
 
 def _with_checks(
@@ -104,11 +104,11 @@ def _with_checks(
         try:
             check_policy(fields, len(self.body), datetime.now(UTC))
             if is_from_page and not is_signed_form(fields, secret_key):
-                raise FormRefused("SignatureDoesNotMatch", "the form has no valid signature")
+                raise FormRefusedError("SignatureDoesNotMatch", "the form has no valid signature")
             permissions.check_form(bucket_name, fields)
-        except FormRefused as refused:
+        except FormRefusedError as refused:
             response = _refusal(refused.code, str(refused))
-        except AccessDenied as denied:
+        except AccessDeniedError as denied:
             response = _refusal("AccessDenied", str(denied))
         else:
             response = original(self, request, bucket_name)

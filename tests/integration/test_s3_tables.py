@@ -11,7 +11,7 @@ from store_monitoring.errors import MissingObjectError, TransientError
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as S3 does; the last part of a key says with which status."""
+    """Responds as S3 does, with the status that is the last part of the key."""
 
     server: "Server"
 

@@ -256,10 +256,10 @@ class StepFunctions:
     executions: dict[str, Execution] = field(default_factory=dict)
 
     class exceptions:  # noqa: N801  # as boto3 calls it
-        class ExecutionAlreadyExists(ClientError):
+        class ExecutionAlreadyExists(ClientError):  # noqa: N818  # as boto3 calls it
             """The name was used before."""
 
-        class ExecutionDoesNotExist(ClientError):
+        class ExecutionDoesNotExist(ClientError):  # noqa: N818  # as boto3 calls it
             """There is no such execution."""
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002, N803  # boto3's names

@@ -20,11 +20,11 @@ _PAGE_ITEMS = 4
 _INDEX_KEYS = {"by_greatest_timestamp": "greatest_us"}
 
 
-class ConditionalCheckFailedException(ClientError):
+class ConditionalCheckFailedException(ClientError):  # noqa: N818  # as boto3 calls it
     """A condition was not met."""
 
 
-class TransactionCanceledException(ClientError):
+class TransactionCanceledException(ClientError):  # noqa: N818  # as boto3 calls it
     """A condition was not met, or another request uses an item."""
 
 

@@ -12,7 +12,7 @@ from tests.template.translation import by_id, definition, machines, translated
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 DYNAMODB = "arn:aws:states:::dynamodb:updateItem"
-# What can pass by itself. A bug cannot.
+# Errors that a retry can overcome, unlike a bug.
 TRANSIENT = {
     LAMBDA: {
         "Lambda.ClientExecutionTimeoutException",

@@ -1,4 +1,4 @@
-"""Unit tests have no network, and an AWS account that is nobody's."""
+"""Unit tests have no network, and credentials of no AWS account."""
 
 import functools
 import socket

@@ -10,7 +10,7 @@ from botocore.config import Config
 from werkzeug import Request
 from werkzeug.test import EnvironBuilder
 
-from local.emulator.accesses import UnknownRequest, accesses
+from local.emulator.accesses import UnknownRequestError, accesses
 from local.emulator.policies import Access
 
 HERE = "us-east-1:123456789012"
@@ -42,7 +42,7 @@ QUEUE_CALLS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Raised instead of sending a request."""
 
 
@@ -59,10 +59,10 @@ def request(service: str, operation: str, parameters: dict[str, Any]) -> Request
 
     def keep(request: AWSPreparedRequest, **_: Any) -> None:
         sent.append(request)
-        raise Stopped
+        raise StoppedError
 
     client.meta.events.register("before-send", keep)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         getattr(client, operation)(**parameters)
     url = urlsplit(sent[0].url)
     body: Any = sent[0].body or b""
@@ -274,5 +274,5 @@ def test_other_services(
 def test_an_unknown_request_is_refused(
     client: str, service: str, operation: str, parameters: dict[str, Any]
 ) -> None:
-    with pytest.raises(UnknownRequest):
+    with pytest.raises(UnknownRequestError):
         accesses(service, request(client, operation, parameters))

@@ -26,7 +26,7 @@ from store_monitoring.http.app import json_response, new_app, next_page_link, pa
 
 
 def call(error: Exception, accept: str = "*/*") -> dict[str, Any]:
-    """Answer a request whose handling raises an error."""
+    """Return the response to a request whose handler raises an error."""
     app = new_app(cors_origin="")
 
     @app.get("/")

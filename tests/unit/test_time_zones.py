@@ -1,4 +1,4 @@
-"""Wall times → UTC with the offsets of no longer a stretch of time than the wall times."""
+"""The offsets of the time around some wall times suffice to convert them to UTC."""
 
 from datetime import UTC, datetime, timedelta
 
