@@ -1,7 +1,7 @@
 """Scheduled every few hours: compact small ingests of polls."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -11,6 +11,7 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.objects import S3Objects
 from store_monitoring.domain.parameters import DAY_US
 from store_monitoring.ingest.compaction import compact_polls
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.settings import (
     BucketCount,
@@ -22,7 +23,7 @@ from store_monitoring.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     data_bucket: str
     ingest_table: str
@@ -37,16 +38,11 @@ objects = S3Objects(settings.data_bucket)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count)
 
 
-def now() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
-
-
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Compact small ingests; the event is ignored."""
     memory_us = settings.poll_memory_days * DAY_US
     keep = timedelta(days=settings.report_retention_days)
-    done = compact_polls(memory_us, settings.bucket_count, keep, now, tables, objects, log)
+    done = compact_polls(memory_us, settings.bucket_count, keep, utc_now, tables, objects, log)
     logger.info("polls compacted", **asdict(done))
     return asdict(done)

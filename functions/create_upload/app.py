@@ -23,7 +23,7 @@ from store_monitoring.uploads import create_upload
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     inbox_bucket: str
     download_link_seconds: DownloadLinkSeconds
@@ -50,5 +50,5 @@ def post_upload(body: UploadBodyWithExample) -> Response[str]:
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a request of API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

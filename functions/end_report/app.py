@@ -1,4 +1,4 @@
-"""After an execution has ended: record the report's end, emit metrics, and publish the event."""
+"""After an execution has ended: mark its report, emit metrics, publish the event, and notify."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from store_monitoring.aws.events import EventBus, Notifications
+from store_monitoring.aws.events import EventBus, SnsNotifications
 from store_monitoring.aws.executions import failure_of
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.logs import about, logger
+from store_monitoring.logs import log_context, logger
 from store_monitoring.notifications.report_events import announce_end
 from store_monitoring.reports.lifecycle import end_report
 from store_monitoring.reports.report import report_id_of
@@ -18,7 +18,7 @@ from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     report_retention_days: ReportRetentionDays
@@ -29,7 +29,7 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
 events = EventBus(settings.state_machine_arn)
-notifications = Notifications(settings.notification_topic_arn)
+notifications = SnsNotifications(settings.notification_topic_arn)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -37,10 +37,10 @@ notifications = Notifications(settings.notification_topic_arn)
 def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     """Handle a "Step Functions Execution Status Change" event from EventBridge."""
     execution = event.detail["name"]
-    with about(report_id=report_id_of(execution)):
+    with log_context(report_id=report_id_of(execution)):
         report = end_report(execution, failure_of(event.detail), datetime.now(UTC), reports)
         if report is None:
-            logger.warning("no report ended with this execution")
+            logger.warning("this execution ended no report")
             return
         announce_end(report, events, notifications)
         logger.info("report ended", status=report.status.value)

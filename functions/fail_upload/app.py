@@ -1,4 +1,4 @@
-"""Consumer of messages that ingest failed on too often: record their uploads as Failed."""
+"""Consumer of the messages that ingest failed on too often: record their uploads as Failed."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     ingest_table: str
     report_retention_days: ReportRetentionDays

@@ -1,4 +1,4 @@
-"""GET /timeline and …/history: what is behind a store's row of a report; its rows over time."""
+"""GET /timeline and …/history: a store's last week in detail, and its uptime over a period."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,7 +43,7 @@ from store_monitoring.timeline import TimelineRequest, read_timeline
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     poll_memory_days: PollMemoryDays
     coverage_minutes: CoverageMinutes
@@ -75,7 +75,7 @@ def get_timeline_by_query(
 ) -> Response[str]:
     """Return the timeline of the store in the query string.
 
-    It takes any store id; a path cannot contain all of them, such as `..`.
+    Some store ids, such as `..`, cannot be in a path.
     """
     return _timeline(TimelineRequest(store_id, report_id, as_of, poll_filter, from_, to))
 
@@ -109,7 +109,7 @@ def get_history(
 
 
 def _timeline(request: TimelineRequest) -> Response[str]:
-    """Return a store's last week, as of a report's snapshot or of the latest committed data."""
+    """Return a store's last week, from a report's snapshot or from the latest committed data."""
     view = read_timeline(
         request, memory_us, coverage_us, settings.bucket_count, reports, log, tables
     )

@@ -24,7 +24,7 @@ from store_monitoring.uploads import list_uploads, read_upload
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     ingest_table: str
     report_retention_days: ReportRetentionDays
@@ -62,5 +62,5 @@ def get_upload(upload_id: UploadIdInPath) -> Response[str]:
 
 @logger.inject_lambda_context(correlation_id_path=API_GATEWAY_REST, clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a request of API Gateway."""
+    """Handle a request from API Gateway."""
     return app.resolve(event, context)

@@ -17,7 +17,7 @@ from store_monitoring.settings import EnvironmentSettings
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     ingest_table: str

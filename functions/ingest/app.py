@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -26,7 +26,8 @@ from store_monitoring.ingest.delivery import (
     redelivery_seconds,
 )
 from store_monitoring.ingest.outcomes import UploadOutcome, UploadStatus
-from store_monitoring.logs import about, logger
+from store_monitoring.instants import utc_now
+from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import (
     BucketCount,
@@ -40,7 +41,7 @@ _GRACE_SECONDS = 60  # after the function's time limit, when the call has ended 
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     upload_queue_url: str
     inbox_bucket: str
@@ -54,17 +55,12 @@ class Settings(EnvironmentSettings):
 settings = Settings.from_environment()
 queue = UploadQueue(settings.upload_queue_url)
 inbox = S3Inbox(settings.inbox_bucket)
-data = s3_tables(settings.data_bucket)
+tables = s3_tables(settings.data_bucket)
 uploads = DynamoDbUploads(settings.ingest_table, settings.report_retention_days)
-FUTURE_TOLERANCE = timedelta(minutes=settings.future_poll_tolerance_minutes)
+future_tolerance = timedelta(minutes=settings.future_poll_tolerance_minutes)
 log = DynamoDbIngestLog(settings.ingest_table, settings.bucket_count, uploads=uploads)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 rng = random.SystemRandom()
-
-
-def now() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -74,20 +70,22 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
 
 
 def _ingest_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    left = Deadline(lambda: lambda_context.get_remaining_time_in_millis() / 1000)
-    # The queue's visibility timeout is long, to outlast throttling; a running call needs less.
+    deadline = Deadline(lambda: lambda_context.get_remaining_time_in_millis() / 1000)
+    # The queue's visibility timeout is long because Lambda may be throttled. Now that the function
+    # runs, a shorter one suffices: after a crash, the message is delivered again sooner.
     queue.hide(record, lambda_context.get_remaining_time_in_millis() // 1000 + _GRACE_SECONDS)
     for delivery in deliveries_in(record):
         upload = delivery.upload
-        with about(key=upload.key, version=upload.version):
+        with log_context(key=upload.key, version=upload.version):
             try:
                 outcome = ingest_upload(
-                    *(delivery, settings.bucket_count, left, now, inbox, data, log, uploads),
-                    future_tolerance=FUTURE_TOLERANCE,
+                    *(delivery, settings.bucket_count, deadline, utc_now),
+                    *(inbox, tables, log, uploads),
+                    future_tolerance=future_tolerance,
                 )
             except Exception as error:
                 queue.hide(record, redelivery_seconds(receives(record), rng))
-                record_failed_attempt(upload, error, now(), uploads)
+                record_failed_attempt(upload, error, utc_now(), uploads)
                 raise
             _log_outcome(outcome)
 

@@ -23,7 +23,7 @@ from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     report_retention_days: ReportRetentionDays

@@ -1,4 +1,4 @@
-"""GET /stores and /reports/{report_id}/stores: the rows of a report, found, sorted and paged."""
+"""GET /stores and /reports/{report_id}/stores: find, sort and page the rows of a report."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +33,7 @@ from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     report_retention_days: ReportRetentionDays
@@ -61,7 +61,7 @@ def get_stores(
 ) -> Response[str]:
     """Return a page of stores, as in the newest report of all stores."""
     query = StoreQuery(q, store_id, where, state, target_missed, outage_hour, sort)
-    return page_of(query, limit, page_token)
+    return _page(query, limit, page_token)
 
 
 @app.get("/reports/<report_id>/stores", **LIST_REPORT_STORES)
@@ -79,10 +79,10 @@ def get_report_stores(
 ) -> Response[str]:
     """Return a page of the stores of a report."""
     query = StoreQuery(q, store_id, where, state, target_missed, outage_hour, sort)
-    return page_of(query, limit, page_token, report_id)
+    return _page(query, limit, page_token, report_id)
 
 
-def page_of(
+def _page(
     query: StoreQuery, limit: int, page_token: str | None, report_id: str | None = None
 ) -> Response[str]:
     """Return a page of the stores of a report, or of the newest one of all stores."""

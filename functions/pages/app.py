@@ -56,12 +56,13 @@ INDEX = {
         "GET /get_report/{report_id}": "the status of a report; with Accept: text/csv, its file",
         "GET /get_report": "the same, with ?report_id=",
         "GET /reports": "the latest reports",
-        "GET /reports/{report_id}/summary": "the figures of a report",
-        "GET /reports/{report_id}/stores": "the stores of a report: found, sorted, page by page",
+        "GET /reports/{report_id}/summary": "the summary of a report",
+        "GET /reports/{report_id}/stores": "find stores of a report",
         "POST /reports/{report_id}/retry": "retry a failed report",
-        "GET /timeline": "the last week of a store, with ?store_id=",
-        "GET /stores": "find stores in the newest report of all of them",
-        "GET /stores/{store_id}/timeline": "the same, by path",
+        "GET /stores": "find stores in the newest report of all stores",
+        "GET /stores/{store_id}/timeline": "the last week of a store",
+        "GET /timeline": "the same, with ?store_id=",
+        "GET /stores/{store_id}/history": "the uptime of a store by day, week or month",
         "POST /uploads": "a presigned POST to upload a file",
         "GET /uploads": "the latest uploads",
         "GET /uploads/{upload_id}": "the outcome of an upload",
@@ -74,7 +75,7 @@ INDEX = {
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     inbox_bucket: str
     cors_origin: str
@@ -101,7 +102,7 @@ def get_root() -> Response[str]:
 @app.get("/console/<part>", **GET_CONSOLE_PART)
 def get_console_part(part: ConsolePart) -> Response[str]:
     """Return a script or style of the console."""
-    return part_of("console", part)
+    return _part("console", part)
 
 
 @app.get("/docs", **GET_DOCS)
@@ -114,7 +115,7 @@ def get_docs() -> Response[str]:
 @app.get("/docs/<part>", **GET_DOCS_PART)
 def get_docs_part(part: DocsPart) -> Response[str]:
     """Return a script or style of the documentation."""
-    return part_of("docs", part)
+    return _part("docs", part)
 
 
 @app.get("/openapi.json", **GET_OPENAPI)
@@ -124,7 +125,7 @@ def get_openapi() -> Response[str]:
     return page_response(app.current_event, "application/json", text)
 
 
-def part_of(page: str, part: str) -> Response[str]:
+def _part(page: str, part: str) -> Response[str]:
     """Return a script or style of a page."""
     if part not in PARTS[page]:
         raise RouteNotFoundError("the page has no such file")

@@ -1,7 +1,7 @@
 """First and last step of a report: fix its snapshot and split it into shards; merge their parts.
 
-Both are one function, so that a report waits for one cold start: the environment that has planned
-it is idle when its shards are computed (docs/decisions/0015-one-function-plans-and-merges.md).
+Both are one function, so that a report waits for one cold start only: merge runs in the environment
+that planned the report (docs/decisions/0015-one-function-plans-and-merges.md).
 """
 
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.domain.parameters import DAY_US, MINUTE_US, SECOND_US
 from store_monitoring.instants import to_text, to_us
-from store_monitoring.logs import about, logger
+from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.merge import merge_report
 from store_monitoring.reports.planner import plan_report
@@ -35,7 +35,7 @@ from store_monitoring.storage.keys import shards_key
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     ingest_table: str
     bucket_count: BucketCount
@@ -59,7 +59,7 @@ tables = s3_tables(settings.data_bucket)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan the report or merge it, as the event's `step` says."""
     report_id = event["report_id"]
-    with about(report_id=report_id):
+    with log_context(report_id=report_id):
         match event["step"]:
             case "plan":
                 return _plan(report_id, event["inline_shards"])
@@ -92,7 +92,7 @@ def _plan(report_id: str, inline_shards: int) -> dict[str, Any]:
         "shards": len(plan.shards),
         "shard_numbers": [shard.shard for shard in plan.shards],
         "shards_key": shards_key(report_id),
-        # Never more than the 40 of an inline Map, which has at most 40 shards.
+        # An inline Map runs at most 40 at once; it never has more shards.
         "max_concurrency": min(settings.map_concurrency, len(plan.shards)),
         "warnings": [asdict(warning) for warning in plan.warnings],
     }

@@ -1,7 +1,7 @@
 """After commits to the ingest log, and after a report is complete: publish the Iceberg tables."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,6 +10,7 @@ from store_monitoring.aws.arrow_tables import ArrowTables, s3_bucket
 from store_monitoring.aws.iceberg_tables import IcebergTables
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.publish_tables import publish_tables
 from store_monitoring.settings import BucketCount, EnvironmentSettings, ReportRetentionDays
@@ -17,7 +18,7 @@ from store_monitoring.settings import BucketCount, EnvironmentSettings, ReportRe
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     data_bucket: str
     ingest_table: str
@@ -36,14 +37,9 @@ reports = ReportTable(settings.report_table, keep)
 published = IcebergTables(settings.tables_database, f"s3://{settings.data_bucket}", bucket)
 
 
-def now() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
-
-
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle records of the ingest table's stream, or a `ReportCompleted` event."""
     completed = event.get("detail", {}).get("report_id")
-    versions = publish_tables(keep, now, tables, log, reports, published, completed)
+    versions = publish_tables(keep, utc_now, tables, log, reports, published, completed)
     logger.info("tables published", extra={"versions": versions})

@@ -1,4 +1,4 @@
-"""Start a report; EventBridge Scheduler calls this on the schedule."""
+"""Called by EventBridge Scheduler: start a report."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.domain.time_zones import local_time
 from store_monitoring.instants import to_us
-from store_monitoring.logs import about, logger
+from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
 from store_monitoring.reports.request import IdempotencyKey, ScheduledRequest
@@ -20,7 +20,7 @@ from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, 
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     report_retention_days: ReportRetentionDays
@@ -45,6 +45,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     request, now = ScheduledRequest(settings.scheduled_request).on(today), datetime.now(UTC)
     key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
     report = start_report(request, now, reports, executions, files, key)
-    with about(report_id=report.report_id):
+    with log_context(report_id=report.report_id):
         emit({Metric.REPORTS_STARTED: int(report.attempted_at == now)})
         logger.info("report started", scheduled_time=event["scheduled_time"])

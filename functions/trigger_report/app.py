@@ -31,7 +31,7 @@ from store_monitoring.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Settings(EnvironmentSettings):
-    """What the function reads from its environment."""
+    """The environment variables that the function reads."""
 
     report_table: str
     report_retention_days: ReportRetentionDays
@@ -53,7 +53,7 @@ app = new_app(settings.cors_origin, validates=True)
 NO_FIELDS = ReportBody()
 DEPRECATION = {
     "Deprecation": "@1795478400",  # since 2026-11-24, as RFC 9745 writes it
-    "Link": '<trigger_report>; rel="successor-version"',  # by POST
+    "Link": '<trigger_report>; rel="successor-version"',  # the same path, with POST
 }
 
 
@@ -77,13 +77,12 @@ def get_trigger_report(key: IdempotencyKeyHeader = None) -> Response[str]:
 
 
 def _start(request: ReportRequest, key: str | None, headers: dict[str, str]) -> Response[str]:
-    idempotency = idempotency_key(app.current_event, key, request)
     now = datetime.now(UTC)
-    report = start_report(request, now, reports, executions, files, idempotency)
+    own_key = idempotency_key(app.current_event, key, request)
+    report = start_report(request, now, reports, executions, files, own_key)
     logger.append_keys(report_id=report.report_id)
-    is_new = (
-        report.attempted_at == now
-    )  # False for a request repeated with the same Idempotency-Key
+    # A repeated Idempotency-Key returns a report that was started before.
+    is_new = report.attempted_at == now
     emit({Metric.REPORTS_STARTED: int(is_new)})
     logger.info("report started" if is_new else "request repeated")
     return json_response(HTTPStatus.ACCEPTED, started_body(report), headers)

@@ -9,7 +9,7 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from store_monitoring import metrics
-from store_monitoring.logs import about, logger
+from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 
 CONTEXT = SimpleNamespace(
@@ -36,7 +36,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_every_line_has_the_context_s_keys(lines: list[dict[str, Any]]) -> None:
-    with about(report_id="r", shard=3):
+    with log_context(report_id="r", shard=3):
         logger.info("one")
         logger.info("two")
     logger.info("three")
@@ -46,7 +46,7 @@ def test_every_line_has_the_context_s_keys(lines: list[dict[str, Any]]) -> None:
 
 
 def test_an_error_is_logged_with_the_keys_and_raised(lines: list[dict[str, Any]]) -> None:
-    with pytest.raises(ZeroDivisionError), about(report_id="r"):
+    with pytest.raises(ZeroDivisionError), log_context(report_id="r"):
         _ = 1 / 0
     [line] = lines
     assert (line["level"], line["report_id"]) == ("ERROR", "r")
@@ -58,7 +58,7 @@ def test_metrics_are_one_line_with_names_units_and_the_logger_s_keys(
 ) -> None:
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: SimpleNamespace) -> None:
-        with about(report_id="r", shard=3):
+        with log_context(report_id="r", shard=3):
             emit({Metric.POLLS_READ: 7, Metric.REPORT_SECONDS: 1.5})
 
     handler({}, CONTEXT)
@@ -84,7 +84,7 @@ def test_metrics_are_one_line_with_names_units_and_the_logger_s_keys(
 
 
 def test_metrics_are_not_repeated_in_the_next_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with about(report_id="r"):
+    with log_context(report_id="r"):
         emit({Metric.REPORTS_FAILED: 1})
     emit({Metric.REPORTS_STARTED: 1})
     _, second = map(json.loads, capsys.readouterr().out.splitlines())

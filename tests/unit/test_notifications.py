@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from store_monitoring import metrics
 from store_monitoring.aws.checkpoint import DynamoDbCheckpointStore
-from store_monitoring.aws.events import EventBus, Notifications
+from store_monitoring.aws.events import EventBus, SnsNotifications
 from store_monitoring.errors import TransientError
 from store_monitoring.notifications.events import Event, EventType
 from store_monitoring.notifications.report_events import announce_end, end_event, end_notification
@@ -195,7 +195,7 @@ def test_a_refused_event_is_a_transient_error() -> None:
 
 
 def test_a_notification_is_sent_to_the_topic() -> None:
-    notifications = Notifications(TOPIC)
+    notifications = SnsNotifications(TOPIC)
     with Stubber(notifications._client) as stub:
         stub.add_response(
             "publish", {}, {"TopicArn": TOPIC, "Subject": "subject", "Message": "text"}
@@ -205,7 +205,7 @@ def test_a_notification_is_sent_to_the_topic() -> None:
 
 
 def test_without_a_topic_nothing_is_sent() -> None:
-    notifications = Notifications("")
+    notifications = SnsNotifications("")
     with Stubber(notifications._client):  # it refuses all calls
         notifications.send("subject", "text")
 

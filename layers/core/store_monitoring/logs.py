@@ -9,14 +9,14 @@ logger = Logger()
 
 
 @contextmanager
-def about(**keys: object) -> Iterator[None]:
-    """Add keys to every line that is logged in the context, including that of an exception.
+def log_context(**keys: object) -> Iterator[None]:
+    """Add keys to every line that is logged in the context; log an exception with them, too.
 
-    Lambda logs exceptions too, but only with the request id.
+    Lambda also logs exceptions, but without these keys.
 
     Examples
     --------
-    >>> with about(report_id="r", shard=0):
+    >>> with log_context(report_id="r", shard=0):
     ...     logger.info("shard computed")  # doctest: +SKIP
     """
     with logger.append_context_keys(**keys):

@@ -44,7 +44,7 @@ class EventBus:
                 raise TransientError(f"cannot publish {failed} of {len(entries)} events")
 
 
-class Notifications:
+class SnsNotifications:
     """Messages to an SNS topic.
 
     Parameters
