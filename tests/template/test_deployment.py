@@ -34,7 +34,7 @@ def test_an_environment_needs_no_further_settings(name: str) -> None:
 
 
 def test_roles_have_no_fixed_names(template: Template) -> None:
-    # Else CAPABILITY_IAM would not do.
+    # Named roles would need CAPABILITY_NAMED_IAM.
     for role in template.resources("AWS::IAM::Role"):
         assert "RoleName" not in role.properties
 

@@ -17,7 +17,7 @@ ACCOUNT = "us-east-1:123456789012"
 DATA = "arn:aws:s3:::here-databucket"
 BUS = f"arn:aws:events:{ACCOUNT}:event-bus/default"
 
-# AWS lets these be allowed on "*" only: nothing that they work on can be named.
+# These actions support no resource-level permissions, so their resource is "*".
 TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 SAMPLING = {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
 LOG_DELIVERY = {

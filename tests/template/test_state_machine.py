@@ -75,7 +75,7 @@ def test_no_two_states_have_the_same_name() -> None:
 def test_every_task_is_retried_on_transient_errors(task: Mapping[str, Any]) -> None:
     *throttled, transient = task["Retry"]
     assert set(transient["ErrorEquals"]) == TRANSIENT[task["Resource"]]
-    # Of a busy account, a function may have to wait longer than for what is broken.
+    # Throttling in a busy account can last longer than other transient errors.
     expected = [[THROTTLED]] if task["Resource"] == LAMBDA else []
     assert [retry["ErrorEquals"] for retry in throttled] == expected
     for retry in task["Retry"]:
@@ -154,7 +154,7 @@ def test_shards_that_could_not_start_are_computed_by_another_run_of_the_map() ->
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine["StartAt"])
 def test_no_state_needs_a_cause(machine: Mapping[str, Any]) -> None:
-    # An error output may lack one, and a reference to what is not there ends the execution.
+    # An error output may have no cause, and a path that does not exist ends the execution.
     assert "$.error.Cause" not in json.dumps(machine)
 
 
@@ -162,7 +162,7 @@ def test_an_attempt_changes_the_status_once() -> None:
     for name, state in STATES:
         if state.get("Resource") == DYNAMODB:
             condition = state["Parameters"]["ConditionExpression"]
-            # A call whose response was lost is done again: to be Complete twice is no change.
+            # A retry after a lost response finds the report Complete already.
             before = "IN (:running, :complete)" if name == "MarkComplete" else "= :running"
             assert condition.startswith(f"#status {before} AND execution = :execution")
             changes = "#status = " in state["Parameters"]["UpdateExpression"]

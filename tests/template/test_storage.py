@@ -191,6 +191,6 @@ def test_a_queue_s_messages_run_its_function(
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert str(properties["ScalingConfig"]["MaximumConcurrency"]) == concurrency
     timeout = by_id(template, "AWS::Lambda::Function")[function].properties["Timeout"]
-    # As AWS has it: so Lambda can call a function that was throttled.
+    # As AWS recommends, so that Lambda can retry while the function is throttled.
     visibility = by_id(template, "AWS::SQS::Queue")[queue].properties["VisibilityTimeout"]
     assert visibility >= 6 * timeout

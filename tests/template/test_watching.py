@@ -271,7 +271,7 @@ def test_the_docs_list_the_metrics(template: Template) -> None:
 def test_the_query_reads_all_logs_about_a_report(template: Template) -> None:
     query = by_id(template, "AWS::Logs::QueryDefinition")["OneReportQuery"].properties
     groups = by_id(template, "AWS::Logs::LogGroup")
-    # These know of no report in particular.
+    # These functions work on no particular report.
     others = {
         *("PagesLogs", "HealthzLogs", "CreateUploadLogs", "GetUploadLogs"),
         *("ApiAccessLogs", "CompactLogs", "FailUploadLogs", "IngestLogs", "TakeBackIngestLogs"),

@@ -419,7 +419,7 @@ def test_concurrent_calls_end_with_the_rows_of_all_reports(analyst: Analyst) -> 
 def test_a_report_that_is_published_after_another_call_has_listed_reports_stays(
     number: int, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other call has lists of reports already: so many, and one more."""
+    """The report completes after the other call has read `number` + 1 pages of reports."""
     pipeline = analyst.pipeline
     pipeline.ingest("polls/p.csv", polls_csv(random.Random(12), 40))
     first, second, overtaking = (REPORT_ID.replace("0", digit) for digit in "123")
