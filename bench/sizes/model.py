@@ -31,7 +31,7 @@ _COMPACT_EVERY_HOURS = 6
 _INLINE_SHARDS = 40  # more take the Distributed Map (statemachine/report.asl.json)
 _FULL_CPU_MB = 1769  # Lambda Developer Guide, "Configure Lambda function memory"
 
-# Measured here (docs/performance.md and docs/layers.md): processor seconds, megabytes and bytes.
+# Measured here (docs/benchmarks.md and docs/layers.md): processor seconds, megabytes and bytes.
 # INIT runs at full speed whatever the memory ("burst CPU": AWS Lambda Web Adapter, "Async
 # Initialization") and is billed ("AWS Lambda standardizes billing for INIT Phase", AWS Compute
 # Blog, since August 2025).

@@ -35,7 +35,7 @@ from store_monitoring.storage.schemas import PART
 from store_monitoring.storage.stores import attribute_values
 
 MAX_STORES = 2_000_000
-"""Bounds memory and time: docs/performance.md, "Pages of stores"."""
+"""Bounds memory and time: docs/benchmarks.md, "Pages of stores"."""
 
 _READERS = 8  # most of the time is spent waiting for S3
 _SUGGESTIONS = 5
