@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.measuring import peak_mb, use_one_core
 from bench.merge import write_parts
-from store_monitoring.find_stores import ReportRows, StoreQuery, find_stores
+from store_monitoring.find_stores import ReportRowsReader, StoreQuery, find_stores
 from store_monitoring.reports.report import Report, Status
 from testing.fakes import FolderTables, MemoryReports
 from testing.pipeline import CLOCK_TIME
@@ -36,7 +36,7 @@ def main() -> None:
         folder = Path(name)
         write_parts(folder, chosen.stores, chosen.shards, groups=20)
         bytes_read = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-        rows = ReportRows(FolderTables(folder))
+        rows = ReportRowsReader(FolderTables(folder))
         print(f"{chosen.stores:,} stores, {bytes_read / 1e6:,.0f} MB in {chosen.shards} parts")
         for what, query in _QUERIES.items():
             began = time.process_time()

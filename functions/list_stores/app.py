@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.report_table import ReportTable
-from store_monitoring.find_stores import ReportRows, StoreQuery, find_stores
+from store_monitoring.find_stores import ReportRowsReader, StoreQuery, find_stores
 from store_monitoring.http.app import json_response, new_app, next_page_link
 from store_monitoring.http.models import (
     ExactStoreId,
@@ -43,7 +43,7 @@ class Settings(EnvironmentSettings):
 
 settings = Settings.from_environment()
 reports = ReportTable(settings.report_table, timedelta(days=settings.report_retention_days))
-report_rows = ReportRows(s3_tables(settings.data_bucket))
+report_rows = ReportRowsReader(s3_tables(settings.data_bucket))
 app = new_app(settings.cors_origin, validates=True)
 
 

@@ -49,7 +49,7 @@ _PURE = (
     measures.measures,
     merge_parts.rebatched,
     polls.row_groups,
-    shard._joined,
+    shard._concat_sorted,
     stores._attribute_columns,
     stores._known_columns,
     stores.equal_except_upload_times,

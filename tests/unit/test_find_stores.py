@@ -16,7 +16,7 @@ from store_monitoring.errors import (
     TooManyStoresError,
     UnknownReportError,
 )
-from store_monitoring.find_stores import FoundStores, ReportRows, StoreQuery, find_stores
+from store_monitoring.find_stores import FoundStores, ReportRowsReader, StoreQuery, find_stores
 from store_monitoring.http.models import STORE_ROW_FIELDS
 from store_monitoring.http.report_responses import store_page_body
 from store_monitoring.reports.report import Format, Report, Status
@@ -59,8 +59,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 @pytest.fixture
-def rows(pipeline: Pipeline) -> ReportRows:
-    return ReportRows(pipeline.tables)
+def rows(pipeline: Pipeline) -> ReportRowsReader:
+    return ReportRowsReader(pipeline.tables)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def report(pipeline: Pipeline) -> Any:
     return json.loads((pipeline.folder / report_key("r", "json")).read_text())
 
 
-def found(pipeline: Pipeline, rows: ReportRows, **query: Any) -> FoundStores:
+def found(pipeline: Pipeline, rows: ReportRowsReader, **query: Any) -> FoundStores:
     limit, token = query.pop("limit", 100), query.pop("page_token", None)
     return find_stores(StoreQuery(**query), limit, token, "r", pipeline.reports, rows)
 
@@ -79,7 +79,7 @@ def ids(stores: FoundStores) -> list[str]:
 
 
 def test_without_conditions_the_rows_are_those_of_the_json_report(
-    pipeline: Pipeline, rows: ReportRows, report: Any
+    pipeline: Pipeline, rows: ReportRowsReader, report: Any
 ) -> None:
     stores = found(pipeline, rows)
     assert stores.stores == report["stores"]
@@ -120,7 +120,7 @@ def test_the_document_lists_the_fields_of_a_row(report: Any) -> None:
     ],
 )
 def test_stores_that_meet_all_conditions_are_found(
-    query: dict[str, Any], expected: list[str], pipeline: Pipeline, rows: ReportRows
+    query: dict[str, Any], expected: list[str], pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     stores = found(pipeline, rows, **query)
     assert ids(stores) == expected
@@ -128,7 +128,7 @@ def test_stores_that_meet_all_conditions_are_found(
 
 
 def test_stores_are_found_by_the_hour_in_which_an_outage_began(
-    pipeline: Pipeline, rows: ReportRows
+    pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     by_hour = {hour: ids(found(pipeline, rows, outage_hour=hour)) for hour in range(168)}
     monday = 0
@@ -139,7 +139,7 @@ def test_stores_are_found_by_the_hour_in_which_an_outage_began(
 @pytest.mark.parametrize("sign", ["", "-"])
 @pytest.mark.parametrize("field", [name for name in STORE_ROW_FIELDS if name != "attributes"])
 def test_rows_are_sorted_by_any_field(
-    field: str, sign: str, pipeline: Pipeline, rows: ReportRows
+    field: str, sign: str, pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     stores = found(pipeline, rows, sort=sign + field).stores
     assert len(stores) == 6
@@ -162,12 +162,12 @@ def test_rows_are_sorted_by_any_field(
     ],
 )
 def test_rows_are_sorted_by_an_attribute(
-    sort: str, expected: list[str], pipeline: Pipeline, rows: ReportRows
+    sort: str, expected: list[str], pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     assert ids(found(pipeline, rows, sort=sort)) == expected
 
 
-def test_the_unit_of_a_field_may_be_left_out(pipeline: Pipeline, rows: ReportRows) -> None:
+def test_the_unit_of_a_field_may_be_left_out(pipeline: Pipeline, rows: ReportRowsReader) -> None:
     short, long = "-downtime_last_week", "-downtime_last_week(in hours)"
     order = ids(found(pipeline, rows, sort=short))
     assert order == ids(found(pipeline, rows, sort=long))
@@ -185,14 +185,14 @@ def test_the_unit_of_a_field_may_be_left_out(pipeline: Pipeline, rows: ReportRow
     ],
 )
 def test_an_unknown_field_is_refused(
-    query: dict[str, Any], pipeline: Pipeline, rows: ReportRows
+    query: dict[str, Any], pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     with pytest.raises(InvalidRequestError, match=r"colour|uptime|attributes"):
         found(pipeline, rows, **query)
 
 
 @pytest.mark.parametrize("sort", ["store_id", "-uptime_percent_last_week", "name"])
-def test_pages_follow_each_other(sort: str, pipeline: Pipeline, rows: ReportRows) -> None:
+def test_pages_follow_each_other(sort: str, pipeline: Pipeline, rows: ReportRowsReader) -> None:
     page = found(pipeline, rows, sort=sort, limit=4)
     pages = [ids(page)]
     while page.next_page_token is not None:
@@ -202,7 +202,9 @@ def test_pages_follow_each_other(sort: str, pipeline: Pipeline, rows: ReportRows
     assert pages[0] + pages[1] == ids(found(pipeline, rows, sort=sort))
 
 
-def test_a_token_is_for_its_query_and_its_report(pipeline: Pipeline, rows: ReportRows) -> None:
+def test_a_token_is_for_its_query_and_its_report(
+    pipeline: Pipeline, rows: ReportRowsReader
+) -> None:
     token = found(pipeline, rows, limit=1).next_page_token
     assert token is not None
     with pytest.raises(InvalidRequestError, match="page_token"):
@@ -219,7 +221,7 @@ def complete(report_id: str, minutes: int) -> Report:
 
 
 def test_stores_are_those_of_the_newest_report_of_all_stores(
-    pipeline: Pipeline, rows: ReportRows
+    pipeline: Pipeline, rows: ReportRowsReader
 ) -> None:
     pipeline.report(report_id="later")
     reports = MemoryReports()
@@ -241,7 +243,7 @@ def test_stores_are_those_of_the_newest_report_of_all_stores(
     assert (second.report["report_id"], ids(second)) == ("r", ["c1", "d1"])
 
 
-def test_the_report_must_be_complete(pipeline: Pipeline, rows: ReportRows) -> None:
+def test_the_report_must_be_complete(pipeline: Pipeline, rows: ReportRowsReader) -> None:
     reports = MemoryReports()
     with pytest.raises(UnknownReportError):
         find_stores(StoreQuery(), 1, None, "r", reports, rows)
@@ -251,7 +253,7 @@ def test_the_report_must_be_complete(pipeline: Pipeline, rows: ReportRows) -> No
 
 
 def test_a_report_of_too_many_stores_is_refused(
-    pipeline: Pipeline, rows: ReportRows, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, rows: ReportRowsReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_STORES", 5)
     with pytest.raises(TooManyStoresError, match="6"):
@@ -278,7 +280,7 @@ def test_an_unknown_id_suggests_near_ones(text: str, suggested: str | None, tmp_
     polls = "".join(f"{id_},active,2024-10-14 10:00:00\n" for id_ in STORE_IDS)
     pipeline.ingest("polls/p.csv", f"store_id,status,timestamp_utc\n{polls}")
     pipeline.report()
-    stores = found(pipeline, ReportRows(pipeline.tables), text=text)
+    stores = found(pipeline, ReportRowsReader(pipeline.tables), text=text)
     assert next(iter(stores.suggestions), None) == suggested
     if suggested:
         assert store_page_body(stores)["suggestions"][0] == suggested

@@ -37,7 +37,7 @@ class StoredObjects(Protocol):
         """Return the keys of all objects under a prefix."""
 
     def has(self, key: str, pattern: re.Pattern[bytes]) -> bool:
-        """Return whether a pattern matches in an object; the pattern has no repetitions."""
+        """Return whether a pattern matches in an object; a match has at most a few kilobytes."""
 
     def delete_all(self, prefix: str) -> None:
         """Delete all versions of all objects under a prefix."""
@@ -55,7 +55,7 @@ class DeletableReports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeletedStore:
-    """Counts of what `delete_store` deleted or rewrote; all 0 if there was nothing to delete."""
+    """Numbers of objects that `delete_store` deleted or rewrote; 0 if it found nothing."""
 
     polls_files: int
     stores_files: int
@@ -104,7 +104,7 @@ def delete_store(
     ]
     report_ids = _reports_of_store(store_id, bucket, tables, objects)
     for report_id in report_ids:
-        # The table first: a repeated call finds the report by its objects.
+        # The table first: if this call ends here, the next one still finds the report's objects.
         reports.delete(report_id)
         objects.delete_all(f"reports/{report_id}/")
     rejects = [key for key in objects.keys("rejects/") if objects.has(key, _pattern(store_id))]
@@ -237,7 +237,7 @@ def _report_has(report_id: str, store_id: str, bucket: int, tables: Tables) -> b
 
 
 def _pattern(store_id: str) -> re.Pattern[bytes]:
-    """Return a pattern for a store id in a CSV of rejected rows; it does not match longer ids."""
+    """Return a pattern that finds a store id, but not longer ids, in a CSV of rejected rows."""
     # Quotes are doubled once or twice; an apostrophe may precede what looks like a formula.
     text = "".join('"+' if char == '"' else f"'?{re.escape(char)}" for char in store_id)
     return re.compile(rb"(?<![\w.-])" + text.encode() + rb"(?![\w.-])")

@@ -1,4 +1,4 @@
-"""Find stores in the rows of a report: search, filter, sort, page by page."""
+"""Find stores in the rows of a report: search, filter, sort, and return them page by page."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ _RATIOS = {
 
 @dataclass(frozen=True, slots=True)
 class StoreQuery:
-    """Which stores to find, and in which order. The conditions must all hold.
+    """Which stores to find, and in which order. A store must meet all conditions.
 
     Attributes
     ----------
@@ -68,11 +68,11 @@ class StoreQuery:
     target_missed : str or None
         A window in which the store missed its target.
     outage_hour : int or None
-        A local hour of the week, from Monday, 00:00, in which an outage of the store began.
+        A local hour of the week in which an outage of the store began: 0 is Monday, 00:00 to 01:00.
     sort : str
         A column of the detailed formats, with or without its unit, or `attributes.` and the name
-        of an attribute; after "-", in descending order. Ties are in order of store ids, and rows
-        without a value come last.
+        of an attribute; with "-" before it, in descending order. Rows without a value come last,
+        ties in order of store ids.
     """
 
     text: str = ""
@@ -97,7 +97,7 @@ class FoundStores:
     found, total : int
         Number of stores that meet the query, and of all stores of the report.
     suggestions : tuple of str
-        If there are none: ids like the query's text, best first.
+        If no store meets the query: ids similar to its text, the most similar first.
     next_page_token : str or None
         None on the last page.
     """
@@ -112,7 +112,7 @@ class FoundStores:
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """The position after a page: the rows of a report never change, so their number suffices."""
+    """The position after a page: a number of rows, since the rows of a report never change."""
 
     report_id: str
     query_digest: str
@@ -145,8 +145,8 @@ class _ReportRows:
     rows: pa.Table
 
 
-class ReportRows:
-    """Reads the rows of reports; those of the last report stay in memory."""
+class ReportRowsReader:
+    """Reads the rows of reports; keeps those of the last report in memory."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -164,7 +164,7 @@ class ReportRows:
         """
         plan = read_complete_plan(report_id, reports, self._tables)
         if self._last is None or self._last.header["report_id"] != report_id:
-            self._last = None  # before others are read: both may not fit into memory
+            self._last = None  # first, since the rows of two reports may not fit into memory
             try:
                 self._last = self._read(plan)
             except MissingObjectError:  # the parts may be deleted before the report's record
@@ -180,14 +180,12 @@ class ReportRows:
         request = json.loads(self._tables.read_bytes(request_key(plan.report_id)))
         keys = [part_key(plan.report_id, shard.shard) for shard in plan.shards]
         with ThreadPoolExecutor(_READERS) as pool:
-            parts = [part.replace_schema_metadata(None) for part in pool.map(self._part, keys)]
+            tables = pool.map(self._tables.read_table, keys)
+            parts = [part.replace_schema_metadata(None) for part in tables]
         rows = pa.concat_tables([PART.empty_table(), *parts])
         rows = rows.take(pc.sort_indices(rows, [("store_id", "ascending")])).combine_chunks()
         header = report_header(plan, request)
         return _ReportRows(header, plan.attributes, measures(rows, Decimal(plan.target_percent)))
-
-    def _part(self, key: str) -> pa.Table:
-        return self._tables.read_table(key)
 
 
 def find_stores(
@@ -196,7 +194,7 @@ def find_stores(
     page_token: str | None,
     report_id: str | None,
     reports: Reports,
-    report_rows: ReportRows,
+    report_rows: ReportRowsReader,
 ) -> FoundStores:
     """Return a page of the stores of a report that meet a query.
 
@@ -206,10 +204,11 @@ def find_stores(
     limit : int
         Maximum number of stores on the page.
     page_token : str or None
-        The token of the page before, with the same query.
+        The token of the previous page, with the same query.
     report_id : str or None
-        None: the newest report of all stores or, after a page of it, the same.
-    reports, report_rows : ports
+        None for the newest report of all stores; further pages are of the same report as the first.
+    reports : port
+    report_rows : ReportRowsReader
 
     Raises
     ------
@@ -229,17 +228,17 @@ def find_stores(
     if report_id is None:
         report_id = _newest(reports) if cursor is None else cursor.report_id
     report = report_rows.of(report_id, reports)
-    order = _ordered(query, report)
+    found = _find_rows(query, report)
     start = 0 if cursor is None else cursor.rows
     end = start + limit
-    page = report.rows.take(order.slice(start, limit))
-    is_last = end >= len(order)
+    page = report.rows.take(found.slice(start, limit))
+    is_last = end >= len(found)
     return FoundStores(
         report.header,
         json.loads(to_json(Rows(detailed_rows(page)).records)),
-        found=len(order),
+        found=len(found),
         total=len(report.rows),
-        suggestions=() if len(order) else _suggestions(query.text, report.rows),
+        suggestions=() if len(found) else _suggestions(query.text, report.rows),
         next_page_token=None if is_last else _Cursor.after(report_id, query, end).to_token(),
     )
 
@@ -251,15 +250,15 @@ def _newest(reports: Reports) -> str:
     return report.report_id
 
 
-def _ordered(query: StoreQuery, report: _ReportRows) -> pa.Array:
-    """Return the indices of the rows that meet a query, in its order."""
+def _find_rows(query: StoreQuery, report: _ReportRows) -> pa.Array:
+    """Return the indices of the rows that meet a query, in the query's order."""
     where = query.where or ()
     check_attributes("where", [each.attribute for each in where], report.attributes)
     values = _sort_values(query.sort.removeprefix("-"), report)
     rows = report.rows
     conditions = []
     if query.text:
-        conditions.append(_matches(query.text, rows))
+        conditions.append(_contain_text(query.text, rows))
     if query.store_id is not None:
         conditions.append(pc.equal(rows.column("store_id"), query.store_id))
     for each in where:
@@ -304,8 +303,8 @@ def _is_in(values: pa.ChunkedArray, wanted: Sequence[str]) -> pa.ChunkedArray:
     return pc.is_in(values, pa.array(wanted, pa.string()))
 
 
-def _matches(text: str, rows: pa.Table) -> pa.ChunkedArray:
-    """Return whether ids begin with a text, or names or values of attributes contain it."""
+def _contain_text(text: str, rows: pa.Table) -> pa.ChunkedArray:
+    """Return which rows have an id that begins with a text, or a name or attribute with it."""
     starts = pc.starts_with(rows.column("store_id"), text, ignore_case=True)
     contains = pc.match_substring(rows.column("name"), text, ignore_case=True)
     attributes = rows.column("attributes").combine_chunks()
@@ -320,7 +319,10 @@ def _any(lists: pa.ListArray, item_is_wanted: pa.Array) -> pa.Array:
 
 
 def _suggestions(text: str, rows: pa.Table) -> tuple[str, ...]:
-    """Return ids like a text: with one mistake in it, its first or second half is still right."""
+    """Return ids similar to a text.
+
+    Candidates have the same first or second half: a single typing mistake is in the other one.
+    """
     half = len(text) // 2
     if not half:
         return ()

@@ -1,4 +1,4 @@
-"""The timeline of one store: its last week in detail, as its row of a report is computed."""
+"""The timeline of one store: its last week in detail, which explains its row of a report."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class TimelineRequest:
     poll_filter : PollFilter or None
         For a timeline without a report; None: all polls.
     from_us, to_us : int or None
-        The part of the week to show in detail; None: from its start, to its end.
+        The part of the week to show in detail; None for the start and the end of the week.
     """
 
     store_id: str
@@ -157,10 +157,10 @@ def read_timeline(
         If no polls are ingested and the request has neither `report_id` nor `as_of`.
     """
     if request.report_id is None:
-        source = _current(request, memory_us, coverage_us, bucket_count, log)
+        source = _latest_source(request, memory_us, coverage_us, bucket_count, log)
     else:
         plan = read_complete_plan(request.report_id, reports, tables)
-        source = _of_report(plan, request.store_id, bucket_count)
+        source = _report_source(plan, request.store_id, bucket_count)
     row = store_row(request.store_id, source.stores_file, tables)
     store = stores_of(row)
     polls = _read_polls(request.store_id, store, source, tables)
@@ -177,7 +177,7 @@ def read_timeline(
 
 
 def store_row(store_id: str, stores_file: StoresFile, tables: Tables) -> pa.Table:
-    """Return what is known of a store besides its polls: one row.
+    """Return the reference data of a store: one row of schema `STORES`.
 
     Raises
     ------
@@ -217,9 +217,9 @@ def _read_polls(store_id: str, store: Stores, source: TimelineSource, tables: Ta
 def poll_tables(
     store_id: str, files: Iterable[PollsFile], since_us: int, until_us: int, tables: Tables
 ) -> Iterator[pa.Table]:
-    """Yield tables with all polls of a store from one instant to another, and possibly others.
+    """Yield tables with all polls of a store between two instants, and possibly other polls.
 
-    They are those of groups of files, and of each very large file in batches.
+    A table has the polls of several files, or a batch of the polls of a very large file.
     """
     selection = since_us, until_us, store_id
     group: list[PollsFile] = []
@@ -234,10 +234,10 @@ def poll_tables(
     yield tables.read_polls(group, *selection)
 
 
-def _current(
+def _latest_source(
     request: TimelineRequest, memory_us: int, coverage_us: int, bucket_count: int, log: IngestLog
 ) -> TimelineSource:
-    """Return the snapshot that a report planned now would read."""
+    """Return the files that a report planned now would read."""
     snapshot = log.snapshot()
     bucket = bucket_of(request.store_id, bucket_count)
     if bucket not in snapshot.stores:
@@ -256,8 +256,8 @@ def _current(
     )
 
 
-def _of_report(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
-    """Return the snapshot that a report read."""
+def _report_source(plan: Plan, store_id: str, bucket_count: int) -> TimelineSource:
+    """Return the files that a report has read."""
     if not plan.includes(store_id):
         raise UnknownStoreError(
             f"the report {plan.report_id} was not requested for the store {store_id!r}"

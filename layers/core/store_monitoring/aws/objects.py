@@ -11,7 +11,7 @@ from store_monitoring.errors import TransientError
 
 _AT_ONCE = 1000  # the limit of S3
 _CHUNK_BYTES = 1024 * 1024
-_OVERLAP_BYTES = 8 * 1024  # longer than any match
+_OVERLAP_BYTES = 8 * 1024  # a match may span two chunks; none is longer
 
 
 class S3Objects:

@@ -1,4 +1,4 @@
-"""The app that all API functions share: its responses, and one table from errors to responses."""
+"""The app that all API functions share, and its responses; one table maps errors to responses."""
 
 import json
 from base64 import b64decode
@@ -113,9 +113,9 @@ def json_response(
 def page_response(
     event: APIGatewayProxyEvent, content_type: str, text: str, connect_to: str = ""
 ) -> Response[str]:
-    """Return a page, script, style or document; 304 without it to clients that have it.
+    """Return a page, script, style or document, or 304 if the client's copy is current.
 
-    A page may load resources of its own origin only.
+    The policy allows a page to load resources of its own origin only.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def page_response(
 
 
 def next_page_link(event: APIGatewayProxyEvent, page_token: str) -> dict[str, str]:
-    """Return the header that links the next page: the same query with its token (RFC 8288)."""
+    """Return the header that links to the next page: the same query with its token (RFC 8288)."""
     query = urlencode({**event.query_string_parameters, "page_token": page_token})
     return {"Link": f'<?{query}>; rel="next"'}
 
@@ -165,7 +165,7 @@ def idempotency_key(
 
 
 class Api(APIGatewayRestResolver):
-    """Powertools' resolver, for requests as API Gateway and old clients send them."""
+    """Powertools' resolver, adapted to requests as API Gateway and old clients send them."""
 
     def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Handle a request.
@@ -193,16 +193,15 @@ class Api(APIGatewayRestResolver):
 def new_app(cors_origin: str, *, validates: bool = False) -> Api:
     """Return an app whose error responses are ``{"error": {"code", "message"}}``.
 
-    An error about one field or parameter has its name, too: `field`.
-
-    To clients that accept `application/problem+json`, errors are problem details (RFC 9457) too.
+    An error about one field or parameter also has `field`, its name. For clients that accept
+    `application/problem+json`, errors are also problem details (RFC 9457).
 
     Parameters
     ----------
     cors_origin : str
         The origin whose pages may read the responses, ``*`` for all, empty for none.
     validates : bool
-        Whether handlers have parameters or bodies, which Pydantic then checks.
+        Whether handlers have parameters or bodies that Pydantic checks.
     """
     exposed = ["Deprecation", "ETag", "Link", "Retry-After"]
     app = Api(
@@ -263,7 +262,7 @@ def _request_error(error: Mapping[str, Any], path: str) -> StoreMonitoringError:
     InvalidRequestError('period.to: missing')
     """
     place, field, *within = error["loc"]
-    if field == "report_id":  # only a missing one: `checked_report_id` refuses others
+    if field == "report_id":  # a missing one; `checked_report_id` rejects malformed ones
         return MalformedReportIdError("a report_id is a UUID, as trigger_report returned it")
     if field == "period":  # an object with fields of its own
         field = ".".join([field, *within[:1]])

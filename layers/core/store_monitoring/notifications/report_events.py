@@ -11,8 +11,8 @@ from store_monitoring.reports.report import Report, Status
 def announce_end(report: Report, events: Events, notifications: Notifications) -> None:
     """Emit the metrics of an ended report, publish its event, and send its notification.
 
-    Metrics come first, and the notification is sent even if publishing the event fails: that must
-    hide neither the alarm of a failed report nor its notification.
+    Metrics come first, and the notification is sent even if the event cannot be published: a failed
+    report must in any case raise its alarm and notify people.
 
     Raises
     ------

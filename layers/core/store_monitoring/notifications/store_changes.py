@@ -1,4 +1,4 @@
-"""Publish which stores changed their state between one report and the next."""
+"""Publish which stores changed their state from one report to the next."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,10 +78,10 @@ def publish_store_changes(
 ) -> StoreChanges:
     """Publish the store changes since the last report that changes were published from.
 
-    The state of a store is the one when it was last open: up, down, or silent if it has no known
-    poll any more (rule 19). So closing time is no change: a store that closes while down and opens
-    while up has recovered, and one whose tablet is off at night has not gone down. A store that has
-    never been open in a report, or never been polled, has no state: its first state is no change.
+    The state of a store is its state when it was last open: up, down, or silent if it no longer has
+    a known poll (rule 19). So closing time changes no state: a store that closes while down and
+    opens while up has recovered, and one whose tablet is off at night has not gone down. A store
+    that was never open in a report, or never polled, has no state: its first state is no change.
 
     Nothing is published from a report with its own `as_of`, store ids or poll filter, nor from one
     that was started before the last one and has an earlier `now`. The first report only records
@@ -147,7 +147,7 @@ def _rows(plan: Plan, tables: Tables) -> pa.Table:
 
 
 def _next_states(before: pa.Table, rows: pa.Table) -> pa.Table:
-    """Return the state of each store, and the one before as `was_up` and `was_silent`.
+    """Return the state of each store, and its previous state as `was_up` and `was_silent`.
 
     A store that is closed keeps its state. All four columns are null where nothing is known.
     """
@@ -174,7 +174,7 @@ def _changes(states: pa.Table) -> StoreChanges:
         return tuple(states.filter(mask).column("store_id").to_pylist())  # a null is no change
 
     heard = states.filter(pc.and_(was_silent, pc.is_valid(up)))
-    # In files of older versions, silent stores are down: their silence is not new.
+    # In files of older versions, silent stores are down, so they did not go silent now.
     was_heard = pc.or_kleene(was_up, pc.invert(was_silent))
     return StoreChanges(
         went_down=ids(pc.and_(was_up, pc.invert(up))),

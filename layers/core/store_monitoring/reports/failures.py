@@ -1,4 +1,4 @@
-"""Why reports failed, as messages for callers: those of AWS name ARNs, accounts and buckets."""
+"""Messages for callers about failed reports; AWS's own would name ARNs, accounts and buckets."""
 
 from store_monitoring.errors import StoreMonitoringError, TransientError
 from store_monitoring.reports.report import Failure, Report
@@ -30,6 +30,9 @@ _MESSAGES = {
 _SERVICE_MESSAGES = {name: f"{name} failed; try again" for name in ("DynamoDB", "Lambda", "S3")}
 _UNEXPECTED = "something went wrong on our side; the details are in our logs"
 
+# Codes of errors that a retry of the same request cannot avoid.
+_PERMANENT = frozenset({"InvalidRequest", "TooManyGroups", "TooManyStores", "UnknownStore"})
+
 
 def error_code(error: str) -> str:
     """Return the API's code of an error, given the error's name.
@@ -41,12 +44,12 @@ def error_code(error: str) -> str:
 
 
 def has_public_message(code: str) -> bool:
-    """Return whether a code is that of one of our own errors: their messages are for callers."""
+    """Return whether a code is that of one of our own errors, whose messages are for callers."""
     return code in _PUBLIC_CODES.values()
 
 
 def public_message(error: str) -> str:
-    """Return the message for callers of an error that is not one of our own, by its name.
+    """Return the message for callers about an error that is not one of our own, given its name.
 
     >>> public_message("S3.SdkClientException")
     'S3 failed; try again'
@@ -66,19 +69,16 @@ def failure(error: str) -> Failure:
     return Failure(error, public_message(error))
 
 
-_LASTING = frozenset({"InvalidRequest", "TooManyGroups", "TooManyStores", "UnknownStore"})
-
-
 def can_retry(report: Report) -> bool:
-    """Return whether a failed report can succeed when it is retried: the same request, once more.
+    """Return whether a failed report can succeed if the same request is tried again.
 
-    A report that is planned keeps its snapshot; one that is not reads what is ingested since.
+    A report that was planned keeps its snapshot. Another one is planned from the latest data.
     """
     if report.failure is None:
         return False
     if report.failure.error == "NoStores":
         return report.shards_total is None
-    return report.failure.error not in _LASTING
+    return report.failure.error not in _PERMANENT
 
 
 NOT_STARTED = failure("NotStarted")

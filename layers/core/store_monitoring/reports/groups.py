@@ -1,4 +1,4 @@
-"""The second table of a report: its stores by group (rule 23)."""
+"""The table of groups of a report (rule 23)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -22,7 +22,7 @@ from store_monitoring.storage.stores import attribute_values
 
 MAX_GROUPS = 10_000
 MAX_GROUP_WINDOWS = 100_000
-"""How many rows the table of a period's groups has at most: one for each window of a group."""
+"""Maximum number of rows in the table of a period's groups: one for each window of a group."""
 
 
 class GroupsBuilder:
@@ -33,7 +33,7 @@ class GroupsBuilder:
     group_by : sequence of str
         One to three attributes.
     by_window : bool
-        Whether the rows are those of a period, and each of its windows is added up apart.
+        Whether the rows are those of a period, each of whose windows is added up separately.
     """
 
     def __init__(self, group_by: Sequence[str], *, by_window: bool = False) -> None:
@@ -61,7 +61,7 @@ class GroupsBuilder:
             longer = " or longer windows" if self._by_window else ""
             raise TooManyGroupsError(
                 f"group_by: {attributes} make more than {limit:,} {rows}: name fewer attributes, or"
-                f" some with fewer values{longer}"
+                f" attributes with fewer values{longer}"
             )
 
     def values_of(self, sums: pa.Table) -> Iterator[tuple[str, ...]]:
@@ -92,8 +92,8 @@ def window_keys(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
 def window_starts(sums: pa.Table) -> pa.ChunkedArray:
     """Return the first local date of each row's window, as text.
 
-    A window is the same day, week or month for all stores, and all rows with it have the same
-    date: the earliest one on which it begins in any of the stores. `from` may cut the first one.
+    A window is the same day, week or month for all stores, so all its rows have the same date: the
+    earliest one on which it begins in any of the stores. `from` may cut the first window.
 
     Parameters
     ----------

@@ -1,6 +1,5 @@
 """The life cycle of a report: start it, refresh its status, retry it, end it."""
 
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -31,10 +30,11 @@ def find_report(report_id: str, now: datetime, reports: Reports, executions: Exe
 def refresh_status(
     report: Report, now: datetime, reports: Reports, executions: Executions
 ) -> Report:
-    """Return a report with its current status: mark a Running one Failed if its execution failed.
+    """Return a report with its current status.
 
-    Usually the state machine marks the report, or `end_report` does after the execution. This
-    covers the rest, such as an execution that never started.
+    A Running report whose execution failed is marked Failed. Usually the state machine has done so
+    or, after the execution, `end_report`. This covers the other cases, such as an execution that
+    was never started.
     """
     if report.status is not Status.RUNNING or now - report.attempted_at <= _START_GRACE:
         return report
@@ -70,7 +70,7 @@ def start_report(
     """
     own_id = str(uuid4())
     report_id = own_id if key is None else reports.claim(key, own_id, now)
-    # First of all: a report that is recorded can be retried, even if this call ends here.
+    # Before the report is recorded: from then on it can be retried, and a retry needs the request.
     files.write_json(request_key(report_id), request.to_json())
     report = Report(
         report_id,
@@ -93,15 +93,14 @@ def start_report(
 def _start_execution(
     report: Report, now: datetime, reports: Reports, executions: Executions
 ) -> None:
-    """Start the execution of a report; if that fails, mark it Failed.
-
-    Not if a concurrent call recorded this attempt: that call may have started it.
-    """
-    with ExitStack() as undo:
-        if report.attempted_at == now:
-            undo.callback(reports.fail, report.execution, NOT_STARTED, now)
+    """Start the execution of a report; if that fails, mark the report Failed."""
+    try:
         executions.start(report)
-        undo.pop_all()
+    except Exception:
+        # If a concurrent call recorded this attempt, that call may have started the execution.
+        if report.attempted_at == now:
+            reports.fail(report.execution, NOT_STARTED, now)
+        raise
 
 
 def retry_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:
@@ -131,7 +130,7 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
 def end_report(
     execution: str, failure: Failure | None, now: datetime, reports: Reports
 ) -> Report | None:
-    """Return the report whose execution has ended; mark it Failed if the execution could not.
+    """Return the report whose execution has ended, after marking it Failed if necessary.
 
     An execution marks its report Complete or Failed itself, unless it was aborted or timed out.
 

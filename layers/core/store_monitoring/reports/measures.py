@@ -1,4 +1,4 @@
-"""What a report says of each store and of groups of stores, exactly."""
+"""The measures of each store and of groups of stores, before they are rounded."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -33,7 +33,7 @@ def units_of(rows: pa.Table) -> dict[str, tuple[str, int]]:
 
 
 class State(StrEnum):
-    """What a store is now. Without a known poll it is `no data`, open or not (rule 19)."""
+    """The state of a store now. Without a known poll it is `no data`, open or not (rule 19)."""
 
     UP = "up"
     DOWN = "down"
@@ -89,7 +89,9 @@ def _state(part: pa.Table) -> pa.ChunkedArray:
 
 
 class StoreTotals:
-    """Adds up the windows of each store of a period, batch by batch; holds one store's sums.
+    """Adds up the windows of each store of a period, batch by batch.
+
+    From batch to batch, it holds the sums of one store.
 
     Parameters
     ----------
@@ -108,7 +110,8 @@ class StoreTotals:
 
     def __init__(self, target_percent: Decimal) -> None:
         self._target_percent = target_percent
-        self._begun = np.zeros(len(self._SUMMED) + 1, np.int64)  # of a store whose windows go on
+        # The sums of a store whose further windows are in the next batch.
+        self._unfinished = np.zeros(len(self._SUMMED) + 1, np.int64)
 
     def add(self, rows: pa.Table) -> pa.Table:
         """Add rows of schema `PERIOD_PART`, and return the stores whose last window is in them.
@@ -123,10 +126,10 @@ class StoreTotals:
         counted.append(pc.list_value_length(rows.column("outage_hours")).to_numpy())
         is_last = rows.column("is_last")
         end = np.flatnonzero(is_last) + 1
-        # Sums of all windows before each end; each store's are the difference.
+        # Sums of all windows before each end; the differences are those of each store.
         sums = np.array([np.append(0, np.cumsum(each, dtype=np.int64)) for each in counted])
-        at_end = np.diff(sums[:, end], axis=1, prepend=-self._begun[:, np.newaxis])
-        self._begun = sums[:, -1] - (sums[:, end[-1]] if len(end) else -self._begun)
+        at_end = np.diff(sums[:, end], axis=1, prepend=-self._unfinished[:, np.newaxis])
+        self._unfinished = sums[:, -1] - (sums[:, end[-1]] if len(end) else -self._unfinished)
         last = rows.select(self._OF_STORE).filter(is_last)
         columns = dict(zip(last.column_names, last.columns, strict=True))
         columns |= dict(zip([*self._SUMMED, "outages"], map(pa.array, at_end), strict=True))
@@ -138,9 +141,9 @@ _TIMES = ("uptime", "downtime", "no_data", "business_time", "covered", "excluded
 
 
 class Sums:
-    """Sums of columns for each combination of values of the key columns; of texts, the least.
+    """Sums of columns for each combination of values of the key columns; of texts, the minimum.
 
-    Memory grows with the number of groups only.
+    Memory grows with the number of combinations only.
 
     Parameters
     ----------
@@ -229,7 +232,7 @@ def _count(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Return a percentage of exact numbers with three decimals; None of nothing.
+    """Return a percentage of exact numbers with three decimals; None if the whole is 0.
 
     >>> percent(1, 3), percent(0, 0)
     (33.333, None)

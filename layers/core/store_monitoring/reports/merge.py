@@ -48,7 +48,7 @@ _BATCH_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What merge_report returns.
+    """The result of `merge_report`.
 
     Attributes
     ----------
@@ -135,14 +135,14 @@ def _read_parts(keys: Sequence[str], tables: Tables) -> list[Iterator[pa.Table]]
 def _write_stores(
     plan: Plan, pieces_of_parts: Sequence[Iterator[pa.Table]], writers: Sequence[Writer]
 ) -> Aggregates:
-    """Write all rows, check that they are all, and return their aggregates."""
+    """Write all rows, check that none is missing, and return their aggregates."""
     parts = [
         Part(plan, shard, pieces)
         for shard, pieces in zip(plan.shards, pieces_of_parts, strict=True)
     ]
     schema = _schema_of(plan)
-    summary = SummaryBuilder(plan) if plan.period is None else PeriodSummaryBuilder(plan)
     is_period = plan.period is not None
+    summary = PeriodSummaryBuilder(plan) if is_period else SummaryBuilder(plan)
     groups = GroupsBuilder(plan.group_by, by_window=is_period) if plan.group_by else None
     rows, what = 0, "rows" if is_period else "stores"
     merged = merge_sorted([part.read() for part in parts], schema)
@@ -162,14 +162,12 @@ def _write_stores(
         part.check_complete()
     if plan.where and not rows:
         raise no_matching_stores(plan.where)
-    if isinstance(summary, SummaryBuilder):
-        for part in parts:
-            summary.add_trend(part.trend_us)
-    return Aggregates(
-        summary.summary(groups),
-        None if groups is None else Rows(groups.table()),
-        summary.stores() if isinstance(summary, PeriodSummaryBuilder) else (),
-    )
+    group_rows = None if groups is None else Rows(groups.table())
+    if isinstance(summary, PeriodSummaryBuilder):
+        return Aggregates(summary.summary(groups), group_rows, summary.stores())
+    for part in parts:
+        summary.add_trend(part.trend_us)
+    return Aggregates(summary.summary(), group_rows)
 
 
 def _schema_of(plan: Plan) -> pa.Schema:
@@ -186,7 +184,7 @@ def _summary(aggregates: Aggregates) -> dict[str, Any]:
     """Return the summary with the groups, unless they are too many for people to look at."""
     summary = aggregates.summary.to_json()
     groups = aggregates.groups
-    if isinstance(aggregates.summary, PeriodSummary):  # has them, as series
+    if isinstance(aggregates.summary, PeriodSummary):  # it contains them, as series
         return summary
     if groups is None or len(groups.table) > SUMMARY_GROUPS:
         return summary
@@ -229,7 +227,7 @@ def _open_writer(
                 with open_parquet(output, header, _schema_of(plan)) as writer:
                     yield writer
             case Format.XLSX:
-                # Rarely used, and slow to import; so is the next.
+                # Imported here, since they are slow to import and rarely used; HTML is, too.
                 from store_monitoring.reports.formats.xlsx import open_xlsx
 
                 with open_xlsx(output, plan, _schema_of(plan)) as workbook:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from store_monitoring.errors import IncompleteReportError, MissingObjectError
 from store_monitoring.reports.plan import PartInfo, Plan, Shard
 
-_STRETCH_ROWS = 200_000  # merged at once, of all parts
+_STRETCH_ROWS = 200_000  # of all parts together, merged at once
 _READERS = 24  # the time is spent waiting for S3
 
 
@@ -21,14 +21,14 @@ class Part:
     plan : Plan
     shard : Shard
     pieces : iterator of tables
-        Its rows, piece by piece, at least one. `MissingObjectError` says that it does not exist.
+        Its rows, in at least one piece. Raises `MissingObjectError` if the part does not exist.
 
     Attributes
     ----------
     unknown_store_ids : tuple of str
-        Requested stores that it did not find. Known when it is read, as is the next.
+        Requested stores that it did not find; known once it is read.
     trend_us : tuple of (int, int)
-        See `PartInfo`.
+        See `PartInfo`; known once it is read.
     """
 
     def __init__(self, plan: Plan, shard: Shard, pieces: Iterator[pa.Table]) -> None:
@@ -49,7 +49,7 @@ class Part:
                 rows_read += len(rows)
                 yield rows.replace_schema_metadata(None)
         except MissingObjectError:
-            raise IncompleteReportError(f"{self._name} left no part") from None
+            raise IncompleteReportError(f"{self._name} has no part") from None
         self._stores_read = rows_read
         if info is not None:
             self.unknown_store_ids = info.unknown_store_ids
@@ -66,7 +66,7 @@ class Part:
 
 
 def piece_rows(parts: int) -> int:
-    """Return how many rows of a part to read at once, if so many parts are merged.
+    """Return how many rows of each part to read at once, given the number of parts.
 
     >>> piece_rows(40)
     5000
@@ -134,9 +134,9 @@ class _Run:
                 self.rows = pa.concat_tables([self.rows, piece]).combine_chunks()
 
     def bound(self, share: int) -> str | None:
-        """Return an id up to which at most `share` rows are left, all of them read.
+        """Return the greatest id that `take` may be given, so that it takes at most `share` rows.
 
-        None if at most `share` rows are left in all.
+        All rows up to this id have been read. None means no limit: at most `share` rows are left.
         """
         if self.ended and len(self.rows) <= share:
             return None

@@ -34,14 +34,16 @@ from store_monitoring.reports.summary import (
 )
 
 SILENT_US = DAY_US
-"""A store's polls ended early if its last known poll is at least this long before its last end."""
+"""A store is silent if its last known poll is at least this long before its last window's end."""
 
 SILENT_STORES_NAMED = 100
 PAGE_STORES = 1000
-"""The page of a period has a table of this many stores, so that it has less than 1 MB."""
+"""Number of stores in the table of a period's page, which so has less than 1 MB."""
 
 SERIES_WINDOWS = 10_000
-"""With more windows of groups, a summary has only the groups' totals; the API could not return it.
+"""With more windows of groups than this, a summary has only the groups' totals.
+
+Otherwise it could be larger than a response of the API.
 """
 
 
@@ -159,7 +161,7 @@ class PeriodStore:
 
 @dataclass(frozen=True, slots=True)
 class SilentStore:
-    """A store whose polls ended before the period did; `last_poll_at` is None if none is known."""
+    """A store whose polls ended before the period; `last_poll_at` is None if none is known."""
 
     store_id: str
     last_poll_at: str | None
@@ -176,9 +178,9 @@ class PeriodSummary:
     newest_poll_at : str
         The newest poll of the snapshot: time after it is not counted (rule 21).
     silent_stores : int
-        Number of stores without a known poll in the last day of their last window, or before it.
+        Number of stores without a known poll in the last day of their last window.
     silent : tuple of SilentStore
-        The first of them, in order of ids: at most `SILENT_STORES_NAMED`.
+        The first of these, in order of ids: at most `SILENT_STORES_NAMED`.
     worst_stores : tuple of PeriodStore
         Those with the lowest percentages of uptime in the period, by percentage and id.
     stores_by_uptime_percent : tuple of Bin
@@ -286,7 +288,7 @@ class PeriodSummaryBuilder:
         ]
 
     def summary(self, groups: GroupsBuilder | None) -> PeriodSummary:
-        """Return the summary of all rows that were added, also to the builder of their groups."""
+        """Return the summary of all rows that were added, given the groups of the same rows."""
         newest_us = self._plan.max_timestamp_us
         assert newest_us is not None  # a period is planned only if there are polls
         [whole] = self._whole.table().to_pylist()
@@ -307,7 +309,7 @@ class PeriodSummaryBuilder:
         )
 
     def stores(self, count: int = PAGE_STORES) -> tuple[PeriodStore, ...]:
-        """Return stores for the page, if it was requested: those with the lowest uptime first."""
+        """Return the stores with the lowest uptime, for the page if it was requested."""
         return tuple(PeriodStore.of(row) for row in self._worst[0].slice(0, count).to_pylist())
 
     def _series(self, sums: pa.Table) -> Iterable[PeriodWindow]:

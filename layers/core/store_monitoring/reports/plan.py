@@ -60,7 +60,7 @@ class Shard:
     store_ids : tuple of str or None
         The requested stores; None for all stores in the files.
     share_read : float
-        About which share of the files' polls it reads; the other polls are of other weeks.
+        The approximate share of the files' polls that it reads; the others are of other weeks.
     """
 
     shard: int
@@ -73,10 +73,9 @@ class Shard:
     def batches(
         self, polls: int, max_rows: int
     ) -> Iterator[tuple[list[StoresFile], list[PollsFile]]]:
-        """Yield batches of whole buckets' files.
+        """Yield the files in batches of whole buckets.
 
-        A batch ends with the bucket with which it reads about `polls` polls, or its files have
-        `max_rows`.
+        A batch is full when about `polls` polls of it are read, or its files have `max_rows` polls.
         """
         polls_of: dict[int, list[PollsFile]] = defaultdict(list)
         for file in self.polls_files:
@@ -95,7 +94,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """What a part says of the stores that it was computed from, as metadata of its schema.
+    """How a part was computed; stored as metadata of its schema.
 
     Attributes
     ----------
@@ -157,7 +156,7 @@ class Plan:
     target_percent : str
         The target of stores that have none of their own, a decimal (rule 22).
     group_by : tuple of str
-        The attributes that the second table groups stores by (rule 23); none: no such table.
+        The attributes of the table of groups (rule 23); none: no such table.
     where : tuple of Condition
         Which stores of the shards are in the report: those that meet all conditions.
     period : Period or None
@@ -184,7 +183,7 @@ class Plan:
 
     @property
     def known_since_us(self) -> int:
-        """No poll from before this instant is known to any store (rules 9 and 21)."""
+        """The instant before which polls are not known for any store (rules 9 and 21)."""
         if self.period is None:
             return self.now_us - self.memory_us
         start_us, _ = self.period.span_us
@@ -192,7 +191,7 @@ class Plan:
 
     @property
     def has_trend(self) -> bool:
-        """Whether the uptime of all stores day by day is computed, too: for the classic page."""
+        """Whether the uptime of all stores day by day is computed, for the classic HTML page."""
         return self.period is None and Format.HTML in self.formats
 
     @property
@@ -202,14 +201,14 @@ class Plan:
 
     @property
     def min_windows(self) -> int:
-        """Number of rows that every store has at least; those of a zone may be some more."""
+        """Number of rows that every store has at least; stores of some zones may have more."""
         if self.period is None:
             return 1
         return min_windows(self.period, self.now_us)
 
     @property
     def parameters(self) -> Parameters:
-        """What the uptime of the stores is computed with."""
+        """The parameters that the uptime of the stores is computed with."""
         return Parameters(self.memory_us, self.poll_filter, self.coverage_us)
 
     @property
@@ -238,10 +237,9 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[ReportWarning, ...]:
-        """A warning if no store has data, since all polls are older than the poll memory (rule 9).
+        """A warning if no store has data, or the period begins after the newest poll.
 
-        That is most likely a mistake in the request, or polls stopped arriving. So is a period
-        that begins after the newest poll.
+        The request is probably wrong, or polls have stopped arriving.
         """
         newest_us = self.max_timestamp_us
         if newest_us is None:
@@ -317,7 +315,7 @@ def max_windows(period: Period) -> int:
 
 
 def min_windows(period: Period, newest_us: int) -> int:
-    """Return a number of windows that every store has at least, wherever it is.
+    """Return a number of windows that every store has at least, whatever its zone.
 
     A store has none if its zone skips the only date of the period.
 
@@ -335,7 +333,7 @@ def min_windows(period: Period, newest_us: int) -> int:
     [0, 1, 8, 27]
     """
     start_us, end_us = period.span_us
-    # The span is that of all zones together; what is common to all zones is shorter.
+    # The span contains the period of every zone; the time that all zones share is shorter.
     start_us += 0 if isinstance(period.start, int) else 2 * DAY_US
     end_us -= 0 if isinstance(period.end, int) else 2 * DAY_US
     if newest_us <= start_us:

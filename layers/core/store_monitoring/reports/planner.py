@@ -25,7 +25,7 @@ MAX_BUCKET_ROWS = 1_500_000  # a shard holds its rows in memory, and has at leas
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """The files that a report reads of a bucket, about how many polls, and the cost in polls."""
+    """The files that a report reads of a bucket, their approximate polls, and the cost in polls."""
 
     stores_file: StoresFile
     polls_files: tuple[PollsFile, ...]
@@ -68,7 +68,8 @@ def plan_report(
     publish_changes : bool
         Whether store changes are published for reports of all stores, as of now.
     inline_shards : int
-        Up to how many shards the state machine needs no list of them in S3.
+        Maximum number of shards for which the state machine uses an inline Map. For more, the list
+        of shards is written to S3.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def plan_report(
         reading = pool.submit(log.snapshot)
         request = ReportRequest.from_json(files.read_json(request_key(report_id)))
     snapshot = reading.result()
-    known_since_us, now_us = _known_us(request, memory_us, snapshot.max_timestamp_us)
+    known_since_us, now_us = _known_range_us(request, memory_us, snapshot.max_timestamp_us)
     entries = log.manifest(snapshot.version, known_since_us, now_us)
     requested = _ids_by_bucket(request.store_ids, bucket_count)
     unknown: tuple[str, ...] = ()
@@ -131,8 +132,10 @@ def plan_report(
     return plan
 
 
-def _known_us(request: ReportRequest, memory_us: int, newest_us: int | None) -> tuple[int, int]:
-    """Return between which instants polls may be known to a store (rules 9 and 21)."""
+def _known_range_us(
+    request: ReportRequest, memory_us: int, newest_us: int | None
+) -> tuple[int, int]:
+    """Return the two instants between which polls may be known (rules 9 and 21)."""
     if newest_us is None and (request.as_of_us is None or request.period is not None):
         raise NoPollsError("no polls have been ingested yet: upload a polls file first")
     now_us = newest_us if request.as_of_us is None else request.as_of_us
@@ -156,7 +159,7 @@ def _ids_by_bucket(
 
 
 def _in_empty_buckets(requested: dict[int, list[str]], snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the requested stores whose buckets have no stores; merge finds other unknown ones."""
+    """Return the requested stores whose buckets are empty; merge finds the other unknown stores."""
     return tuple(
         sorted(
             store_id

@@ -15,17 +15,20 @@ from store_monitoring.errors import InvalidRequestError, NoStoresError
 from store_monitoring.instants import from_text, to_text
 from store_monitoring.reports.report import Format, TableName
 
-_MAX_MESSAGE_CHARACTERS = 1000
 MAX_PERIOD_DAYS = 400
+_MAX_MESSAGE_CHARACTERS = 1000
+_OUTLINE_IDS = 10
+_OUTLINE_BYTES = 2000
+_VALUES_NAMED = 10
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OFFSET = re.compile(r"[Tt ].*(Z|[+-][0-9:]+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on an attribute of a store: its value is one of these.
+    """A condition: an attribute of the store has one of these values.
 
-    The value "" is that of stores without a value.
+    Stores without a value have the value "".
     """
 
     attribute: str
@@ -107,10 +110,10 @@ class ReportRequest:
         )
 
     def outline(self) -> dict[str, Any]:
-        """Return the request in short, for lists of reports: the same object, with limits.
+        """Return the request in short, for lists of reports.
 
-        Of many store ids it has the first ones, and their number as `store_count`. Long conditions
-        are left out.
+        It is the object of `to_json` with only the first store ids, and their number as
+        `store_count`. Long conditions are left out.
 
         >>> ReportRequest(store_ids=("1", "2")).outline()["store_count"]
         2
@@ -131,7 +134,7 @@ class ReportRequest:
             "poll_filter": self.poll_filter.value,
             "formats": [format_.value for format_ in self.formats],
         }
-        # Fields are left out if empty: the digests of older requests have no such fields.
+        # Empty fields are left out, as in older requests: the digests of equal requests stay equal.
         if self.where:
             stored["where"] = {each.attribute: list(each.values) for each in self.where}
         if self.group_by:
@@ -180,7 +183,7 @@ def checked_period(period: Period) -> Period:
 
 
 class ScheduledRequest(StrEnum):
-    """What reports on a schedule are about: now, or the last whole day, week or month."""
+    """What scheduled reports cover: the time up to now, or the last complete day, week or month."""
 
     NOW = "now"
     LAST_DAY = "last_day"
@@ -245,7 +248,7 @@ class IdempotencyKey:
     digest : str
         Digest of the caller and the key, so callers cannot use each other's keys.
     request_digest : str
-        Digest of the parsed request; white space and the order of fields do not matter.
+        Digest of the parsed request, on which white space and the order of fields have no effect.
     """
 
     digest: str
@@ -259,11 +262,6 @@ class IdempotencyKey:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-_OUTLINE_IDS = 10
-_OUTLINE_BYTES = 2000
-_VALUES_NAMED = 10
 
 
 def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -> None:
@@ -288,7 +286,7 @@ def check_attributes(field: str, names: Iterable[str], known: Collection[str]) -
 
 
 def conditions_in_words(where: Iterable[Condition]) -> str:
-    """Return conditions for people, of each the first `_VALUES_NAMED` values.
+    """Return conditions in words, each with its first `_VALUES_NAMED` values.
 
     >>> conditions_in_words([Condition("brand", ("Nori", "Oka")), Condition("region", ("",))])
     'brand: Nori or Oka; region: none'

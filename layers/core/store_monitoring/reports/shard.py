@@ -40,8 +40,8 @@ from store_monitoring.storage.stores import attribute_values
 
 _BATCH_POLLS = 2_000_000  # to read; the files of a batch are requested together
 _POLLS_PER_MEGABYTE = 6000  # includes all other memory: docs/performance.md, "Limits"
-_PIECE_DIVISOR = 2  # finding a piece needs twice its polls in memory
-_AHEAD = 1  # batches that are read while one is computed
+_PIECE_DIVISOR = 2  # to find a piece, twice its polls are held in memory
+_AHEAD = 1  # number of batches that are read while one is computed
 _NO_ROWS, _NO_PERIOD_ROWS = PART.empty_table(), PERIOD_PART.empty_table()
 _NO_ENDS = pa.schema(
     {
@@ -75,7 +75,7 @@ def read_ahead(
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What compute_shard returns to the state machine; the rows are in the part.
+    """The result of `compute_shard` for the state machine; the rows are in the part.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def compute_shard(
 ) -> Receipt:
     """Compute a shard's part, and write it.
 
-    If a part of the planned number of stores exists, it is kept: the plan of a report is final.
+    If a part with the planned number of stores exists, it is kept: the plan of a report is final.
     """
     key = part_key(report_id, shard)
     with ThreadPoolExecutor(1) as pool:
@@ -163,7 +163,7 @@ def compute_part(
     polls_read = stores_read = 0
     unknown = set(files.store_ids or ())
     read = partial(_read, plan, files, tables, max_polls)
-    # Of so many rows, all fit into memory, even if more of them are read than planned.
+    # All rows of a batch fit into memory, even if more of them are read than planned.
     batches = files.batches(_BATCH_POLLS, max_rows=max_polls // 2)
     for batch in read_ahead(read, batches, _AHEAD):
         stores_read += len(batch.stores)
@@ -182,26 +182,29 @@ def compute_part(
     if plan.include_outages:  # before the part is written, which marks the shard as done
         of_shard = outage_tables(*_outages_sorted(ends, outages))
         tables.write_outages(outages_key(plan.report_id, shard), of_shard)
-    part = _joined(parts)
+    part = _concat_sorted(parts)
     trend_us = tuple((int(up), int(down)) for up, down in sum(trends, start=_no_trend(plan)))
     info = PartInfo(stores_read, tuple(sorted(unknown)), trend_us)
     part = part.replace_schema_metadata(info.to_metadata())
     return part, Receipt(shard, stores_read, polls_read)
 
 
-def _joined(parts: list[pa.Table]) -> pa.Table:
-    """Return the rows in order of store ids; the windows of a store stay in order of time."""
+def _concat_sorted(parts: list[pa.Table]) -> pa.Table:
+    """Return the rows sorted by store id; the windows of a store stay in order of time."""
     return pa.concat_tables(parts).sort_by("store_id")
 
 
 def _compute(
     plan: Plan, batch: _Batch, tables: Tables, max_polls: int
 ) -> Iterator[tuple[pa.Table, Windows, Figures, Int64s]]:
-    """Yield the wanted stores of a batch, some stores at a time.
+    """Compute the stores of a batch that meet the conditions, a range of stores at a time.
 
-    Besides their windows and figures, it yields their trend, as `_trend` returns it.
+    Yields
+    ------
+    table, Windows, Figures and int64 array
+        The stores of a range, their windows and figures, and their trend as `_trend` returns it.
     """
-    wanted = _where(plan.where, batch.stores)
+    wanted = _meeting_conditions(plan.where, batch.stores)
     for begin, end in _store_ranges(plan, wanted):
         stores = wanted.slice(begin, end - begin)
         store_ids = stores.column("store_id").combine_chunks()
@@ -223,7 +226,7 @@ def _compute(
 def _trend(plan: Plan, stores: Stores, pieces: Callable[[], Iterable[Piece]]) -> Int64s:
     """Return the uptime and downtime of all stores together: int64 (`trend_windows`, 2).
 
-    It knows the same polls as the report, so its last seven days add up to the week.
+    It is computed from the polls that the report knows, so its last seven days add up to the week.
     """
     if not plan.has_trend:
         return _no_trend(plan)
@@ -256,9 +259,9 @@ def _windows(plan: Plan, stores: Stores) -> Windows:
 def _outages_sorted(
     ends: Sequence[pa.Table], outages: Sequence[Outages]
 ) -> tuple[pa.Table, Outages]:
-    """Return what `outage_tables` takes, both by store id.
+    """Return window ends and outages sorted by store id, as `outage_tables` takes them.
 
-    In `outages`, `store` is the index of a row in all `ends` together.
+    In `outages`, `store` is the index of a row in the concatenation of `ends`.
     """
     every_end = pa.concat_tables(ends)
     order = pc.sort_indices(every_end, [("store_id", "ascending")])
@@ -280,7 +283,7 @@ def _read(
         reading = pool.submit(
             tables.read_polls, polls_files if fits else [], plan.known_since_us, plan.now_us
         )
-        # In one chunk: each call on a column costs as much for a small chunk as for a large one.
+        # In one chunk: a call on a column costs about as much for a small chunk as for a large one.
         stores = tables.read_stores(stores_files).combine_chunks()
     if shard.store_ids is not None:
         wanted = pa.array(shard.store_ids, pa.string())
@@ -288,7 +291,7 @@ def _read(
     return _Batch(stores, polls_files, reading.result() if fits else None)
 
 
-def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
+def _meeting_conditions(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
     """Return the stores that meet all conditions."""
     for condition in where:
         attributes = pc.struct_field(stores.column("attributes"), ["values"])
@@ -299,7 +302,7 @@ def _where(where: Iterable[Condition], stores: pa.Table) -> pa.Table:
 
 
 def _store_ranges(plan: Plan, stores: pa.Table) -> list[tuple[int, int]]:
-    """Return ranges of rows: the stores of each can be computed at once."""
+    """Return ranges of rows whose stores can be computed at once."""
     rows = np.zeros(len(stores), np.int64)
     for column in ("hours", "special_hours", "exclusions"):
         rows += pc.fill_null(pc.list_value_length(stores.column(column)), 0).to_numpy()
@@ -324,5 +327,5 @@ def _pieces(
         for polls in tables.read_polls_in_batches(files, since_us, until_us - 1):
             yield polls_of(polls, store_ids)
 
-    divisor = _PIECE_DIVISOR * (2 if plan.include_outages else 1)  # outages are kept besides
+    divisor = _PIECE_DIVISOR * (2 if plan.include_outages else 1)  # outages take memory, too
     return cut_by_time(read, plan.known_since_us, plan.now_us, max_polls // divisor)

@@ -268,7 +268,7 @@ class SummaryBuilder:
         hours_of_week = pc.list_flatten(rows.column("outage_hours")).to_numpy()
         self._by_outage_hour += np.bincount(hours_of_week, minlength=7 * 24)
 
-    def summary(self, _groups: object = None) -> Summary:
+    def summary(self) -> Summary:
         """Return the summary of all rows that were added."""
         [sums] = self._sums.table().to_pylist()
         number = {name: int(value or 0) for name, value in sums.items()}
