@@ -1,4 +1,4 @@
-"""The API, tested by schemathesis from its OpenAPI document."""
+"""Requests that schemathesis generates from the OpenAPI document."""
 
 import json
 import subprocess
