@@ -1,4 +1,4 @@
-# Everything a developer does, on a machine with Python 3.11 or later and nothing else.
+# Commands for users and developers: `make help` lists them. They need Python 3.11 or later.
 
 PYTHON ?= python3
 VENV := .venv

@@ -389,7 +389,7 @@ def reports_command(limit: int, page_token: str | None, url: str, key: str | Non
     ),
 )
 @click.argument("store_id")
-@click.option("--report-id", help="Explain this report, of the data that it read.")
+@click.option("--report-id", help="Explain this report, from the data that it read.")
 @click.option(
     "--as-of",
     metavar="INSTANT",

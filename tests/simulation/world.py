@@ -86,9 +86,9 @@ class Settings:
     Attributes
     ----------
     concurrency
-        Of all functions.
+        How many functions may run at once.
     ingest_concurrency
-        Of the upload queue.
+        How many messages of the upload queue are processed at once.
     lateness
         The mean seconds until an event of S3 or EventBridge is delivered.
     duplicates
