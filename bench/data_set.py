@@ -81,7 +81,7 @@ class DataSet:
         )
 
 
-def compute_anew(report_id: str, shard: int, tables: FolderTables) -> Receipt:
+def recompute_shard(report_id: str, shard: int, tables: FolderTables) -> Receipt:
     """Compute a shard, even if its part exists."""
     (tables.folder / part_key(report_id, shard)).unlink(missing_ok=True)
     return compute_shard(report_id, shard, tables)

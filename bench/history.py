@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.data_set import MEMORY_US, UPLOADED_AT, DataSet, compute_anew, make_data_set
+from bench.data_set import MEMORY_US, UPLOADED_AT, DataSet, make_data_set, recompute_shard
 from bench.measuring import medians, use_one_core
 from store_monitoring.domain.parameters import Period, PeriodUnit
 from store_monitoring.ingest.ports import Commit
@@ -107,14 +107,14 @@ def _print(
         data_set = data_sets[name]
         (data_set.folder / f"reports/{name}/plan.json").unlink(missing_ok=True)
         data_set.plan(name, request=requests[name])
-        compute_anew(name, 0, data_set.tables)
+        recompute_shard(name, 0, data_set.tables)
 
     seconds = medians({name: partial(report, name) for name in data_sets}, _RUNS)
     first = next(iter(seconds.values()))
     print(f"\n| {title} | polls stored | polls read | MB read | s | |\n|---|" + "---:|" * 5)
     for name, data_set in data_sets.items():
         counting = CountingTables(data_set.folder)
-        polls_read = compute_anew(name, 0, counting).polls_read
+        polls_read = recompute_shard(name, 0, counting).polls_read
         print(
             f"| {name} | {data_set.polls:,} | {polls_read:,} | {counting.bytes_read / 1e6:.2f}"
             f" | {seconds[name]:.3f} | {seconds[name] / first:.2f} |"

@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from bench.data_set import BUCKETS, MEMORY_US, SHARD_POLLS, compute_anew, make_data_set
+from bench.data_set import BUCKETS, MEMORY_US, SHARD_POLLS, make_data_set, recompute_shard
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.reports.plan import read_plan
 from testing.fakes import CountingTables, FolderTables
@@ -82,7 +82,7 @@ def _measure(folder: Path) -> Run:
     def compute() -> None:
         nonlocal polls
         polls = sum(
-            compute_anew(_REPORT_ID, shard.shard, tables).polls_read for shard in plan.shards
+            recompute_shard(_REPORT_ID, shard.shard, tables).polls_read for shard in plan.shards
         )
 
     def read() -> None:
@@ -96,7 +96,7 @@ def _measure(folder: Path) -> Run:
     most_mb = peak_mb()
     counting = CountingTables(folder)
     for shard in plan.shards:
-        compute_anew(_REPORT_ID, shard.shard, counting)
+        recompute_shard(_REPORT_ID, shard.shard, counting)
     return Run(
         plan.stores,
         len(plan.shards),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, compute_anew, make_data_set
+from bench.data_set import BUCKETS, MEMORY_US, UPLOADED_AT, DataSet, make_data_set, recompute_shard
 from bench.measuring import cpu_seconds, medians, use_one_core
 from store_monitoring.domain.parameters import HOUR_US
 from store_monitoring.ingest.compaction import compact_polls
@@ -39,7 +39,7 @@ def main() -> None:
         took = cpu_seconds(partial(_compact, many))
         many.plan("compacted")
         reports = ("many", "compacted", "one")
-        calls = {report: partial(compute_anew, report, 0, one.tables) for report in reports}
+        calls = {report: partial(recompute_shard, report, 0, one.tables) for report in reports}
         seconds = medians(calls, _RUNS)
         parts = [_part(one, report) for report in reports]
         assert parts[0].equals(parts[1])
@@ -48,7 +48,7 @@ def main() -> None:
         print("| ingests | files | MB read | s |\n|---|---:|---:|---:|")
         for report in reports:
             counting = CountingTables(folder)
-            compute_anew(report, 0, counting)
+            recompute_shard(report, 0, counting)
             files = len(read_plan(report, one.tables).shards[0].polls_files)
             megabytes = counting.bytes_read / 1e6
             print(f"| {report} | {files:,} | {megabytes:.1f} | {seconds[report]:.2f} |")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench.data_set import BUCKETS, MEMORY_US, compute_anew, make_data_set
+from bench.data_set import BUCKETS, MEMORY_US, make_data_set, recompute_shard
 from bench.measuring import cpu_seconds, medians, use_one_core
 from bench.peers import classic, duckdb_peer, pandas_loop, polars_peer
 from store_monitoring.storage.keys import part_key
@@ -33,7 +33,7 @@ def main() -> None:
         data_set = make_data_set(folder, chosen.scale, chosen.buckets)
         plan = data_set.plan(_REPORT_ID)
         print(f"{data_set.polls:,} polls in {chosen.buckets} buckets")
-        ours = partial(compute_anew, _REPORT_ID, 0, data_set.tables)
+        ours = partial(recompute_shard, _REPORT_ID, 0, data_set.tables)
         peers = {
             peer.__name__: partial(peer.compute_uptime, folder, plan.now_us, MEMORY_US)
             for peer in (duckdb_peer, polars_peer, pandas_loop)

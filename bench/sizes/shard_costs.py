@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data_set import DENSE, SPARSE, compute_anew, make_data_set
+from bench.data_set import DENSE, SPARSE, make_data_set, recompute_shard
 from bench.measuring import cpu_seconds, peak_mb, use_one_core
 from store_monitoring.reports.plan import read_plan
 from testing.fakes import FolderTables
@@ -102,8 +102,8 @@ def _compute(folder: Path, buckets: int) -> MeasuredShard:
     use_one_core()
     tables = FolderTables(folder)
     [planned] = read_plan(_REPORT_ID, tables).shards
-    receipt = compute_anew(_REPORT_ID, 0, tables)  # imports are no shard's own
-    seconds = [cpu_seconds(lambda: compute_anew(_REPORT_ID, 0, tables)) for _ in range(_RUNS)]
+    receipt = recompute_shard(_REPORT_ID, 0, tables)  # imports are no shard's own
+    seconds = [cpu_seconds(lambda: recompute_shard(_REPORT_ID, 0, tables)) for _ in range(_RUNS)]
     return MeasuredShard(
         buckets,
         len(planned.stores_files) + len(planned.polls_files),

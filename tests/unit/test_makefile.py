@@ -60,7 +60,7 @@ def _version(project: Path) -> str:
     return shown.stdout.strip()
 
 
-def test_another_python_makes_the_environment_anew(project: Path, tmp_path: Path) -> None:
+def test_another_python_recreates_the_environment(project: Path, tmp_path: Path) -> None:
     done = _make(project, f"PYTHON={_python(tmp_path, '3.13.0')}")
     assert done.returncode == 0, done.stderr
     assert _version(project) == "Python 3.13.0"

@@ -576,7 +576,7 @@ def test_versions_expire_before_the_files_that_they_read_are_deleted(analyst: An
     assert [each.snapshot_id for each in analyst.table("polls").snapshots()] == [3, 4]
 
 
-def test_tables_whose_metadata_are_deleted_are_made_anew(analyst: Analyst) -> None:
+def test_tables_whose_metadata_are_deleted_are_created_again(analyst: Analyst) -> None:
     pipeline, rng = analyst.pipeline, random.Random(9)
     for _ in range(3):
         pipeline.ingest("polls/p.csv", polls_csv(rng, 20))
@@ -590,7 +590,7 @@ def test_tables_whose_metadata_are_deleted_are_made_anew(analyst: Analyst) -> No
 
 
 @pytest.mark.parametrize("deleted", ["snap-*.avro", "*-m0.avro"])
-def test_a_table_whose_metadata_are_deleted_in_part_is_made_anew(
+def test_a_table_whose_metadata_are_deleted_in_part_is_created_again(
     deleted: str, analyst: Analyst
 ) -> None:
     """As by a call that commits while a store's data are deleted."""
@@ -608,7 +608,7 @@ def test_a_table_whose_metadata_are_deleted_in_part_is_made_anew(
     assert {row["report_id"] for row in analyst.read("report_rows")[0]} == {REPORT_ID}
 
 
-def test_a_table_without_a_new_column_is_made_anew_with_it(
+def test_a_table_without_a_new_column_is_created_again_with_it(
     analyst: Analyst, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyst.pipeline.ingest("polls/p.csv", polls_csv(random.Random(4), 40))

@@ -416,7 +416,7 @@ def test_of_two_concurrent_reports_one_is_published_after_the_other(series: Seri
     )
 
 
-def test_after_all_reports_have_expired_states_are_recorded_anew(series: Series) -> None:
+def test_after_all_reports_have_expired_states_are_recorded_again(series: Series) -> None:
     series.changes("10:00", a=True)
     (series.pipeline.folder / store_states_key("r1")).unlink()
     assert series.changes("11:00", a=False) == {}
@@ -433,7 +433,7 @@ def test_following_stores_does_not_change_the_report(series: Series) -> None:
     }
 
 
-def test_after_polls_from_the_future_are_removed_states_are_recorded_anew(series: Series) -> None:
+def test_after_polls_from_the_future_are_removed_states_are_recorded_again(series: Series) -> None:
     """A later checkpoint would otherwise suppress the events of all reports up to its time."""
     series.changes("10:00", a=True)
     series.poll("23:00", a=False)  # from the future; then it is taken back, or a backup is restored
