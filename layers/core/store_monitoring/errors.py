@@ -77,7 +77,7 @@ class UnknownStoreError(StoreMonitoringError):
 
 
 class TooManyStoresError(StoreMonitoringError):
-    """A report has more rows than a requested format, or a search for stores, can hold."""
+    """A report has more rows than a requested format can hold, or a search for stores can read."""
 
 
 class TooManyGroupsError(StoreMonitoringError):

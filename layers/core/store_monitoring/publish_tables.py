@@ -108,9 +108,9 @@ def publish_tables(
 ) -> dict[str, int]:
     """Bring the Iceberg tables up to the ingest log and the complete reports.
 
-    The versions of `polls` and `stores` are those of the log. Versions that follow each other
-    faster than they are published are skipped. A call that is killed leaves each table as it was,
-    or up to date. Of concurrent calls, the one that read the newest version of the log wins.
+    The versions of `polls` and `stores` are those of the log. If the log has several new versions,
+    only the newest is published. If a call is killed, each table is either unchanged or up to date.
+    Of concurrent calls, the one that read the newest version of the log wins.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _publish_stores(
 
 
 def _write_stores(file: StoresFile, tables: Tables) -> DataFile:
-    """Write the file of the table `stores` that has the stores of a file."""
+    """Write the data file of the table `stores` for one stores file."""
     stores = tables.read_stores([file])
     attributes = stores.column("attributes").combine_chunks()
     own = dict(zip(ATTRIBUTES.names, attributes.flatten(), strict=True))
@@ -196,7 +196,8 @@ def _publish_reports(
     keep_since: datetime,
 ) -> int:
     while True:
-        # First, so that the commit conflicts with that of a report that is not in the list yet.
+        # Opened before the list is read: if a concurrent call publishes a report that is not in the
+        # list yet, the commit conflicts instead of removing it.
         table = published.open("report_rows")
         complete = {published_report_key(each) for each in _complete_reports(reports, completed)}
         new, unlisted = sorted(complete - table.keys), sorted(table.keys - complete)
@@ -231,7 +232,7 @@ def _complete_reports(reports: Reports, completed: str | None) -> Iterator[str]:
 
 
 def _report_id(key: str) -> str:
-    """Return the report whose rows a file of the table `report_rows` has."""
+    """Return the id of the report whose rows are in a data file of the table `report_rows`."""
     return PurePosixPath(key).stem
 
 
@@ -258,7 +259,9 @@ def _write_report(key: str, tables: Tables) -> DataFile | None:
 def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
     """Return what a shard computed, with one row for each window of a store."""
     columns = dict(zip(part.column_names, part.columns, strict=True))
-    if plan.period is not None:  # they are such rows; their local times have offsets
+    if (
+        plan.period is not None
+    ):  # the part has such rows; casts parse their local times with offsets
         if plan.period.unit is PeriodUnit.TOTAL:
             del columns["window_date"]  # it begins on no date that all stores share
         return _of_window(columns, plan, window_name=plan.period.unit.value)
@@ -283,7 +286,7 @@ def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
 
 
 def _of_window(columns: Mapping[str, Any], plan: Plan, **fixed: Any) -> pa.Table:
-    """Return rows of schema `REPORT_ROWS`, some of whose columns have the same value in all."""
+    """Return rows of schema `REPORT_ROWS`; the columns in `fixed` have one value for all rows."""
     rows = len(columns["store_id"])
     fixed |= {"report_id": plan.report_id, "as_of": plan.now_us}
     same = {

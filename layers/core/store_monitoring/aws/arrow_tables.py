@@ -1,7 +1,7 @@
 """Tables and byte streams in S3, through Arrow's S3 client, and obstore's for small objects.
 
-Neither needs boto3, whose import would double a cold start. Arrow reads byte ranges in parallel;
-before any object it asks for its size. obstore reads an object by one request.
+Neither needs boto3, whose import would double a cold start. Arrow reads byte ranges in parallel,
+but requests the size of each object first; obstore reads an object with one request.
 """
 
 import os
@@ -34,17 +34,13 @@ _FOOTER_BYTES = 64 * 1024  # Arrow reads as much of a larger object to find its 
 _ROW_GROUP_ROWS = 16 * 1024  # of stores: the unit that is read for one of them
 _BATCH_ROW_GROUPS = 32  # half a million polls
 _PART_ROW_GROUP_ROWS = 1_000  # a merge of a thousand parts holds two row groups of each
-_REPEATING = [
-    "report_id",
-    "window",
-    "store_id",
-    "timezone",
-]  # for other columns, a dictionary is larger than the values
+# Columns with repeated values; for others, a dictionary is larger than the values.
+_REPEATING = ["report_id", "window", "store_id", "timezone"]
 _READERS = 64  # most of the time is spent waiting for S3
 _RETRY_TIMEOUT = timedelta(seconds=20)
 _ReadWhole = Callable[[str], bytes | Bytes]
 _Ranges = dict[str, tuple[Any, Any]]
-"""The range of values to read, by column, ends included: bytes or microseconds."""
+"""By column, the range of values to read, ends included: bytes or microseconds."""
 
 
 def s3_bucket(bucket: str) -> fs.FileSystem:
@@ -82,8 +78,8 @@ def _s3_reader(bucket: str) -> _ReadWhole:
 class ArrowTables:
     """Objects of one bucket.
 
-    Both clients raise errors after their own retries. All of them but a missing object become
-    `TransientError`, since the state machine retries only a few times.
+    Both clients retry by themselves. Their errors become `TransientError`, since the state machine
+    retries only a few times; for a missing object, `MissingObjectError`.
 
     Files are read in parallel, to hide the latency of S3. The columns of one file are not, since a
     function has one processor.
@@ -120,14 +116,14 @@ class ArrowTables:
             return None
 
     def read_part(self, key: str, piece_rows: int = _PART_ROW_GROUP_ROWS) -> Iterator[pa.Table]:
-        """Yield the result of one shard, some row groups at a time, each time by one request."""
+        """Yield the result of one shard, some row groups at a time, each time with one request."""
         groups = max(1, piece_rows // _PART_ROW_GROUP_ROWS)
         with _storage_errors(f"read {key}"), self._bucket.open_input_file(key) as file:
             metadata = pq.read_metadata(file)
             if not metadata.num_row_groups:
                 yield metadata.schema.to_arrow_schema().empty_table()
             for begin in range(0, metadata.num_row_groups, groups):
-                # A reader keeps the data that it has read ahead, so use a new one for each piece.
+                # A reader keeps the data that it has buffered, so use a new one for each piece.
                 reader = pq.ParquetFile(file, metadata=metadata, pre_buffer=True)
                 some = range(begin, min(begin + groups, metadata.num_row_groups))
                 yield reader.read_row_groups(some, use_threads=False)
@@ -166,7 +162,7 @@ class ArrowTables:
                 metadata = pq.read_metadata(file)
                 groups = _row_groups(pq.ParquetFile(file, metadata=metadata), ranges)
                 for first in range(0, len(groups), _BATCH_ROW_GROUPS):
-                    # As in `read_part`: a reader keeps the data that it has read ahead.
+                    # A new reader for each batch, as in `read_part`.
                     parquet = pq.ParquetFile(
                         file, metadata=metadata, read_dictionary=["store_id"], pre_buffer=True
                     )
@@ -190,7 +186,7 @@ class ArrowTables:
         self._write(key, [part], _PART_ROW_GROUP_ROWS, use_dictionary=False)
 
     def write_outages(self, key: str, outages: Iterable[pa.Table]) -> None:
-        """Write the outages of one shard's stores, in row groups as small."""
+        """Write the outages of one shard's stores, in row groups small enough for a merge, too."""
         self._write(key, outages, _PART_ROW_GROUP_ROWS, use_dictionary=["store_id"])
 
     def _write(
@@ -234,8 +230,8 @@ class ArrowTables:
     ) -> Iterator[pa.Table]:
         """Yield the tables in files.
 
-        They are fetched in parallel, but small ones are decoded by one thread: several would wait
-        for each other in Python.
+        They are fetched in parallel. Small ones are decoded in one thread, since several threads
+        would only wait for Python's global lock.
         """
         fetches = self._pool.map(
             lambda file: self._fetch(file.key, file.bytes, ranges, **options), files
@@ -246,10 +242,10 @@ class ArrowTables:
     def _fetch(
         self, key: str, known_bytes: int, ranges: _Ranges, **options: Any
     ) -> Callable[[], pa.Table]:
-        """Fetch a table, or all of its file, and return a function that decodes it.
+        """Fetch the bytes of a table, and return a function that decodes them.
 
-        The file had `known_bytes` when it was written, 0 if that is not known. Since then it may
-        have been overwritten, when a store was deleted.
+        The file had `known_bytes` when it was written; 0 if that is not known. It may have another
+        size by now, if it was overwritten when a store was deleted.
         """
 
         def decoded(source: pa.NativeFile, *, pre_buffer: bool) -> pa.Table:

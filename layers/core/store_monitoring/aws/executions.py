@@ -36,8 +36,8 @@ class StateMachineExecutions:
     def failure(self, execution: str) -> Failure | None:
         """Return why an execution failed; None if it is running.
 
-        One that succeeded has marked its report before. If the report is Running nevertheless, it
-        was deleted and recorded again, and no execution is left for it.
+        An execution that succeeded has marked its report Complete. If the report is still Running,
+        it was deleted and recorded again, so it has no execution.
         """
         arn = self._state_machine_arn.replace(":stateMachine:", ":execution:")
         try:

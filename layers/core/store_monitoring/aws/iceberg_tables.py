@@ -1,8 +1,7 @@
 """Iceberg tables, with AWS Glue as their catalog.
 
-Only metadata are written here: the data files exist. A version has a manifest list and a few
-manifests, which it shares with other versions; a table has the latest metadata, which name its
-versions.
+Only metadata are written here; the data files exist already. A version has a manifest list, which
+names a few manifests; versions share manifests. The metadata of a table name its versions.
 """
 
 import json
@@ -48,23 +47,23 @@ from store_monitoring.storage.keys import PUBLISHED_PREFIX
 from store_monitoring.storage.schemas import POLLS
 
 _MAX_VERSIONS = 100  # then the oldest expire, down to half of it
-_MAX_MANIFESTS = 8  # then they are merged: each call with changes reads all
-_IN_USE = timedelta(hours=1)  # a concurrent call may not have committed newer files yet
+_MAX_MANIFESTS = 8  # then they are merged, since each call with changes reads all of them
+_IN_USE = timedelta(hours=1)  # newer files may belong to a call that has not committed yet
 _READERS = 16  # most of the time is spent waiting for S3
 _PROPERTIES = {
     "commit.retry.num-retries": "0",  # a new attempt reads the log again
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "5",
 }
-# Old files have no field ids; Iceberg finds their columns by name.
-_NAMES = {
+# Old files have no field ids: Iceberg finds their columns by name.
+_NAME_MAPPING = {
     "schema.name-mapping.default": json.dumps(
         [{"field-id": number, "names": [name]} for number, name in enumerate(POLLS.names, 1)]
     )
 }
 
 _Manifests = Mapping[ManifestFile, Sequence[ManifestEntry]]
-"""Manifests, and their entries about data files that they do not remove."""
+"""Manifests, each with its entries of data files that it does not remove."""
 
 
 class IcebergTables:
@@ -89,7 +88,7 @@ class IcebergTables:
         self._catalog = GlueCatalog("glue", None, **given)
 
     def open(self, name: str) -> "IcebergTable":
-        """Open a table; create it anew if its metadata are deleted or its columns are others."""
+        """Open a table; create it again if its metadata are deleted or its columns have changed."""
         identifier = (self._database, name)
         with suppress(NoSuchTableError):
             with suppress(FileNotFoundError):
@@ -120,15 +119,15 @@ def _new_metadata(name: str, location: str) -> TableMetadataV2:
             "last-column-id": schema.highest_field_id,
             "partition-specs": [UNPARTITIONED_PARTITION_SPEC],
             "sort-orders": [UNSORTED_SORT_ORDER],
-            "properties": _PROPERTIES | (_NAMES if name == "polls" else {}),
+            "properties": _PROPERTIES | (_NAME_MAPPING if name == "polls" else {}),
         }
     )
 
 
-class _Replace(_SnapshotProducer["_Replace"]):
+class _NewVersion(_SnapshotProducer["_NewVersion"]):
     """A version that adds and removes data files; its snapshot id is the version.
 
-    PyIceberg's own class for this opens every manifest twice, and merges none.
+    PyIceberg's own class for this opens every manifest twice, and does not merge manifests.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class _Replace(_SnapshotProducer["_Replace"]):
             io,
             snapshot_properties={"version": str(version)},
         )
-        # `FOR VERSION AS OF` finds it by this.
+        # SQL's `FOR VERSION AS OF` refers to this id.
         self._snapshot_id = version
         self._current = manifests
 
@@ -170,7 +169,7 @@ class _Replace(_SnapshotProducer["_Replace"]):
             staying = [each for each in entries if each.data_file not in self._deleted_data_files]
             if are_many or len(staying) < len(entries):
                 moved += staying
-            elif staying:  # otherwise it only says what an earlier version removed
+            elif staying:  # otherwise it only records what an earlier version removed
                 unchanged.append(manifest)
         if not moved:
             return unchanged
@@ -215,7 +214,7 @@ class IcebergTable:
 
     @cached_property
     def _current(self) -> _Manifests:
-        """Its manifests; not read by a call that finds it up to date."""
+        """Its manifests, which are read when they are first needed."""
         try:
             return self._manifests([self._snapshot] if self._snapshot else [])
         except FileNotFoundError as error:  # deleted with a store's data, during a call
@@ -233,7 +232,7 @@ class IcebergTable:
         """Commit a version, and expire old ones, in one write of the table's metadata."""
         expired = self._expired(keep_since)
         transaction = self._table.transaction()
-        with _Replace(version, transaction, self._table.io, self._current) as snapshot:
+        with _NewVersion(version, transaction, self._table.io, self._current) as snapshot:
             for file in added:
                 snapshot.append_data_file(self._iceberg_file(file))
             for key in removed:
@@ -249,7 +248,7 @@ class IcebergTable:
             IcebergTable(table, self._files)._delete_unreferenced()
 
     def _expired(self, keep_since: datetime) -> list[int]:
-        """Return the versions to expire: all replaced too long ago, and half of too many."""
+        """Return the versions to expire: those replaced before `keep_since`, half if too many."""
         snapshots = self._table.snapshots()
         surplus = len(snapshots) - _MAX_VERSIONS // 2 if len(snapshots) >= _MAX_VERSIONS else 0
         return [
@@ -282,9 +281,9 @@ class IcebergTable:
         )
 
     def _delete_unreferenced(self) -> None:
-        """Delete files beside the table's that none of its versions has.
+        """Delete files under the table's prefix that none of its versions refers to.
 
-        Those are of expired versions, and of calls that were killed.
+        They were written for expired versions, or by calls that were killed.
         """
         metadata = self._table.metadata
         snapshots = metadata.snapshots

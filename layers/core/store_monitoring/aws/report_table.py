@@ -313,10 +313,10 @@ def _failure(item: dict[str, Any]) -> Failure:
 
 
 def failure_from_cause(error: str, cause: str) -> Failure:
-    """Return a failure as Step Functions reports it.
+    """Return the failure for an error and a cause as Step Functions reports them.
 
     The cause of a Lambda error is JSON with its message and its stack trace. Callers get the
-    message only if it is one of our own errors; otherwise they get a text of ours. The cause of our
+    message only if the error is one of our own; otherwise they get a general one. The cause of our
     Fail states is the error output that led to them, as JSON. The name of the step may precede
     either.
 

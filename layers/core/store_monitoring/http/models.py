@@ -1,7 +1,7 @@
-"""The API's data, declared once: parameters and bodies of requests, and bodies of responses.
+"""The API's data types: parameters and bodies of requests, and bodies of responses.
 
-Pydantic checks requests against these types; `make openapi` writes them to `openapi.json`.
-To add a field to requests for reports, add it to `ReportBody` and `ReportRequest`.
+Pydantic checks requests against these types, and `make openapi` writes them to `openapi.json`. To
+add a field to requests for reports, add it to `ReportBody` and `ReportRequest`.
 """
 
 import re
@@ -429,8 +429,8 @@ class PeriodBody(BaseModel):
         Field(
             alias="by",
             description=(
-                "Cut it at each store's local midnights, Mondays or firsts of the month, or not at"
-                " all."
+                "Cut it at each store's local midnights, Mondays or firsts of the month; `total`:"
+                " not at all."
             ),
         ),
     ] = PeriodUnit.TOTAL
@@ -485,9 +485,9 @@ class ReportBody(BaseModel):
         Conditions | None,
         Field(
             description=(
-                "Report only stores whose attributes have these values, each one of them if it is"
-                ' a list. The value `""` is that of stores without a value. If no store is left,'
-                " the report fails."
+                "Report only stores whose attributes have these values; of a list, one is enough."
+                ' Stores without a value have the value `""`. If no store is left, the report'
+                " fails."
             ),
             examples=[{"brand": "Nori", "region": ["West", "South"]}],
         ),
@@ -674,7 +674,9 @@ class ReportWarning(TypedDict):
     message: str
 
 
-Warnings = Annotated[list[ReportWarning], Field(min_length=1, description="Absent without any.")]
+Warnings = Annotated[
+    list[ReportWarning], Field(min_length=1, description="Absent if there are none.")
+]
 
 
 class Progress(TypedDict):
@@ -720,7 +722,7 @@ class CompleteReport(TypedDict):
     as_of: Annotated[
         Instant,
         Field(
-            description="The end of its windows; in a period's report, of what is read for them."
+            description="The end of its windows; in a period's report, of the polls that are read."
         ),
     ]
     warnings: NotRequired[Warnings]
@@ -849,7 +851,7 @@ class WindowSummary(TypedDict):
     no_data_hours: Hours
     business_time_hours: Hours
     excluded_hours: Annotated[
-        Hours, Field(description="What would be business time, too, without exclusions.")
+        Hours, Field(description="What exclusions take out of the business time.")
     ]
     uptime_percent: Annotated[
         Percent | None, Field(description="Of uptime + downtime; null if both are zero.")
@@ -975,7 +977,8 @@ class PeriodWindow(WindowSummary):
     outages: Annotated[Count, Field(description="An outage counts in every window it overlaps.")]
     incidents: Count
     mean_time_to_recovery_hours: Annotated[
-        Hours | None, Field(description="Of incidents that ended in the window; null without any.")
+        Hours | None,
+        Field(description="Of incidents that ended in the window; null if there are none."),
     ]
 
 
@@ -1010,7 +1013,7 @@ class SilentStore(TypedDict):
     """A store whose polls ended before the period did."""
 
     store_id: str
-    last_poll_at: Annotated[Instant | None, Field(description="Null without a known poll.")]
+    last_poll_at: Annotated[Instant | None, Field(description="Null if no poll is known.")]
 
 
 class PeriodSummary(PeriodTotal):
@@ -1128,7 +1131,7 @@ class StorePage(TypedDict):
             Field(
                 min_length=1,
                 max_length=5,
-                description="If there is no such store: ids like `q`, best first.",
+                description="If no store is found: ids similar to `q`, the most similar first.",
             ),
         ]
     ]
@@ -1225,7 +1228,7 @@ class StatusStretch(Stretch):
     status: Literal["up", "down", "no data"]
     poll_at: Annotated[
         Instant | None,
-        Field(description="The poll that determines the status; null without one."),
+        Field(description="The poll that determines the status; null if there is no data."),
     ]
 
 
@@ -1238,8 +1241,8 @@ class Outage(Stretch):
 class Totals(TypedDict):
     """The report's numbers, in exact microseconds.
 
-    Uptime, downtime and time without data are together the business time. Business time is covered
-    if it lies shortly after a poll. Excluded time would be business time, too, without exclusions.
+    Uptime, downtime and time without data add up to the business time. Business time is covered
+    if it lies shortly after a poll. Excluded time is what exclusions take out of it.
     """
 
     uptime_last_hour_us: Count
@@ -1320,8 +1323,8 @@ class HistorySnapshot(TypedDict):
 class HistoryWindow(Stretch):
     """A store's figures in a window, lengths of time in exact microseconds.
 
-    Uptime, downtime and time without data are together the business time. Business time is covered
-    if it lies shortly after a poll. Excluded time would be business time, too, without exclusions.
+    Uptime, downtime and time without data add up to the business time. Business time is covered
+    if it lies shortly after a poll. Excluded time is what exclusions take out of it.
     """
 
     uptime_us: Count

@@ -854,7 +854,7 @@ GET_UPLOAD = operation(
                     "status": "Retrying",
                     "reason": f"cannot read polls/{_NUMBER}-store_status.csv: SlowDown",
                 },
-                "a form used twice": {
+                "a presigned POST used twice": {
                     "upload_id": _UPLOAD_ID,
                     "status": "Unchanged",
                     "ended_at": "2024-10-15T00:00:09.100000Z",

@@ -222,7 +222,7 @@ class PeriodSummary:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON object; money is text, so that no client takes it for a binary number.
+        """Return a JSON object; money is text, so that clients do not parse it as a float.
 
         It has no groups if they are more than `SUMMARY_GROUPS`.
         """

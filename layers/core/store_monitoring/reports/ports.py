@@ -73,7 +73,7 @@ class Reports(Protocol):
     """The table of reports."""
 
     def claim(self, key: IdempotencyKey, report_id: str, now: datetime) -> str:
-        """Reserve a key for a report for one day. Return the id of the report that holds it.
+        """Claim a key for a report, for one day. Return the id of the report that holds it.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Reports(Protocol):
     def newest_of_all_stores(self) -> Report | None:
         """Return the newest Complete report of all stores as of the last poll, with all polls.
 
-        None if there is none, or only much older ones. The read is eventually consistent.
+        None if there is none among the latest reports. The read is eventually consistent.
         """
 
     def newest(self, page: PageRequest) -> ReportPage:
@@ -123,7 +123,7 @@ class Executions(Protocol):
     def failure(self, execution: str) -> Failure | None:
         """Return why a Running report must fail; None if its execution is running.
 
-        An execution that does not exist counts as failed. So does one that succeeded: it marked its
-        report Complete before, so `Reports.fail` changes nothing unless the report was deleted
-        and recorded again.
+        An execution that does not exist counts as failed. So does one that succeeded: it has marked
+        its report Complete, so `Reports.fail` changes nothing, unless the report was deleted and
+        recorded again.
         """

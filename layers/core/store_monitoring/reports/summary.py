@@ -133,8 +133,8 @@ class Trend:
     days : tuple of TrendWindow
         The last seven days, each 24 hours; together they are the week.
     week_before : TrendWindow or None
-        The week before these; None if the poll memory does not contain all of it. It is computed
-        from the polls that the report knows (rule 9).
+        The week before them, computed from the polls that the report knows (rule 9); None if the
+        poll memory does not contain all of it.
     change_percent_points : float or None
         The week's percentage of uptime minus that of the week before, three decimals; None if one
         of them is unknown.
@@ -208,7 +208,7 @@ class Summary:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON object; money is text, so that no client takes it for a binary number."""
+        """Return a JSON object; money is text, so that clients do not parse it as a float."""
         return asdict(self, dict_factory=json_object)
 
 
@@ -235,7 +235,7 @@ class Histogram:
 
 
 class SummaryBuilder:
-    """Adds up a summary, batch by batch: sums are exact, and memory does not grow."""
+    """Adds up a summary, batch by batch; sums are exact, and memory does not grow."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -402,7 +402,7 @@ def uptime_bins(rows: pa.Table, window: str) -> Int64s:
         rows.column(f"{name}{window}_us").to_numpy()
         for name in ("uptime", "known", "business_time")
     )
-    # Never up and always up have their own bins, since both are frequent.
+    # 0 % and 100 % have their own bins, since both are frequent.
     bins = 1 + _TENTHS * uptime_us // np.maximum(known_us, 1)
     bins[uptime_us == 0] = 0
     bins[known_us == 0] = len(UPTIME_LABELS) - 1

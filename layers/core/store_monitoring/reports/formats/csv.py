@@ -13,7 +13,7 @@ from store_monitoring.reports.formats.rows import (
     TOTALS,
     classic_totals_us,
     hundredths,
-    joined,
+    join_texts,
     thousandths_of_percent,
 )
 from store_monitoring.reports.formats.writers import Batch, Writer
@@ -109,7 +109,7 @@ def _decimals(numbers: Int64s, digits: int) -> pa.StringArray:
 def lines(columns: Sequence[Any]) -> bytes:
     """Return the cells of columns, as text, as lines; null is an empty cell."""
     texts = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
-    text = joined(texts, "\n")
+    text = join_texts(texts, "\n")
     return f"{text}\n".encode() if len(texts) else b""
 
 

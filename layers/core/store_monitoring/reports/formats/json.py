@@ -8,10 +8,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store_monitoring.reports.formats.rows import TEXT_ROWS, joined, plain_text
+from store_monitoring.reports.formats.rows import TEXT_ROWS, join_texts, plain_text
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 
-_ESCAPED = r"[^ !#-\[\]-~]"  # what JSON's encoder escapes
+_ESCAPED = r"[^ !#-\[\]-~]"  # the characters that Python's JSON encoder escapes
 
 
 class JsonWriter(Writer):
@@ -79,7 +79,7 @@ class JsonRows:
     def write(self, rows: Rows) -> None:
         """Write one object per row."""
         for batch in rows.table.to_batches(TEXT_ROWS):
-            lines = joined(_objects(batch), ",\n")
+            lines = join_texts(_objects(batch), ",\n")
             self._output.write(f"{self._separator}{lines}".encode())
             self._separator = ",\n"
 
@@ -90,7 +90,7 @@ def to_json(value: Any) -> str:
 
 
 def _objects(rows: pa.RecordBatch) -> Any:
-    """Return rows as JSON objects, column by column: many times as fast as one by one."""
+    """Return rows as JSON objects; by column, this is many times faster than row by row."""
     parts: list[Any] = []
     for name, values in zip(rows.schema.names, rows.columns, strict=True):
         parts += [f"{', ' if parts else '{'}{to_json(name)}: ", _json_values(values)]
@@ -121,4 +121,4 @@ def _encode(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-_ENCODER = json.JSONEncoder(default=_encode)  # `json.dumps` would make a new one each time
+_ENCODER = json.JSONEncoder(default=_encode)  # `json.dumps` would create one in each call

@@ -18,7 +18,7 @@ _ROW_GROUP_ROWS = 16 * 1024
 
 @contextmanager
 def open_parquet(
-    output: IO[bytes], header: dict[str, Any], of_parts: pa.Schema
+    output: IO[bytes], header: dict[str, Any], part_schema: pa.Schema
 ) -> Iterator["ParquetWriter"]:
     """Open a Parquet file, which is complete when the context ends.
 
@@ -27,10 +27,10 @@ def open_parquet(
     output : binary stream
     header : JSON object
         As `report_header` returns it.
-    of_parts : schema
-        Of the report's parts.
+    part_schema : schema
+        The schema of the report's parts.
     """
-    schema = detailed_rows(measures(of_parts.empty_table(), Decimal(0))).schema
+    schema = detailed_rows(measures(part_schema.empty_table(), Decimal(0))).schema
     # Most values are distinct: dictionaries would be larger.
     with pq.ParquetWriter(output, schema, use_dictionary=False) as file:
         yield ParquetWriter(file, header)

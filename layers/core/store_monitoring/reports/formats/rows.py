@@ -14,11 +14,11 @@ from store_monitoring.domain.targets import divide, to_cents
 from store_monitoring.reports.measures import CLASSIC_UNITS, units_of
 
 TEXT_ROWS = 8192
-"""As many rows are made text at a time, so that memory stays bounded."""
+"""Number of rows that are converted to text at a time; it bounds memory."""
 
 Float64s = NDArray[np.float64]
 
-PERCENT, CURRENCY = "percent", "currency"  # units that are no length of time
+PERCENT, CURRENCY = "percent", "currency"  # units besides units of time
 
 _CLASSIC_MEASURES = ("uptime", "downtime")
 
@@ -41,8 +41,8 @@ def detailed_rows(exact: pa.Table) -> pa.Table:
     Returns
     -------
     table
-        Times with two decimals and percentages with three, rounded half to even. Empty where there
-        is nothing: the percentage of no time, the last poll of a store without data.
+        Times with two decimals and percentages with three, rounded half to even. Null where there
+        is no value: the percentage of no time, the last poll of a store without data.
     """
     columns: list[tuple[str, Any, str | None]] = []
 
@@ -112,7 +112,7 @@ def outage_rows(outages: pa.Table) -> pa.Table:
 
 
 def table_with_units(columns: Iterable[tuple[str, Any, str | None]]) -> pa.Table:
-    """Return a table of columns: name, values and unit. A field's metadata has its `unit`."""
+    """Return a table of columns: name, values and unit. The unit becomes metadata of the field."""
     names, arrays, units = zip(*columns, strict=True)
     fields = [
         pa.field(name, values.type, metadata=None if unit is None else {"unit": unit})
@@ -124,7 +124,7 @@ def table_with_units(columns: Iterable[tuple[str, Any, str | None]]) -> pa.Table
 def flat_headers(schema: pa.Schema, attributes: Sequence[str]) -> list[str]:
     """Return the headers of a table with a column for each attribute instead of a nested one.
 
-    An attribute with the name of another column has `attributes.` before its own.
+    The header of an attribute that has the name of another column begins with `attributes.`.
 
     Parameters
     ----------
@@ -173,8 +173,8 @@ def plain_text(values: Any) -> Any:
     return text
 
 
-def joined(texts: Any, separator: str) -> str:
-    """Return texts as one text."""
+def join_texts(texts: Any, separator: str) -> str:
+    """Return the elements of a string array as one string."""
     as_list = pa.ListArray.from_arrays([0, len(texts)], texts)
     text: str = pc.binary_join(as_list, separator)[0].as_py()
     return text
@@ -231,7 +231,7 @@ def hundredths(length_us: Int64s, unit_us: int) -> Int64s:
 
 
 def thousandths_of_percent(parts: Int64s, wholes: Int64s) -> Int64s:
-    """Return percentages in thousandths, rounded half to even; 0 of nothing.
+    """Return percentages in thousandths, rounded half to even; 0 where the whole is 0.
 
     >>> thousandths_of_percent(np.array([1, 0]), np.array([3, 0])).tolist()
     [33333, 0]
@@ -263,13 +263,13 @@ def _rounded(durations_us: pa.ChunkedArray, unit_us: int) -> pa.Array:
 
 
 def _percent(parts_us: pa.ChunkedArray, wholes_us: pa.ChunkedArray) -> pa.Array:
-    """Return percentages with three decimals; null of nothing."""
+    """Return percentages with three decimals; null where the whole is 0."""
     parts, wholes = parts_us.to_numpy(), wholes_us.to_numpy()
     return pa.array(thousandths_of_percent(parts, wholes) / 1000, mask=wholes == 0)
 
 
 def _mean_hours(totals_us: pa.ChunkedArray, counts: pa.ChunkedArray) -> pa.Array:
-    """Return means with two decimals; null of nothing."""
+    """Return means in hours with two decimals; null where the count is 0."""
     totals, divisors = totals_us.to_numpy(), counts.to_numpy()
     mean = _rounded_quotient(totals, np.maximum(divisors, 1) * (HOUR_US // 100))
     return pa.array(mean / 100, mask=divisors == 0)

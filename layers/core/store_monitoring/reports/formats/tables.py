@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from store_monitoring.reports.formats.csv import lines, quoted
 from store_monitoring.reports.formats.json import JsonRows, to_json
-from store_monitoring.reports.formats.rows import TEXT_ROWS, flat_headers, joined, plain_text
+from store_monitoring.reports.formats.rows import TEXT_ROWS, flat_headers, join_texts, plain_text
 from store_monitoring.reports.formats.writers import Rows
 from store_monitoring.reports.report import Format, TableName
 
@@ -55,12 +55,12 @@ def open_table(
 
 
 class _CsvTable:
-    """Has a column for each attribute of a group."""
+    """Writes CSV, with a column for each attribute of a group."""
 
     def __init__(self, schema: pa.Schema, output: IO[bytes]) -> None:
         self._output = output
         names = pa.array(_flattened(schema.empty_table()).schema.names)
-        output.write(f"{joined(quoted(names), ',')}\n".encode())
+        output.write(f"{join_texts(quoted(names), ',')}\n".encode())
 
     def write(self, rows: Rows) -> None:
         for batch in _flattened(rows.table).to_batches(TEXT_ROWS):
@@ -76,7 +76,7 @@ class _ParquetTable:
 
 
 def _flattened(table: pa.Table) -> pa.Table:
-    """Return a table with the fields of a struct in columns of their own, without its prefix."""
+    """Return a table with each field of a struct as a column, named without the struct's name."""
     structs = [field.type for field in table.schema if pa.types.is_struct(field.type)]
     attributes = [each.name for struct in structs for each in struct]
     return table.flatten().rename_columns(flat_headers(table.schema, attributes))

@@ -1,4 +1,4 @@
-"""What the writers of the formats have in common: what they are given, and when."""
+"""The base of the writers of all formats, and what they are given."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from store_monitoring.reports.summary import Summary
 
 
 class Rows:
-    """Some consecutive rows of a table, as formats show them."""
+    """Some consecutive rows of a table, as the detailed formats show them."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        """The rows as dicts, in which attributes are dicts, too; made once for all formats."""
+        """The rows as dicts, attributes included; computed once for all formats."""
         records: list[dict[str, Any]] = self.table.to_pylist(maps_as_pydicts="strict")
         return records
 
@@ -44,13 +44,13 @@ class Batch:
 
     @cached_property
     def rows(self) -> Rows:
-        """Compute the detailed rows once for all formats."""
+        """The detailed rows, computed once for all formats."""
         return Rows(detailed_rows(self.exact))
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """What is known of a report when all its rows have been read.
+    """What is computed from all rows of a report.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Aggregates:
 
 
 class Writer(ABC):
-    """Writes a report in one format: its rows, then what was computed from all of them.
+    """Writes a report in one format: its rows, then its aggregates and outages.
 
-    Formats leave out what they do not contain.
+    A format overrides the methods of the parts that it contains.
     """
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Writer(ABC):
         """Write the next rows."""
 
     def write_aggregates(self, aggregates: Aggregates) -> None:  # noqa: B027  # optional
-        """Write summary and groups, after the last row."""
+        """Write the summary and the groups, after the last row."""
 
     def write_outages(self, rows: Rows) -> None:  # noqa: B027  # optional
         """Write the next outages, as `outage_rows` returns them, after the aggregates."""
@@ -87,7 +87,7 @@ class Writer(ABC):
 
 
 def report_header(plan: Plan, request: Any) -> dict[str, Any]:
-    """Return the JSON object that says which report it is, and what it was made from.
+    """Return the JSON object that identifies a report, and says what it was made from.
 
     Parameters
     ----------

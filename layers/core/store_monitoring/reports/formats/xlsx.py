@@ -22,7 +22,7 @@ from store_monitoring.reports.formats.rows import (
     TEXT_ROWS,
     detailed_rows,
     flat_headers,
-    joined,
+    join_texts,
 )
 from store_monitoring.reports.formats.writers import Aggregates, Batch, Rows, Writer
 from store_monitoring.reports.measures import CLASSIC_UNITS, PERIOD_UNITS, measures
@@ -44,7 +44,7 @@ _Column = tuple[str, CellFormat, Sequence[Any]]  # header, format and values
 
 
 @contextmanager
-def open_xlsx(output: IO[bytes], plan: Plan, of_parts: pa.Schema) -> Iterator["XlsxWriter"]:
+def open_xlsx(output: IO[bytes], plan: Plan, part_schema: pa.Schema) -> Iterator["XlsxWriter"]:
     """Open a workbook, which is written to the stream when the context ends.
 
     Its creation time is the report's own time, so that its bytes are reproducible.
@@ -53,8 +53,8 @@ def open_xlsx(output: IO[bytes], plan: Plan, of_parts: pa.Schema) -> Iterator["X
     ----------
     output : binary stream
     plan : Plan
-    of_parts : schema
-        Of the report's parts.
+    part_schema : schema
+        The schema of the report's parts.
     """
     created_at = datetime.fromtimestamp(plan.now_us // 1_000_000, EPOCH.tzinfo)
     with (
@@ -64,18 +64,18 @@ def open_xlsx(output: IO[bytes], plan: Plan, of_parts: pa.Schema) -> Iterator["X
         ) as workbook,
     ):
         workbook.set_properties({"created": created_at.replace(tzinfo=None)})
-        yield XlsxWriter(workbook, plan, of_parts)
+        yield XlsxWriter(workbook, plan, part_schema)
 
 
 class XlsxWriter(Writer):
     """Writes the sheets Summary and Stores, and Groups and Outages if they were requested."""
 
-    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan, of_parts: pa.Schema) -> None:
+    def __init__(self, workbook: xlsxwriter.Workbook, plan: Plan, part_schema: pa.Schema) -> None:
         self._workbook = workbook
         self._plan = plan
         self._formats = _Formats(workbook)
         self._summary = workbook.add_worksheet("Summary")
-        fields = detailed_rows(measures(of_parts.empty_table(), Decimal(0))).schema
+        fields = detailed_rows(measures(part_schema.empty_table(), Decimal(0))).schema
         self._stores = _Sheet(workbook, "Stores", fields, plan.attributes, self._formats)
         self._outages: _Sheet | None = None
 
@@ -104,7 +104,7 @@ class XlsxWriter(Writer):
         self._outages.write(rows.table)
 
     def close(self) -> None:
-        """Add the filter of the outages."""
+        """Finish the sheet of outages."""
         if self._outages is not None:
             self._outages.finish()
 
@@ -146,16 +146,16 @@ class _Formats:
 
 
 class _Worksheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
-    """A worksheet that also takes many cells at once.
+    """A worksheet that can also write many cells at once.
 
-    XlsxWriter needs five calls and 5 µs for each cell: two thirds of the time in which a report was
-    written. In its mode of constant memory it writes finished rows, as text, to a file; this class
-    does so, too. What it uses of XlsxWriter for that, `fh` and methods with an underscore, is not
-    documented, so check it when XlsxWriter is upgraded.
+    XlsxWriter needs five calls and 5 µs for each cell: two thirds of the time to write a report. In
+    its constant_memory mode it writes finished rows, as XML, to a file; so does this class. It uses
+    undocumented parts of XlsxWriter, `fh` and methods with a leading underscore: check them when
+    XlsxWriter is upgraded.
     """
 
     def write_columns(self, first_row: int, columns: Sequence[tuple[Any, CellFormat]]) -> None:
-        """Write whole rows below all that were written.
+        """Write whole rows below all rows that were written before.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class _Worksheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
             The values of each column: texts, numbers or booleans, and null for an empty cell.
         """
         count = len(columns[0][0])
-        self._write_single_row(first_row)  # the last row that was written cell by cell
+        self._write_single_row(first_row)  # flush the last row that was written cell by cell
         self._check_dimensions(first_row + count - 1, len(columns) - 1)
         numbers = pa.array(range(first_row + 1, first_row + 1 + count)).cast(pa.string())
         cells = [
@@ -176,7 +176,7 @@ class _Worksheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no types
             null_handling="replace",
             null_replacement="",
         )
-        self.fh.write(joined(rows, ""))
+        self.fh.write(join_texts(rows, ""))
 
 
 def _cells(column: str, rows: pa.Array, values: Any, style: int) -> pa.Array:
@@ -203,7 +203,7 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 
 class _Sheet:
-    """A sheet with a table: its first row and column are frozen, its rows can be filtered.
+    """A sheet with a table: the first row and column are frozen, and the rows can be filtered.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class _Sheet:
         column = 0
         for field in schema:
             for _ in attributes if pa.types.is_nested(field.type) else [field.name]:
-                # The format of a column takes less time than that of each of its cells.
+                # Setting a column's format takes less time than setting those of its cells.
                 width = _NARROW if column else _WIDE
                 self._sheet.set_column(column, column, width, formats.of(field))
                 column += 1
@@ -284,7 +284,7 @@ class _Sheet:
         yield values
 
     def _colour(self, name: str, last: int, status: str, cell_format: CellFormat) -> None:
-        """Colour the status of a target, and the percentage that it is about."""
+        """Colour the status of a target, and the percentage of uptime beside it."""
         if name not in self._headers:
             return
         column = self._headers.index(name)
@@ -322,7 +322,7 @@ def _set_up_print(sheet: Worksheet) -> None:
 
 
 def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _Formats) -> None:
-    """Write what the report is about, and its totals."""
+    """Write the facts about the report, and its totals."""
     sheet.set_column(0, 0, _WIDE)
     sheet.set_column(1, 3, _NARROW)
     _set_up_print(sheet)
@@ -372,7 +372,7 @@ def _write_summary(sheet: Worksheet, summary: Summary, plan: Plan, formats: _For
 def _write_period_summary(
     sheet: Worksheet, summary: PeriodSummary, plan: Plan, formats: _Formats
 ) -> None:
-    """Write what the report is about, its windows and the whole period, and its worst stores."""
+    """Write the facts about the report, its windows and the whole period, and its worst stores."""
     assert plan.period is not None  # its summary is a period's
     whole = summary.whole
     windows: list[tuple[str, PeriodWindow | PeriodTotal, WindowSummary]] = [
@@ -441,7 +441,7 @@ def _write_columns(
 ) -> int:
     """Write a header and rows; return the number of the row below them."""
     sheet.write_row(first_row, 0, [name for name, _, _ in columns], formats.header)
-    # Row by row: what is above the last row is written already.
+    # Row by row: in constant_memory mode, rows above the current one cannot be changed.
     rows = zip(*(values for _, _, values in columns), strict=True)
     row = first_row
     for row, cells in enumerate(rows, start=first_row + 1):

@@ -124,7 +124,7 @@ def _bar(column: Bin, all_stores: int) -> dict[str, object]:
 
 
 def _as_inline_svg(svg: Element) -> Element:
-    """Remove what only a stand-alone SVG needs; some of it changes from day to day."""
+    """Remove what only a stand-alone SVG needs: some of it depends on the current date."""
     for parent in list(svg.iter()):
         for child in list(parent):
             is_comment = not isinstance(child.tag, str)

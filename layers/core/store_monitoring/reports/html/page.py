@@ -35,7 +35,7 @@ _PACKAGE = "store_monitoring.reports.html"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The parameters of a report.
+    """The facts about a report in the header of its page.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class About:
         Length of the poll memory (rule 9).
     poll_filter : PollFilter
     selection : str
-        Which stores it covers, for people.
+        Which stores the report covers, in words.
     """
 
     now_us: int
@@ -58,7 +58,7 @@ class About:
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """Return the parameters of a plan."""
+        """Return the facts about the report of a plan."""
         return cls(
             now_us=plan.now_us,
             snapshot=plan.version,
@@ -150,7 +150,7 @@ class LongestOutages:
 
     @classmethod
     def with_more(cls, known: Self | None, rows: pa.Table) -> Self:
-        """Return the longest of known outages, if any, and others."""
+        """Return the longest of the known outages, if there are any, and further ones."""
         if known is None:
             return cls.of(rows)
         longest = cls.of(pa.concat_tables([known.rows, rows]))
@@ -158,7 +158,7 @@ class LongestOutages:
 
 
 class PeriodHtmlWriter(Writer):
-    """Writes the page of a period's report at the end, from its aggregates."""
+    """Writes the page of a period's report, from its aggregates, when it is closed."""
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
         self._output = output
@@ -170,11 +170,11 @@ class PeriodHtmlWriter(Writer):
         """Write nothing: a period may have more rows than a page can show."""
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
-        """Keep them."""
+        """Keep the aggregates for the page."""
         self._aggregates = aggregates
 
     def write_outages(self, rows: Rows) -> None:
-        """Keep the longest."""
+        """Keep the longest outages for the page."""
         self._outages = LongestOutages.with_more(self._outages, rows.table)
 
     def close(self) -> None:
@@ -208,7 +208,7 @@ class PeriodHtmlWriter(Writer):
 
 
 class HtmlWriter(Writer):
-    """Keeps all rows, since the page's table is sorted, and writes the page at the end."""
+    """Keeps all rows, since the page's table is sorted, and writes the page when it is closed."""
 
     def __init__(self, output: IO[bytes], plan: Plan) -> None:
         self._output = output
@@ -222,11 +222,11 @@ class HtmlWriter(Writer):
         self._rows.append(batch.rows.table.select([column.name for column in COLUMNS]))
 
     def write_aggregates(self, aggregates: Aggregates) -> None:
-        """Keep them."""
+        """Keep the aggregates for the page."""
         self._aggregates = aggregates
 
     def write_outages(self, rows: Rows) -> None:
-        """Keep the longest."""
+        """Keep the longest outages for the page."""
         self._outages = LongestOutages.with_more(self._outages, rows.table)
 
     def close(self) -> None:
@@ -305,7 +305,7 @@ def _worst_groups(table: pa.Table) -> list[dict[str, Any]]:
 def _levels(counts: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return numbers as levels of colour: 0 for none, up to `_LEVELS` for the greatest.
 
-    They grow with the square root: a peak leaves differences between the other hours visible.
+    They grow with the square root, so that a peak does not hide the differences of other hours.
     """
     greatest = max(max(max(row) for row in counts), 1)
     return [[ceil(_LEVELS * sqrt(count / greatest)) for count in row] for row in counts]

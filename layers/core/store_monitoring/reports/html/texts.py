@@ -9,7 +9,7 @@ from store_monitoring.reports.summary import NO_DATA
 
 
 def percent(percentage: float | None) -> str:
-    """Return a percentage; there is none of nothing.
+    """Return a percentage, or that there is none.
 
     >>> percent(45.671), percent(None)
     ('45.7%', 'no data')
