@@ -1,6 +1,6 @@
-"""The template as cfn-lint judges it once it is translated, with the state machine within it.
+"""cfn-lint accepts the translated template, with the definition of the state machine in it.
 
-`sam validate --lint` judges it as written.
+`sam validate --lint` checks the template as it is written.
 """
 
 import copy

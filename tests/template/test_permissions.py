@@ -1,6 +1,6 @@
-"""What the roles allow is named one by one, on the stack's own resources.
+"""Roles allow single actions on the stack's own resources.
 
-That it is all that the code calls, and no more, the end-to-end tests prove: `tests/permissions.py`.
+The end-to-end tests prove that this is exactly what the code calls: `tests/permissions.py`.
 """
 
 from collections import defaultdict
