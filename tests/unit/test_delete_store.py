@@ -24,6 +24,7 @@ from store_monitoring.ingest.ports import Commit
 from store_monitoring.ingest.take_back import take_back_ingest
 from store_monitoring.instants import to_us
 from store_monitoring.reports.request import Condition, ReportRequest
+from store_monitoring.storage import polls as polls_module
 from store_monitoring.storage.keys import bucket_of, part_key, request_key
 from store_monitoring.storage.polls import write_polls
 from store_monitoring.storage.schemas import POLLS
@@ -147,6 +148,18 @@ def test_all_data_of_the_store_is_deleted_and_no_other_data(pipeline: Pipeline) 
     assert pipeline.report().splitlines() == report
 
 
+def test_polls_are_counted_by_week_when_stores_are_deleted_one_after_another(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polls_module, "ROW_GROUP_ROWS", 1)  # many of a week
+    objects = FolderStoredObjects(pipeline.folder)
+    for store_id in "ba":
+        delete_store(store_id, 1, pipeline.tables, objects, pipeline.log, DeletedReports())
+    [ingest] = pipeline.log.manifest(pipeline.log.snapshot().version, *ALL_TIME_US)
+    assert (ingest.rows, ingest.rows_by_week.total()) == (1, 1)
+    assert [store_id for store_id, _, _ in pipeline.polls()] == ["c"]
+
+
 def test_the_newest_poll_of_a_deleted_store_no_longer_dates_reports(pipeline: Pipeline) -> None:
     before = pipeline.log.snapshot().max_timestamp_us
     content = "store_id,status,timestamp_utc\nb,active,2199-12-31 10:00:00\n"
@@ -196,6 +209,16 @@ def test_an_ingest_cannot_commit_a_stores_file_that_was_rewritten(pipeline: Pipe
     commit = Commit(Kind.TIMEZONES, "ingest", 1, 0, CLOCK_TIME)
     with pytest.raises(CommitConflictError):
         pipeline.log.commit(snapshot, [written], commit)
+
+
+def test_a_stores_file_of_an_ingest_that_never_committed_is_rewritten(
+    memory: Pipeline, tmp_path: Path
+) -> None:
+    stores = memory.tables.read_stores([memory.log.snapshot().stores[0]])
+    empty = Pipeline(tmp_path / "empty", bucket_count=1)
+    write_stores(0, "00000001-ingest", stores, empty.tables)
+    assert delete(empty) == DeletedStore(0, stores_files=1, reports=0, rejects=0)
+    assert files_with_store(empty) == set()
 
 
 def test_an_ingest_can_commit_a_polls_file_that_only_had_polls_of_the_store(
@@ -252,10 +275,16 @@ def test_deleting_an_unknown_store_changes_nothing(pipeline: Pipeline) -> None:
     assert objects.deleted_noncurrent == prefixes
 
 
+def test_before_any_upload_there_is_nothing_to_delete(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=1)
+    assert delete(pipeline) == NOTHING
+    assert pipeline.log.snapshot().version == 0
+
+
 @pytest.mark.parametrize("store_id", ["", "x" * 256])
 def test_what_cannot_be_a_store_id_is_an_error(memory: Pipeline, store_id: str) -> None:
     objects = FolderStoredObjects(memory.folder)
-    with pytest.raises(InvalidRequestError) as raised:
+    with pytest.raises(InvalidRequestError, match="1 to 255") as raised:
         delete_store(store_id, 1, memory.tables, objects, memory.log, DeletedReports())
     assert raised.value.field == "store_id"
     args = (memory.tables, objects, memory.log, DeletedReports())
@@ -283,6 +312,8 @@ def test_a_concurrent_ingest_is_not_lost(
     assert files_with_store(memory) == set()
     assert set(memory.zones()) == {"a", "c", "d"}
     assert {store_id for store_id, _, _ in memory.polls()} == {"a", "c", "d"}
+    ingests = memory.log.manifest(memory.log.snapshot().version, *ALL_TIME_US)
+    assert sum(ingest.rows for ingest in ingests) == len(memory.polls())
 
 
 def test_a_polls_file_that_is_deleted_meanwhile_has_no_polls_of_the_store(
@@ -373,6 +404,17 @@ def test_only_the_part_of_the_store_s_bucket_counts(
     (tmp_path / part_key("r", missing)).unlink()
     assert [bucket_of(store_id, 2) for store_id in "dab"] == [0, 1, 1]
     assert reports_deleted(pipeline) == deleted
+
+
+def test_a_report_from_before_a_bucket_had_stores_does_not_contain_its_stores(
+    tmp_path: Path,
+) -> None:
+    pipeline = Pipeline(tmp_path, bucket_count=2)
+    pipeline.ingest("timezones/d.csv", "store_id,timezone_str\nd,UTC\n")
+    pipeline.report(ReportRequest(as_of_us=to_us(CLOCK_TIME)))
+    pipeline.ingest("timezones/b.csv", "store_id,timezone_str\nb,UTC\n")
+    assert [bucket_of(store_id, 2) for store_id in "db"] == [0, 1]
+    assert reports_deleted(pipeline) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from store_monitoring.domain.parameters import (
@@ -261,9 +261,11 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that `from_json` parses."""
-        document = asdict(replace(self, period=None), dict_factory=to_stored_names)
-        period = document.pop("period") if self.period is None else period_to_json(self.period)
-        return document if period is None else document | {"period": period}
+        document = asdict(self, dict_factory=to_stored_names)
+        del document["period"]  # only plans of periods have it
+        if self.period is not None:
+            document["period"] = period_to_json(self.period)
+        return document
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
