@@ -10,25 +10,33 @@ from types import ModuleType
 
 
 @contextmanager
-def _without_batch() -> Iterator[None]:
-    """Import moto without its AWS Batch, which imports EC2: that would take a quarter of the start.
+def _without_needless_packages() -> Iterator[None]:
+    """Import moto without what takes a quarter of the start and is not used.
 
-    The interpreter of state machines needs only an enumeration from a module of the package. So
-    while moto is imported, an empty package with the same modules stands for it.
+    moto's AWS Batch imports EC2, but the interpreter of state machines needs only an enumeration
+    from a module of the package. So while moto is imported, an empty package with the same modules
+    stands for it. And moto's API Gateway imports a validator of the definitions that it is given;
+    here it is given none.
     """
     moto = importlib.util.find_spec("moto")
     assert moto is not None  # it is locked
     batch = ModuleType("moto.batch")
     folders = moto.submodule_search_locations or ()
     batch.__path__ = [str(Path(folder, "batch")) for folder in folders]
-    sys.modules[batch.__name__] = batch
+    validator = ModuleType("openapi_spec_validator")
+    validator.validate = None  # type: ignore[attr-defined]  # of a module made here
+    errors = ModuleType("openapi_spec_validator.validation.exceptions")
+    errors.OpenAPIValidationError = Exception  # type: ignore[attr-defined]  # likewise
+    modules = {module.__name__: module for module in (batch, validator, errors)}
+    sys.modules.update(modules)
     yield
-    del sys.modules[batch.__name__]
+    for name in modules:
+        del sys.modules[name]
 
 
 # A fifth of the start would be collections that find nothing; `main` enables them.
 gc.disable()
-with _without_batch():
+with _without_needless_packages():
     from local.emulator.server import main
 
 main()
