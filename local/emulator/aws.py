@@ -5,6 +5,7 @@ moto keeps each function's configuration, so an update through boto3 applies to 
 """
 
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from moto import backends
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.awslambda.responses import LambdaResponse
+from moto.core import responses
 from moto.core.config import default_user_config
 from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -136,6 +138,8 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     # Without this, moto lists the folders of its 190 services at every request.
     modules = frozenset(backends.list_of_moto_modules())
     replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
+    # Nor the methods of the service.
+    replace(responses, "method_names_from_class", functools.cache)
     # A bucket's own CORS rules decide what pages of other origins may call.
     replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
     services = GuardedServices(DomainDispatcherApplication(_service), permissions)
