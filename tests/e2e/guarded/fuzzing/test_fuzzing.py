@@ -16,7 +16,7 @@ ROOT = HERE.parents[3]
 @pytest.mark.parametrize(
     ("phases", "examples_per_operation", "min_examples"),
     [
-        ("examples,fuzzing,stateful", 10, 200),
+        ("examples,fuzzing,stateful", 6, 200),
         pytest.param(
             "examples,coverage,fuzzing,stateful", 100, 2_000, marks=pytest.mark.exhaustive
         ),
