@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "layers/core/store_monitoring"
 FUNCTIONS = ROOT / "functions"
+AS_IN_LAMBDA = ROOT / "local/emulator/as_in_lambda"
 
 WITHOUT_ARROW = [
     *("create_upload", "end_report", "fail_upload", "get_report", "get_upload", "healthz"),
@@ -253,7 +254,8 @@ def loaded_by(names: list[str]) -> dict[str, set[str]]:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_REGION": "eu-central-1",
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(LIBRARY.parent),
+        # Of the packages that are installed here, handlers have those of their layers only.
+        "PYTHONPATH": os.pathsep.join(map(str, (LIBRARY.parent, AS_IN_LAMBDA))),
     }
     done = subprocess.run(
         [sys.executable, "-c", LOADED_BY_EACH, *names],
