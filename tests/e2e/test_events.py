@@ -162,12 +162,12 @@ def test_the_schedule_starts_one_report_per_scheduled_time(user: User) -> None:
     target = only(translated(), "AWS::Scheduler::Schedule").properties["Target"]
     event = target["Input"].replace("<aws.scheduler.scheduled-time>", "2024-10-15T00:00:00Z")
     functions = user.cloud.client("lambda")
+    before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
     user.cloud.inject(Fault(Kind.THROTTLED, "local-StartScheduledReportFunction-* states:*"))
     response = functions.invoke(
         FunctionName="local-StartScheduledReportFunction", Payload=event.encode()
     )
     assert "FunctionError" in response  # so that the scheduler retries
-    before = {report["report_id"] for report in user.get("/reports").json()["reports"]}
     user.cloud.inject()
     for _ in range(2):  # the scheduler may call twice
         response = functions.invoke(
