@@ -28,7 +28,8 @@ def recipes(language: str) -> list[str]:
 def user(sample: dict[str, bytes]) -> Iterator[User]:
     """A user of a cloud that publishes tables, with two reports of the small sample."""
     overrides = {"PublishTables": "true", "FuturePollToleranceMinutes": "0", "BucketCount": "4"}
-    with LocalCloud(parameter_overrides=overrides) as cloud:
+    # A second environment of the function that publishes would take longest to start.
+    with LocalCloud(parameter_overrides=overrides, environments=1) as cloud:
         user = User(cloud)
         ingest(user, sample)
         for as_of in ("2024-09-20T00:00:00Z", "2024-10-14T00:00:00Z"):
