@@ -5,7 +5,7 @@ const LIST = "stores-list"; // in this tab: the list of stores that was shown la
 /** #stores?…, the rows of a report: `query.report`; without it, of the newest one. */
 export const storesAddress = (query) => address("#stores", query);
 
-/** The rows of a group's stores; no value is "". */
+/** The rows of a group's stores; a store without a value has the value "". */
 export function groupAddress(group, query = {}) {
   const where = Object.fromEntries(Object.entries(group).map(([name, value]) => [name, value ?? ""]));
   return storesAddress({ ...query, where: JSON.stringify(where) });
@@ -20,7 +20,7 @@ function address(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-/** The reverse of both: what comes before the question mark, decoded, and the query. */
+/** The reverse: the part of an address before the question mark, decoded, and its query. */
 export function parsed(rest) {
   const [name, query = ""] = rest.split("?");
   return { name: decoded(name), query: Object.fromEntries(new URLSearchParams(query)) };

@@ -1,11 +1,11 @@
-// Calls of the API. A call that may succeed later is repeated; every call can be: see `ask`.
+// Calls of the API. A call that may succeed later is repeated; that is safe for every call: see `callApi`.
 
 import { answered, reconnecting } from "./connection.js";
 import { askForKey, currentKey } from "./settings.js";
 import { sentence } from "./texts.js";
 
-const PATIENCE_MS = 35_000; // API Gateway itself gives up after 29 s
-const ATTEMPTS = 5; // if the API responds, but with a status of TRANSIENT
+const TIMEOUT_MS = 35_000; // API Gateway itself gives up after 29 s
+const ATTEMPTS = 5; // while the API responds with a status in TRANSIENT
 const TRANSIENT = new Set([429, 502, 503, 504]);
 const ADVICE = {
   forbidden: "The API requires a key. Enter it in the settings.",
@@ -24,7 +24,7 @@ export class ApiError extends Error {
   }
 }
 
-// What people call the parameters that an address may have wrong.
+// Names, for people, of the parameters that may be invalid in an address.
 const FIELDS = {
   q: "Search",
   where: "Attributes",
@@ -34,7 +34,7 @@ const FIELDS = {
   page_token: "The page",
 };
 
-/** The message of an API's error, for people; other errors are mistakes of this code, and go on. */
+/** The message of an API error, for people. Other errors are bugs of the console, and are thrown. */
 export function messageOf(error) {
   if (!(error instanceof ApiError)) throw error;
   const { field, message } = error;
@@ -45,9 +45,9 @@ export function messageOf(error) {
 /**
  * Call the API; if it requires a key, ask the user for it and call again.
  *
- * A lost call is repeated until the API responds: reading again changes nothing, new reports have
- * an idempotency key, concurrent retries of a report start one attempt, and a form for an upload
- * that nobody uses expires.
+ * A call without a response is repeated until the API responds. Reading again changes nothing, new
+ * reports have an idempotency key, concurrent retries of a report start one attempt, and a presigned
+ * POST that is not used expires.
  *
  * @param {string} method
  * @param {string} path relative to the API, its variable parts encoded
@@ -55,7 +55,7 @@ export function messageOf(error) {
  * @returns {Promise<object>} the decoded response
  * @throws {ApiError}
  */
-export async function ask(method, path, { body, headers = {}, signal } = {}) {
+export async function callApi(method, path, { body, headers = {}, signal } = {}) {
   const key = currentKey();
   const response = await sent(path, signal, {
     method,
@@ -70,7 +70,7 @@ export async function ask(method, path, { body, headers = {}, signal } = {}) {
   if (response.ok) return response.json();
   // Another call may have received a key in the meantime.
   if (response.status === 403 && (key !== currentKey() || (await askForKey(key)))) {
-    return ask(method, path, { body, headers, signal });
+    return callApi(method, path, { body, headers, signal });
   }
   throw await errorOf(response);
 }
@@ -90,11 +90,11 @@ async function sent(path, signal, options) {
 
 /** A response; null if none came. */
 async function attempt(url, signal, options) {
-  const signals = [AbortSignal.timeout(PATIENCE_MS), signal].filter(Boolean);
+  const signals = [AbortSignal.timeout(TIMEOUT_MS), signal].filter(Boolean);
   try {
     return await fetch(url, { ...options, signal: AbortSignal.any(signals) });
   } catch {
-    signal?.throwIfAborted(); // the caller lost interest
+    signal?.throwIfAborted(); // the caller has cancelled the call
     return null;
   }
 }

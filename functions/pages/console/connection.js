@@ -6,7 +6,7 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
 const notice = byId("connection");
-let waking = new AbortController();
+let waiting = new AbortController(); // aborted to end the waits early
 
 /**
  * Wait before a call is repeated: twice as long after each failure, less a random part.
@@ -19,19 +19,19 @@ let waking = new AbortController();
 export async function reconnecting(failures, signal) {
   notice.hidden = false;
   const longest = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
-  await pause(longest * (0.5 + Math.random() / 2), AbortSignal.any([waking.signal, signal].filter(Boolean)));
+  await pause(longest * (0.5 + Math.random() / 2), AbortSignal.any([waiting.signal, signal].filter(Boolean)));
   signal?.throwIfAborted();
 }
 
-/** The API has responded. */
+/** Hide the notice: the API has responded. */
 export function answered() {
   notice.hidden = true;
 }
 
-function wake() {
-  waking.abort();
-  waking = new AbortController();
+function retryNow() {
+  waiting.abort();
+  waiting = new AbortController();
 }
 
-addEventListener("online", wake);
-byId("try-now").addEventListener("click", wake);
+addEventListener("online", retryNow);
+byId("try-now").addEventListener("click", retryNow);

@@ -38,14 +38,14 @@ function reveal(shown) {
   }
   if (current && current !== shown) {
     scrollTo(0, 0);
-    // A link in the view before is hidden now, and the focus with it.
+    // The focus was on a link in the previous view, which is hidden now.
     if (!document.activeElement?.checkVisibility() || document.activeElement === document.body) byId("main").focus();
   }
   document.title = `${byId(`${shown}-title`).textContent} · Store monitoring`;
   current = shown;
 }
 
-/** The module of a view, even if the connection is lost meanwhile. */
+/** Load the module of a view; try again while there is no connection. */
 async function loaded(view) {
   for (let failures = 0; ; failures += 1) {
     try {
@@ -53,7 +53,7 @@ async function loaded(view) {
       answered();
       return module;
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // only those are about loading
+      if (!(error instanceof TypeError)) throw error; // a module that cannot be loaded is a TypeError
       await reconnecting(failures);
     }
   }
@@ -68,5 +68,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", route);
 await route();
-// The other views are then there at once, and even if the connection is lost.
+// Load the other views in advance, so that they open at once, even without a connection.
 for (const view of Object.keys(VIEWS)) await loaded(view);

@@ -1,4 +1,4 @@
-// The kinds of CSV files: what each one has, an example of it, and how its header is recognised.
+// The kinds of CSV files: their columns, an example of each, and how its header is recognised.
 
 /** By prefix of the upload: a name, required and optional columns, and rows of an example. */
 export const KINDS = {
@@ -40,8 +40,8 @@ export const KINDS = {
   },
 };
 
-// A column that is unique to the kind. Attributes have columns of any name.
-const TELLTALE = {
+// A column that only this kind has. Files of attributes may have columns of any name.
+const UNIQUE_COLUMN = {
   polls: /\btimestamp_utc\b/,
   business_hours: /\bday(_?of_?week)?\b/,
   timezones: /\btimezone_str\b/,
@@ -60,7 +60,7 @@ export function example({ columns, optional = [], rows }) {
 /** Guess the kind of a file, plain or gzipped; undefined if the header matches none. */
 export async function kindOf(file) {
   const header = (await firstLine(file)).toLowerCase();
-  const kind = Object.keys(KINDS).find((each) => TELLTALE[each].test(header));
+  const kind = Object.keys(KINDS).find((each) => UNIQUE_COLUMN[each].test(header));
   return kind ?? (ATTRIBUTES_FILE.test(file.name) ? "attributes" : undefined);
 }
 

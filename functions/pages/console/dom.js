@@ -27,14 +27,14 @@ export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
-/** The same for SVG elements. */
-export function shape(name, attributes = {}, ...children) {
+/** Create an SVG element, as `element` does. */
+export function svgElement(name, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, name), attributes, children);
 }
 
 /**
- * Replace the children of an element; the focus stays on the control with the same name. Without
- * one, the element itself has it, so that the next Tab goes on from there.
+ * Replace the children of an element. The focus stays on the control with the same name or, without
+ * one, moves to the element itself, so that the next Tab goes on from there.
  *
  * @param {Element} parent
  * @param {(Node|string|null|false)[]} children
@@ -50,7 +50,7 @@ export function refill(parent, children) {
   else focusOn(parent);
 }
 
-/** Move the focus to an element that is no control: the next Tab goes on from there. */
+/** Move the focus to an element that is not a control: the next Tab goes on from there. */
 export function focusOn(node) {
   node.tabIndex = -1;
   node.focus({ preventScroll: true });
@@ -74,7 +74,7 @@ export function announce(message) {
   byId("announcer").textContent = message;
 }
 
-/** Run the action of a button, unless it runs already. A button with `disabled` would lose the focus. */
+/** Run the action of a button, unless it is running. With `disabled`, the button would lose the focus. */
 export async function busy(button, work) {
   if (button.ariaDisabled === "true") return;
   button.ariaDisabled = "true";

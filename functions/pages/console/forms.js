@@ -1,4 +1,4 @@
-// What all forms share: problems beside their fields, and a draft that outlives a reload.
+// What all forms share: problems beside their fields, and a draft that is kept over a reload.
 
 import { messageOf } from "./api.js";
 import { showMessage } from "./dom.js";
@@ -8,7 +8,7 @@ import { sentence } from "./texts.js";
  * Show what is wrong, each message beside its field; the first such field gets the focus.
  *
  * @param {HTMLFormElement} form has an element with data-problem-of="NAME" for each field;
- *   the one of "" is for what is about no single field
+ *   the one of "" is for problems of the form as a whole
  * @param {Object<string, string>} problems messages by the field's name
  */
 export function showProblems(form, problems) {
@@ -27,8 +27,8 @@ export function showProblems(form, problems) {
   first.focus();
 }
 
-/** Fields whose value is incomplete or malformed: the browser calls it empty, which it is not. */
-export function halfTyped(form) {
+/** Problems of fields that are incomplete or malformed; the browser reports their value as empty. */
+export function badInputs(form) {
   const fields = [...form.elements].filter(({ validity }) => validity?.badInput);
   return Object.fromEntries(
     fields.map(({ name, type }) => [
@@ -74,7 +74,7 @@ export function keepDraft(form, name = form.id) {
   });
 }
 
-/** Forget a draft. */
+/** Delete a draft. */
 export const dropDraft = (name) => sessionStorage.removeItem(keyOf(name));
 
 const keyOf = (name) => `draft-${name}`;

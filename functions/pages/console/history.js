@@ -1,6 +1,6 @@
 // A store's uptime by day, week or month, up to the week that is shown.
 
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { element, problemText, refill, showMessage } from "./dom.js";
 import { series } from "./series.js";
 import { plainTable } from "./tables.js";
@@ -36,7 +36,7 @@ export function historySection({ store_id: id, as_of: asOf, time_zone: zone, pol
     showMessage(problem);
     const query = new URLSearchParams({ ...span(asOf, zone.name, select.value), by: select.value, poll_filter: filter });
     try {
-      const { windows } = await ask("GET", `stores/${encodeURIComponent(id)}/history?${query}`, { signal });
+      const { windows } = await callApi("GET", `stores/${encodeURIComponent(id)}/history?${query}`, { signal });
       refill(place, [series(LABEL, windows.map(bar)), element("details", {}, element("summary", {}, "The history as a table"), table(windows))]);
     } catch (error) {
       if (!signal.aborted) showMessage(problem, messageOf(error));

@@ -1,6 +1,6 @@
 // A paged list of the API, newest first, that keeps itself up to date while it is shown.
 
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { busy, byId, focusOn, pause, showMessage } from "./dom.js";
 
 const PAGE = 10;
@@ -87,7 +87,7 @@ export class LiveList {
   async #page(query) {
     const signal = this.#signal;
     try {
-      const page = await ask("GET", `${this.#name}?limit=${PAGE}${query}`, { signal });
+      const page = await callApi("GET", `${this.#name}?limit=${PAGE}${query}`, { signal });
       showMessage(this.#problem);
       return page;
     } catch (error) {

@@ -1,9 +1,9 @@
 // Make a report, and wait for it.
 
-import { ask } from "./api.js";
+import { callApi } from "./api.js";
 import { pause } from "./dom.js";
 
-const ASK_EVERY_MS = 500;
+const CHECK_EVERY_MS = 500;
 
 /**
  * Make a report, and wait until it has ended.
@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 500;
  */
 export async function makeReport(body) {
   const headers = { "Idempotency-Key": crypto.randomUUID() };
-  const { report_id: id } = await ask("POST", "trigger_report", { body, headers });
-  while ((await ask("GET", `get_report/${id}`)).status === "Running") await pause(ASK_EVERY_MS);
+  const { report_id: id } = await callApi("POST", "trigger_report", { body, headers });
+  while ((await callApi("GET", `get_report/${id}`)).status === "Running") await pause(CHECK_EVERY_MS);
   return id;
 }

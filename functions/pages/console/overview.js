@@ -2,7 +2,7 @@
 
 import { actionButton } from "./action_button.js";
 import { groupAddress, storesAddress } from "./addresses.js";
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { byId, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { heatMap } from "./heat_map.js";
 import { periodParts } from "./period_overview.js";
@@ -45,7 +45,7 @@ async function update(reportId, signal) {
   const id = reportId || (await newestReport(signal));
   if (id === shownReport) return;
   if (id) {
-    const summary = await ask("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
+    const summary = await callApi("GET", `reports/${encodeURIComponent(id)}/summary`, { signal });
     refill(place, figures(summary, canHaveTrend(summary) && (() => addTrend(summary.report, reportId))));
   } else {
     const { firstSteps } = await import("./first_steps.js");
@@ -55,7 +55,7 @@ async function update(reportId, signal) {
   place.removeAttribute("aria-busy");
 }
 
-/** Only reports with HTML have a trend, since it costs as much again as all other figures. */
+/** Only reports with HTML have a trend: it costs as much as all other figures together. */
 function canHaveTrend({ trend, report: { request } }) {
   return !trend && !request.period && !request.store_ids && !request.where;
 }
@@ -78,7 +78,7 @@ async function firstReport() {
 /** The id of the newest report of all stores; null if there is none. */
 async function newestReport(signal) {
   try {
-    return (await ask("GET", "stores?limit=1", { signal })).report.report_id;
+    return (await callApi("GET", "stores?limit=1", { signal })).report.report_id;
   } catch (error) {
     if (error.code === "no_report") return null;
     throw error;
@@ -103,7 +103,7 @@ function figures(summary, compare) {
         { class: "buttons" },
         compare && actionButton("Compare with the week before", problem, compare),
         report.request.formats?.includes("html") && openReport(report.report_id, problem, "Open the HTML report"),
-        ...(report.request.period ? downloadButtons(report.report_id, report.request, problem) : []), // its rows are in no list
+        ...(report.request.period ? downloadButtons(report.report_id, report.request, problem) : []), // no list has its rows
       ),
     ),
     problem,

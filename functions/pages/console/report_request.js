@@ -1,12 +1,12 @@
 // The form for a new report, and requests in words.
 
-import { ask, messageOf } from "./api.js";
-import { halfTyped } from "./forms.js";
+import { callApi, messageOf } from "./api.js";
+import { badInputs } from "./forms.js";
 import { displayZone, targetPercent } from "./settings.js";
 import { clock, count, instant, toInstant } from "./texts.js";
 
 const MOST_GROUPS = 3;
-const EXAMPLES = 100; // stores whose attributes are offered
+const SAMPLED_STORES = 100; // their attributes are offered
 
 /**
  * Read the form.
@@ -40,12 +40,12 @@ export function requested(form) {
     ...(target && !isTarget(form.elements.target_percent, target) && { target_percent: "A target is above 0 and at most 100, with four decimals at most." }),
     ...(problem && { where: problem }),
     ...(groups.length > MOST_GROUPS && { group_by: `At most ${MOST_GROUPS} attributes.` }),
-    ...halfTyped(form),
+    ...badInputs(form),
   };
   return { body, problems };
 }
 
-/** The field's attributes say what is valid, but for the bound that is excluded. */
+/** The field's attributes say what is valid; they cannot exclude the lower bound, 0. */
 const isTarget = (field, target) => field.validity.valid && Number(target) > 0;
 
 function periodProblems(from, last) {
@@ -76,12 +76,12 @@ export function listed(text) {
  */
 export async function knownAttributes(path) {
   try {
-    const { stores } = await ask("GET", `${path}?limit=${EXAMPLES}`);
+    const { stores } = await callApi("GET", `${path}?limit=${SAMPLED_STORES}`);
     const names = new Set(stores.flatMap(({ attributes }) => Object.keys(attributes ?? {})));
     const values = (name) => new Set(stores.map(({ attributes }) => attributes?.[name]).filter(Boolean));
     return Object.fromEntries([...names].toSorted().map((name) => [name, [...values(name)].toSorted()]));
   } catch (error) {
-    messageOf(error); // there is nothing to offer yet
+    messageOf(error); // throws bugs on; for an error of the API, nothing is offered
     return {};
   }
 }

@@ -1,13 +1,13 @@
 // One report in the list: its figures, its files, and its status while it runs.
 
 import { actionButton } from "./action_button.js";
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { announce, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { downloadButtons, openReport } from "./report_files.js";
 import { extras, inWords } from "./report_request.js";
 import { count, exactInstant, length, money, number, percent, sentence } from "./texts.js";
 
-const ASK_EVERY_MS = 1000;
+const CHECK_EVERY_MS = 1000;
 
 export class ReportRow {
   #entry;
@@ -43,10 +43,10 @@ export class ReportRow {
     this.#following = true;
     try {
       while (this.#entry.status === "Running" && !signal.aborted) {
-        const report = await ask("GET", `get_report/${this.#entry.report_id}`, { signal });
+        const report = await callApi("GET", `get_report/${this.#entry.report_id}`, { signal });
         if (report.status === "Running") this.#progress(report);
         else this.#end(report);
-        if (report.status === "Running") await pause(ASK_EVERY_MS, signal);
+        if (report.status === "Running") await pause(CHECK_EVERY_MS, signal);
       }
     } catch (error) {
       if (!signal.aborted) showMessage(this.#problem, messageOf(error));
@@ -57,7 +57,7 @@ export class ReportRow {
 
   /** The report was retried elsewhere, unless the list is older than the failure. */
   async #askAgain(entry) {
-    const { status } = await ask("GET", `get_report/${entry.report_id}`, { signal: this.#signal }).catch(() => ({}));
+    const { status } = await callApi("GET", `get_report/${entry.report_id}`, { signal: this.#signal }).catch(() => ({}));
     if (status !== "Running" || this.#entry.status !== "Failed") return;
     this.#entry = entry;
     this.#show();
@@ -83,7 +83,7 @@ export class ReportRow {
   }
 
   async #retry() {
-    const started = await ask("POST", `reports/${this.#entry.report_id}/retry`);
+    const started = await callApi("POST", `reports/${this.#entry.report_id}/retry`);
     this.#entry = { ...this.#entry, ...started, error: null, ended_at: null };
     this.#show();
     await this.follow(this.#signal);

@@ -1,6 +1,6 @@
 // The latest reports, and the form for a new one.
 
-import { ask } from "./api.js";
+import { callApi } from "./api.js";
 import { busy, byId, element, showMessage } from "./dom.js";
 import { keepDraft, problemsOf, showProblems } from "./forms.js";
 import { LiveList } from "./live_list.js";
@@ -26,7 +26,7 @@ async function makeReport() {
   try {
     // If the response is lost, the repeated request starts no second report.
     const headers = { "Idempotency-Key": crypto.randomUUID() };
-    const started = await ask("POST", "trigger_report", { body, headers });
+    const started = await callApi("POST", "trigger_report", { body, headers });
     list.prepend({ ...started, request: body, formats: body.formats, started_at: new Date().toISOString() });
   } catch (error) {
     showProblems(form, problemsOf(form, error, FIELDS));

@@ -1,13 +1,13 @@
 // The sample that the local cloud offers: a button that uploads it and makes a report.
 
 import { actionButton } from "./action_button.js";
-import { ask, ApiError } from "./api.js";
+import { ApiError, callApi } from "./api.js";
 import { element, pause } from "./dom.js";
 import { send } from "./send_file.js";
 import { count } from "./texts.js";
 
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
-const ASK_EVERY_MS = 500;
+const CHECK_EVERY_MS = 500;
 
 /**
  * Return what loads the sample; null if this is not the local cloud, or if it has no sample.
@@ -38,9 +38,9 @@ async function upload(key) {
   const blob = await (await fetch(`local/sample/${key}`)).blob();
   const id = await send(new File([blob], name), kind, () => {});
   for (;;) {
-    const { status, reason } = await ask("GET", `uploads/${encodeURIComponent(id)}`);
+    const { status, reason } = await callApi("GET", `uploads/${encodeURIComponent(id)}`);
     if (status === "Failed") throw new ApiError("not_ingested", `${name}: ${reason}`);
     if (status === "Committed" || status === "Unchanged") return;
-    await pause(ASK_EVERY_MS);
+    await pause(CHECK_EVERY_MS);
   }
 }

@@ -1,6 +1,6 @@
-// Send a file to the inbox, with a form that the API has signed.
+// Send a file to the inbox, with a presigned POST of the API.
 
-import { ApiError, ask } from "./api.js";
+import { ApiError, callApi } from "./api.js";
 import { answered, reconnecting } from "./connection.js";
 import { size } from "./texts.js";
 
@@ -15,7 +15,7 @@ import { size } from "./texts.js";
  */
 export async function send(file, kind, onProgress) {
   if (!file.size) throw new ApiError("empty", "The file is empty.");
-  const form = await ask("POST", "uploads", { body: { kind, filename: file.name } });
+  const form = await callApi("POST", "uploads", { body: { kind, filename: file.name } });
   if (file.size > form.limit_bytes) {
     throw new ApiError("too_large", `The file has ${size(file.size)}; the limit is ${size(form.limit_bytes)}.`);
   }

@@ -10,7 +10,7 @@ const dialog = byId("settings-dialog");
 const form = dialog.querySelector("form");
 const { key, zone, target } = form.elements;
 let asking = null;
-let isDeclined = false; // the question for a key was cancelled: it is not asked again by itself
+let isDeclined = false; // the user cancelled the dialog for a key: do not open it again by itself
 
 export const currentKey = () => sessionStorage.getItem(KEY) ?? "";
 
@@ -21,8 +21,8 @@ export const displayZone = () => localStorage.getItem(ZONE) ?? "UTC";
 export const targetPercent = () => localStorage.getItem(TARGET) ?? "";
 
 /**
- * Ask for a key; callers at the same time share one question. Once it was cancelled, no key is
- * asked for until the user opens the settings: lists that refresh themselves would ask for ever.
+ * Ask for a key; concurrent callers share one dialog. After it was cancelled, no key is asked for
+ * until the user opens the settings: lists that refresh themselves would open it again and again.
  *
  * @param {string} refused the key that was not accepted, if there was one
  * @returns {Promise<boolean>} whether a key was given

@@ -1,7 +1,7 @@
 // One store: its week, its figures, and what they rest on.
 
 import { lastList, parsed, storeAddress } from "./addresses.js";
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { byId, element, refill, showMessage } from "./dom.js";
 import { problemsOf, showProblems } from "./forms.js";
 import { anotherWeek, storeElements } from "./store_parts.js";
@@ -21,7 +21,7 @@ export async function show(rest, signal) {
   const weekQuery = new URLSearchParams({ ...query, store_id: id }); // not in the path: browsers resolve ".." there
   try {
     const [timeline, row] = await Promise.all([
-      ask("GET", `timeline?${weekQuery}`, { signal }),
+      callApi("GET", `timeline?${weekQuery}`, { signal }),
       reportRow(id, query.report_id, signal),
     ]);
     refill(place, storeElements(timeline, row, query));
@@ -51,7 +51,7 @@ function showTitle(text, isId) {
 async function reportRow(id, reportId, signal) {
   const path = reportId ? `reports/${encodeURIComponent(reportId)}/stores` : "stores";
   try {
-    const { stores } = await ask("GET", `${path}?${new URLSearchParams({ store_id: id })}`, { signal });
+    const { stores } = await callApi("GET", `${path}?${new URLSearchParams({ store_id: id })}`, { signal });
     return stores[0] ?? null;
   } catch (error) {
     signal.throwIfAborted();
@@ -62,7 +62,7 @@ async function reportRow(id, reportId, signal) {
 
 /** Links to stores with ids like this one. */
 async function similar(id, signal) {
-  const { stores, suggestions = [] } = await ask("GET", `stores?${new URLSearchParams({ q: id, limit: SIMILAR })}`, { signal });
+  const { stores, suggestions = [] } = await callApi("GET", `stores?${new URLSearchParams({ q: id, limit: SIMILAR })}`, { signal });
   const ids = stores.length ? stores.map((store) => store.store_id) : suggestions;
   if (!ids.length) return [];
   const links = ids.map((each) => element("li", {}, element("a", { href: storeAddress(each), class: "id" }, each)));

@@ -2,7 +2,7 @@
 
 import { storeAddress } from "./addresses.js";
 import { element } from "./dom.js";
-import { dropDraft, halfTyped, keepDraft, showProblems } from "./forms.js";
+import { badInputs, dropDraft, keepDraft, showProblems } from "./forms.js";
 import { historySection } from "./history.js";
 import { displayZone } from "./settings.js";
 import { strip } from "./strip.js";
@@ -205,12 +205,12 @@ export function anotherWeek({ store_id: id, as_of: asOf, poll_filter: filter }, 
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const problems = halfTyped(form);
+    const problems = badInputs(form);
     showProblems(form, problems);
     if (Object.keys(problems).length) return;
     const fields = new FormData(form);
     const given = fields.get("as_of") && { as_of: toInstant(fields.get("as_of"), zone) };
-    dropDraft(draft); // from now on, the address has it
+    dropDraft(draft); // from now on, the address contains it
     const address = storeAddress(id, { ...given, poll_filter: fields.get("poll_filter") });
     if (address === location.hash) dispatchEvent(new HashChangeEvent("hashchange")); // try it again
     else location.hash = address;

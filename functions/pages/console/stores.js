@@ -1,7 +1,7 @@
 // The stores of a report: searched, filtered, sorted and paged by the API.
 
 import { keepList, parsed, storeAddress, storesAddress } from "./addresses.js";
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { byId, element, pause, refill, showMessage } from "./dom.js";
 import { showProblems } from "./forms.js";
 import { conditionsIn, knownAttributes } from "./report_request.js";
@@ -16,7 +16,7 @@ const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
 
 const form = byId("search");
 const place = byId("stores");
-let query = {}; // all that the fragment says, but which page
+let query = {}; // all parameters of the fragment except the page
 
 /** Show the stores that the fragment asks for: ?q=…&state=…&report=…&page=…&page_token=… */
 export async function show(rest, signal) {
@@ -43,7 +43,7 @@ async function load(number, token, signal) {
   if (token) parameters.set("page_token", token);
   place.setAttribute("aria-busy", "true");
   try {
-    const page = await ask("GET", `${path()}?${parameters}`, { signal });
+    const page = await callApi("GET", `${path()}?${parameters}`, { signal });
     refill(place, pageElements(page, number, keptTokens(number, token, page.next_page_token)));
     showMessage(byId("stores-problem"));
   } catch (error) {
@@ -173,7 +173,7 @@ async function changed({ target }) {
   if (target.name === "q") await pause(TYPING_PAUSE_MS, signal);
   if (signal.aborted || !location.hash.startsWith("#stores")) return; // the view may have been left
   const address = storesAddress({ ...query, [target.name]: target.value.trim() });
-  history.replaceState(null, "", address); // not one entry a letter
+  history.replaceState(null, "", address); // instead of a history entry for each letter
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 

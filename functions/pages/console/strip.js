@@ -1,6 +1,6 @@
 // The strip of a week: one row per local day, drawn to scale; tooltips by pointer and by arrow keys.
 
-import { element, shape } from "./dom.js";
+import { element, svgElement } from "./dom.js";
 import { length } from "./texts.js";
 import { hideTip, hideTipSoon, keepTip, showTip } from "./tip.js";
 
@@ -41,7 +41,7 @@ function drawing(day, longest, local, describe) {
     ...day.stretches.map((stretch) => ({ part: stretch, mark: band(stretch, scale) })),
     ...day.polls.map((poll) => ({ part: poll, mark: tick(poll, scale) })),
   ];
-  const svg = shape(
+  const svg = svgElement(
     "svg",
     {
       viewBox: `0 0 ${longest / MINUTE} ${HEIGHT}`,
@@ -59,14 +59,14 @@ function drawing(day, longest, local, describe) {
 function band({ start, end, state }, scale) {
   const [y, height] = BAND[state];
   const fill = state === "no-data" ? { fill: "url(#hatching)" } : {};
-  return shape("rect", { class: state, x: scale(start), y, width: scale(end) - scale(start), height, ...fill });
+  return svgElement("rect", { class: state, x: scale(start), y, width: scale(end) - scale(start), height, ...fill });
 }
 
 function tick({ instant, status, is_evidence: isEvidence }, scale) {
   const [y, height] = POLL[status];
   const x = scale(instant);
   const kind = `poll ${status}${isEvidence ? "" : " unused"}`;
-  return shape("line", { class: kind, x1: x, x2: x, y1: y, y2: y + height });
+  return svgElement("line", { class: kind, x1: x, x2: x, y1: y, y2: y + height });
 }
 
 /** "open 12 h: up 9 h, down 3 h, 14 polls" */
@@ -93,14 +93,14 @@ function axis(longest) {
 }
 
 function hatching() {
-  return shape(
+  return svgElement(
     "svg",
     { class: "unseen", "aria-hidden": "true" },
-    shape(
+    svgElement(
       "pattern",
       { id: "hatching", width: 14, height: 4, patternUnits: "userSpaceOnUse" },
-      shape("rect", { class: "hatch-ground", width: 14, height: 4 }),
-      shape("rect", { class: "hatch-line", width: 7, height: 4 }),
+      svgElement("rect", { class: "hatch-ground", width: 14, height: 4 }),
+      svgElement("rect", { class: "hatch-line", width: 7, height: 4 }),
     ),
   );
 }
@@ -154,7 +154,7 @@ function addTooltips(svg, parts, day, longest, describe) {
     if (pointerType !== "touch") hideTipSoon(); // a finger that is lifted has left, too
   });
   svg.addEventListener("blur", () => {
-    if (shown >= 0) hideTip(); // not the tip of a drawing that was touched instead
+    if (shown >= 0) hideTip(); // unless another drawing shows the tip now
   });
   svg.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hideTip();

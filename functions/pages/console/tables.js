@@ -60,7 +60,7 @@ function dataCell({ cell, isText }, index, row) {
     : element("td", attributes, content ?? "–");
 }
 
-/** The same with all rows at hand, sorted here; columns have `value`, what they are sorted by. */
+/** A sortable table that has all rows and sorts them itself, by the `value` of their columns. */
 export function locallySortedTable(options) {
   const place = element("div");
   const show = (sort) => {

@@ -22,7 +22,7 @@ export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1
 /** Hours with two decimals: 1234.5 → "1,234.50" */
 export const hours = (value) => HOURS.format(value);
 
-/** 45.671 → "45.7%"; there is no percentage of nothing */
+/** 45.671 → "45.7%"; null → "no data" */
 export const percent = (value) => (value == null ? "no data" : `${value.toFixed(1)}%`);
 
 /** A difference of percentages: 1.25 → "+1.3 points" */
@@ -45,7 +45,7 @@ export function size(bytes) {
   return `${power && value < 100 ? value.toFixed(1) : Math.round(value)} ${SIZES[power]}`;
 }
 
-/** A length of time in microseconds, in a unit, with the report's two decimals: rounded half to even. */
+/** A length of time in a unit, with two decimals, rounded half to even as in reports. */
 export function inUnits(microseconds, unit) {
   const step = unit / 100; // a whole number, so that nothing is rounded before
   const whole = Math.floor(microseconds / step);

@@ -1,4 +1,4 @@
-// The files that are chosen, until they are sent.
+// The chosen files, until they are sent.
 
 import { messageOf } from "./api.js";
 import { byId, element, problemText, showMessage } from "./dom.js";
@@ -13,7 +13,7 @@ const button = byId("send-all");
 const files = new Set(); // those that are not sent yet
 let sending = 0;
 
-/** A chosen file: its kind, which is guessed, and what became of sending it. */
+/** A chosen file: its kind, which is guessed, and the progress of sending it. */
 class QueuedFile {
   isSending = false;
   #file;

@@ -1,12 +1,12 @@
-// One upload that was sent: what became of it.
+// One upload in the list: its status and its outcome.
 
 import { actionButton } from "./action_button.js";
-import { ask, messageOf } from "./api.js";
+import { callApi, messageOf } from "./api.js";
 import { announce, element, pause, problemText, refill, showMessage } from "./dom.js";
 import { KINDS } from "./csv_kinds.js";
 import { count, instant, number } from "./texts.js";
 
-const ASK_EVERY_MS = 1000;
+const CHECK_EVERY_MS = 1000;
 const UNFINISHED = ["Pending", "Retrying"];
 const STATES = {
   Pending: "Queued",
@@ -16,6 +16,9 @@ const STATES = {
   Failed: "Failed",
   Expired: "Never arrived",
 };
+
+/** An entry as text, without the link, which differs in each response. */
+const withoutLink = (entry) => JSON.stringify({ ...entry, rejects_url: undefined, expires_at: undefined });
 
 export class UploadRow {
   #entry;
@@ -33,10 +36,9 @@ export class UploadRow {
   /** Show the entry of a newer list, unless a newer status is known. */
   update(entry) {
     if (UNFINISHED.includes(entry.status) && !UNFINISHED.includes(this.#entry.status)) return;
-    const { rejects_url: _, expires_at: __, ...news } = { ...this.#entry, ...entry };
-    const { rejects_url: ___, expires_at: ____, ...known } = this.#entry;
-    if (JSON.stringify(news) === JSON.stringify(known)) return;
-    this.#entry = { ...this.#entry, ...entry };
+    const updated = { ...this.#entry, ...entry };
+    if (withoutLink(updated) === withoutLink(this.#entry)) return;
+    this.#entry = updated;
     this.#show();
   }
 
@@ -46,8 +48,8 @@ export class UploadRow {
     this.#following = true;
     try {
       while (UNFINISHED.includes(this.#entry.status) && !signal.aborted) {
-        this.update(await ask("GET", this.#path, { signal }));
-        if (UNFINISHED.includes(this.#entry.status)) await pause(ASK_EVERY_MS, signal);
+        this.update(await callApi("GET", this.#path, { signal }));
+        if (UNFINISHED.includes(this.#entry.status)) await pause(CHECK_EVERY_MS, signal);
         else announce(`${this.#entry.filename}: ${STATES[this.#entry.status]}.`);
       }
     } catch (error) {
@@ -103,7 +105,7 @@ export class UploadRow {
 
   /** Links expire after minutes, so one is requested when the button is pressed. */
   async #download() {
-    location.assign((await ask("GET", this.#path)).rejects_url);
+    location.assign((await callApi("GET", this.#path)).rejects_url);
   }
 }
 

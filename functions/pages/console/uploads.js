@@ -1,4 +1,4 @@
-// Uploads: new ones, and what became of earlier ones.
+// Uploads: new ones, and the outcomes of earlier ones.
 
 import { busy, byId, element } from "./dom.js";
 import { example, KINDS } from "./csv_kinds.js";

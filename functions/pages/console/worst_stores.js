@@ -12,7 +12,7 @@ const WORST = 10;
  *
  * @param {string} caption for screen readers
  * @param {object[]} stores as in the summary
- * @param {object} [query] what a link to a store says besides its id
+ * @param {object} [query] parameters of the links to stores
  */
 export function worstStores(caption, stores, query = {}) {
   if (!stores.length) return element("p", { class: "empty" }, "No store has data.");

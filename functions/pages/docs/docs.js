@@ -12,7 +12,7 @@ follow();
 
 const DAY_MS = 86_400_000;
 
-/** A page of a list of the API; empty if a key is needed. */
+/** The first page of a list of the API; empty if the call fails, for example without a key. */
 async function listed(name) {
   const response = await fetch(new URL(`${name}?limit=100`, base), { headers });
   return response.ok ? await response.json() : { [name]: [] };
@@ -63,6 +63,6 @@ const ui = SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
-  validatorUrl: null, // a service elsewhere, which need not know of us
+  validatorUrl: null, // do not send the document to an external service
   onComplete: () => key && ui.preauthorizeApiKey("api_key", key),
 });

@@ -1,4 +1,4 @@
-"""Metrics in CloudWatch's embedded metric format, which are lines of the log.
+"""Metrics in CloudWatch's embedded metric format: lines of the log.
 
 The template sets the namespace and the only dimension, `service`, which is the stack's name.
 """

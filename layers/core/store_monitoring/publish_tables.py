@@ -196,8 +196,7 @@ def _publish_reports(
     keep_since: datetime,
 ) -> int:
     while True:
-        # Opened before the list is read: if a concurrent call publishes a report that is not in the
-        # list yet, the commit conflicts instead of removing it.
+        # Opened before the list is read: a concurrent commit that the list lacks is a conflict.
         table = published.open("report_rows")
         complete = {published_report_key(each) for each in _complete_reports(reports, completed)}
         new, unlisted = sorted(complete - table.keys), sorted(table.keys - complete)

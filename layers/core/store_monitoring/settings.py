@@ -1,4 +1,4 @@
-"""The settings of functions: environment variables, checked when a function starts."""
+"""The settings of functions: environment variables that are checked when a function starts."""
 
 import os
 from collections.abc import Mapping

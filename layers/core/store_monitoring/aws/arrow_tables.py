@@ -231,7 +231,7 @@ class ArrowTables:
         """Yield the tables in files.
 
         They are fetched in parallel. Small ones are decoded in one thread, since several threads
-        would only wait for Python's global lock.
+        would only wait for Python's global interpreter lock.
         """
         fetches = self._pool.map(
             lambda file: self._fetch(file.key, file.bytes, ranges, **options), files
@@ -242,7 +242,7 @@ class ArrowTables:
     def _fetch(
         self, key: str, known_bytes: int, ranges: _Ranges, **options: Any
     ) -> Callable[[], pa.Table]:
-        """Fetch the bytes of a table, and return a function that decodes them.
+        """Fetch a small file, or the table in a large one; return a function that gives the table.
 
         The file had `known_bytes` when it was written; 0 if that is not known. It may have another
         size by now, if it was overwritten when a store was deleted.

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the calls: summaries, responses, errors, examples."""
+"""Helpers that describe calls in the OpenAPI document: summaries, responses, errors, examples."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -89,7 +89,7 @@ def response(
     links : dict or None
         The calls that its body has parameters for.
     pages : dict or None
-        Other bodies that the call can return: the start of each, by content type.
+        Bodies of other content types that the call can return: the start of each as an example.
     """
     kind = "schema" if isinstance(model, dict) else "model"
     described: dict[str, Any] = {
@@ -117,7 +117,7 @@ def error(
     examples : dict
         Code and message of errors, by name.
     by_gateway : bool
-        Whether it is API Gateway's: then it has no form as problem details.
+        Whether API Gateway returns it: then it is never in the form of problem details.
     """
     bodies = {
         name: {"error": {"code": code, "message": message}}
@@ -130,7 +130,7 @@ def error(
 
 
 def problem_members(status: HTTPStatus, message: str) -> dict[str, object]:
-    """Return the members of RFC 9457 that join an error."""
+    """Return the members of RFC 9457 that an error gets in addition."""
     return {
         "type": "about:blank",
         "title": status.phrase,

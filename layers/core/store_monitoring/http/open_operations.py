@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the calls that are open to all; without Pydantic."""
+"""The descriptions of the calls that need no authorization; without Pydantic."""
 
 from http import HTTPStatus
 from typing import Literal

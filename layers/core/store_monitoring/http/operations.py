@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about each call; Powertools takes it from the handlers' routes."""
+"""The description of each call in the OpenAPI document; the handlers pass them to Powertools."""
 
 from http import HTTPStatus
 from typing import Any

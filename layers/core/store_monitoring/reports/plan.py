@@ -212,11 +212,6 @@ class Plan:
         return Parameters(self.memory_us, self.poll_filter, self.coverage_us)
 
     @property
-    def covers_all_stores(self) -> bool:
-        """Whether the report covers all known stores."""
-        return not self.where and all(shard.store_ids is None for shard in self.shards)
-
-    @property
     def selection(self) -> str:
         """Which stores the report covers, for people."""
         named = sum(len(shard.store_ids or ()) for shard in self.shards)

@@ -1,4 +1,4 @@
-"""Keys of the data bucket. All are deterministic: a repeated step overwrites with equal bytes."""
+"""Keys of the data bucket. All are deterministic: a repeated step writes the same bytes again."""
 
 from zlib import crc32
 
@@ -85,7 +85,7 @@ PUBLISHED_PREFIX = "tables/"
 
 
 def published_stores_key(stores_key: str) -> str:
-    """Return the key of what the table `stores` has of a stores file.
+    """Return the key of the data file of the table `stores` for a stores file.
 
     >>> published_stores_key("stores/bucket=003/00000012-0b6c.parquet")
     'tables/stores/data/bucket=003/00000012-0b6c.parquet'

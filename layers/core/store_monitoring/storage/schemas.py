@@ -23,7 +23,7 @@ POLLS_AS_READ = POLLS.set(
     POLLS.get_field_index("store_id"),
     _field(1, "store_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
 )
-"""The same when read: with a dictionary, each of a row group's few ids is stored once."""
+"""`POLLS` as it is read: with a dictionary, each of a row group's few ids is in memory once."""
 
 HOURS_ROW = pa.struct(
     [
@@ -87,9 +87,11 @@ STORES = pa.schema(
 )
 """One row per store, ascending by `store_id`; null where something is not known.
 
-`…_uploaded_at` keeps an upload that is ingested late from replacing a later one. `…_is_partial` is
-true if rows of the store were rejected in the upload, otherwise null. A file lacks columns of which
-no store has a value, an older one also those that were added later.
+`…_uploaded_at` prevents an upload that is ingested late from replacing a later upload.
+`…_is_partial` is true if rows of the store were rejected in the upload, otherwise null.
+
+A file lacks columns in which no store has a value; an older file also lacks columns that were added
+later.
 """
 
 TOTAL_COLUMNS = tuple(
@@ -97,7 +99,7 @@ TOTAL_COLUMNS = tuple(
     for measure in ("uptime", "downtime", "no_data", "covered", "excluded")
     for window in ("hour", "day", "week")
 )
-"""Exact microseconds: the first three measures are together the business time (rule 19)."""
+"""Exact microseconds; the first three measures add up to the business time (rule 19)."""
 
 PART = pa.schema(
     [
@@ -121,8 +123,8 @@ PART = pa.schema(
 """What one shard computed: one row per store, ascending by `store_id`.
 
 The last poll is null where no poll is known, the time zone where none was uploaded, and so are the
-attributes. A recovery is an incident that an active poll ended; `recovery_…` is the length of all
-of them. `outage_hours` has the local hour of the week in which each outage starts: 0 is Monday,
+attributes. A recovery is an incident that an active poll ended; `recovery_…` is the total length of
+these. `outage_hours` has the local hour of the week in which each outage starts: 0 is Monday,
 00:00 to 01:00.
 """
 
@@ -190,8 +192,8 @@ STORE_STATES = pa.schema(
 )
 """The state of each store when it was last seen open (rule 19).
 
-`up` is null for a store that was silent then: it had a state before, but has no known poll any
-more. Both are null or false for a store without a state. Files of older versions lack `silent`; in
+`up` is null for a store that was silent then: it had a state before, but no longer has a known
+poll. Both are null or false for a store without a state. Files of older versions lack `silent`; in
 them, a store without a known poll is not `up`.
 """
 
@@ -300,7 +302,7 @@ REPORT_ROWS = pa.schema(
 )
 """The Iceberg table of complete reports: one row per report, window and store.
 
-The measures are those of `PART`, exact. Outages are null in windows that are not measured for them.
-`window_date` is that of `PERIOD_PART`, and null where a window is no day, week or month.
+The measures are those of `PART`, exact. Those of outages are null in windows for which they are not
+computed. `window_date` is that of `PERIOD_PART`; null if the window is not a day, week or month.
 Attributes are those of the report's snapshot.
 """

@@ -22,7 +22,7 @@ def write_stores(bucket: int, version: str, stores: pa.Table, tables: Tables) ->
 
 
 def _known_columns(stores: pa.Table) -> pa.Table:
-    """Leave out what is not known of any store: reading a column costs as much for nulls."""
+    """Drop columns without any value: reading them would cost as much as reading values."""
     known = [
         name
         for name, values in zip(stores.column_names, stores.columns, strict=True)
@@ -174,7 +174,7 @@ def _values(texts: pa.Table) -> pa.MapArray:
 
 
 def last_rows(chunks: Iterable[pa.Table]) -> pa.Table:
-    """Return the last row of each store in a file that is read in chunks, in order of the rows.
+    """Return the last row of each store in a file that is read in chunks, in the order of the file.
 
     Memory grows with the number of stores, not with the number of rows.
 
@@ -210,7 +210,7 @@ def with_restored(
     column : str
         "timezone", "hours", "special_hours", "exclusions" or "attributes".
     uploaded_at : datetime
-        Upload time of the values to undo; values of another upload time stay.
+        Upload time of the values to undo; values with another upload time stay.
     """
     at = stores.column(f"{column}_uploaded_at")
     is_from_upload = pc.fill_null(pc.equal(at, pa.scalar(uploaded_at, at.type)), False)

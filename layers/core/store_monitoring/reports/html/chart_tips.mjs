@@ -2,7 +2,7 @@
 
 const tip = document.getElementById("tip");
 const MARGIN = 8;
-let anchor = null; // the bar that the tip is about
+let anchor = null; // the bar whose tip is shown
 
 function show(bar) {
   hide();
@@ -27,10 +27,10 @@ function hide() {
   tip.hidden = true;
 }
 
-function enliven(chart) {
+function addTooltips(chart) {
   const bars = [...chart.querySelectorAll(".bar")].map((bar) => {
     const title = bar.querySelector("title");
-    title.remove(); // else the browser shows it too
+    title.remove(); // otherwise the browser shows it, too
     return { rect: bar.querySelector("rect"), text: title.textContent };
   });
   const last = bars.length - 1;
@@ -71,6 +71,6 @@ function enliven(chart) {
   });
 }
 
-document.querySelectorAll("svg.chart").forEach(enliven);
+document.querySelectorAll("svg.chart").forEach(addTooltips);
 addEventListener("pointerdown", ({ target }) => target.closest("svg.chart, #tip") || hide(), { capture: true });
 addEventListener("scroll", () => anchor && place(), { passive: true });

@@ -2,7 +2,7 @@
 
 const element = (id) => document.getElementById(id);
 const data = JSON.parse(element("stores-data").textContent);
-const stores = data.store_id.map((_, store) => store); // by their index, the worst first
+const stores = data.store_id.map((_, store) => store); // indices; the worst store is the first
 const searched = data.store_id.map((id, store) => `${id}\n${data.name[store] ?? ""}`.toLowerCase());
 const table = element("stores-table");
 const columns = [...table.tHead.rows[0].cells].map((head) => ({ head, ...head.dataset }));
@@ -44,7 +44,7 @@ function select() {
   render();
 }
 
-// What is not known comes last, whichever way it is sorted.
+// Unknown values come last in both directions.
 function comparison(values) {
   const sign = descending ? -1 : 1;
   return (a, b) => {
@@ -89,7 +89,7 @@ function rowOf(values) {
   return line;
 }
 
-// A collapsed row with the longest values: columns keep their widths, whatever is shown.
+// The longest value of a column, for a collapsed row that keeps the widths of columns constant.
 function widest({ name, kind }) {
   const length = (value) => (value === null ? 0 : shownAs[kind](value).length);
   return data[name].reduce((longest, value) => (length(value) > length(longest) ? value : longest), null);
