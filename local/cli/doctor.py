@@ -22,7 +22,8 @@ from local.emulator.settings import HOST
 _MIN_PYTHON = (3, 11)
 _MIN_FREE_BYTES = 1_000_000_000
 _PORT = 3000
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# The first needs half of the processor time of the others.
+_CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _ENGINE_TIMEOUT_SECONDS = _API_TIMEOUT_SECONDS = 3
 
 
@@ -128,7 +129,7 @@ def _lambda_python() -> Check:
 def _chromium() -> Check:
     if found := installed_chromium():
         return Check("Chromium", found)
-    advice = "to run the tests of pages: apt-get install chromium"
+    advice = "to run the tests of pages: apt-get install chromium-headless-shell"
     return Check("Chromium", "none", advice, is_needed=False)
 
 

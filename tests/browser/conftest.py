@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
     if executable is None and "CI" in os.environ:
         pytest.fail("no Chromium is installed, which CI requires")
     if executable is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
+        pytest.skip("no Chromium is installed: apt-get install chromium-headless-shell")
     with headless(executable) as browser:
         yield browser
 

@@ -30,7 +30,8 @@ def main() -> int:
     """Write the pictures; return the exit status."""
     executable = installed_chromium()
     if executable is None:
-        print("error: no Chromium is installed: apt-get install chromium", file=sys.stderr)
+        advice = "apt-get install chromium-headless-shell"
+        print(f"error: no Chromium is installed: {advice}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, headless(executable) as browser:
         _report_page(browser, Path(folder))
