@@ -245,6 +245,17 @@ def test_values_of_a_later_upload_stay(pipeline: Pipeline) -> None:
     assert pipeline.zones() == {"a": "UTC", "b": None}
 
 
+def test_only_stores_that_change_are_written(pipeline: Pipeline) -> None:
+    first = zones(pipeline, 1, a="UTC")
+    second = zones(pipeline, 2, a="Asia/Tokyo")
+    files = pipeline.files()
+    take_back(pipeline, first)
+    assert pipeline.files() == files
+    version = take_back(pipeline, second).version
+    [written] = pipeline.files() - files
+    assert Path(written).name.startswith(f"{version:08d}-")
+
+
 def test_all_uploads_of_a_file_are_taken_back_together(
     pipeline: Pipeline,
 ) -> None:
