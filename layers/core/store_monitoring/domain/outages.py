@@ -109,10 +109,18 @@ class OutageFigures:
 
 
 class OutageTracker:
-    """Finds the outages in disjoint windows, given statuses stretch by stretch in order of time.
+    """Finds the outages in disjoint windows, given statuses piece by piece in order of time.
 
-    Outages are pending until an active poll ends their incident: a later stretch may extend them.
+    Outages are pending until an active poll ends their incident: a later piece may extend them.
     Of other outages only figures are kept; with `keep_all`, the outages too, in 50 bytes each.
+
+    For example, a store is open from 9:00 to 17:00. It is active on Monday at 10:00, inactive on
+    Monday at 12:00, and active on Tuesday at 11:00. The first piece ends on Monday at 20:00. It has
+    the outage from 12:00 to 17:00, the first one of incident 1, which is pending. In the second
+    piece the store is still inactive, so its outage on Tuesday from 9:00 to 11:00 belongs to
+    incident 1, too. The active poll ends the incident, and both outages are recorded. If the first
+    piece ended on Monday at 14:00, the second one would begin with the outage from 14:00 to 17:00,
+    which extends the pending one from 12:00 to 14:00.
     """
 
     def __init__(
@@ -134,12 +142,12 @@ class OutageTracker:
         self._hours = [np.empty(0, np.uint8)]
 
     def add(self, known: KnownPolls, changes: Statuses) -> None:
-        """Add the next stretch.
+        """Add the next piece.
 
         Parameters
         ----------
         known : KnownPolls
-            Polls of the stretch, and each store's last poll before it.
+            Polls of the piece, and each store's last poll before it.
         changes : Statuses
             Those of `status_changes`.
         """
@@ -149,7 +157,7 @@ class OutageTracker:
         self._record(outages.where(has_ended))
 
     def _find_outages(self, known: KnownPolls, changes: Statuses) -> Outages:
-        """Return the outages of the next stretch, and those that were pending before it."""
+        """Return the outages of the next piece, and those that were pending before it."""
         is_first = changes.poll == known.border[changes.store]
         run, last_up_us, next_up_us = self._runs(known, changes, is_first)
         resumes = is_first & ~changes.active
@@ -172,7 +180,7 @@ class OutageTracker:
             last_up_us[status],
             next_up_us[status],
         )
-        # Used only for stores whose last status is inactive: the next stretch continues it.
+        # Used only for stores whose last status is inactive: the next piece continues it.
         is_last = np.append(is_first[1:], True)[: len(is_first)]
         self._last_up_us[changes.store[is_last]] = last_up_us[is_last]
         return _merge_adjacent(pending, new)
@@ -209,7 +217,7 @@ class OutageTracker:
         return run, last_up_us, next_up_us
 
     def finish(self) -> OutageFigures:
-        """Return the figures of all outages, after the last stretch."""
+        """Return the figures of all outages, after the last piece."""
         self._record(self._pending)
         self._pending = NO_OUTAGES
         window = [np.repeat(np.arange(len(starts)), starts) for starts in self._starts]
