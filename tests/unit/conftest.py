@@ -10,7 +10,7 @@ import pytest
 from botocore import session
 from botocore.loaders import create_loader
 
-from local.emulator.dynamodb import serialize_values_by_type
+from local.emulator.dynamodb import isolate_transactions, serialize_values_by_type
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from testing.pipeline import Pipeline
@@ -24,7 +24,8 @@ ACCOUNT = {
 }
 
 
-# moto serializes DynamoDB's values slowly.
+# moto copies and serializes DynamoDB's values slowly.
+isolate_transactions()
 serialize_values_by_type()
 
 # The same models of services for all sessions, of which moto has one for each test.
