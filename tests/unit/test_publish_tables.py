@@ -490,11 +490,11 @@ def test_a_call_opens_few_manifests_however_many_commits_the_files_are_of(
     analyst: Analyst, opened: list[str]
 ) -> None:
     counts = []
-    for version in range(1, 41):
+    for version in range(1, 26):
         opened.clear()
-        publish_file(analyst, version, max_files=20)
+        publish_file(analyst, version, max_files=12)
         counts.append(len(opened))
-    assert len(analyst.published.open("report_rows").keys) == 20
+    assert len(analyst.published.open("report_rows").keys) == 12
     assert max(counts) <= 10
 
 
@@ -503,11 +503,11 @@ def test_manifests_that_were_not_merged_are_merged_by_the_next_commit(
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr(iceberg_tables, "_MAX_MANIFESTS", 1000)
-        for version in range(1, 21):
+        for version in range(1, 13):
             publish_file(analyst, version)
-    publish_file(analyst, 21)
+    publish_file(analyst, 13)
     opened.clear()
-    assert len(analyst.published.open("report_rows").keys) == 21
+    assert len(analyst.published.open("report_rows").keys) == 13
     assert len(opened) <= 2
     for snapshot in analyst.table("report_rows").snapshots():
         files = analyst.table("report_rows").inspect.files(snapshot.snapshot_id)
@@ -548,7 +548,7 @@ def test_old_versions_expire_and_nothing_stays_of_them(
     monkeypatch.setattr(iceberg_tables, "_IN_USE", timedelta(0))
     pipeline, rng = analyst.pipeline, random.Random(7)
     counts = []
-    for number in range(24):
+    for number in range(16):
         pipeline.ingest("timezones/z.csv", f"store_id,timezone_str\n{STORES[number % 9]},UTC")
         pipeline.ingest("polls/p.csv", polls_csv(rng, 5))
         compact(pipeline)
@@ -556,7 +556,7 @@ def test_old_versions_expire_and_nothing_stays_of_them(
             (pipeline.folder / "tables/polls/metadata/killed-m0.avro").touch()
         analyst.publish()
         counts.append(sum(key.startswith("tables/") for key in pipeline.files()))
-    assert max(counts[12:]) <= max(counts[:12])
+    assert max(counts[8:]) <= max(counts[:8])
     assert not [key for key in pipeline.files() if "killed" in key]
     for name in ("polls", "stores"):
         table = analyst.table(name)
