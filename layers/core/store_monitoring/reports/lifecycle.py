@@ -1,5 +1,6 @@
 """The life cycle of a report: start it, refresh its status, retry it, end it."""
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -94,13 +95,12 @@ def _start_execution(
     report: Report, now: datetime, reports: Reports, executions: Executions
 ) -> None:
     """Start the execution of a report; if that fails, mark the report Failed."""
-    try:
-        executions.start(report)
-    except Exception:
+    with ExitStack() as undo:
         # If a concurrent call recorded this attempt, that call may have started the execution.
         if report.attempted_at == now:
-            reports.fail(report.execution, NOT_STARTED, now)
-        raise
+            undo.callback(reports.fail, report.execution, NOT_STARTED, now)
+        executions.start(report)
+        undo.pop_all()
 
 
 def retry_report(report_id: str, now: datetime, reports: Reports, executions: Executions) -> Report:
@@ -114,7 +114,7 @@ def retry_report(report_id: str, now: datetime, reports: Reports, executions: Ex
     ReportNotFailedError
         If the report is Running or Complete.
     TransientError
-        If the execution could not be started. The report stays Failed.
+        If the execution could not be started. The report is marked Failed again.
     """
     report = find_report(report_id, now, reports, executions)
     if report.status is not Status.FAILED:
