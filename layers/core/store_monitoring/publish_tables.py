@@ -258,9 +258,8 @@ def _write_report(key: str, tables: Tables) -> DataFile | None:
 def _report_rows(part: pa.Table, plan: Plan) -> pa.Table:
     """Return what a shard computed, with one row for each window of a store."""
     columns = dict(zip(part.column_names, part.columns, strict=True))
-    if (
-        plan.period is not None
-    ):  # the part has such rows; casts parse their local times with offsets
+    if plan.period is not None:
+        # The part has such rows; casts parse their local times with offsets.
         if plan.period.unit is PeriodUnit.TOTAL:
             del columns["window_date"]  # it begins on no date that all stores share
         return _of_window(columns, plan, window_name=plan.period.unit.value)
