@@ -1,7 +1,7 @@
 """POST /uploads: a presigned POST to upload a file to the inbox."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +16,7 @@ from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import UploadBodyWithExample
 from store_monitoring.http.operations import CREATE_UPLOAD
 from store_monitoring.http.upload_responses import presigned_post_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 from store_monitoring.uploads import create_upload
@@ -41,7 +42,7 @@ app = new_app(settings.cors_origin, validates=True)
 @app.post("/uploads", **CREATE_UPLOAD)
 def post_upload(body: UploadBodyWithExample) -> Response[str]:
     """Create an upload of the file that the body describes."""
-    now = datetime.now(UTC)
+    now = utc_now()
     expires_at = now + timedelta(seconds=settings.download_link_seconds)
     upload = create_upload(body.to_request(), now, expires_at, presigned_posts, uploads)
     logger.info("upload created", upload_id=upload.upload_id)

@@ -1,7 +1,7 @@
 """After an execution has ended: mark its report, emit metrics, publish the event, and notify."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from store_monitoring.aws.events import EventBus, SnsNotifications
 from store_monitoring.aws.executions import failure_of
 from store_monitoring.aws.report_table import ReportTable
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import log_context, logger
 from store_monitoring.notifications.report_events import announce_end
 from store_monitoring.reports.lifecycle import end_report
@@ -38,7 +39,7 @@ def lambda_handler(event: EventBridgeEvent, context: LambdaContext) -> None:
     """Handle a "Step Functions Execution Status Change" event from EventBridge."""
     execution = event.detail["name"]
     with log_context(report_id=report_id_of(execution)):
-        report = end_report(execution, failure_of(event.detail), datetime.now(UTC), reports)
+        report = end_report(execution, failure_of(event.detail), utc_now(), reports)
         if report is None:
             logger.warning("this execution ended no report")
             return

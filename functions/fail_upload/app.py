@@ -1,7 +1,6 @@
 """Consumer of the messages that ingest failed on too often: record their uploads as Failed."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -17,6 +16,7 @@ from store_monitoring.aws.upload_queue import deliveries_in
 from store_monitoring.aws.upload_table import DynamoDbUploads
 from store_monitoring.errors import UploadFailedError
 from store_monitoring.ingest.outcomes import fail_upload
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
@@ -42,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> PartialItem
 
 
 def _fail(record: SQSRecord) -> None:
-    now = datetime.now(UTC)
+    now = utc_now()
     for delivery in deliveries_in(record):
         outcome = fail_upload(delivery, now, uploads)
         if outcome.ended_at == now:

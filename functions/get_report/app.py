@@ -1,7 +1,7 @@
 """GET /get_report and /reports/{report_id}/summary: a report's status, links and summary."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +16,7 @@ from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import Download, ReportIdInPath, ReportIdInQuery
 from store_monitoring.http.operations import GET_REPORT, GET_REPORT_BY_QUERY, GET_SUMMARY
 from store_monitoring.http.report_responses import report_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.reports.queries import read_report, read_summary
 from store_monitoring.reports.report import Format, Status
@@ -50,7 +51,7 @@ def get_report_by_query(report_id: ReportIdInQuery, download: Download = "false"
 @app.get("/get_report/<report_id>", **GET_REPORT)
 def get_report(report_id: ReportIdInPath, download: Download = "false") -> Response[str]:
     """Return the status of a report, or redirect to its CSV file."""
-    accept, now = app.current_event.headers.get("Accept", ""), datetime.now(UTC)
+    accept, now = app.current_event.headers.get("Accept", ""), utc_now()
     logger.append_keys(report_id=report_id)
     view = read_report(report_id, now, reports, executions, files)
     logger.info("report read", status=view.report.status.value)
@@ -67,7 +68,7 @@ def get_report(report_id: ReportIdInPath, download: Download = "false") -> Respo
 def get_summary(report_id: ReportIdInPath) -> Response[str]:
     """Return the summary of a report."""
     logger.append_keys(report_id=report_id)
-    summary = read_summary(report_id, datetime.now(UTC), reports, executions, files)
+    summary = read_summary(report_id, utc_now(), reports, executions, files)
     return json_response(HTTPStatus.OK, summary)
 
 

@@ -1,7 +1,7 @@
 """GET /uploads and /uploads/{upload_id}: the latest uploads, and the status of one."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,7 @@ from store_monitoring.http.app import json_response, new_app, next_page_link
 from store_monitoring.http.models import Limit, UploadIdInPath, UploadPageToken
 from store_monitoring.http.operations import GET_UPLOAD, LIST_UPLOADS
 from store_monitoring.http.upload_responses import upload_body, upload_page_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.settings import DownloadLinkSeconds, EnvironmentSettings, ReportRetentionDays
 from store_monitoring.uploads import list_uploads, read_upload
@@ -44,7 +45,7 @@ app = new_app(settings.cors_origin, validates=True)
 @app.get("/uploads", **LIST_UPLOADS)
 def get_uploads(limit: Limit = 20, page_token: UploadPageToken = None) -> Response[str]:
     """Return one page of uploads, newest first."""
-    now = datetime.now(UTC)
+    now = utc_now()
     page = list_uploads(limit, page_token, now, uploads, inbox, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     headers = next_page_link(app.current_event, page.end.to_token()) if page.end else {}
@@ -54,7 +55,7 @@ def get_uploads(limit: Limit = 20, page_token: UploadPageToken = None) -> Respon
 @app.get("/uploads/<upload_id>", **GET_UPLOAD)
 def get_upload(upload_id: UploadIdInPath) -> Response[str]:
     """Return the status of an upload, with a link to its rejected rows."""
-    now = datetime.now(UTC)
+    now = utc_now()
     view = read_upload(upload_id, now, uploads, inbox, files)
     ends_at = now + timedelta(seconds=settings.download_link_seconds)
     return json_response(HTTPStatus.OK, upload_body(view, ends_at))

@@ -1,7 +1,7 @@
 """GET /reports: the latest reports and their status."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from store_monitoring.http.app import json_response, new_app, next_page_link
 from store_monitoring.http.models import Limit, PageToken
 from store_monitoring.http.operations import LIST_REPORTS
 from store_monitoring.http.report_responses import report_page_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.reports.ports import PageRequest
 from store_monitoring.reports.queries import list_reports
@@ -41,7 +42,7 @@ app = new_app(settings.cors_origin, validates=True)
 def get_reports(limit: Limit = 20, page_token: PageToken = None) -> Response[str]:
     """Return one page of reports, newest first."""
     page = PageRequest(limit, page_token)
-    found = list_reports(page, datetime.now(UTC), reports, executions)
+    found = list_reports(page, utc_now(), reports, executions)
     headers = next_page_link(app.current_event, found.end.to_token()) if found.end else {}
     return json_response(HTTPStatus.OK, report_page_body(found), headers)
 

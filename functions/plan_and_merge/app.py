@@ -5,7 +5,6 @@ that planned the report (docs/decisions/0015-one-function-plans-and-merges.md).
 """
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,7 +13,7 @@ from store_monitoring.aws.arrow_tables import s3_tables
 from store_monitoring.aws.ingest_log import DynamoDbIngestLog
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.domain.parameters import DAY_US, MINUTE_US, SECOND_US
-from store_monitoring.instants import to_text, to_us
+from store_monitoring.instants import to_text, to_us, utc_now
 from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.merge import merge_report
@@ -84,7 +83,7 @@ def _plan(report_id: str, inline_shards: int) -> dict[str, Any]:
         inline_shards=inline_shards,
     )
     if plan.max_timestamp_us is not None:
-        age_us = to_us(datetime.now(UTC)) - plan.max_timestamp_us
+        age_us = to_us(utc_now()) - plan.max_timestamp_us
         emit({Metric.NEWEST_POLL_AGE_SECONDS: age_us / SECOND_US})
     logger.info("report planned", shards=len(plan.shards), stores=plan.stores)
     return {

@@ -1,7 +1,7 @@
 """POST /reports/{report_id}/retry: retry a failed report."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from store_monitoring.http.app import json_response, new_app
 from store_monitoring.http.models import ReportIdInPath
 from store_monitoring.http.operations import RETRY_REPORT
 from store_monitoring.http.report_responses import started_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.reports.lifecycle import retry_report
 from store_monitoring.settings import EnvironmentSettings, ReportRetentionDays
@@ -40,7 +41,7 @@ app = new_app(settings.cors_origin, validates=True)
 def post_retry(report_id: ReportIdInPath) -> Response[str]:
     """Start another execution for the report."""
     logger.append_keys(report_id=report_id)
-    report = retry_report(report_id, datetime.now(UTC), reports, executions)
+    report = retry_report(report_id, utc_now(), reports, executions)
     logger.info("report restarted", attempt=report.attempt)
     return json_response(HTTPStatus.ACCEPTED, started_body(report))
 

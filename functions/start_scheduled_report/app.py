@@ -1,7 +1,7 @@
 """Called by EventBridge Scheduler: start a report."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,7 +10,7 @@ from store_monitoring.aws.executions import StateMachineExecutions
 from store_monitoring.aws.report_files import S3ReportFiles
 from store_monitoring.aws.report_table import ReportTable
 from store_monitoring.domain.time_zones import local_time
-from store_monitoring.instants import to_us
+from store_monitoring.instants import to_us, utc_now
 from store_monitoring.logs import log_context, logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
@@ -42,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Start the report of one scheduled time. A repeated call starts no second report."""
     scheduled_us = to_us(datetime.fromisoformat(event["scheduled_time"]))
     today = local_time(settings.schedule_zone, scheduled_us).date()
-    request, now = ScheduledRequest(settings.scheduled_request).on(today), datetime.now(UTC)
+    request, now = ScheduledRequest(settings.scheduled_request).on(today), utc_now()
     key = IdempotencyKey.of("schedule", event["scheduled_time"], request)
     report = start_report(request, now, reports, executions, files, key)
     with log_context(report_id=report.report_id):

@@ -1,7 +1,7 @@
 """POST /trigger_report (or GET, for old clients): start a report."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,7 @@ from store_monitoring.http.app import idempotency_key, json_response, new_app
 from store_monitoring.http.models import IdempotencyKeyHeader, ReportBody, ReportBodyOrNone
 from store_monitoring.http.operations import TRIGGER_DEFAULT_REPORT, TRIGGER_REPORT
 from store_monitoring.http.report_responses import started_body
+from store_monitoring.instants import utc_now
 from store_monitoring.logs import logger
 from store_monitoring.metrics import Metric, emit
 from store_monitoring.reports.lifecycle import start_report
@@ -77,7 +78,7 @@ def get_trigger_report(key: IdempotencyKeyHeader = None) -> Response[str]:
 
 
 def _start(request: ReportRequest, key: str | None, headers: dict[str, str]) -> Response[str]:
-    now = datetime.now(UTC)
+    now = utc_now()
     own_key = idempotency_key(app.current_event, key, request)
     report = start_report(request, now, reports, executions, files, own_key)
     logger.append_keys(report_id=report.report_id)

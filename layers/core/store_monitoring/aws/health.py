@@ -43,8 +43,8 @@ class Health:
     def unreachable(self) -> list[str]:
         """Return the labels of what did not respond within three seconds.
 
-        The result is cached for a few seconds, since the route is open to everyone: the requests to
-        DynamoDB and S3 stay few, whoever calls it.
+        The result is cached for a few seconds: the route requires no key, so a flood of calls must
+        not become a flood of requests to DynamoDB and S3.
         """
         if self._clock() >= self._known_until:
             self._known = self._unreachable_now()
