@@ -11,19 +11,23 @@ from typing import Any
 from docker.models.containers import Container, ContainerCollection
 from samcli.cli.main import cli
 
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 from local.emulator.ports import free_ports
 from local.emulator.settings import HOST
 
 
 def main() -> None:
     """Run SAM CLI with the arguments of the command line."""
-    replace(ContainerCollection, "create", _on_this_network)
+    _create_on_this_network()
     cli(prog_name="sam")
 
 
-def _on_this_network(original: Callable[..., Container]) -> Callable[..., Container]:
+def _create_on_this_network() -> None:
+    """Make SAM CLI create containers on this machine's network, with their own ports."""
+
+    @patch(ContainerCollection, "create")
     def create(
+        original: Callable[..., Container],
         containers: ContainerCollection,
         image: str,
         *,
@@ -45,8 +49,6 @@ def _on_this_network(original: Callable[..., Container]) -> Callable[..., Contai
             network_mode="host",
             **settings,
         )
-
-    return create
 
 
 if __name__ == "__main__":

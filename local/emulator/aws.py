@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -39,7 +40,7 @@ from local.emulator.faults import Kind as FaultKind
 from local.emulator.glue import check_versions
 from local.emulator.http_server import serve
 from local.emulator.lambda_service import LambdaService, RequestTooLargeError
-from local.emulator.patching import replace
+from local.emulator.patching import patch, replace
 from local.emulator.permissions import GuardedServices, Permissions
 from local.emulator.s3_versions import add_versions_to_events, serialize_puts
 from local.emulator.settings import ACCOUNT, HOST, REGION
@@ -134,19 +135,29 @@ def start_server(port: int, injector: Injector, permissions: Permissions, secret
     isolate_transactions()
     serialize_values_by_type()
     check_versions()
+    _inspect_modules_once()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # Without this, moto lists the folders of its 190 services at every request.
-    modules = frozenset(backends.list_of_moto_modules())
-    replace(backends, "list_of_moto_modules", lambda _original: lambda: modules)
-    # Nor the methods of the service.
-    replace(responses, "method_names_from_class", functools.cache)
     # A bucket's own CORS rules decide what pages of other origins may call.
-    replace(werkzeug_app, "DISABLE_GLOBAL_CORS", lambda _original: True)
+    replace(werkzeug_app, "DISABLE_GLOBAL_CORS", True)
     services = GuardedServices(DomainDispatcherApplication(_service), permissions)
     port = serve(CrossOriginGuard(FaultyServices(services, injector), secret_key), port)
     # moto's services call each other at this port.
     os.environ["MOTO_PORT"] = str(port)
     return f"http://{HOST}:{port}"
+
+
+def _inspect_modules_once() -> None:
+    """Make moto keep the names of its services and of their methods.
+
+    moto lists the folders of its 190 services, and the methods of one of them, at every request.
+    """
+    modules = frozenset(backends.list_of_moto_modules())
+    replace(backends, "list_of_moto_modules", lambda: modules)
+
+    @patch(responses, "method_names_from_class")
+    @functools.cache
+    def method_names(original: Callable[[Any], list[str]], service: Any) -> list[str]:
+        return original(service)
 
 
 def _service(name: backends.SERVICE_NAMES) -> Flask:
@@ -181,8 +192,8 @@ def route_invocations(functions: Functions) -> None:
     def notify(_account: str, event: Any, function_arn: str, _region: str) -> None:
         functions.invoke_event(function_arn, json.dumps(event).encode())
 
-    replace(LambdaResponse, "invoke", lambda _original: invoke)
-    replace(notifications, "_invoke_awslambda", lambda _original: notify)
+    replace(LambdaResponse, "invoke", invoke)
+    replace(notifications, "_invoke_awslambda", notify)
 
 
 class _RequestTooLargeError(LambdaClientError):

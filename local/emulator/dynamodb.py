@@ -21,60 +21,22 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
-from local.emulator.patching import replace
+from local.emulator.patching import patch, replace
 
 
 def isolate_transactions() -> None:
     """Make moto's DynamoDB run one call at a time, and undo only a failed transaction's writes."""
     lock = threading.Lock()
 
-    def with_lock(original: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
-        def call_action(handler: DynamoHandler) -> Any:
-            with lock:
-                return original(handler)
+    @patch(DynamoHandler, "call_action")
+    def call_action(original: Callable[[DynamoHandler], Any], handler: DynamoHandler) -> Any:
+        with lock:
+            return original(handler)
 
-        return call_action
-
-    replace(DynamoHandler, "call_action", with_lock)
-    replace(models, "copy", lambda _original: _Copies())
-    replace(DynamoDBBackend, "transact_write_items", _rolled_back_on_failure)
-
-
-def serialize_values_by_type() -> None:
-    """Make moto serialize a value of an attribute by the type that it has."""
-
-    def by_type(original: Callable[..., None]) -> Callable[..., None]:
-        def serialize(
-            serializer: JSONSerializer,
-            serialized: dict[str, Any],
-            value: Any,
-            shape: StructureShape,
-            key: str,
-        ) -> None:
-            if shape.name != "AttributeValue" or not isinstance(value, dict):
-                original(serializer, serialized, value, shape, key)
-                return
-            serialized[key] = {}
-            for name, content in value.items():
-                serializer._serialize(serialized[key], content, shape.members[name], name)
-
-        return serialize
-
-    replace(JSONSerializer, "_serialize_type_structure", by_type)
-
-
-class _Copies:
-    """Replaces the module `copy` where moto would copy whole tables before a transaction."""
-
-    @staticmethod
-    def deepcopy(value: Any) -> Any:
-        return value if isinstance(value, Table) else copy.deepcopy(value)
-
-
-def _rolled_back_on_failure(
-    original: Callable[[DynamoDBBackend, list[dict[str, Any]]], None],
-) -> Callable[[DynamoDBBackend, list[dict[str, Any]]], None]:
-    def transact_write_items(backend: DynamoDBBackend, writes: list[dict[str, Any]]) -> None:
+    @patch(DynamoDBBackend, "transact_write_items")
+    def transact_write_items(
+        original: Callable[..., None], backend: DynamoDBBackend, writes: list[dict[str, Any]]
+    ) -> None:
         operations = [operation for write in writes for operation in write.items()]
         tables = {operation["TableName"] for _, operation in operations} & set(backend.tables)
         before = {name: _snapshot(backend.tables[name]) for name in tables}
@@ -91,7 +53,35 @@ def _rolled_back_on_failure(
                     backend.tables[name].items.clear()
                     backend.tables[name].items.update(items)
 
-    return transact_write_items
+    replace(models, "copy", _Copies())
+
+
+def serialize_values_by_type() -> None:
+    """Make moto serialize a value of an attribute by the type that it has."""
+
+    @patch(JSONSerializer, "_serialize_type_structure")
+    def serialize(
+        original: Callable[..., None],
+        serializer: JSONSerializer,
+        serialized: dict[str, Any],
+        value: Any,
+        shape: StructureShape,
+        key: str,
+    ) -> None:
+        if shape.name != "AttributeValue" or not isinstance(value, dict):
+            original(serializer, serialized, value, shape, key)
+            return
+        serialized[key] = {}
+        for name, content in value.items():
+            serializer._serialize(serialized[key], content, shape.members[name], name)
+
+
+class _Copies:
+    """Replaces the module `copy` where moto would copy whole tables before a transaction."""
+
+    @staticmethod
+    def deepcopy(value: Any) -> Any:
+        return value if isinstance(value, Table) else copy.deepcopy(value)
 
 
 def _snapshot(table: Table) -> dict[Any, Any]:

@@ -13,32 +13,26 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 
 from local.emulator.aws import Functions
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 
 
 def route_events(functions: Functions) -> None:
     """Make moto's rules run the functions among their targets, and skip disabled rules."""
 
-    def routing(original: Callable[..., None]) -> Callable[..., None]:
-        def send_to_targets(rule: Rule, event: EventMessageType, *transform: bool) -> None:
-            # A schedule has no pattern, and moto would match it with every event.
-            on_schedule = rule.scheduled_expression is not None
-            if (
-                rule.state != "ENABLED"
-                or on_schedule
-                or not rule.event_pattern.matches_event(event)
-            ):
-                return
-            others = copy.copy(rule)
-            others.targets = [each for each in rule.targets if not _is_function(each["Arn"])]
-            for target in rule.targets:
-                if _is_function(target["Arn"]):
-                    functions.invoke_event(target["Arn"], json.dumps(_as_sent(event)).encode())
-            original(others, event, *transform)
-
-        return send_to_targets
-
-    replace(Rule, "send_to_targets", routing)
+    @patch(Rule, "send_to_targets")
+    def send_to_targets(
+        original: Callable[..., None], rule: Rule, event: EventMessageType, *transform: bool
+    ) -> None:
+        # A schedule has no pattern, and moto would match it with every event.
+        on_schedule = rule.scheduled_expression is not None
+        if rule.state != "ENABLED" or on_schedule or not rule.event_pattern.matches_event(event):
+            return
+        others = copy.copy(rule)
+        others.targets = [each for each in rule.targets if not _is_function(each["Arn"])]
+        for target in rule.targets:
+            if _is_function(target["Arn"]):
+                functions.invoke_event(target["Arn"], json.dumps(_as_sent(event)).encode())
+        original(others, event, *transform)
 
 
 def publish_execution_ended(execution: Execution) -> None:

@@ -24,7 +24,7 @@ from moto.sqs.responses import SQSResponse
 from local.emulator.aws import Functions
 from local.emulator.execution_environment import EnvironmentStartError
 from local.emulator.faults import Injector, Kind
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 from local.emulator.settings import ACCOUNT, REGION
 
 # Shorter than on AWS: the time until a failed message is delivered again.
@@ -54,14 +54,13 @@ class EventSource:
 def patch_queues() -> None:
     """Keep moto's queues from losing messages during a delete, and add the redrive of messages."""
 
-    def with_lock(original: Callable[[Queue, str], None]) -> Callable[[Queue, str], None]:
-        def delete_message(queue: Queue, receipt_handle: str) -> None:
-            with queue._messages_lock:
-                original(queue, receipt_handle)
+    @patch(Queue, "delete_message")
+    def delete_message(
+        original: Callable[[Queue, str], None], queue: Queue, receipt_handle: str
+    ) -> None:
+        with queue._messages_lock:
+            original(queue, receipt_handle)
 
-        return delete_message
-
-    replace(Queue, "delete_message", with_lock)
     setattr(SQSResponse, "start_message_move_task", _start_message_move_task)  # noqa: B010  # new
 
 

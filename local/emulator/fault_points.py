@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -23,7 +22,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
 from local.emulator.faults import Faults, Injector, Kind
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 from local.emulator.service_errors import error_response
 from local.emulator.settings import ACCOUNT, FAULTS_PATH, REGION
 
@@ -114,27 +113,21 @@ class FaultyServices:
 def inject_into_executions(injector: Injector) -> None:
     """Inject faults into the executions of state machines as they enter a state."""
 
-    def with_faults(original: Callable[[Any, Environment], None]) -> Callable[..., None]:
-        def enter(state: CommonStateField, env: Environment) -> None:
-            fault = injector.fault_for(
-                f"StepFunctions states:EnterState {state.name}", _STATE_KINDS
-            )
-            if fault is not None:
-                arn = env.states.context_object.context_object_data["Execution"]["Id"]
-                execution = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
-                assert isinstance(execution, Execution)  # the parser's, which can be stopped
-                worker = execution.exec_worker
-                assert worker is not None
-                assert worker.env is not None
-                if fault.kind is Kind.ABORTED:
-                    execution.stop(datetime.now(UTC), error=None, cause=None)
-                else:
-                    worker.env.set_timed_out()
-            original(state, env)
-
-        return enter
-
-    replace(CommonStateField, "_eval_body", with_faults)
+    @patch(CommonStateField, "_eval_body")
+    def enter(original: Callable[..., None], state: CommonStateField, env: Environment) -> None:
+        fault = injector.fault_for(f"StepFunctions states:EnterState {state.name}", _STATE_KINDS)
+        if fault is not None:
+            arn = env.states.context_object.context_object_data["Execution"]["Id"]
+            execution = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
+            assert isinstance(execution, Execution)  # the parser's, which can be stopped
+            worker = execution.exec_worker
+            assert worker is not None
+            assert worker.env is not None
+            if fault.kind is Kind.ABORTED:
+                execution.stop(datetime.now(UTC), error=None, cause=None)
+            else:
+                worker.env.set_timed_out()
+        original(state, env)
 
 
 def _call(environ: WSGIEnvironment) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from moto.core.responses import EmptyResult
 from moto.glue.exceptions import GlueClientError
 from moto.glue.responses import GlueResponse
 
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 
 
 class _ConcurrentModificationError(GlueClientError):
@@ -22,20 +22,16 @@ def check_versions() -> None:
     """Make moto's Glue check the `VersionId` of updates, by which Iceberg's commits are atomic."""
     lock = threading.Lock()
 
-    def checked(
-        original: Callable[[GlueResponse], EmptyResult],
-    ) -> Callable[[GlueResponse], EmptyResult]:
-        def update_table(response: GlueResponse) -> EmptyResult:
-            wanted = response.parameters
-            with lock:
-                table = response.glue_backend.get_table(
-                    wanted["DatabaseName"], wanted["TableInput"]["Name"]
-                )
-                current = table.as_dict()["VersionId"]
-                if wanted.get("VersionId", current) != current:
-                    raise _ConcurrentModificationError
-                return original(response)
-
-        return update_table
-
-    replace(GlueResponse, "update_table", checked)
+    @patch(GlueResponse, "update_table")
+    def update_table(
+        original: Callable[[GlueResponse], EmptyResult], response: GlueResponse
+    ) -> EmptyResult:
+        wanted = response.parameters
+        with lock:
+            table = response.glue_backend.get_table(
+                wanted["DatabaseName"], wanted["TableInput"]["Name"]
+            )
+            current = table.as_dict()["VersionId"]
+            if wanted.get("VersionId", current) != current:
+                raise _ConcurrentModificationError
+            return original(response)

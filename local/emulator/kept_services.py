@@ -11,6 +11,7 @@ is kept before it can be seen. What a restart changes:
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +29,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 from local.emulator.settings import ACCOUNT, REGION
 from local.emulator.state_folder import Kind, Record, StateFolder
 from local.emulator.template import Template
@@ -103,24 +104,21 @@ def delete_execution_record(state: StateFolder, execution: Execution) -> None:
 
 
 def _keep_objects(state: StateFolder) -> None:
-    def kept(original: Callable[..., None]) -> Callable[..., None]:
-        def create(bucket: FakeBucket, name: str, *arguments: Any, **named: Any) -> None:
-            original(bucket, name, *arguments, **named)
-            bucket.keys = _KeptKeys(state, name)
+    @patch(FakeBucket, "__init__")
+    def create(
+        original: Callable[..., None], bucket: FakeBucket, name: str, *arguments: Any, **named: Any
+    ) -> None:
+        original(bucket, name, *arguments, **named)
+        bucket.keys = _KeptKeys(state, name)
 
-        return create
-
-    def with_metadata(original: Callable[..., None]) -> Callable[..., None]:
-        def set_metadata(key: FakeKey, *arguments: Any, **named: Any) -> None:
-            original(key, *arguments, **named)
-            bucket = s3_backends[ACCOUNT][_PARTITION].buckets.get(str(key.bucket_name))
-            if bucket is not None:
-                cast(_KeptKeys, bucket.keys).update_record(key)
-
-        return set_metadata
-
-    replace(FakeBucket, "__init__", kept)
-    replace(FakeKey, "set_metadata", with_metadata)
+    @patch(FakeKey, "set_metadata")
+    def set_metadata(
+        original: Callable[..., None], key: FakeKey, *arguments: Any, **named: Any
+    ) -> None:
+        original(key, *arguments, **named)
+        bucket = s3_backends[ACCOUNT][_PARTITION].buckets.get(str(key.bucket_name))
+        if bucket is not None:
+            cast(_KeptKeys, bucket.keys).update_record(key)
 
 
 class _KeptKeys(_VersionedKeyStore):
@@ -229,28 +227,23 @@ class _KeptKey(FakeKey):
 
 
 def _keep_items(state: StateFolder) -> None:
-    def kept(original: Callable[..., Table]) -> Callable[..., Table]:
-        def create_table(backend: DynamoDBBackend, name: str, **definition: Any) -> Table:
-            table = original(backend, name, **definition)
-            for record in state.records(Kind.ITEM, name):
-                table.put_item(record.value)
-            return table
+    @patch(DynamoDBBackend, "create_table")
+    def create_table(
+        original: Callable[..., Table], backend: DynamoDBBackend, name: str, **definition: Any
+    ) -> Table:
+        table = original(backend, name, **definition)
+        for record in state.records(Kind.ITEM, name):
+            table.put_item(record.value)
+        return table
 
-        return create_table
-
-    def with_changes(original: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
-        def call_action(handler: DynamoHandler) -> Any:
-            response = original(handler)
-            written = _written(handler.headers["X-Amz-Target"].rpartition(".")[2], handler.body)
-            records = [_item_record(*each) for each in written]
-            if records:
-                state.write(*records)
-            return response
-
-        return call_action
-
-    replace(DynamoDBBackend, "create_table", kept)
-    replace(DynamoHandler, "call_action", with_changes)
+    @patch(DynamoHandler, "call_action")
+    def call_action(original: Callable[[DynamoHandler], Any], handler: DynamoHandler) -> Any:
+        response = original(handler)
+        written = _written(handler.headers["X-Amz-Target"].rpartition(".")[2], handler.body)
+        records = [_item_record(*each) for each in written]
+        if records:
+            state.write(*records)
+        return response
 
 
 def _written(operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -281,89 +274,86 @@ def _item_record(table_name: str, attributes: Mapping[str, Any]) -> Record:
 
 
 def _keep_messages(state: StateFolder) -> None:
-    def kept(original: Callable[..., None]) -> Callable[..., None]:
-        def create(queue: Queue, name: str, *arguments: Any, **named: Any) -> None:
-            original(queue, name, *arguments, **named)
-            for record in state.records(Kind.MESSAGE, ""):
-                if record.value["queue"] == name:
-                    message = Message(record.id, record.value["body"])
-                    message.sent_timestamp = record.value["sent_at_ms"]
-                    queue._messages.append(message)
+    @patch(Queue, "__init__")
+    def create(
+        original: Callable[..., None], queue: Queue, name: str, *arguments: Any, **named: Any
+    ) -> None:
+        original(queue, name, *arguments, **named)
+        for record in state.records(Kind.MESSAGE, ""):
+            if record.value["queue"] == name:
+                message = Message(record.id, record.value["body"])
+                message.sent_timestamp = record.value["sent_at_ms"]
+                queue._messages.append(message)
 
-        return create
+    @patch(Queue, "add_message")
+    def add_message(
+        original: Callable[[Queue, Message], None], queue: Queue, message: Message
+    ) -> None:
+        # The queue is no part of the key: a move to a dead-letter queue is one change.
+        value = {"queue": queue.name, "body": message.body, "sent_at_ms": message.sent_timestamp}
+        state.write(Record(Kind.MESSAGE, "", message.id, value))
+        original(queue, message)
 
-    def adding(original: Callable[[Queue, Message], None]) -> Callable[[Queue, Message], None]:
-        def add_message(queue: Queue, message: Message) -> None:
-            # The queue is no part of the key: a move to a dead-letter queue is one change.
-            value = {
-                "queue": queue.name,
-                "body": message.body,
-                "sent_at_ms": message.sent_timestamp,
-            }
-            state.write(Record(Kind.MESSAGE, "", message.id, value))
-            original(queue, message)
+    @contextmanager
+    def recording_deletions(queue: Queue) -> Iterator[None]:
+        before = {message.id for message in queue._messages}
+        yield
+        gone = before - {message.id for message in queue._messages}
+        state.write(*(Record(Kind.MESSAGE, "", each, None) for each in gone))
 
-        return add_message
+    @patch(Queue, "delete_message")
+    def delete_message(
+        original: Callable[[Queue, str], None], queue: Queue, receipt_handle: str
+    ) -> None:
+        with recording_deletions(queue):
+            original(queue, receipt_handle)
 
-    def deleting(original: Callable[..., None]) -> Callable[..., None]:
-        def delete(queue: Queue, *arguments: Any) -> None:
-            before = {message.id for message in queue._messages}
-            original(queue, *arguments)
-            gone = before - {message.id for message in queue._messages}
-            state.write(*(Record(Kind.MESSAGE, "", each, None) for each in gone))
-
-        return delete
-
-    def purging(original: Callable[..., None]) -> Callable[..., None]:
-        def purge_queue(backend: SQSBackend, queue_name: str) -> None:
-            deleting(lambda _queue: original(backend, queue_name))(backend.get_queue(queue_name))
-
-        return purge_queue
-
-    replace(Queue, "__init__", kept)
-    replace(Queue, "add_message", adding)
-    replace(Queue, "delete_message", deleting)
-    replace(SQSBackend, "purge_queue", purging)
+    @patch(SQSBackend, "purge_queue")
+    def purge_queue(
+        original: Callable[[SQSBackend, str], None], backend: SQSBackend, queue_name: str
+    ) -> None:
+        with recording_deletions(backend.get_queue(queue_name)):
+            original(backend, queue_name)
 
 
 def _keep_executions(state: StateFolder) -> None:
-    def kept(original: Callable[[Execution], None]) -> Callable[[Execution], None]:
-        def start(execution: Execution) -> None:
-            value = {
-                "arn": execution.exec_arn,
-                "input": execution.execution_input,
-                "started_at": execution.start_date.isoformat(),
-            }
-            state.write(Record(Kind.EXECUTION, execution.state_machine.arn, execution.name, value))
-            original(execution)
-
-        return start
-
-    replace(Execution, "start", kept)
+    @patch(Execution, "start")
+    def start(original: Callable[[Execution], None], execution: Execution) -> None:
+        value = {
+            "arn": execution.exec_arn,
+            "input": execution.execution_input,
+            "started_at": execution.start_date.isoformat(),
+        }
+        state.write(Record(Kind.EXECUTION, execution.state_machine.arn, execution.name, value))
+        original(execution)
 
 
 def _keep_catalog(state: StateFolder) -> None:
-    def kept(original: Callable[..., FakeDatabase]) -> Callable[..., FakeDatabase]:
-        def create_database(
-            backend: GlueBackend, name: str, *arguments: Any, **named: Any
-        ) -> FakeDatabase:
-            database = original(backend, name, *arguments, **named)
-            for record in state.records(Kind.TABLE, name):
-                database.tables[record.id] = FakeTable(name, record.id, record.value, ACCOUNT)
-            return database
+    @patch(GlueBackend, "create_database")
+    def create_database(
+        original: Callable[..., FakeDatabase],
+        backend: GlueBackend,
+        name: str,
+        *arguments: Any,
+        **named: Any,
+    ) -> FakeDatabase:
+        database = original(backend, name, *arguments, **named)
+        for record in state.records(Kind.TABLE, name):
+            database.tables[record.id] = FakeTable(name, record.id, record.value, ACCOUNT)
+        return database
 
-        return create_database
+    for operation in ("create_table", "update_table", "delete_table"):
 
-    def with_changes(original: Callable[..., Any]) -> Callable[..., Any]:
-        def change(backend: GlueBackend, database: str, table: str, *arguments: Any) -> Any:
+        @patch(GlueBackend, operation)
+        def change(
+            original: Callable[..., Any],
+            backend: GlueBackend,
+            database: str,
+            table: str,
+            *arguments: Any,
+        ) -> Any:
             result = original(backend, database, table, *arguments)
             found = backend.get_database(database).tables.get(table)
             value = None if found is None else found.versions[str(found._current_version)]
             state.write(Record(Kind.TABLE, database, table, value))
             return result
-
-        return change
-
-    replace(GlueBackend, "create_database", kept)
-    for operation in ("create_table", "update_table", "delete_table"):
-        replace(GlueBackend, operation, with_changes)

@@ -1,27 +1,7 @@
 """Patches of moto's interpreter of state machines where it differs from Step Functions.
 
-Each patch replaces one method of moto 5.2.5; check them when moto is upgraded. What moto does, and
-what happens here instead:
-
-- A Distributed Map continues when a child fails or times out, with ``null`` for its result. Here,
-  as on AWS, the map fails with ``States.ExceedToleratedFailureThreshold``.
-- A stopped execution has the status RUNNING until its current state ends. Here, as on AWS, it is
-  ABORTED at once.
-- An execution that is started without a name gets the name ``None``, so only one can exist. Here
-  it gets a unique name.
-- The end of an execution publishes no event. Here EventBridge receives one.
-- A task's broken connection is ``States.Runtime``. Here it is the service's ``SdkClientException``.
-- A Distributed Map that cannot read its items, or write its results, fails with
-  ``States.Runtime``. Here it fails with ``States.ItemReaderFailed`` or
-  ``States.ResultWriterFailed``.
-- A retry waits as long as the definition says. Here it waits a twentieth of that, and at most a
-  tenth of a second: services on this machine are not throttled for long.
-- Each worker of a Distributed Map calls itself for its next child, so a thousand children exceed
-  the recursion limit. Here it loops.
-- Every task makes a new boto3 client, which is slow and unsafe in parallel children, and does not
-  sign its calls with the state machine's role. Here clients are shared by role and do.
-- Each JSONPath is parsed at each use, and the definition at each execution. Here the results, which
-  nothing changes, are cached.
+They are for moto 5.2.5; check them when moto is upgraded. Each is a function that says what moto
+does and what happens here instead. `patch_interpreter` lists them.
 """
 
 import functools
@@ -29,7 +9,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -93,7 +74,7 @@ from moto.stepfunctions.parser.backend.execution import (
 )
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-from local.emulator.patching import replace
+from local.emulator.patching import patch, replace
 from local.emulator.settings import SECRET_KEY
 
 _WAIT_SCALE = 1 / 20
@@ -110,110 +91,110 @@ def patch_interpreter(endpoint_url: str, on_end: Callable[[Execution], None]) ->
     on_end
         Called with each execution after it has ended, successfully or not.
     """
-    clients = _SharedClients(endpoint_url)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("moto.stepfunctions.") and hasattr(module, "boto_client_for"):
-            replace(module, "boto_client_for", clients.of_role)
-    replace(json_path, "parse", functools.cache)
-    replace(AmazonStateLanguageParser, "parse", functools.cache)
-    _name_executions()
-    _fail_maps_whose_children_fail()
-    _loop_over_children()
-    _name_broken_connections()
-    _name_map_errors()
-    _shorten_waits()
+    # Executions
+    _give_names_to_executions()
     _report_ends(on_end)
+    # Distributed Maps
+    _fail_maps_with_failed_children()
+    _loop_over_children()
+    # Errors and retries
+    _name_errors_of_connections()
+    _name_errors_of_maps()
+    _shorten_retry_intervals()
+    # Clients and parsers
+    _share_clients(endpoint_url)
+    _cache_parsers()
 
 
-class _SharedClients:
-    """Makes one client for each service and role."""
+def _give_names_to_executions() -> None:
+    """Give an execution that is started without a name a unique one.
 
-    def __init__(self, endpoint_url: str) -> None:
-        self._endpoint_url = endpoint_url
-        self._clients: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
+    moto names it ``None``, so only one can exist.
+    """
 
-    def of_role(self, _original: Callable[..., Any]) -> Callable[..., Any]:
-        def client_for(region: str, service: str, state_credentials: StateCredentials) -> Any:
-            role_name = state_credentials.role_arn.rpartition("/")[2]
-            with self._lock:
-                if (service, role_name) not in self._clients:
-                    self._clients[service, role_name] = self._make(service, region, role_name)
-                return self._clients[service, role_name]
-
-        return client_for
-
-    def _make(self, service: Any, region: str, role_name: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self._endpoint_url,
-            region_name=region,
-            aws_access_key_id="StepFunctions",
-            aws_secret_access_key=SECRET_KEY,
-            aws_session_token=role_name,
-            config=Config(
-                parameter_validation=False,
-                retries={"total_max_attempts": 1},
-                connect_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
-                read_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
-            ),
-        )
+    @patch(StepFunctionsParserBackend, "start_execution")
+    def start_execution(
+        original: Callable[..., Execution],
+        backend: StepFunctionsParserBackend,
+        state_machine_arn: str,
+        name: str | None,
+        execution_input: str,
+    ) -> Execution:
+        return original(backend, state_machine_arn, name or str(uuid.uuid4()), execution_input)
 
 
-def _name_executions() -> None:
-    def named(original: Callable[..., Execution]) -> Callable[..., Execution]:
-        def start_execution(
-            backend: Any, state_machine_arn: str, name: str | None, execution_input: str
-        ) -> Execution:
-            return original(backend, state_machine_arn, name or str(uuid.uuid4()), execution_input)
+def _report_ends(on_end: Callable[[Execution], None]) -> None:
+    """Report the end of an execution, and abort a stopped one at once.
 
-        return start_execution
+    moto publishes no event when an execution ends, and a stopped one has the status RUNNING until
+    its current state ends. In Step Functions it is ABORTED at once, and its end is reported once:
+    what the interpreter does later with a stopped execution is ignored.
+    """
+    lock = threading.Lock()
 
-    replace(StepFunctionsParserBackend, "start_execution", named)
-
-
-def _fail_maps_whose_children_fail() -> None:
-    def failing(original: Callable[..., None]) -> Callable[..., None]:
-        def eval_job(worker: Any, env: Environment, job: Job) -> None:
-            original(worker, env, job)
-            end = env.program_state()
-            if isinstance(end, ProgramEnded | ProgramStopped):
+    @patch(BaseExecutionWorkerCommunication, "terminated")
+    def terminated(
+        original: Callable[..., None], communication: BaseExecutionWorkerCommunication
+    ) -> None:
+        execution = communication.execution
+        with lock:
+            if execution.exec_status is not ExecutionStatus.RUNNING:
                 return
-            record = worker._map_run_record
-            if isinstance(end, ProgramTimedOut):
-                # moto has counted the time-out as a success.
-                for counter in (record.item_counter, record.execution_counter):
-                    counter.succeeded.offset(-1)
-                    counter.timed_out.count()
-            if not _tolerates(record, items=worker._job_pool._jobs_number):
-                job.job_output = FailureEventException(_threshold_exceeded(env))
+            original(communication)
+        on_end(execution)
 
-        return eval_job
-
-    replace(DistributedItemProcessorWorker, "_eval_job", failing)
-
-
-def _loop_over_children() -> None:
-    def looping(original: Callable[..., None]) -> Callable[..., None]:
-        next_jobs: dict[Any, list[Job | None]] = {}
-
-        def eval_pool(worker: Any, job: Job | None, worker_frame: Environment) -> None:
-            if worker in next_jobs:  # the recursive call, which is a tail call
-                next_jobs[worker].append(job)
+    @patch(Execution, "stop")
+    def stop(
+        original: Callable[..., None],
+        execution: Execution,
+        stop_date: datetime,
+        error: str | None,
+        cause: str | None,
+    ) -> None:
+        _wait_until_stoppable(execution)
+        with lock:
+            if execution.exec_status is not ExecutionStatus.RUNNING:
                 return
-            jobs = next_jobs[worker] = [job]
-            try:
-                while jobs:
-                    original(worker, jobs.pop(), worker_frame)
-            finally:
-                del next_jobs[worker]
+            original(execution, stop_date, error, cause)
+            execution.exec_status = ExecutionStatus.ABORTED
+            execution.stop_date, execution.error, execution.cause = stop_date, error, cause
+        on_end(execution)
 
-        return eval_pool
 
-    replace(DistributedItemProcessorWorker, "_eval_pool", looping)
+def _wait_until_stoppable(execution: Execution) -> None:
+    """Wait until the interpreter has started an execution: moto ignores an earlier stop."""
+    while execution.exec_status is ExecutionStatus.RUNNING:
+        worker = execution.exec_worker
+        if worker is not None and worker.env is not None and worker.env.is_running():
+            return
+        time.sleep(0.005)
+
+
+def _fail_maps_with_failed_children() -> None:
+    """Fail a Distributed Map if more of its children fail or time out than it tolerates.
+
+    In moto such a child has the result ``null``, and the map succeeds. In Step Functions the map
+    fails with ``States.ExceedToleratedFailureThreshold``.
+    """
+
+    @patch(DistributedItemProcessorWorker, "_eval_job")
+    def eval_job(original: Callable[..., None], worker: Any, env: Environment, job: Job) -> None:
+        original(worker, env, job)
+        end = env.program_state()
+        if isinstance(end, ProgramEnded | ProgramStopped):
+            return
+        record = worker._map_run_record
+        if isinstance(end, ProgramTimedOut):
+            # moto has counted the time-out as a success.
+            for counter in (record.item_counter, record.execution_counter):
+                counter.succeeded.offset(-1)
+                counter.timed_out.count()
+        if not _tolerates(record, items=worker._job_pool._jobs_number):
+            job.job_output = FailureEventException(_threshold_exceeded(env))
 
 
 def _tolerates(record: MapRunRecord, items: int) -> bool:
+    """Return whether a map continues in spite of the children that have failed or timed out."""
     failures = record.item_counter.failed.get() + record.item_counter.timed_out.get()
     allowed = record.tolerated_failure_count
     allowed_percentage = record.tolerated_failure_percentage
@@ -238,19 +219,43 @@ def _threshold_exceeded(env: Environment) -> FailureEvent:
     )
 
 
-def _name_broken_connections() -> None:
-    def named(original: Callable[..., FailureEvent]) -> Callable[..., FailureEvent]:
-        def from_error(task: Any, env: Environment, ex: Exception) -> FailureEvent:
-            return original(task, env, _sdk_client_error(ex) if _is_broken(ex) else ex)
+def _loop_over_children() -> None:
+    """Make each worker of a Distributed Map loop over its children.
 
-        return from_error
+    In moto it calls itself for its next child, so a thousand children exceed the recursion limit.
+    That call is a tail call. Here it only sets the next child, which the loop then runs.
+    """
+    next_jobs: dict[Any, list[Job | None]] = {}
 
-    for task in (StateTaskServiceLambda, StateTaskServiceDynamoDB):
-        replace(task, "_from_error", named)
+    @patch(DistributedItemProcessorWorker, "_eval_pool")
+    def eval_pool(
+        original: Callable[..., None], worker: Any, job: Job | None, worker_frame: Environment
+    ) -> None:
+        if worker in next_jobs:
+            next_jobs[worker].append(job)
+            return
+        jobs = next_jobs[worker] = [job]
+        try:
+            while jobs:
+                original(worker, jobs.pop(), worker_frame)
+        finally:
+            del next_jobs[worker]
 
 
-def _is_broken(error: Exception) -> bool:
-    return isinstance(error, BotoConnectionError | HTTPClientError)
+def _name_errors_of_connections() -> None:
+    """Name the error of a task that loses its connection to a service.
+
+    In moto it is ``States.Runtime``. In Step Functions it is the ``SdkClientException`` of the
+    service, such as ``Lambda.SdkClientException``.
+    """
+    for service in (StateTaskServiceLambda, StateTaskServiceDynamoDB):
+
+        @patch(service, "_from_error")
+        def from_error(
+            original: Callable[..., FailureEvent], task: Any, env: Environment, ex: Exception
+        ) -> FailureEvent:
+            is_broken = isinstance(ex, BotoConnectionError | HTTPClientError)
+            return original(task, env, _sdk_client_error(ex) if is_broken else ex)
 
 
 def _sdk_client_error(error: Exception) -> ClientError:
@@ -261,78 +266,101 @@ def _sdk_client_error(error: Exception) -> ClientError:
     return ClientError(response, "")  # type: ignore[arg-type]  # the stubs require more fields
 
 
-def _name_map_errors() -> None:
-    def naming(name: StatesErrorNameType) -> Callable[..., Callable[..., None]]:
-        def named(original: Callable[..., None]) -> Callable[..., None]:
-            def evaluate(component: Any, env: Environment) -> None:
-                try:
-                    original(component, env)
-                except (ClientError, BotoConnectionError, HTTPClientError) as error:
-                    raise FailureEventException(_map_failed(env, name, error)) from error
+def _name_errors_of_maps() -> None:
+    """Name the error of a Distributed Map that cannot read its items, or write its results.
 
-            return evaluate
+    In moto it is ``States.Runtime``. In Step Functions it is ``States.ItemReaderFailed`` or
+    ``States.ResultWriterFailed``.
+    """
 
-        return named
+    @patch(ItemReader, "_eval_body")
+    def read(original: Callable[..., None], reader: ItemReader, env: Environment) -> None:
+        with _failing_as(StatesErrorNameType.StatesItemReaderFailed, env):
+            original(reader, env)
 
-    replace(ItemReader, "_eval_body", naming(StatesErrorNameType.StatesItemReaderFailed))
-    replace(ResultWriter, "_eval_body", naming(StatesErrorNameType.StatesResultWriterFailed))
-
-
-def _map_failed(env: Environment, name: StatesErrorNameType, error: Exception) -> FailureEvent:
-    error_name = StatesErrorName(name)
-    details = TaskFailedEventDetails(error=error_name.error_name, cause=str(error))
-    return FailureEvent(
-        env=env,
-        error_name=error_name,
-        event_type=HistoryEventType.TaskFailed,
-        event_details=cast(EventDetails, {"taskFailedEventDetails": details}),
-    )
+    @patch(ResultWriter, "_eval_body")
+    def write(original: Callable[..., None], writer: ResultWriter, env: Environment) -> None:
+        with _failing_as(StatesErrorNameType.StatesResultWriterFailed, env):
+            original(writer, env)
 
 
-def _shorten_waits() -> None:
+@contextmanager
+def _failing_as(error_type: StatesErrorNameType, env: Environment) -> Iterator[None]:
+    """Turn the errors of AWS's clients into a failure of the state with this name."""
+    try:
+        yield
+    except (ClientError, BotoConnectionError, HTTPClientError) as error:
+        name = StatesErrorName(error_type)
+        details = TaskFailedEventDetails(error=name.error_name, cause=str(error))
+        failure = FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=cast(EventDetails, {"taskFailedEventDetails": details}),
+        )
+        raise FailureEventException(failure) from error
+
+
+def _shorten_retry_intervals() -> None:
+    """Wait a twentieth of the interval before a retry, and at most a tenth of a second.
+
+    moto and Step Functions wait as long as the definition says. The services on this machine are
+    not throttled for long.
+    """
+
     def sleep(seconds: float) -> None:
         time.sleep(min(seconds * _WAIT_SCALE, _MAX_WAIT_SECONDS))
 
-    replace(retrier_decl, "time", lambda _original: SimpleNamespace(sleep=sleep))
+    replace(retrier_decl, "time", SimpleNamespace(sleep=sleep))
 
 
-def _report_ends(on_end: Callable[[Execution], None]) -> None:
+def _share_clients(endpoint_url: str) -> None:
+    """Share boto3's clients between tasks, one for each service and role of a state machine.
+
+    moto makes a new client for each task, without a role. That is slow, and unsafe in parallel
+    children. Here the session token of a client names its role: see `local.emulator.permissions`.
+    """
+    clients: dict[tuple[str, str], Any] = {}
     lock = threading.Lock()
 
-    def reporting(original: Callable[..., None]) -> Callable[..., None]:
-        def terminated(communication: BaseExecutionWorkerCommunication) -> None:
-            execution = communication.execution
-            with lock:
-                if execution.exec_status is not ExecutionStatus.RUNNING:
-                    return  # It has been stopped.
-                original(communication)
-            on_end(execution)
+    def client_for(region: str, service: Any, state_credentials: StateCredentials) -> Any:
+        role_name = state_credentials.role_arn.rpartition("/")[2]
+        with lock:
+            if (service, role_name) not in clients:
+                clients[service, role_name] = boto3.client(
+                    service,
+                    endpoint_url=endpoint_url,
+                    region_name=region,
+                    aws_access_key_id="StepFunctions",
+                    aws_secret_access_key=SECRET_KEY,
+                    aws_session_token=role_name,
+                    config=Config(
+                        parameter_validation=False,
+                        retries={"total_max_attempts": 1},
+                        connect_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
+                        read_timeout=TimeoutSeconds.DEFAULT_TIMEOUT_SECONDS,
+                    ),
+                )
+            return clients[service, role_name]
 
-        return terminated
-
-    def stopping(original: Callable[..., None]) -> Callable[..., None]:
-        def stop(
-            execution: Execution, stop_date: datetime, error: str | None, cause: str | None
-        ) -> None:
-            _wait_for_start(execution)
-            with lock:
-                if execution.exec_status is not ExecutionStatus.RUNNING:
-                    return
-                original(execution, stop_date, error, cause)
-                execution.exec_status = ExecutionStatus.ABORTED
-                execution.stop_date, execution.error, execution.cause = stop_date, error, cause
-            on_end(execution)
-
-        return stop
-
-    replace(BaseExecutionWorkerCommunication, "terminated", reporting)
-    replace(Execution, "stop", stopping)
+    # The modules of services import the function.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.") and hasattr(module, "boto_client_for"):
+            replace(module, "boto_client_for", client_for)
 
 
-def _wait_for_start(execution: Execution) -> None:
-    """Wait until an execution can be stopped: moto ignores an earlier stop."""
-    while execution.exec_status is ExecutionStatus.RUNNING:
-        worker = execution.exec_worker
-        if worker is not None and worker.env is not None and worker.env.is_running():
-            return
-        time.sleep(0.005)
+def _cache_parsers() -> None:
+    """Cache the results of parsing, which nothing changes.
+
+    moto parses each JSONPath at each use, and the definition at each execution.
+    """
+
+    @patch(json_path, "parse")
+    @functools.cache
+    def parse_path(original: Callable[[str], Any], path: str) -> Any:
+        return original(path)
+
+    @patch(AmazonStateLanguageParser, "parse")
+    @functools.cache
+    def parse_definition(original: Callable[[str], Any], definition: str) -> Any:
+        return original(definition)

@@ -9,7 +9,6 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
@@ -17,7 +16,7 @@ from xml.sax.saxutils import escape
 from moto.s3.responses import S3Response
 
 from local.emulator.browsers import is_cross_origin, is_signed_form
-from local.emulator.patching import replace
+from local.emulator.patching import patch
 from local.emulator.permissions import AccessDeniedError, Permissions
 
 # Fields that a policy need not name, and the prefix of others.
@@ -45,7 +44,28 @@ def enforce_form_policies(permissions: Permissions, secret_key: str) -> None:
     secret_key
         The secret key of the functions.
     """
-    replace(S3Response, "_bucket_response_post", partial(_with_checks, permissions, secret_key))
+
+    @patch(S3Response, "_bucket_response_post")
+    def post(
+        original: Callable[..., _Response], self: S3Response, request: Any, bucket_name: str
+    ) -> _Response:
+        is_from_page = is_cross_origin(request.environ)
+        if not request.files and not is_from_page:
+            return original(self, request, bucket_name)
+        fields = {**request.form, "bucket": bucket_name}
+        try:
+            check_policy(fields, len(self.body), datetime.now(UTC))
+            if is_from_page and not is_signed_form(fields, secret_key):
+                raise FormRefusedError("SignatureDoesNotMatch", "the form has no valid signature")
+            permissions.check_form(bucket_name, fields)
+        except FormRefusedError as refused:
+            response = _refusal(refused.code, str(refused))
+        except AccessDeniedError as denied:
+            response = _refusal("AccessDenied", str(denied))
+        else:
+            response = original(self, request, bucket_name)
+        status, headers, body = response
+        return status, headers | self._get_cors_headers_other(), body
 
 
 def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> None:
@@ -91,31 +111,6 @@ def check_policy(fields: Mapping[str, str], size_bytes: int, now: datetime) -> N
 
 def _not_allowed(problem: str) -> FormRefusedError:
     return FormRefusedError("AccessDenied", f"Invalid according to Policy: {problem}")
-
-
-def _with_checks(
-    permissions: Permissions, secret_key: str, original: Callable[..., _Response]
-) -> Callable[..., _Response]:
-    def post(self: Any, request: Any, bucket_name: str) -> _Response:
-        is_from_page = is_cross_origin(request.environ)
-        if not request.files and not is_from_page:
-            return original(self, request, bucket_name)
-        fields = {**request.form, "bucket": bucket_name}
-        try:
-            check_policy(fields, len(self.body), datetime.now(UTC))
-            if is_from_page and not is_signed_form(fields, secret_key):
-                raise FormRefusedError("SignatureDoesNotMatch", "the form has no valid signature")
-            permissions.check_form(bucket_name, fields)
-        except FormRefusedError as refused:
-            response = _refusal(refused.code, str(refused))
-        except AccessDeniedError as denied:
-            response = _refusal("AccessDenied", str(denied))
-        else:
-            response = original(self, request, bucket_name)
-        status, headers, body = response
-        return status, headers | self._get_cors_headers_other(), body
-
-    return post
 
 
 def _refusal(code: str, message: str) -> _Response:
