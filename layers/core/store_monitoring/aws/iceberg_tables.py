@@ -6,10 +6,10 @@ names a few manifests; versions share manifests. The metadata of a table name it
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import cast
 
@@ -42,6 +42,7 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import PrimitiveType
 
 from store_monitoring.errors import CommitConflictError
+from store_monitoring.instants import utc_now
 from store_monitoring.publish_tables import SCHEMAS, DataFile
 from store_monitoring.storage.keys import PUBLISHED_PREFIX
 from store_monitoring.storage.schemas import POLLS
@@ -76,12 +77,21 @@ class IcebergTables:
         The data bucket as a URI, such as `s3://bucket`.
     files : pyarrow.fs.FileSystem
         The data bucket; its paths are the keys.
+    clock : callable
+        Returns the current time.
     """
 
-    def __init__(self, database: str, root: str, files: fs.FileSystem) -> None:
+    def __init__(
+        self,
+        database: str,
+        root: str,
+        files: fs.FileSystem,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._database = database
         self._root = root
         self._files = files
+        self._clock = clock
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
         properties = {"s3.region": os.environ.get("AWS_REGION"), "s3.endpoint": endpoint}
         given = {name: value for name, value in properties.items() if value is not None}
@@ -94,7 +104,7 @@ class IcebergTables:
             with suppress(FileNotFoundError):
                 table = self._catalog.load_table(identifier)
                 if table.schema() == pyarrow_to_schema(SCHEMAS[name]):
-                    return IcebergTable(table, self._files)
+                    return IcebergTable(table, self._files, self._clock)
             self._catalog.drop_table(identifier)
         location = f"{self._root}/{PUBLISHED_PREFIX}{name}"
         metadata = _new_metadata(name, location)
@@ -103,7 +113,7 @@ class IcebergTables:
         ToOutputFile.table_metadata(metadata, output)
         with suppress(TableAlreadyExistsError):
             self._catalog.register_table(identifier, metadata_location)
-        return IcebergTable(self._catalog.load_table(identifier), self._files)
+        return IcebergTable(self._catalog.load_table(identifier), self._files, self._clock)
 
 
 def _new_metadata(name: str, location: str) -> TableMetadataV2:
@@ -188,11 +198,14 @@ class IcebergTable:
         Its location ends with its prefix in the data bucket.
     files : pyarrow.fs.FileSystem
         The data bucket.
+    clock : callable
+        Returns the current time.
     """
 
-    def __init__(self, table: Table, files: fs.FileSystem) -> None:
+    def __init__(self, table: Table, files: fs.FileSystem, clock: Callable[[], datetime]) -> None:
         self._table = table
         self._files = files
+        self._clock = clock
         self._prefix = f"{PUBLISHED_PREFIX}{table.name()[-1]}/"
         self._root = table.location().removesuffix(self._prefix.removesuffix("/"))
         self._snapshot = table.current_snapshot()
@@ -245,7 +258,7 @@ class IcebergTable:
         except CommitFailedException as error:
             raise CommitConflictError(f"{self._prefix}: another version was committed") from error
         if expired:
-            IcebergTable(table, self._files)._delete_unreferenced()
+            IcebergTable(table, self._files, self._clock)._delete_unreferenced()
 
     def _expired(self, keep_since: datetime) -> list[int]:
         """Return the versions to expire: those replaced before `keep_since`, half if too many."""
@@ -296,7 +309,7 @@ class IcebergTable:
             *(path for path, _ in _files(manifests)),
         }
         selector = fs.FileSelector(self._prefix.removesuffix("/"), recursive=True)
-        before = datetime.now(UTC) - _IN_USE
+        before = self._clock() - _IN_USE
         for found in self._files.get_file_info(selector):
             if found.is_file and found.mtime < before and self._root + found.path not in wanted:
                 with suppress(FileNotFoundError):  # a concurrent call deleted it
