@@ -1,21 +1,24 @@
-"""The library as the simulation runs it: in one thread, in virtual time, with cached results.
+"""The library as the simulation runs it: in one thread, in virtual time, with AWS in memory.
 
-Threads, clocks, random ids, log lines and the types of DynamoDB's values are replaced in every
-module that uses them. Functions without side effects are real, but their results are cached: see
-`tests.simulation.caching`.
+The library knows nothing of the simulation: `library_in_memory` replaces what it uses. A module
+with ``from uuid import uuid4`` has that function as an attribute of its own, so a replacement must
+be set in each such module. `_uses` finds them by the identity of the function. For example,
+``{uuid4: ours}`` does this::
+
+    store_monitoring.delete_store.uuid4 = ours
+    store_monitoring.reports.lifecycle.uuid4 = ours
+
+Only the library gets the replacement, under whatever name its modules import the original. All
+other code, such as the simulator and pytest, keeps the original.
 """
 
 import gc
-import io
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,41 +29,42 @@ import pytest
 
 from store_monitoring import logs, metrics
 from store_monitoring.aws import dynamodb_items
-from store_monitoring.errors import UnreadableFileError
 from store_monitoring.ingest import deadline, ingest_file
-from store_monitoring.ingest.parsing import content as parsing
-from store_monitoring.ingest.parsing.content import Content
-from store_monitoring.ingest.parsing.kinds import Kind
-from store_monitoring.reports import measures, merge_parts, period_summary, shard, summary
-from store_monitoring.reports.formats import csv
-from store_monitoring.reports.plan import Plan
-from store_monitoring.storage import arrays, polls, stores
-from store_monitoring.storage.ports import WrittenPolls
-from store_monitoring.storage.schemas import POLLS_AS_READ
-from tests.simulation.caching import cached
+from store_monitoring.reports import period_summary, summary
+from tests.simulation.pure_functions import faster_functions
 from tests.simulation.scheduler import Scheduler
 
-_PURE = (
-    arrays.part_of,
-    arrays.period_part_of,
-    csv.csv_lines,
-    ingest_file._partial_stores,
-    ingest_file._with_content,
-    measures.measures,
-    merge_parts.rebatched,
-    polls.row_groups,
-    shard._concat_sorted,
-    stores._attribute_columns,
-    stores._known_columns,
-    stores.equal_except_upload_times,
-    stores.with_restored,
-    stores.with_stores,
-)
 
-_read_content = parsing.read_content
-_compute = shard._compute
-_write_polls = polls.write_polls
-_merge_sorted = merge_parts.merge_sorted
+@contextmanager
+def library_in_memory() -> Iterator[None]:
+    """Run the library in simulated environments until the context ends."""
+    everywhere = {
+        **_time_and_threads(),
+        **_aws(),
+        **_output_that_no_check_reads(),
+        **faster_functions(),
+    }
+    with pytest.MonkeyPatch.context() as patch, _process_tuned():
+        for original, ours in everywhere.items():
+            for module, name in _uses(original):
+                patch.setattr(module, name, ours)
+        for owner, name, ours in _attributes():
+            patch.setattr(owner, name, ours)
+        yield
+
+
+def _uses(original: Any) -> list[tuple[Any, str]]:
+    """Return the modules of the library that have an object, and its name there."""
+    return [
+        (module, name)
+        for module_name, module in sorted(sys.modules.items())
+        if module_name.startswith("store_monitoring.")
+        for name, value in vars(module).items()
+        if value is original
+    ]
+
+
+# --- the schedule that is running ---------------------------------------------------------------
 
 
 @dataclass
@@ -90,68 +94,46 @@ def other_environment() -> Iterator[None]:
         _current[:] = before
 
 
-_schedules = count(1)
+# --- replacements -------------------------------------------------------------------------------
 
 
-def collect_garbage() -> None:
-    """Collect garbage, but only in every 50th call; later collections skip what is left."""
-    if next(_schedules) % 50 == 0:
-        gc.collect()
-        gc.freeze()
+def _time_and_threads() -> dict[Any, Any]:
+    return {
+        ThreadPoolExecutor: _SameThread,
+        uuid4: lambda: UUID(int=next(_current[0].uuids) | 4 << 76),
+    }
 
 
-@contextmanager
-def library_in_memory() -> Iterator[None]:
-    """Run the library in simulated environments until the context ends."""
-    replaced: list[tuple[Any, Any]] = [
-        (ThreadPoolExecutor, _SameThread),
-        (uuid4, lambda: UUID(int=next(_current[0].uuids) | 4 << 76)),
-        (dynamodb_items.to_item, _without_none),
-        (dynamodb_items.from_item, dict),
-        (logs.logger, _SILENT),
-        (metrics.emit, lambda values: None),
-        (_read_content, _read_cached_content),
-        (summary.SummaryBuilder, _NoSummary),
-        (period_summary.PeriodSummaryBuilder, _NoPeriodSummary),
-        (_compute, _compute_cached),
-        (_write_polls, _write_polls_cached),
-        (_merge_sorted, _merge_sorted_cached),
-        (asdict, _as_dict),
-        *((function, cached(function)) for function in _PURE),
-    ]
-    deadline_time = SimpleNamespace(
+def _aws() -> dict[Any, Any]:
+    # The simulated DynamoDB has values of Python in its items, without names of types.
+    return {
+        dynamodb_items.to_item: _without_none,
+        dynamodb_items.from_item: dict,
+    }
+
+
+def _output_that_no_check_reads() -> dict[Any, Any]:
+    return {
+        logs.logger: _SILENT,
+        metrics.emit: lambda values: None,
+        summary.SummaryBuilder: _NoSummary,
+        period_summary.PeriodSummaryBuilder: _NoPeriodSummary,
+    }
+
+
+def _attributes() -> list[tuple[Any, str, Any]]:
+    """Return what is replaced in one module only: the module, the attribute and its new value."""
+    time = SimpleNamespace(
         sleep=lambda seconds: _current[0].scheduler.sleep(seconds),
         monotonic=lambda: _current[0].scheduler.now,
     )
-    threads = pa.cpu_count()
-    pa.set_cpu_count(1)
-    gc.disable()
-    with pytest.MonkeyPatch.context() as patch:
-        for original, ours in replaced:
-            for module, name in _uses(original):
-                patch.setattr(module, name, ours)
-        patch.setattr(deadline, "time", deadline_time)
-        patch.setattr(
-            deadline, "random", SimpleNamespace(Random=lambda: _current[0].scheduler.task.rng)
-        )
-        patch.setattr(
-            ingest_file, "tempfile", SimpleNamespace(TemporaryDirectory=lambda: nullcontext("none"))
-        )
-        patch.setattr(boto3, "client", lambda name, **_: _current[0].clients[name])
-        yield
-    pa.set_cpu_count(threads)
-    gc.enable()
-    gc.unfreeze()
-
-
-def _uses(original: Any) -> list[tuple[Any, str]]:
-    """Return the modules of the library that have an object, and its name there."""
+    random = SimpleNamespace(Random=lambda: _current[0].scheduler.task.rng)
+    tempfile = SimpleNamespace(TemporaryDirectory=lambda: nullcontext("none"))
     return [
-        (module, name)
-        for module_name, module in sorted(sys.modules.items())
-        if module_name.startswith("store_monitoring.")
-        for name, value in vars(module).items()
-        if value is original
+        (deadline, "time", time),
+        (deadline, "random", random),
+        (ingest_file, "tempfile", tempfile),
+        (boto3, "client", lambda name, **_: _current[0].clients[name]),
     ]
 
 
@@ -174,6 +156,15 @@ class _SameThread:
         done: Future[Any] = Future()
         done.set_result(function(*arguments))
         return done
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_SILENT: Any = SimpleNamespace(
+    **dict.fromkeys(("info", "warning", "error", "exception", "append_keys"), lambda *_, **__: None)
+)
 
 
 class _NoSummary:
@@ -214,129 +205,28 @@ class _NoPeriodSummary:
         return self._summary
 
 
-_SILENT: Any = SimpleNamespace(
-    **dict.fromkeys(("info", "warning", "error", "exception", "append_keys"), lambda *_, **__: None)
-)
+# --- the process --------------------------------------------------------------------------------
 
 
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _as_dict(value: Any, *, dict_factory: Callable[..., dict[str, Any]] = dict) -> dict[str, Any]:
-    """Return what `asdict` returns, without copies of immutable values."""
-
-    def plain(value: Any) -> Any:
-        kind = type(value)
-        if kind is str or kind is int:
-            return value
-        if is_dataclass(kind):
-            return _as_dict(value, dict_factory=dict_factory)
-        if kind is list or kind is tuple:
-            return kind(map(plain, value))
-        if kind is dict:
-            return {name: plain(each) for name, each in value.items()}
-        return value
-
-    names = _names_of(value.__class__)
-    return dict_factory([(name, plain(getattr(value, name))) for name in names])
-
-
-@cache
-def _names_of(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The rows of a file by bucket, as `Spill` has them on disk."""
-
-    chunks_of: dict[int, list[pa.Table]]
-
-    def buckets(self) -> list[int]:
-        return list(self.chunks_of)
-
-    def chunks(self, bucket: int) -> Iterator[pa.Table]:
-        return iter(self.chunks_of.get(bucket, ()))
-
-
-_FOLDER = tempfile.TemporaryDirectory()
-
-
-@cache
-def _parsed(kind: Kind, text: bytes, bucket_count: int, latest_us: int | None) -> Content | str:
-    folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
+@contextmanager
+def _process_tuned() -> Iterator[None]:
+    """Let Arrow use one thread, and `collect_garbage` alone collect garbage."""
+    threads = pa.cpu_count()
+    pa.set_cpu_count(1)
+    gc.disable()
     try:
-        content = _read_content(kind, io.BytesIO(text), bucket_count, folder, latest_us=latest_us)
-    except UnreadableFileError as error:
-        return str(error)
-    spills: Any = [
-        _Rows({bucket: list(spill.chunks(bucket)) for bucket in spill.buckets()})
-        for spill in (content.spill, content.rejected_stores)
-    ]
-    return replace(content, spill=spills[0], rejected_stores=spills[1])
+        yield
+    finally:
+        pa.set_cpu_count(threads)
+        gc.enable()
+        gc.unfreeze()
 
 
-def _read_cached_content(
-    kind: Kind,
-    stream: io.BufferedIOBase,
-    bucket_count: int,
-    folder: Path,
-    latest_us: int | None = None,
-) -> Content:
-    content = _parsed(kind, stream.read(), bucket_count, latest_us)
-    if isinstance(content, str):
-        raise UnreadableFileError(content)
-    return content
+_schedules = count(1)
 
 
-class _Writer:
-    """Takes what is written."""
-
-    polls = POLLS_AS_READ.empty_table()
-
-    def write_polls(self, key: str, groups: Iterable[pa.Table]) -> int:
-        self.polls = pa.concat_tables(groups).cast(POLLS_AS_READ)
-        size: int = self.polls.nbytes
-        return size
-
-
-@cached
-def _polls_laid_out(bucket: int, ingest_id: str, chunks: list[pa.Table]) -> Any:
-    writer: Any = _Writer()
-    written = _write_polls(bucket, ingest_id, chunks, writer)
-    return written, writer.polls
-
-
-def _write_polls_cached(
-    bucket: int, ingest_id: str, chunks: Iterable[pa.Table], tables: Any
-) -> WrittenPolls:
-    written, table = _polls_laid_out(bucket, ingest_id, list(chunks))
-    tables.write_table(written.file.key, table)
-    return written
-
-
-@cached
-def _merged(parts: list[list[pa.Table]], schema: pa.Schema) -> Any:
-    return _merge_sorted([iter(pieces) for pieces in parts], schema)
-
-
-def _merge_sorted_cached(parts: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> list[pa.Table]:
-    return _merged([list(pieces) for pieces in parts], schema)
-
-
-@cached
-def _computed(plan: Plan, stores: pa.Table, polls: pa.Table, max_polls: int) -> Any:
-    tables: Any = None  # the polls are read
-    return list(_compute(plan, shard._Batch(stores, [], polls), tables, max_polls))
-
-
-def _compute_cached(plan: Plan, batch: Any, tables: object, max_polls: int) -> Any:
-    """Compute a batch; who asks, and in which files it was, changes nothing."""
-    what = replace(plan, report_id="", version=0, shards=())
-    return _computed(what, _without_times(batch.stores), batch.polls, max_polls)
-
-
-@cached
-def _without_times(table: pa.Table) -> pa.Table:
-    return table.drop_columns(stores._UPLOADED_AT)
+def collect_garbage() -> None:
+    """Collect garbage, but only in every 50th call; later collections skip what is left."""
+    if next(_schedules) % 50 == 0:
+        gc.collect()
+        gc.freeze()
