@@ -1,4 +1,4 @@
-"""Starts the server of a local cloud: ``python -m local.emulator``, which `LocalCloud` calls."""
+"""Forks local clouds: ``python -m local.emulator``, which `local.emulator.launcher` starts."""
 
 import gc
 import importlib.util
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+
+from local.emulator.launcher import fork_clouds
 
 
 @contextmanager
@@ -34,9 +36,9 @@ def _without_needless_packages() -> Iterator[None]:
         del sys.modules[name]
 
 
-# A fifth of the start would be collections that find nothing; `main` enables them.
+# A fifth of the import would be collections that find nothing; `serve` enables them.
 gc.disable()
 with _without_needless_packages():
-    from local.emulator.server import main
-
-main()
+    from local.emulator.server import serve
+gc.freeze()  # a collection would copy the memory that clouds share
+fork_clouds(serve)

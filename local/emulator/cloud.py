@@ -3,10 +3,10 @@
 import contextlib
 import json
 import os
-import subprocess
-import sys
+import select
+import shutil
+import socket
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,20 +17,19 @@ import requests
 from botocore.config import Config
 
 from local import LocalError
-from local.emulator import supervisor
 from local.emulator.faults import Fault, Faults
+from local.emulator.launcher import CloudOptions, Launcher
 from local.emulator.runtime import Runtime, this_python
 from local.emulator.settings import (
     ACCESS_KEY,
-    API_KEY_VARIABLE,
     FAULTS_PATH,
     REGION,
     SECRET_KEY,
     STACK_NAME,
 )
 
-_ROOT = Path(__file__).parents[2]
-_TEMPLATE = _ROOT / "template.yaml"
+_TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+_LAUNCHER = Launcher()
 # Long enough for a busy machine.
 _START_SECONDS = 180
 _STOP_SECONDS = 120
@@ -81,6 +80,8 @@ class LocalCloud:
         Address of the REST API.
     outputs
         The stack's outputs.
+    pid
+        The id of the server's process.
     state
         Folder with the functions' logs, one file for each execution environment.
 
@@ -108,7 +109,6 @@ class LocalCloud:
         sample: Mapping[str, Path] | None = None,
         keep: Path | None = None,
     ) -> None:
-        runtime = runtime or this_python()
         self._kept = keep
         parameters = dict(parameter_overrides or {})
         if template == _TEMPLATE:
@@ -116,36 +116,27 @@ class LocalCloud:
             parameters.setdefault("PublishTables", "false")
         self.state = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # until closed
-        self._process = subprocess.Popen(  # noqa: S603  # this project's program
-            [
-                *(sys.executable, "-I", "-S", supervisor.__file__, self.state),
-                *(sys.executable, "-m", "local.emulator"),
-                f"--template={template.resolve()}",
-                f"--state={self.state}",
-                f"--python={runtime.python}",
-                f"--python-version={runtime.version}",
-                *(() if runtime.packages is None else (f"--packages={runtime.packages}",)),
-                *(() if environments is None else (f"--environments={environments}",)),
-                f"--api-port={api_port}",
-                f"--aws-port={aws_port}",
-                f"--parameters={json.dumps(parameters)}",
-                f"--sample={json.dumps({key: str(file) for key, file in (sample or {}).items()})}",
-                *(() if keep is None else (f"--keep={keep.resolve()}",)),
-                f"--faults={json.dumps(faults.to_json())}",
-            ],
-            cwd=_ROOT,
-            env=_server_environment(api_key),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            start_new_session=True,
+        options = CloudOptions(
+            environment=_server_environment(),
+            state=self.state,
+            template=template.resolve(),
+            parameters=parameters,
+            api_port=api_port,
+            aws_port=aws_port,
+            runtime=runtime or this_python(),
+            api_key=api_key,
+            faults=faults,
+            environments=environments,
+            sample=sample or {},
+            keep=None if keep is None else keep.resolve(),
         )
+        self._supervisor = _LAUNCHER.start(options, self._errors)
         try:
             ready = self._wait_until_ready()
         except KeyboardInterrupt:
             self.abandon()
             raise
+        self.pid: int = ready["pid"]
         self.endpoint_url: str = ready["endpoint_url"]
         self.api_url: str = ready["api_url"]
         self.outputs: dict[str, str] = ready["outputs"]
@@ -218,53 +209,54 @@ class LocalCloud:
         LocalCloudError
             If it has ended without being closed.
         """
-        if self._process.poll() is not None:
+        if select.select([self._supervisor], [], [], 0)[0]:  # only its end can be read
             data = "its data are lost" if self._kept is None else f"its data are in {self._kept}"
             raise LocalCloudError(f"the local cloud has stopped unexpectedly, and {data}")
 
     def close(self) -> None:
         """End all processes and delete their files. Closing again does nothing."""
-        if self._errors.closed:
-            return
-        # This closes the supervisor's standard input, and so makes it end everything.
-        self._process.communicate(timeout=_STOP_SECONDS)
-        self._errors.close()
+        if not self._errors.closed:
+            self._end(_STOP_SECONDS)
+            shutil.rmtree(self.state, ignore_errors=True)  # if it has had no supervisor
 
     def abandon(self) -> None:
         """Close without waiting: the supervisor may finish after this returns."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.communicate(timeout=_ABANDON_SECONDS)
-        self._errors.close()
+        with contextlib.suppress(TimeoutError):
+            self._end(_ABANDON_SECONDS)
+        shutil.rmtree(self.state, ignore_errors=True)  # likewise
+
+    def _end(self, seconds: float) -> None:
+        """Let the supervisor end everything, and wait so long until it has."""
+        with self._errors, self._supervisor, contextlib.suppress(ConnectionError):
+            self._supervisor.settimeout(seconds)
+            self._supervisor.shutdown(socket.SHUT_WR)
+            while self._supervisor.recv(4096):
+                pass
 
     def _wait_until_ready(self) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        # The supervisor ends the server when its standard input does.
-        watchdog = threading.Timer(_START_SECONDS, self._process.stdin.close)
-        watchdog.daemon = True
-        watchdog.start()
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        watchdog.cancel()
-        if line:
-            ready: dict[str, Any] = json.loads(line)
-            return ready
-        self._process.wait()
+        self._supervisor.settimeout(_START_SECONDS)
+        with (
+            contextlib.suppress(TimeoutError, ConnectionError),
+            self._supervisor.makefile() as lines,
+        ):
+            if line := lines.readline():
+                ready: dict[str, Any] = json.loads(line)
+                return ready
         self._errors.seek(0)
         errors = self._errors.read()
         self.close()
         raise LocalCloudError(f"the local cloud did not start:\n{errors}")
 
 
-def _server_environment(api_key: str | None) -> dict[str, str]:
+def _server_environment() -> dict[str, str]:
     """Return the server's environment, without the user's AWS account and proxy."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("AWS_") and name not in ("API_KEY", API_KEY_VARIABLE)
+        if not name.startswith("AWS_") and name != "API_KEY"
     }
     return {
         **kept,
-        **({} if api_key is None else {API_KEY_VARIABLE: api_key}),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "localhost,127.0.0.1",

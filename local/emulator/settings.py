@@ -9,5 +9,3 @@ ACCOUNT = "123456789012"
 ACCESS_KEY = SECRET_KEY = "local"  # noqa: S105  # not a secret
 # The path of the services at which faults are set and read.
 FAULTS_PATH = "/local-cloud/faults"
-# The environment variable that passes the API key to the server: other users cannot read it.
-API_KEY_VARIABLE = "LOCAL_CLOUD_API_KEY"

@@ -1,11 +1,9 @@
 """Runs the local cloud's server and cleans up, however either of them ends.
 
-Usage: ``python supervisor.py STATE_FOLDER COMMAND...``
-
-The command runs until it ends by itself or standard input ends, which happens when the program at
-the other end closes it or is killed. Then this program kills all remaining processes of the command
-and deletes the state folder. The kernel makes orphans children of this process, so that it finds
-all of them: the emulators start their handlers in other process groups.
+The server runs until it ends by itself or the program that started the cloud closes its end of the
+connection, which also happens when it is killed. Then this process kills all remaining processes of
+the server and deletes the state folder. The kernel makes orphans children of this process, so that
+it finds all of them: the emulators start their handlers in other process groups.
 """
 
 import contextlib
@@ -13,30 +11,44 @@ import ctypes
 import os
 import shutil
 import signal
-import subprocess
-import sys
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def main() -> None:
-    """Run the command, then clean up."""
-    state, command = sys.argv[1], sys.argv[2:]
+def supervise(program: socket.socket, state: Path, serve: Callable[[], None]) -> None:
+    """Run the server in a fork of this process, then clean up.
+
+    Parameters
+    ----------
+    program
+        The connection to the program that started the cloud.
+    state
+        The state folder.
+    serve
+        Runs the server.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  # the local cloud's server
-    threading.Thread(target=_kill_at_end_of_input, args=(server,), daemon=True).start()
-    server.wait()
+    server = os.fork()
+    if not server:
+        serve()
+        return
+    process = os.pidfd_open(server)
+    threading.Thread(target=_kill_at_end, args=(program, process), daemon=True).start()
+    os.waitpid(server, 0)
     _end_descendants()
     shutil.rmtree(state, ignore_errors=True)
 
 
-def _kill_at_end_of_input(server: "subprocess.Popen[bytes]") -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    server.kill()
+def _kill_at_end(program: socket.socket, server: int) -> None:
+    with contextlib.suppress(ConnectionError):
+        while program.recv(1):
+            pass
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(server, signal.SIGKILL)
 
 
 def _end_descendants() -> None:
@@ -56,7 +68,3 @@ def _children() -> Iterator[int]:
             _state, parent = stat.rpartition(")")[2].split()[:2]
             if int(parent) == os.getpid():
                 yield int(folder.name)
-
-
-if __name__ == "__main__":
-    main()

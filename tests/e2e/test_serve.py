@@ -74,8 +74,7 @@ def test_every_printed_command_works_until_the_server_ends_and_the_key_is_in_no_
         assert len(commands(printed)) == 7
         check_commands(printed, elsewhere)
         assert (elsewhere / "report.csv").read_text().startswith("store_id,uptime_last_hour")
-        [supervisor] = children(program.pid)
-        server, *_ = children(supervisor)  # and orphans
+        server, *_ = children(supervisor_of(program))  # and orphans
         os.kill(server, signal.SIGKILL)
         _, errors = program.communicate(timeout=PATIENCE_SECONDS)
     assert program.returncode == 1
@@ -120,7 +119,7 @@ def interrupted_after_seconds(kept: Path) -> float:
 
 def interrupt(program: "subprocess.Popen[str]") -> float:
     """Press Ctrl-C; return how long the program takes to end."""
-    [supervisor] = children(program.pid)
+    supervisor = supervisor_of(program)
     began = time.monotonic()
     os.killpg(program.pid, signal.SIGINT)
     _, errors = program.communicate(timeout=PATIENCE_SECONDS)
@@ -168,6 +167,13 @@ def refused(port: int) -> "subprocess.CompletedProcess[str]":
     )
     assert (done.returncode, done.stdout) == (1, "")
     return done
+
+
+def supervisor_of(program: "subprocess.Popen[str]") -> int:
+    """Return the supervisor of a program's only cloud."""
+    [launcher] = children(program.pid)
+    [supervisor] = children(launcher)
+    return supervisor
 
 
 def children(parent: int) -> list[int]:

@@ -157,7 +157,7 @@ def test_dns_rebinding_is_refused(user: User, service: str) -> None:
 
 def test_the_addresses_of_lambda_emulators_cannot_be_guessed(user: User) -> None:
     user.report()
-    listening = listeners(user.cloud._process.pid)
+    listening = listeners(user.cloud.pid)
     served = {urlsplit(url).port for url in (user.cloud.api_url, user.cloud.endpoint_url)}
     emulators = {address for address in listening if address[0] != HOST}
     assert {port for host, port in listening if host == HOST} == served
