@@ -1,4 +1,4 @@
-"""As much of the AWS CLI as the commands of docs/operations.md need, to run them unchanged.
+"""As much of the AWS CLI as the commands in the docs need, to run them unchanged.
 
 Usage: ``python -m tests.aws_command SERVICE OPERATION [--option [value...]]...``, against
 ``AWS_ENDPOINT_URL``. The CLI itself is no dependency of ours.

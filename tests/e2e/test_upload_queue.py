@@ -111,7 +111,7 @@ def test_a_transient_error_is_never_a_failure(user: User) -> None:
     [(Kind.KILLED, NO_REASON), (Kind.BROKEN, str(TransientError.cannot("read {key}")))],
 )
 def test_a_final_failure_can_be_redriven(user: User, kind: Kind, reason: str) -> None:
-    """The procedure of docs/operations.md."""
+    """The procedure of docs/alarms.md."""
     key = f"polls/{kind}.csv"
     user.cloud.inject(Fault(kind, READS))
     version_id = user.put(key, polls(200 + ord(kind[0])))
