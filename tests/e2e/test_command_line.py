@@ -74,14 +74,6 @@ def test_missing_polls_are_reported(tmp_path: Path) -> None:
     assert str(tmp_path) in line
 
 
-def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "store_status.csv").write_text("store,state\na,active\n")
-    done = _run("--data", str(tmp_path), "--out", str(tmp_path / "out.csv"))
-    assert done.returncode == 1
-    assert re.search(r"^error: store_status\.csv\b.*\btimestamp_utc\b", done.stderr, re.MULTILINE)
-    assert not (tmp_path / "out.csv").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -102,16 +94,6 @@ def test_invalid_arguments_are_refused_before_anything_starts(
     [line] = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert named in line
-
-
-def test_standard_output_is_the_report_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "store_status.csv").write_text(_POLLS)
-    done = _run("--data", str(tmp_path), "--out", "/dev/stdout")
-    assert done.returncode == 0, done.stderr
-    header, *stores = done.stdout.splitlines()
-    assert header.startswith("store_id,uptime_last_hour")
-    assert [store.partition(",")[0] for store in stores] == ["a", "b"]
-    assert re.search(r"^2 stores\b.*\b1 up\b.*\b1 down\b", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
