@@ -34,9 +34,10 @@ from pyiceberg.manifest import (
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.metadata import TableMetadataV2
+from pyiceberg.table.metadata import TableMetadata, TableMetadataV2
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
+from pyiceberg.table.update import TableUpdate
 from pyiceberg.table.update.snapshot import ExpireSnapshots, _SnapshotProducer
 from pyiceberg.typedef import Record
 from pyiceberg.types import PrimitiveType
@@ -132,6 +133,23 @@ def _new_metadata(name: str, location: str) -> TableMetadataV2:
             "properties": _PROPERTIES | (_NAME_MAPPING if name == "polls" else {}),
         }
     )
+
+
+class _Transaction(Transaction):
+    """A transaction that applies its updates once, and not each time that they are read.
+
+    A commit reads the metadata about sixteen times; PyIceberg's own class copies all of them each
+    time, and they name every version.
+    """
+
+    _applied: tuple[tuple[TableUpdate, ...], TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The metadata with the updates so far."""
+        if self._applied is None or self._applied[0] is not self._updates:
+            self._applied = self._updates, super().table_metadata
+        return self._applied[1]
 
 
 class _NewVersion(_SnapshotProducer["_NewVersion"]):
@@ -244,7 +262,7 @@ class IcebergTable:
     ) -> None:
         """Commit a version, and expire old ones, in one write of the table's metadata."""
         expired = self._expired(keep_since)
-        transaction = self._table.transaction()
+        transaction = _Transaction(self._table)
         with _NewVersion(version, transaction, self._table.io, self._current) as snapshot:
             for file in added:
                 snapshot.append_data_file(self._iceberg_file(file))
