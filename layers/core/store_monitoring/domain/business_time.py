@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from store_monitoring.domain.model import CLOSED, Bools, Exclusions, Int64s, Stores, WeeklyHours
 from store_monitoring.domain.parameters import DAY_US, MINUTE_US
+from store_monitoring.domain.runs import ends_run, range_indices, sum_before
 from store_monitoring.domain.time_zones import zone_offsets
 
 END_OF_DAY_US = DAY_US - MINUTE_US
@@ -61,6 +62,12 @@ class Span:
         position -= self.start_us
         return position
 
+    def instant_us(self, store: Int64s, position: Int64s) -> Int64s:
+        """Return the instants at axis positions of stores."""
+        instant_us: Int64s = position - store * self.length_us
+        instant_us += self.start_us
+        return instant_us
+
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
@@ -81,7 +88,7 @@ class Intervals:
     @classmethod
     def of(cls, start: Int64s, end: Int64s) -> Self:
         """Return the intervals with these positions."""
-        return cls(start, end, np.append(0, np.cumsum(end - start)))
+        return cls(start, end, sum_before(end - start))
 
     def before(self, position: Int64s) -> Int64s:
         """Return the total length of the intervals before each position, in microseconds.
@@ -120,9 +127,7 @@ class Intervals:
         """
         first = np.searchsorted(self.end, since, side="right")
         count = np.maximum(np.searchsorted(self.start, until, side="left") - first, 0)
-        stretch = np.repeat(np.arange(len(count)), count)
-        nth = np.arange(len(stretch)) - np.repeat(np.cumsum(count) - count, count)
-        interval = first[stretch] + nth
+        stretch, interval = range_indices(first, count)
         start = np.maximum(since[stretch], self.start[interval])
         return stretch, start, np.minimum(until[stretch], self.end[interval])
 
@@ -316,9 +321,7 @@ def _weekly_openings(stores: Stores, hours: WeeklyHours, span: Span) -> Openings
     border = np.searchsorted(kind, np.arange(len(kinds.zone) + 1))
     first = border[kind_of_row]
     count = border[kind_of_row + 1] - first
-    row = np.repeat(np.arange(len(kind_of_row)), count)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    opening = first[row] + nth
+    row, opening = range_indices(first, count)
     return Openings(
         *(hours.store[row], np.zeros(len(row), np.bool_), row),
         *(date[opening], start_us[opening], end_us[opening]),
@@ -430,5 +433,4 @@ def _union(start: Int64s, end: Int64s) -> Intervals:
     order = np.argsort(start)
     start, end = start[order], np.maximum.accumulate(end[order])
     begins = np.append(True, start[1:] > end[:-1])[: len(start)]
-    ends = np.append(begins[1:], True)[: len(start)]
-    return Intervals.of(start[begins], end[ends])
+    return Intervals.of(start[begins], end[ends_run(begins)])

@@ -8,6 +8,7 @@ import numpy as np
 from store_monitoring.domain.business_time import Span, business_time
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores
 from store_monitoring.domain.parameters import WEEK_US, PollFilter
+from store_monitoring.domain.runs import begins_run
 
 NO_POLL = np.iinfo(np.int64).min
 """In place of the instant of a poll: there is no such poll."""
@@ -94,8 +95,7 @@ class KnownPolls:
 
     def at_us(self, poll: Int64s, store: Int64s) -> Int64s:
         """Return when some polls of some stores were taken, microseconds UTC."""
-        at_us: Int64s = self.position[poll] - store * self.span.length_us + self.span.start_us
-        return at_us
+        return self.span.instant_us(store, self.position[poll])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,7 @@ def sort_and_dedupe(polls: Polls, known: KnownTime) -> KnownPolls:
     key.sort(kind="stable")
     active = (key & 1).astype(np.bool_)
     position = np.right_shift(key, 1, out=key)
-    is_first = np.ones(len(position), np.bool_)
-    np.not_equal(position[1:], position[:-1], out=is_first[1:])
+    is_first = begins_run(position)
     if not is_first.all():
         position, active = position[is_first], active[is_first]
     starts = span.position(np.arange(store_count + 1), span.start_us)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from store_monitoring.domain.business_time import BusinessTime
+from store_monitoring.domain.business_time import BusinessTime, Span
 from store_monitoring.domain.known_polls import NO_POLL, KnownPolls
 from store_monitoring.domain.model import Bools, Int64s, Stores
 from store_monitoring.domain.parameters import HOUR_US
+from store_monitoring.domain.runs import begins_run, ends_run, last_of_runs, range_max, range_sum
 from store_monitoring.domain.statuses import Statuses
 from store_monitoring.domain.time_zones import offsets_us
 from store_monitoring.domain.windows import Windows
@@ -53,9 +54,7 @@ class Outages:
     @property
     def begins_incident(self) -> Bools:
         """Whether each outage is the first of its incident."""
-        other_store: Bools = np.diff(self.store, prepend=-1) != 0
-        other_incident: Bools = np.diff(self.incident, prepend=-1) != 0
-        return other_store | other_incident
+        return begins_run(self.store) | begins_run(self.incident)
 
     def where(self, mask: Bools | slice) -> "Outages":
         """Return the outages that `mask` selects."""
@@ -126,20 +125,13 @@ class OutageTracker:
     def __init__(
         self, stores: Stores, open_time: BusinessTime, windows: Windows, *, keep_all: bool = False
     ) -> None:
-        self._stores = stores
         self._open_time = open_time
         self._keep_all = keep_all
-        self._window_start = open_time.span.position(windows.store, windows.start_us)
-        self._window_end = open_time.span.position(windows.store, windows.end_us)
         self._last_up_us = np.full(stores.count, NO_POLL)
         self._incident_count = np.zeros(stores.count, np.int64)
         self._pending = NO_OUTAGES
-        self._ended = [NO_OUTAGES]
-        self._count, self._longest_us, self._incidents, self._recoveries, self._recovery_us = (
-            np.zeros(len(windows.store), np.int64) for _ in range(5)
-        )
-        self._starts = [np.zeros_like(self._count)]
-        self._hours = [np.empty(0, np.uint8)]
+        self._recorded = [NO_OUTAGES]
+        self._figures = _FiguresBuilder(stores, open_time.span, windows)
 
     def add(self, known: KnownPolls, changes: Statuses) -> None:
         """Add the next piece.
@@ -151,75 +143,191 @@ class OutageTracker:
         changes : Statuses
             Those of `status_changes`.
         """
-        outages = self._find_outages(known, changes)
+        runs = self._runs(known, changes)
+        pending = self._with_next_up(changes, runs)
+        outages = _merge_adjacent(pending, self._new_outages(changes, runs))
         has_ended = outages.next_up_us != NO_POLL
         self._pending = outages.where(~has_ended)
         self._record(outages.where(has_ended))
-
-    def _find_outages(self, known: KnownPolls, changes: Statuses) -> Outages:
-        """Return the outages of the next piece, and those that were pending before it."""
-        is_first = changes.poll == known.border[changes.store]
-        run, last_up_us, next_up_us = self._runs(known, changes, is_first)
-        resumes = is_first & ~changes.active
-        pending = self._resume_pending(changes.store[resumes], next_up_us[resumes])
-        down = np.flatnonzero(~changes.active & (changes.since < changes.until))
-        nth, start, end = self._open_time.intervals.overlaps(
-            changes.since[down], changes.until[down]
-        )
-        status = down[nth]
-        store = changes.store[status]
-        begins = np.diff(run[status], prepend=-1) != 0
-        begins &= ~(is_first[run[status]] & _contains(pending.store, store, self._stores.count))
-        span = self._open_time.span
-        utc_us = span.start_us - store * span.length_us
-        new = Outages(
-            store,
-            self._number_incidents(store, begins),
-            start + utc_us,
-            end + utc_us,
-            last_up_us[status],
-            next_up_us[status],
-        )
-        # Used only for stores whose last status is inactive: the next piece continues it.
-        is_last = np.append(is_first[1:], True)[: len(is_first)]
-        self._last_up_us[changes.store[is_last]] = last_up_us[is_last]
-        return _merge_adjacent(pending, new)
-
-    def _runs(
-        self, known: KnownPolls, changes: Statuses, is_first: Bools
-    ) -> tuple[Int64s, Int64s, Int64s]:
-        """Return the run of equal statuses that each status is in, and the polls around that run.
-
-        Parameters
-        ----------
-        is_first : bool (statuses,)
-            Whether a status is the first one of its store.
-
-        Returns
-        -------
-        run : int64 (statuses,)
-            Index of the first status of the run.
-        last_up_us, next_up_us : int64 (statuses,)
-            If the status is inactive, the instants of the active polls before and after the run.
-        """
-        # The poll before an inactive status is active, and so is the next status.
-        last_up_us = known.at_us(changes.poll - 1, changes.store)
-        last_up_us[is_first] = self._last_up_us[changes.store[is_first]]
-        next_up_us = np.append(changes.poll_us[1:], NO_POLL)[: len(is_first)]
-        next_up_us[:-1][is_first[1:]] = NO_POLL
-        run = np.arange(len(is_first))
-        repeats = ~is_first & ~np.diff(changes.active, prepend=~changes.active[:1])
-        if repeats.any():  # the previous status, an equal one, ended for lack of polls (rule 21)
-            run = np.maximum.accumulate(np.where(repeats, 0, run))
-            last_up_us = last_up_us[run]
-            last = np.append(np.flatnonzero(~repeats)[1:], len(run)) - 1
-            next_up_us = np.repeat(next_up_us[last], np.diff(last, prepend=-1))
-        return run, last_up_us, next_up_us
+        # If a store's last status is inactive, the next piece begins with it. Otherwise this value
+        # is not used.
+        is_last = ends_run(runs.is_first)
+        self._last_up_us[changes.store[is_last]] = runs.last_up_us[is_last]
 
     def finish(self) -> OutageFigures:
         """Return the figures of all outages, after the last piece."""
         self._record(self._pending)
         self._pending = NO_OUTAGES
+        return self._figures.figures()
+
+    def outages(self) -> Outages:
+        """Return all outages, after `finish`, if they were kept."""
+        return sort_by_store(self._recorded)
+
+    def _record(self, outages: Outages) -> None:
+        """Add the outages of complete incidents to the figures."""
+        if len(outages.store):
+            self._figures.add(outages)
+            if self._keep_all:
+                self._recorded.append(outages)
+
+    def _runs(self, known: KnownPolls, changes: Statuses) -> "_Runs":
+        """Return the run of equal statuses that each status is in."""
+        count = len(changes.poll)
+        is_first = changes.poll == known.border[changes.store]
+        # The poll before an inactive status is active, and so is the store's next status. A store's
+        # first status has the last active poll of earlier pieces.
+        last_up_us = known.at_us(changes.poll - 1, changes.store)
+        last_up_us[is_first] = self._last_up_us[changes.store[is_first]]
+        next_up_us = np.append(changes.poll_us[1:], NO_POLL)[:count]
+        next_up_us[ends_run(is_first)] = NO_POLL
+        begins = is_first | begins_run(changes.active)
+        if begins.all():
+            return _Runs(is_first, np.arange(count), last_up_us, next_up_us)
+        # Some status repeats the one before it, which ended for lack of polls (rule 21).
+        first = np.flatnonzero(begins)
+        last = last_of_runs(first, count)
+        length = last - first + 1
+        return _Runs(
+            is_first,
+            np.repeat(first, length),
+            np.repeat(last_up_us[first], length),
+            np.repeat(next_up_us[last], length),
+        )
+
+    def _with_next_up(self, changes: Statuses, runs: "_Runs") -> Outages:
+        """Return the pending outages, with the end of their incidents where it is now known."""
+        resumed = runs.is_first & ~changes.active
+        next_up_us = np.full(len(self._incident_count), NO_POLL)  # of each store
+        next_up_us[changes.store[resumed]] = runs.next_up_us[resumed]
+        return replace(self._pending, next_up_us=next_up_us[self._pending.store])
+
+    def _new_outages(self, changes: Statuses, runs: "_Runs") -> Outages:
+        """Return the business time of the piece in which stores are down.
+
+        Outages of one run are one incident. That of a store's first run is the pending one, if the
+        store has one.
+        """
+        down = np.flatnonzero(~changes.active & (changes.since < changes.until))
+        nth, start, end = self._open_time.intervals.overlaps(
+            changes.since[down], changes.until[down]
+        )
+        status = down[nth]  # of each outage
+        store, run = changes.store[status], runs.first[status]
+        has_pending = np.zeros(len(self._incident_count), np.bool_)
+        has_pending[self._pending.store] = True
+        begins_incident = begins_run(run) & ~(runs.is_first[run] & has_pending[store])
+        span = self._open_time.span
+        return Outages(
+            store,
+            self._number_incidents(store, begins_incident),
+            span.instant_us(store, start),
+            span.instant_us(store, end),
+            runs.last_up_us[status],
+            runs.next_up_us[status],
+        )
+
+    def _number_incidents(self, store: Int64s, begins: Bools) -> Int64s:
+        """Return the number of each outage's incident, and count the incidents that begin."""
+        begun = np.bincount(store[begins], minlength=len(self._incident_count))
+        begun_in_earlier_stores = np.cumsum(begun) - begun
+        number = (self._incident_count - begun_in_earlier_stores)[store] + np.cumsum(begins)
+        self._incident_count += begun
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The runs of equal statuses of a store, for each status of a piece.
+
+    A run is one status, except where statuses end for lack of polls (rule 21).
+
+    Attributes
+    ----------
+    is_first : bool (statuses,)
+        Whether the status is the first one of its store.
+    first : int64 (statuses,)
+        Index of the first status of its run.
+    last_up_us, next_up_us : int64 (statuses,)
+        If the status is inactive, the active polls before and after its run, or `NO_POLL`.
+    """
+
+    is_first: Bools
+    first: Int64s
+    last_up_us: Int64s
+    next_up_us: Int64s
+
+
+class _FiguresBuilder:
+    """Adds up the figures of outages, incident by incident."""
+
+    def __init__(self, stores: Stores, span: Span, windows: Windows) -> None:
+        self._stores = stores
+        self._span = span
+        self._window_start = span.position(windows.store, windows.start_us)
+        self._window_end = span.position(windows.store, windows.end_us)
+        self._count, self._longest_us, self._incidents, self._recoveries, self._recovery_us = (
+            np.zeros(len(windows.store), np.int64) for _ in range(5)
+        )
+        self._starts = [np.zeros_like(self._count)]
+        self._hours = [np.empty(0, np.uint8)]
+
+    def add(self, outages: Outages) -> None:
+        """Add all outages of some incidents, at least one, sorted by store and time."""
+        start = self._span.position(outages.store, outages.start_us)
+        end = self._span.position(outages.store, outages.end_us)
+        # Outages first … last − 1 overlap a window. Those before `ended` also end in it.
+        first = np.searchsorted(end, self._window_start, side="right")
+        last = np.searchsorted(start, self._window_end)
+        overlaps = first < last
+        ended = last - (overlaps & (end[last - 1] > self._window_end))
+
+        self._count += last - first
+        longest_us = self._longest_within(start, end, first, last)
+        np.maximum(self._longest_us, longest_us, out=self._longest_us)
+
+        begins = outages.begins_incident
+        # The first outage in a window may continue an incident that began before the window.
+        continues = overlaps & ~np.append(begins, True)[first]
+        self._incidents += range_sum(begins, first, last) + continues
+
+        recovers = ends_run(begins) & (outages.next_up_us != NO_POLL)
+        incident_us = np.zeros_like(start)  # at the last outage of each incident
+        incident_us[ends_run(begins)] = np.add.reduceat(end - start, np.flatnonzero(begins))
+        self._recoveries += range_sum(recovers, first, ended)
+        self._recovery_us += range_sum(np.where(recovers, incident_us, 0), first, ended)
+
+        # Outages that start before a window's end and not before that of the previous window: they
+        # start in this one, since the windows of a store leave no gaps.
+        self._starts.append(np.diff(last, prepend=0))
+        self._hours.append(self._hours_of_week(outages))
+
+    def _longest_within(self, start: Int64s, end: Int64s, first: Int64s, last: Int64s) -> Int64s:
+        """Return the length of the longest outage within each window; 0 without outages."""
+        # Only the first and the last outage of a window may begin before it or end after it.
+        longest_us = range_max(end - start, first + 1, last - 1)
+        window = np.flatnonzero(first < last)
+        for outage in (first[window], last[window] - 1):
+            within_us = np.minimum(end[outage], self._window_end[window]) - np.maximum(
+                start[outage], self._window_start[window]
+            )
+            longest_us[window] = np.maximum(longest_us[window], within_us)
+        return longest_us
+
+    def _hours_of_week(self, outages: Outages) -> Hours:
+        offset_us = offsets_us(
+            self._stores.zone_names,
+            self._stores.zone[outages.store],
+            outages.start_us,
+            self._span.start_us,
+            self._span.end_us,
+        )
+        hour = (outages.start_us + offset_us) // HOUR_US + _EPOCH_HOUR_OF_WEEK
+        return (hour % _HOURS_OF_WEEK).astype(np.uint8)
+
+    def figures(self) -> OutageFigures:
+        """Return the figures of all outages that were added."""
+        # Each call of `add` has given the hours in order of the windows; now all of them are.
         window = [np.repeat(np.arange(len(starts)), starts) for starts in self._starts]
         order = np.argsort(np.concatenate(window), kind="stable")
         return OutageFigures(
@@ -232,95 +340,15 @@ class OutageTracker:
             np.concatenate(self._hours)[order],
         )
 
-    def outages(self) -> Outages:
-        """Return all outages, after `finish`, if they were kept."""
-        return sort_by_store(self._ended)
 
-    def _resume_pending(self, store: Int64s, next_up_us: Int64s) -> Outages:
-        """Return the pending outages, with the end of their incidents where it is now known."""
-        end_us = np.full(self._stores.count, NO_POLL)
-        end_us[store] = next_up_us
-        return replace(self._pending, next_up_us=end_us[self._pending.store])
-
-    def _number_incidents(self, store: Int64s, begins: Bools) -> Int64s:
-        """Return the number of each outage's incident, and count the incidents that begin."""
-        begun = np.bincount(store[begins], minlength=self._stores.count)
-        of_earlier_stores = np.cumsum(begun) - begun
-        number = (self._incident_count - of_earlier_stores)[store] + np.cumsum(begins)
-        self._incident_count += begun
-        return number
-
-    def _record(self, outages: Outages) -> None:
-        """Add the outages of complete incidents to the figures."""
-        if not len(outages.store):
-            return
-        store, span = outages.store, self._open_time.span
-        start, end = span.position(store, outages.start_us), span.position(store, outages.end_us)
-        # Outages first … last − 1 overlap a window. Those before `ended` also end in it.
-        first = np.searchsorted(end, self._window_start, side="right")
-        last = np.searchsorted(start, self._window_end)
-        overlaps = first < last
-        ended = last - (overlaps & (end[last - 1] > self._window_end))
-
-        begins = outages.begins_incident
-        begun = np.append(0, np.cumsum(begins))
-        continues = overlaps & ~np.append(begins, True)[first]
-        recovers = np.append(begins[1:], True) & (outages.next_up_us != NO_POLL)
-        recovered = np.append(0, np.cumsum(recovers))
-        length_us = end - start
-        of_incident_us = np.add.reduceat(length_us, np.flatnonzero(begins))[begun[1:] - 1]
-        recovery_us = np.append(0, np.cumsum(np.where(recovers, of_incident_us, 0)))
-
-        self._count += last - first
-        self._incidents += begun[last] - begun[first] + continues
-        self._recoveries += recovered[ended] - recovered[first]
-        self._recovery_us += recovery_us[ended] - recovery_us[first]
-        # The first and the last outage of a window may begin before it and end after it.
-        longest_us = _range_max(length_us, first + 1, last - 1)
-        window = np.flatnonzero(overlaps)
-        for cut in (first[window], last[window] - 1):
-            within_us = np.minimum(end[cut], self._window_end[window]) - np.maximum(
-                start[cut], self._window_start[window]
-            )
-            longest_us[window] = np.maximum(longest_us[window], within_us)
-        np.maximum(self._longest_us, longest_us, out=self._longest_us)
-        self._starts.append(np.diff(last, prepend=0))
-        self._hours.append(self._hours_of_week(outages))
-        if self._keep_all:
-            self._ended.append(outages)
-
-    def _hours_of_week(self, outages: Outages) -> Hours:
-        span = self._open_time.span
-        offset_us = offsets_us(
-            self._stores.zone_names,
-            self._stores.zone[outages.store],
-            outages.start_us,
-            span.start_us,
-            span.end_us,
-        )
-        hour = (outages.start_us + offset_us) // HOUR_US + _EPOCH_HOUR_OF_WEEK
-        return (hour % _HOURS_OF_WEEK).astype(np.uint8)
-
-
-def _range_max(values: Int64s, first: Int64s, last: Int64s) -> Int64s:
-    """Return the maximum of values[first:last] for each pair of bounds; 0 for an empty range.
-
-    >>> _range_max(np.array([3, 9, 4]), np.array([1, 2, 0]), np.array([3, 2, 1])).tolist()
-    [9, 0, 3]
-    """
-    some = np.flatnonzero(first < last)
-    greatest = np.zeros_like(first)
-    if len(some):
-        ranges = np.column_stack([first[some], last[some]]).ravel()
-        greatest[some] = np.maximum.reduceat(np.append(values, 0), ranges)[::2]
-    return greatest
-
-
-def _contains(some: Int64s, values: Int64s, count: int) -> Bools:
-    """Return for each of `values` whether it is among `some`; all are from 0 to `count` − 1."""
-    contained = np.zeros(count, np.bool_)
-    contained[some] = True
-    return contained[values]
+def _merge_adjacent(pending: Outages, new: Outages) -> Outages:
+    """Return all outages; a new one that begins where a pending one ends extends it."""
+    if not len(pending.store):
+        return new
+    every = sort_by_store([pending, new])
+    begins = begins_run(every.store)
+    begins[1:] |= every.start_us[1:] != every.end_us[:-1]
+    return replace(every.where(begins), end_us=every.end_us[ends_run(begins)])
 
 
 def sort_by_store(outages: Sequence[Outages]) -> Outages:
@@ -329,15 +357,3 @@ def sort_by_store(outages: Sequence[Outages]) -> Outages:
     # Column by column: only one extra column is in memory at a time.
     columns = zip(*(each.columns for each in outages), strict=True)
     return Outages(*(np.concatenate(parts)[order] for parts in columns))
-
-
-def _merge_adjacent(pending: Outages, new: Outages) -> Outages:
-    """Return all outages; a new one that begins where a pending one ends extends it."""
-    if not len(pending.store):
-        return new
-    every = sort_by_store([pending, new])
-    begins = np.append(
-        True, (np.diff(every.store) != 0) | (every.start_us[1:] != every.end_us[:-1])
-    )
-    ends = np.append(begins[1:], True)
-    return replace(every.where(begins), end_us=every.end_us[ends])

@@ -8,6 +8,7 @@ import numpy as np
 from store_monitoring.domain.business_time import Span
 from store_monitoring.domain.known_polls import KnownPolls
 from store_monitoring.domain.model import Bools, Int64s
+from store_monitoring.domain.runs import begins_run, ends_run, last_of_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,7 @@ class Statuses:
         holds = self.since < self.until
         since, until = self.since[holds], self.until[holds]
         begins = np.append(True, since[1:] != until[:-1])[: len(since)]
-        ends = np.append(begins[1:], True)[: len(since)]
-        return since[begins], until[ends]
+        return since[begins], until[ends_run(begins)]
 
 
 def status_changes(known: KnownPolls, memory_us: int) -> Int64s:
@@ -80,8 +80,7 @@ def status_changes(known: KnownPolls, memory_us: int) -> Int64s:
     A poll that repeats the status before it changes nothing while that status holds. So uptime is
     computed from the returned polls only, which are few.
     """
-    changes = np.ones(len(known.active), np.bool_)
-    np.not_equal(known.active[1:], known.active[:-1], out=changes[1:])
+    changes = begins_run(known.active)
     changes[known.first] = True
     if _may_end(known, memory_us):
         changes[1:] |= np.diff(known.position) > memory_us
@@ -130,10 +129,10 @@ def statuses(known: KnownPolls, poll: Int64s, stretch: Stretch, memory_us: int) 
     since[first] = stretch.position(store[first], poll_us[first] - memory_us)
     # A status holds until the store's next one, the last one until the stretch's end.
     until = np.append(since[1:], 0)[: len(poll)]
-    last = np.append(first[1:] - 1, len(poll) - 1)[: len(first)]
+    last = last_of_runs(first, len(poll))
     until[last] = stretch.end[store[last]]
     if _may_end(known, memory_us):
-        last_poll = np.append(poll[1:], len(known.position))[: len(poll)] - 1
+        last_poll = last_of_runs(poll, len(known.position))
         ends_us = known.at_us(last_poll, store) + memory_us
         until = np.minimum(until, stretch.position(store, ends_us))
     return Statuses(poll, store, poll_us, known.active[poll], since, until)
@@ -170,7 +169,7 @@ def covered(known: KnownPolls, coverage_us: int, stretch: Stretch) -> tuple[Int6
     np.greater(np.diff(known.position), coverage_us, out=begins[1:])
     begins[known.first] = True
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(begins))[: len(first)] - 1
+    last = last_of_runs(first, len(begins))
     store = known.store(first)
     since = stretch.position(store, known.at_us(first, store))
     until = stretch.position(store, known.at_us(last, store) + coverage_us)

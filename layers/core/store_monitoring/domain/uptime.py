@@ -17,6 +17,7 @@ from store_monitoring.domain.known_polls import (
 from store_monitoring.domain.model import Bools, Int64s, Polls, Stores, Totals
 from store_monitoring.domain.outages import OutageFigures, Outages, OutageTracker
 from store_monitoring.domain.parameters import Parameters
+from store_monitoring.domain.runs import begins_run, sum_before
 from store_monitoring.domain.statuses import Stretch, covered, status_changes, statuses
 from store_monitoring.domain.windows import Windows
 
@@ -265,7 +266,7 @@ class _WindowTimes:
         # Each instant once, since windows share starts and ends. Both arrays are sorted: the stable
         # sort only merges them.
         edge = np.sort(np.append(start, end), kind="stable")
-        self._edge = edge[np.append(True, edge[1:] != edge[:-1])[: len(edge)]]
+        self._edge = edge[begins_run(edge)]
         self._start = np.searchsorted(self._edge, start)
         self._end = np.searchsorted(self._edge, end)
         self._business_us = self._intervals.before(self._edge)
@@ -285,7 +286,7 @@ class _WindowTimes:
         int64 (windows,)
         """
         begin_us, end_us = self._intervals.before(since), self._intervals.before(until)
-        total_us = np.append(0, np.cumsum(end_us - begin_us))
+        total_us = sum_before(end_us - begin_us)
         # Before each edge: all stretches that begin before it, less what the last has beyond it.
         count = np.searchsorted(since, self._edge)
         beyond_us = np.append(0, end_us)[count] - self._business_us

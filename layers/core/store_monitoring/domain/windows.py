@@ -8,6 +8,7 @@ import numpy as np
 from store_monitoring.domain.business_time import Span
 from store_monitoring.domain.model import Bools, Int64s
 from store_monitoring.domain.parameters import DAY_US, WEEK_US, WINDOWS_US, Period, PeriodUnit
+from store_monitoring.domain.runs import begins_run, range_indices
 from store_monitoring.domain.time_zones import ZoneOffsets, zone_offsets
 
 _EPOCH = date(1970, 1, 1)
@@ -47,7 +48,7 @@ class Windows:
         ([0, 1], [7, 7])
         """
         is_inner = np.append(False, self.start_us[1:] < self.end_us[:-1])[: len(self.store)]
-        outer = ~is_inner | (np.diff(self.store, prepend=-1) != 0)
+        outer = ~is_inner | begins_run(self.store)
         return Windows(self.store[outer], self.start_us[outer], self.end_us[outer])
 
     def bounds_us(self, store_count: int) -> tuple[Int64s, Int64s]:
@@ -145,9 +146,7 @@ def period_windows(
     count_of_zone = np.array([len(each) - 1 for each in edges_us], np.int64)
     first_of_zone = np.cumsum(count_of_zone) - count_of_zone
     count = count_of_zone[zone]
-    store = np.repeat(np.arange(len(zone)), count)
-    nth = np.arange(len(store)) - np.repeat(np.cumsum(count) - count, count)
-    window = first_of_zone[zone][store] + nth
+    store, window = range_indices(first_of_zone[zone], count)
     none = np.empty(0, np.int64)
     starts_us = np.concatenate([none, *(each[:-1] for each in edges_us)])
     ends_us = np.concatenate([none, *(each[1:] for each in edges_us)])
