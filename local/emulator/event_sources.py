@@ -52,7 +52,10 @@ class EventSource:
 
 
 def patch_queues() -> None:
-    """Keep moto's queues from losing messages during a delete, and add the redrive of messages."""
+    """Keep moto's queues from losing messages during a delete, and add the redrive of messages.
+
+    A delete copies all other messages of a queue; one that arrives meanwhile would be lost.
+    """
 
     @patch(Queue, "delete_message")
     def delete_message(
@@ -85,6 +88,7 @@ def start_streaming(
         seen = 0
         while True:
             changes = shard.get(shard.starting_sequence_number + seen, _STREAM_BATCH)
+            # In an event, an instant is a number.
             records = json.loads(json.dumps(changes, default=datetime.timestamp))
             wanted = [each for each in records if any(rule.matches_event(each) for rule in rules)]
             if wanted and not _succeeds(functions, function, wanted):

@@ -26,7 +26,7 @@ REPLACED_MODULES = Path(__file__).parent / "as_in_lambda"
 _INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 _START_SECONDS = 60  # it takes some milliseconds, unless the machine is very busy
 _START_ATTEMPTS = 3
-_GRACE_SECONDS = 30
+_GRACE_SECONDS = 30  # the emulator itself ends a function that runs longer than its time-out
 # The fields of the error report that the runtime client sends for a handler that raised.
 _ERROR_REPORT_FIELDS = {"errorMessage", "errorType", "requestId", "stackTrace"}
 

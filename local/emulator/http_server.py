@@ -20,7 +20,7 @@ from local.emulator.settings import HOST
 
 # The limit of S3 for one request.
 _LARGEST_BODY_BYTES = 5 * 1024**3
-_LONGEST_NUMBER = 20
+_MAX_DIGITS = 20  # of a Content-Length: Python does not convert numbers of thousands of digits
 _WITHOUT_CONTENT = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
@@ -102,7 +102,7 @@ class _Handler(MotoRequestHandler):
         given = ",".join(set(self.headers.get_all("Content-Length", ["0"])))
         if not (given.isascii() and given.isdigit()):
             raise _BadRequestError(HTTPStatus.BAD_REQUEST, "Bad Content-Length")
-        length = int(given) if len(given) < _LONGEST_NUMBER else _LARGEST_BODY_BYTES + 1
+        length = int(given) if len(given) < _MAX_DIGITS else _LARGEST_BODY_BYTES + 1
         if length > _LARGEST_BODY_BYTES:
             raise _BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body Too Large")
         body = self.rfile.read(length)

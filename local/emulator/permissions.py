@@ -27,6 +27,7 @@ RECORD_VARIABLE = "LOCAL_CLOUD_PERMISSIONS"
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
 _READ_ACTIONS = {"s3:GetObject", "s3:GetObjectVersion"}
 _FORBIDDEN = HTTPStatus.FORBIDDEN
+# How each service denies a call, and how all others do.
 _DENIALS = {
     "s3": (_FORBIDDEN, "AccessDenied"),
     "sns": (_FORBIDDEN, "AuthorizationError"),

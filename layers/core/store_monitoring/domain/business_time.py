@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import CLOSED, Bools, Exclusions, Int64s, Stores, WeeklyHours
-from store_monitoring.domain.parameters import DAY_US, MINUTE_US
+from store_monitoring.domain.parameters import DAY_US, EPOCH_WEEKDAY, MINUTE_US
 from store_monitoring.domain.runs import ends_run, range_indices, sum_before
 from store_monitoring.domain.time_zones import zone_offsets
 
@@ -20,7 +20,6 @@ END_OF_DAY_US = DAY_US - MINUTE_US
 AXIS_US = 2**61
 """Maximum length of an axis. In int64, a bit can still be packed below each position."""
 
-_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 _DAYS_BEFORE = 4  # two for openings that end after their date, two for offsets and skipped dates
 _DAYS_AFTER = 2
 
@@ -361,7 +360,7 @@ def _kind_openings(
 ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Return (kind, date, start_us, end_us) of openings that overlap the span, by kind."""
     dates = _dates(span)
-    weekday = (dates + _EPOCH_WEEKDAY) % 7
+    weekday = (dates + EPOCH_WEEKDAY) % 7
     kind, nth_date = np.nonzero(kinds.day[:, np.newaxis] == weekday)  # rule 1
     date = dates[nth_date]
     start_us, end_us = _instants(
@@ -390,6 +389,7 @@ def _instants(
     opens_us, closes_us = np.empty_like(opens_wall_us), np.empty_like(closes_wall_us)
     for index in np.unique(zone):
         of_zone = zone == index
+        # An opening ends at most 48 hours after the midnight of its date.
         offsets = zone_offsets(zone_names[index], dates[0] * DAY_US, (dates[-1] + 3) * DAY_US)
         opens_us[of_zone] = offsets.opening_us(opens_wall_us[of_zone])
         closes_us[of_zone] = offsets.closing_us(closes_wall_us[of_zone])

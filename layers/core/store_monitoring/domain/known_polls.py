@@ -51,6 +51,7 @@ class KnownTime:
         """Return which polls are known: bool (polls,)."""
         at_us, span = polls.timestamp_us, self.span
         known: Bools = (span.start_us <= at_us) & (at_us < span.end_us)
+        # In the classic report the known time of all stores is the same, and this suffices.
         if (self.since_us > span.start_us).any() or (self.until_us < span.end_us - 1).any():
             store = polls.store
             known &= (self.since_us[store] <= at_us) & (at_us <= self.until_us[store])

@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 from store_monitoring.domain.business_time import BusinessTime, Span
 from store_monitoring.domain.known_polls import NO_POLL, KnownPolls
 from store_monitoring.domain.model import Bools, Int64s, Stores
-from store_monitoring.domain.parameters import HOUR_US
+from store_monitoring.domain.parameters import DAY_US, EPOCH_WEEKDAY, HOUR_US, WEEK_US
 from store_monitoring.domain.runs import begins_run, ends_run, last_of_runs, range_max, range_sum
 from store_monitoring.domain.statuses import Statuses
 from store_monitoring.domain.time_zones import offsets_us
 from store_monitoring.domain.windows import Windows
 
 Hours = NDArray[np.uint8]
-
-_EPOCH_HOUR_OF_WEEK = 3 * 24  # 1970-01-01 was a Thursday; hours count from Monday 00:00
-_HOURS_OF_WEEK = 7 * 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +319,8 @@ class _FiguresBuilder:
             self._span.start_us,
             self._span.end_us,
         )
-        hour = (outages.start_us + offset_us) // HOUR_US + _EPOCH_HOUR_OF_WEEK
-        return (hour % _HOURS_OF_WEEK).astype(np.uint8)
+        since_monday_us = (outages.start_us + offset_us + EPOCH_WEEKDAY * DAY_US) % WEEK_US
+        return (since_monday_us // HOUR_US).astype(np.uint8)
 
     def figures(self) -> OutageFigures:
         """Return the figures of all outages that were added."""

@@ -13,6 +13,9 @@ HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 WEEK_US = 7 * DAY_US
 
+EPOCH_WEEKDAY = 3
+"""Day of the week of 1970-01-01, a Thursday; 0 is Monday (rule 1)."""
+
 WINDOWS_US = (HOUR_US, DAY_US, WEEK_US)
 """Lengths of the classic report's windows: the last hour, day and week, each ending now."""
 

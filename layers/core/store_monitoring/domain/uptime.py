@@ -184,7 +184,7 @@ def compute_uptime_by_pieces(
     open_time = business_time(stores, span)
     times = _WindowTimes(open_time, windows)
     outer = windows.outer()
-    outages = OutageTracker(stores, open_time, outer, keep_all=keep_outages)
+    tracker = OutageTracker(stores, open_time, outer, keep_all=keep_outages)
     last = LastPolls(np.full(stores.count, NO_POLL), np.zeros(stores.count, np.bool_))
     uptime_us, known_us, covered_us = np.zeros((3, len(windows.store)), np.int64)
     polls = np.zeros(len(outer.store), np.int64)
@@ -198,11 +198,12 @@ def compute_uptime_by_pieces(
         begin_us = np.where(last.is_polled, np.clip(since_us, first_us, last_us), first_us)
         stretch = Stretch.between(span, begin_us, until_us)
         changes = statuses(known, status_changes(known, memory_us), stretch, memory_us)
-        outages.add(known, changes)
+        tracker.add(known, changes)
         active = changes.active
         uptime_us += times.business_within_us(changes.since[active], changes.until[active])
         known_us += times.business_within_us(*changes.known())
         covered_us += times.business_within_us(*covered(known, parameters.coverage_us, stretch))
+        # Without each store's last poll before the piece, which was counted in its own piece.
         polls += _polls_in(outer, known, last_us) - _is_in(outer, last, last_us)
         last = last_polls(known)
         since_us = piece.until_us
@@ -216,10 +217,10 @@ def compute_uptime_by_pieces(
             times.excluded_us,
         ),
         polls,
-        outages.finish(),
+        tracker.finish(),
         last,
         np.where(last_us == span.end_us, open_time.open_at_end, at_end),
-        outages.outages() if keep_outages else None,
+        tracker.outages() if keep_outages else None,
     )
 
 
@@ -238,8 +239,8 @@ def _with_last(polls: Polls, last: LastPolls) -> Polls:
 def _polls_in(windows: Windows, known: KnownPolls, last_us: Int64s) -> Int64s:
     """Return the number of known polls in each window; the last one of a store includes its end."""
 
-    def before(windows_: Bools | slice, instant_us: Int64s) -> Int64s:
-        position = known.span.position(windows.store[windows_], instant_us[windows_])
+    def before(chosen: Bools | slice, instant_us: Int64s) -> Int64s:
+        position = known.span.position(windows.store[chosen], instant_us[chosen])
         return np.searchsorted(known.position, position)
 
     until = known.border[windows.store + 1]

@@ -7,12 +7,18 @@ import numpy as np
 
 from store_monitoring.domain.business_time import Span
 from store_monitoring.domain.model import Bools, Int64s
-from store_monitoring.domain.parameters import DAY_US, WEEK_US, WINDOWS_US, Period, PeriodUnit
+from store_monitoring.domain.parameters import (
+    DAY_US,
+    EPOCH_WEEKDAY,
+    WEEK_US,
+    WINDOWS_US,
+    Period,
+    PeriodUnit,
+)
 from store_monitoring.domain.runs import begins_run, range_indices
 from store_monitoring.domain.time_zones import ZoneOffsets, zone_offsets
 
 _EPOCH = date(1970, 1, 1)
-_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
 _MARGIN_DAYS = 2  # local dates differ from UTC's by one; zones have skipped a date
 
 
@@ -212,6 +218,6 @@ def unit_dates(dates: Int64s, unit: PeriodUnit) -> Int64s:
     if unit is PeriodUnit.DAY:
         return dates
     if unit is PeriodUnit.WEEK:
-        return dates - (dates + _EPOCH_WEEKDAY) % 7
+        return dates - (dates + EPOCH_WEEKDAY) % 7
     months = dates.astype("datetime64[D]").astype("datetime64[M]")
     return months.astype("datetime64[D]").astype(np.int64)

@@ -18,8 +18,9 @@ from store_monitoring.domain.model import (
     Totals,
     WeeklyHours,
 )
-from store_monitoring.domain.outages import Outages
+from store_monitoring.domain.outages import OutageFigures, Outages
 from store_monitoring.domain.parameters import DAY_US, SECOND_US, WINDOWS_US, PeriodUnit
+from store_monitoring.domain.runs import sum_before
 from store_monitoring.domain.time_zones import DEFAULT_ZONE_NAME, offsets_us
 from store_monitoring.domain.uptime import Figures
 from store_monitoring.domain.windows import Windows, unit_dates
@@ -99,11 +100,6 @@ def part_of(table: pa.Table, figures: Figures) -> pa.Table:
     The figures are those of `classic_windows`.
     """
     last, outages = figures.last_polls, figures.outages
-    hours = pa.ListArray.from_arrays(
-        pa.array(np.append(0, np.cumsum(outages.starts)), pa.int32()),
-        pa.array(outages.hours),
-        type=PART.field("outage_hours").type,
-    )
     columns = [
         table.column("store_id"),
         *total_columns(figures.totals).values(),
@@ -116,7 +112,7 @@ def part_of(table: pa.Table, figures: Figures) -> pa.Table:
         outages.incidents,
         outages.recoveries,
         outages.recovery_us,
-        hours,
+        _outage_hours(outages),
         table.column("timezone"),
         *table.column("attributes").combine_chunks().flatten(),
     ]
@@ -149,11 +145,6 @@ def period_part_of(
     date = unit_dates((start_us + offset_us) // DAY_US, unit)[start]
     _, last_us = windows.bounds_us(len(table))
     silent_us = pa.array(np.where(last.is_polled, last_us - last.at_us, 0), mask=~last.is_polled)
-    hours = pa.ListArray.from_arrays(
-        pa.array(np.append(0, np.cumsum(outages.starts)), pa.int32()),
-        pa.array(outages.hours),
-        type=PERIOD_PART.field("outage_hours").type,
-    )
     columns = [
         table.column("store_id").take(store),
         _local_times(zone_names, start_zone, start_us).take(pa.array(start)),
@@ -164,7 +155,7 @@ def period_part_of(
         figures.polls,
         *(outages.count, outages.longest_us, outages.incidents),
         *(outages.recoveries, outages.recovery_us),
-        hours,
+        _outage_hours(outages),
         windows.end_us == last_us[windows.store],
         _instants(last.at_us).take(store),
         silent_us.take(store),
@@ -172,6 +163,15 @@ def period_part_of(
         *(column.take(store) for column in table.column("attributes").combine_chunks().flatten()),
     ]
     return pa.table(columns, schema=PERIOD_PART)
+
+
+def _outage_hours(outages: OutageFigures) -> pa.ListArray:
+    """Return the hours of the week in which outages start: a list for each window."""
+    return pa.ListArray.from_arrays(
+        pa.array(sum_before(outages.starts), pa.int32()),
+        pa.array(outages.hours),
+        type=PART.field("outage_hours").type,
+    )
 
 
 def _distinct_instants(

@@ -11,14 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from store_monitoring.domain.model import Int64s
-from store_monitoring.domain.parameters import DAY_US, WEEK_US
+from store_monitoring.domain.parameters import DAY_US, EPOCH_WEEKDAY, WEEK_US
+from store_monitoring.domain.runs import begins_run
 from store_monitoring.storage.keys import polls_key
 from store_monitoring.storage.ports import PollsFile, Tables, WrittenPolls
 from store_monitoring.storage.schemas import POLLS_AS_READ
 
 ROW_GROUP_ROWS = 16 * 1024  # the unit that is read for one store: about 100 kB
 
-_EPOCH_WEEK_OFFSET_US = 3 * DAY_US  # 1970-01-01 was a Thursday; ISO weeks begin on Mondays
+_EPOCH_WEEK_OFFSET_US = EPOCH_WEEKDAY * DAY_US  # ISO weeks begin on Mondays
 
 
 POLLS_ENCODING: dict[str, Any] = {
@@ -83,7 +84,7 @@ def row_groups(polls: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     key |= polls.column("active").to_numpy()
     order = np.argsort(_small(week), kind="stable")
     key, week = key[order], week[order]
-    first = np.flatnonzero(np.append(True, week[1:] != week[:-1])[: len(week)])
+    first = np.flatnonzero(begins_run(week))
     for begin, end in pairwise([*first.tolist(), len(week)]):
         key[begin:end].sort()
         week_us = int(week[begin]) * WEEK_US - _EPOCH_WEEK_OFFSET_US
@@ -96,10 +97,10 @@ def _table(key: Int64s, week_us: int, sorted_ids: pa.StringArray) -> pa.Table:
     """Return the polls of a week, given their integers in ascending order."""
     position = key >> 1
     rank = position // WEEK_US
-    is_other_store = np.append(True, rank[1:] != rank[:-1])
-    own_ids = sorted_ids.take(pa.array(rank[is_other_store]))
+    begins_store = begins_run(rank)
+    own_ids = sorted_ids.take(pa.array(rank[begins_store]))
     columns = [
-        pa.DictionaryArray.from_arrays(np.cumsum(is_other_store, dtype=np.int32) - 1, own_ids),
+        pa.DictionaryArray.from_arrays(np.cumsum(begins_store, dtype=np.int32) - 1, own_ids),
         pa.array(position - rank * WEEK_US + week_us, POLLS_AS_READ.field("timestamp").type),
         (key & 1).astype(np.bool_),
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store_monitoring.domain.runs import sum_before
 from store_monitoring.storage.keys import stores_key
 from store_monitoring.storage.ports import StoresFile, Tables
 from store_monitoring.storage.schemas import ATTRIBUTES, STORES
@@ -167,7 +168,7 @@ def _values(texts: pa.Table) -> pa.MapArray:
     row, column = np.nonzero(is_valid.T)
     values = pa.concat_arrays([pa.array([], pa.string()), *columns])
     return pa.MapArray.from_arrays(
-        pa.array(np.append(0, np.cumsum(is_valid.sum(axis=0))), pa.int32()),
+        pa.array(sum_before(is_valid.sum(axis=0)), pa.int32()),
         pa.array(texts.column_names, pa.string()).take(pa.array(column)),
         values.take(pa.array(column * len(texts) + row)),
     )
