@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,17 @@ def wait_for_reports(user: User, number: int) -> None:
     until(found)
 
 
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+def connected(user: User) -> Query:
+    """Return a function that reads the current versions of the tables, several times."""
+    connection = connect(DATABASE, user.cloud.endpoint_url)
+    return lambda statement: connection.sql(statement).fetchall()
+
+
 def rows(user: User, statement: str) -> list[tuple[Any, ...]]:
-    return connect(DATABASE, user.cloud.endpoint_url).sql(statement).fetchall()
+    return connected(user)(statement)
 
 
 def aws(user: User) -> Mapping[str, str]:
@@ -91,9 +100,15 @@ def aws(user: User) -> Mapping[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def query(user: User) -> Query:
+    """Reads the tables in one version."""
+    return connected(user)
+
+
 @pytest.mark.parametrize("statement", recipes("sql"))
-def test_a_recipe_in_sql_returns_rows(statement: str, user: User) -> None:
-    assert rows(user, statement)
+def test_a_recipe_in_sql_returns_rows(statement: str, query: Query) -> None:
+    assert query(statement)
 
 
 @pytest.mark.parametrize("program", recipes("python"))
@@ -115,13 +130,11 @@ def test_polls_and_stores_are_those_of_the_sample(user: User, sample: dict[str, 
     wait_until_published(user)
     (polls,) = (content for key, content in sample.items() if key.startswith("polls/"))
     store_ids = {line.partition(b",")[0].decode() for line in polls.splitlines()[1:]}
-    assert {store_id for (store_id,) in rows(user, "SELECT DISTINCT store_id FROM polls")} == (
-        store_ids
-    )
-    assert rows(user, "SELECT count(*) FROM polls") == [(len(polls.splitlines()) - 1,)]
-    assert rows(user, "SELECT count(*) FROM polls SEMI JOIN stores USING (store_id)") == (
-        rows(user, "SELECT count(*) FROM polls")
-    )
+    query = connected(user)
+    assert {store_id for (store_id,) in query("SELECT DISTINCT store_id FROM polls")} == store_ids
+    count = [(len(polls.splitlines()) - 1,)]
+    assert query("SELECT count(*) FROM polls") == count
+    assert query("SELECT count(*) FROM polls SEMI JOIN stores USING (store_id)") == count
 
 
 def test_the_command_prints_rows(user: User) -> None:
