@@ -26,7 +26,7 @@ from local.emulator.runtime import Runtime
 from local.emulator.supervisor import supervise
 
 _ROOT = Path(__file__).parents[2]
-_MAX_REQUEST_BYTES = 131_072
+_MAX_REQUEST_BYTES = 262_144  # Linux sends no more at once, unless it is configured to
 
 
 @dataclass(frozen=True, slots=True)
