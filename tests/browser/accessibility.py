@@ -4,6 +4,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 _SERIOUS = ("serious", "critical")
+# A selector of each element takes long to compute, and problems are listed without one.
+_OPTIONS = {"resultTypes": ["violations"], "selectors": False}
 # axe-core takes seconds for a long table, of which most rows differ only in what they say.
 _KEEP_ONE_ROW_OF_EACH_SHAPE = """() => {
   const shape = (row) =>
@@ -27,7 +29,7 @@ def serious_problems(page: Page) -> list[str]:
     page.evaluate(_KEEP_ONE_ROW_OF_EACH_SHAPE)
     return [
         f"{problem['id']}: {node['html']}"
-        for problem in Axe().run(page).response["violations"]
+        for problem in Axe().run(page, options=_OPTIONS).response["violations"]
         if problem["impact"] in _SERIOUS
         for node in problem["nodes"]
     ]
