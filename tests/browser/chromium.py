@@ -5,8 +5,12 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-# For CI: it runs as root, without a graphics card, and with little shared memory.
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+_ARGUMENTS = (
+    # For CI: it runs as root, without a graphics card, and with little shared memory.
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+    # To start a process for each page costs more than to draw most pages.
+    *("--renderer-process-limit=1", "--in-process-gpu"),
+)
 
 
 @contextmanager

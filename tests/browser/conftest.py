@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize, expect
 
 from local.cli.doctor import installed_chromium
 from tests.browser.chromium import headless
@@ -27,13 +27,29 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """The profile that the tests share, so that each finds the files of the console cached."""
+    profile = browser.new_context(viewport=DESKTOP)
+    profile.set_default_timeout(PATIENCE_MS)
+    yield profile
+    profile.close()
+
+
+@pytest.fixture(scope="session")
+def devtools(profile: BrowserContext) -> CDPSession:
+    """The developer tools of a page of the profile that stays empty."""
+    return profile.new_cdp_session(profile.new_page())
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh profile: nothing stored, nothing cached."""
-    context = browser.new_context(viewport=DESKTOP)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context
-    context.close()
+def context(profile: BrowserContext, devtools: CDPSession) -> Iterator[BrowserContext]:
+    """The profile, online and with nothing stored."""
+    yield profile
+    for page in profile.pages[1:]:
+        page.close()
+    profile.set_offline(False)
+    devtools.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
 
 
 @pytest.fixture

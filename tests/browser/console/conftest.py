@@ -46,9 +46,9 @@ def load_sample(browser: Browser, user: User) -> None:
 
 
 @pytest.fixture
-def console(context: BrowserContext, page: Page, user: User) -> Page:
+def console(page: Page, user: User) -> Page:
     """The console of a user who has entered the key."""
-    context.add_init_script(ENTER_KEY)
+    page.add_init_script(ENTER_KEY)
     page.goto(user.cloud.api_url)
     return page
 
@@ -56,8 +56,8 @@ def console(context: BrowserContext, page: Page, user: User) -> Page:
 @pytest.fixture
 def tolerant(context: BrowserContext, user: User) -> Page:
     """The same for tests in which the API refuses something, which the browser's console logs."""
-    context.add_init_script(ENTER_KEY)
     page = context.new_page()
+    page.add_init_script(ENTER_KEY)
     page.goto(user.cloud.api_url)
     return page
 

@@ -43,7 +43,7 @@ def test_the_api_is_away_and_comes_back(tolerant: Page, context: BrowserContext)
 
 def test_a_throttled_call_is_repeated(user: User, context: BrowserContext) -> None:
     page = context.new_page()
-    context.add_init_script(ENTER_KEY)
+    page.add_init_script(ENTER_KEY)
     error = {"error": {"code": "too_many_requests", "message": "try again in a moment"}}
     page.route("**/stores?*", lambda route: route.fulfill(status=429, json=error), times=2)
     page.goto(user.cloud.api_url)
