@@ -5,7 +5,6 @@ import io
 import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,7 +51,7 @@ class Pipeline:
     reports: MemoryReports = field(default_factory=MemoryReports)
     seconds: float = 900
 
-    @cached_property
+    @property
     def tables(self) -> FolderTables:
         """Return the Parquet tables in the folder."""
         return FolderTables(self.folder)
