@@ -37,7 +37,7 @@ _ORDER = (
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _REPEATED = settings(_PATIENT, derandomize=True, database=None)
 _BASE = _REPEATED if "CI" in os.environ else _PATIENT
-settings.register_profile("default", _BASE, max_examples=50)
+settings.register_profile("default", _BASE, max_examples=30)
 settings.register_profile("thorough", _BASE, max_examples=500)
 settings.register_profile("ci", _REPEATED, max_examples=50)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
