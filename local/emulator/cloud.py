@@ -217,7 +217,7 @@ class LocalCloud:
         """End all processes and delete their files. Closing again does nothing."""
         if not self._errors.closed:
             self._end(_STOP_SECONDS)
-            shutil.rmtree(self.state, ignore_errors=True)  # if it has had no supervisor
+            shutil.rmtree(self.state, ignore_errors=True)  # if no supervisor was started
 
     def abandon(self) -> None:
         """Close without waiting: the supervisor may finish after this returns."""

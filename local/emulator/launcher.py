@@ -26,7 +26,7 @@ from local.emulator.runtime import Runtime
 from local.emulator.supervisor import supervise
 
 _ROOT = Path(__file__).parents[2]
-_MAX_REQUEST_BYTES = 262_144  # Linux sends no more at once, unless it is configured to
+_MAX_REQUEST_BYTES = 262_144  # above Linux's default limit for one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _end(process: "subprocess.Popen[bytes]", requests: socket.socket) -> None:
 
 def fork_clouds(serve: Serve) -> None:
     """Fork a supervisor for each request on standard input, until that ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for supervisors
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps supervisors that have ended
     with socket.socket(fileno=sys.stdin.fileno()) as requests:
         while True:
             request, descriptors, *_ = socket.recv_fds(requests, _MAX_REQUEST_BYTES, 2)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 _ARGUMENTS = (
     # For CI: it runs as root, without a graphics card, and with little shared memory.
     *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    # To start a process for each page costs more than to draw most pages.
+    # Starting a process for each page costs more than rendering most pages.
     *("--renderer-process-limit=1", "--in-process-gpu"),
 )
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store_monitoring.domain.runs import sum_before
 from store_monitoring.domain.targets import TargetStatus
 from store_monitoring.errors import (
     InvalidRequestError,
@@ -314,7 +315,7 @@ def _contain_text(text: str, rows: pa.Table) -> pa.ChunkedArray:
 
 def _any(lists: pa.ListArray, item_is_wanted: pa.Array) -> pa.Array:
     """Return which lists have a wanted item, given which items of all lists are."""
-    wanted_before = np.append(0, np.cumsum(item_is_wanted.to_numpy(zero_copy_only=False)))
+    wanted_before = sum_before(item_is_wanted.to_numpy(zero_copy_only=False))
     return pa.array(np.diff(wanted_before[lists.offsets.to_numpy()]) > 0)
 
 

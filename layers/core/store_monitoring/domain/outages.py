@@ -288,9 +288,10 @@ class _FiguresBuilder:
         continues = overlaps & ~np.append(begins, True)[first]
         self._incidents += range_sum(begins, first, last) + continues
 
-        recovers = ends_run(begins) & (outages.next_up_us != NO_POLL)
+        ends = ends_run(begins)
+        recovers = ends & (outages.next_up_us != NO_POLL)
         incident_us = np.zeros_like(start)  # at the last outage of each incident
-        incident_us[ends_run(begins)] = np.add.reduceat(end - start, np.flatnonzero(begins))
+        incident_us[ends] = np.add.reduceat(end - start, np.flatnonzero(begins))
         self._recoveries += range_sum(recovers, first, ended)
         self._recovery_us += range_sum(np.where(recovers, incident_us, 0), first, ended)
 
